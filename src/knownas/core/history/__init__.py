@@ -1,0 +1,1 @@
+"""The log is the truth, the identity records are a fold of it."""

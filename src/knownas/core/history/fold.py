@@ -1,0 +1,60 @@
+"""Folds observations into identity records: the same decisions over the same log give the same records.
+
+The log holds the observations that changed something. Each is decided again, in the log's order, under the
+policy it was decided under, with the MPID that it was given if it made a profile. What a fold can't know by
+itself, the activity of candidates that visits without a change had moved, was written beside the observation
+where it could have decided (`IdentityRequest.recency`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from knownas.core.identity.decide import decide
+from knownas.core.identity.decision import Created, Decision, Seeded
+from knownas.core.identity.observation import IdentityRequest, Observation
+from knownas.core.identity.policy import Policy
+from knownas.core.identity.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One line of the log: what was observed, under which policy version, and the MPID it was given if any."""
+
+    observation: Observation
+    policy_version: int
+    created_mpid: int | None = None
+
+
+NO_FRESH_MPID = 0
+"""Stands where a fold has no MPID to give: a line that made no profile must not make one now."""
+
+
+class FoldDiverged(Exception):
+    """A line made a profile that it did not make when it was logged, or the other way round."""
+
+
+def fold(log: Iterable[Logged], policies: Mapping[int, Policy]) -> Records:
+    """Fold one pool's log, from its beginning, into records.
+
+    Raises:
+        FoldDiverged: the log and the rules disagree about who was new.
+        KeyError: a line names a policy version that is not given.
+    """
+    records = Records()
+    for line in log:
+        fold_line(line, policies[line.policy_version], records)
+    return records
+
+
+def fold_line(line: Logged, policy: Policy, records: Records) -> Decision:
+    """Decide one line again and apply it to the records."""
+    observation = line.observation
+    if isinstance(observation, IdentityRequest):
+        for mpid, at_ms in observation.recency:
+            records.saw(mpid, at_ms)
+    decision = decide(observation, policy, records, line.created_mpid or NO_FRESH_MPID)
+    made = decision.outcome.mpid if isinstance(decision.outcome, Created | Seeded) else None
+    if made != line.created_mpid:
+        raise FoldDiverged(f"logged as making {line.created_mpid}, folded as making {made}: {observation}")
+    records.apply(decision.writes)
+    return decision

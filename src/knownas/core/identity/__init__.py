@@ -1,0 +1,1 @@
+"""Who is this? Identities, policies, records, and the decisions made over them."""

@@ -1,0 +1,216 @@
+"""Turns observations and decisions into plain JSON-ready values, and observations back.
+
+This is the form in which the log keeps them and our API shows them. MPIDs become strings, since JSON numbers
+lose 64-bit integers in JavaScript. Members never disappear from a form; they are only added.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, assert_never, cast
+
+from knownas.core.identity.decision import (
+    Change,
+    Created,
+    Decision,
+    LookupStep,
+    Modified,
+    NotFound,
+    Outcome,
+    Receipt,
+    Refused,
+    Returned,
+    Seeded,
+    SkippedIdentity,
+)
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.observation import (
+    Endpoint,
+    Environment,
+    IdentityChange,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
+from knownas.core.identity.record import Record, Values
+
+Document = dict[str, object]
+
+
+def observation_document(observation: Observation) -> Document:
+    """Write an observation down, with all a fold needs."""
+    document: Document = {
+        "endpoint": observation.endpoint.value,
+        "at_ms": observation.at_ms,
+        "environment": observation.environment.value,
+        "input": observation.input,
+    }
+    match observation:
+        case IdentityRequest():
+            document["identities"] = {one.type.value: one.value for one in observation.identities}
+            document["previous_mpid"] = _text(observation.previous_mpid)
+            document["recency"] = [[str(mpid), at_ms] for mpid, at_ms in observation.recency]
+        case ModifyRequest():
+            document["mpid"] = str(observation.mpid)
+            document["changes"] = [
+                {"identity_type": one.type.value, "old_value": one.old_value, "new_value": one.new_value}
+                for one in observation.changes
+            ]
+            document["may_move_unique"] = observation.may_move_unique
+        case SeedRequest():
+            document["mpid"] = _text(observation.mpid)
+            document["identities"] = [[one.type.value, one.value] for one in observation.identities]
+        case _:
+            assert_never(observation)
+    return document
+
+
+def observation_from(document: Mapping[str, object]) -> Observation:
+    """Read an observation that `observation_document` wrote.
+
+    Raises:
+        KeyError, ValueError: the document is not one; the log is damaged.
+    """
+    endpoint = Endpoint(cast("str", document["endpoint"]))
+    return _READERS[endpoint](endpoint, document)
+
+
+def _identity_request(endpoint: Endpoint, document: Mapping[str, object]) -> IdentityRequest:
+    identities = cast("Mapping[str, str]", document["identities"])
+    recency = cast("Sequence[tuple[str, int]]", document["recency"])
+    return IdentityRequest(
+        endpoint=endpoint,
+        at_ms=cast("int", document["at_ms"]),
+        environment=Environment(cast("str", document["environment"])),
+        input=cast("str", document["input"]),
+        identities=tuple(Identity(IdentityType(kind), value) for kind, value in identities.items()),
+        previous_mpid=_mpid(document["previous_mpid"]),
+        recency=tuple((int(mpid), at_ms) for mpid, at_ms in recency),
+    )
+
+
+def _modify_request(_endpoint: Endpoint, document: Mapping[str, object]) -> ModifyRequest:
+    changes = cast("Sequence[Mapping[str, str | None]]", document["changes"])
+    return ModifyRequest(
+        at_ms=cast("int", document["at_ms"]),
+        environment=Environment(cast("str", document["environment"])),
+        input=cast("str", document["input"]),
+        mpid=int(cast("str", document["mpid"])),
+        changes=tuple(
+            IdentityChange(IdentityType(cast("str", one["identity_type"])), one["old_value"], one["new_value"])
+            for one in changes
+        ),
+        may_move_unique=cast("bool", document["may_move_unique"]),
+    )
+
+
+def _seed_request(_endpoint: Endpoint, document: Mapping[str, object]) -> SeedRequest:
+    identities = cast("Sequence[tuple[str, str]]", document["identities"])
+    return SeedRequest(
+        at_ms=cast("int", document["at_ms"]),
+        environment=Environment(cast("str", document["environment"])),
+        input=cast("str", document["input"]),
+        mpid=_mpid(document["mpid"]),
+        identities=tuple(Identity(IdentityType(kind), value) for kind, value in identities),
+    )
+
+
+_READERS: Final[Mapping[Endpoint, Callable[[Endpoint, Mapping[str, object]], Observation]]] = {
+    Endpoint.IDENTIFY: _identity_request,
+    Endpoint.LOGIN: _identity_request,
+    Endpoint.LOGOUT: _identity_request,
+    Endpoint.SEARCH: _identity_request,
+    Endpoint.MODIFY: _modify_request,
+    Endpoint.SEED: _seed_request,
+}
+
+
+def decision_document(decision: Decision) -> Document:
+    """Write a decision down: its outcome, receipt, changes and what was left out."""
+    return {
+        "outcome": outcome_document(decision.outcome),
+        "receipt": _receipt_document(decision.receipt),
+        "changes": [_change_document(change) for change in decision.changes],
+        "skipped": [_skipped_document(skipped) for skipped in decision.skipped],
+    }
+
+
+def outcome_document(outcome: Outcome) -> Document:
+    """Write an outcome down; `kind` tells which of the closed set it is."""
+    match outcome:
+        case Returned(mpid, known, became_known):
+            return {"kind": "returned", "mpid": str(mpid), "known": known, "became_known": became_known}
+        case Created(mpid, known, source_mpid):
+            return {"kind": "created", "mpid": str(mpid), "known": known, "source_mpid": _text(source_mpid)}
+        case NotFound():
+            return {"kind": "not_found"}
+        case Refused(reason, message):
+            return {"kind": "refused", "reason": reason.value, "message": message}
+        case Modified(mpid, known, results):
+            changed = [{"identity_type": kind.value, "modified_mpid": str(whose)} for kind, whose in results]
+            return {"kind": "modified", "mpid": str(mpid), "known": known, "results": changed}
+        case Seeded(mpid, known):
+            return {"kind": "seeded", "mpid": str(mpid), "known": known}
+        case _:
+            assert_never(outcome)
+
+
+def record_document(record: Record) -> Document:
+    """Write a record down, for reports that compare records."""
+    return {
+        "mpid": str(record.mpid),
+        "identities": values_document(record.identities),
+        "carried": values_document(record.carried),
+    }
+
+
+def values_document(values: Values) -> dict[str, list[str]]:
+    """Write identities down by type, the types in alphabetical order."""
+    return {kind.value: list(values[kind]) for kind in sorted(values)}
+
+
+def _receipt_document(receipt: Receipt) -> Document:
+    return {
+        "policy_version": receipt.policy_version,
+        "steps": [_step_document(step) for step in receipt.steps],
+        "decided_by": receipt.decided_by.value,
+        "decided_at": None if receipt.decided_at is None else receipt.decided_at.value,
+    }
+
+
+def _step_document(step: LookupStep) -> Document:
+    return {
+        "type": step.identity.type.value,
+        "value": step.identity.value,
+        "candidates": [str(mpid) for mpid in step.returnable],
+        "rejected": [{"mpid": str(one.mpid), "guard": one.guard.value} for one in step.rejected],
+        "more": step.more,
+        "effect": step.effect.value,
+        "left": [str(mpid) for mpid in step.left],
+    }
+
+
+def _change_document(change: Change) -> Document:
+    return {
+        "change": change.kind.value,
+        "type": change.identity.type.value,
+        "value": change.identity.value,
+        "mpid": str(change.mpid),
+        "from_mpid": _text(change.from_mpid),
+    }
+
+
+def _skipped_document(skipped: SkippedIdentity) -> Document:
+    return {
+        "type": skipped.identity.type.value,
+        "value": skipped.identity.value,
+        "why": skipped.why.value,
+        "holder": _text(skipped.holder),
+    }
+
+
+def _text(mpid: int | None) -> str | None:
+    return None if mpid is None else str(mpid)
+
+
+def _mpid(text: object) -> int | None:
+    return None if text is None else int(cast("str", text))

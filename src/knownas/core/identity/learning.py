@@ -1,0 +1,99 @@
+"""Decides which identities of a request a profile gets: steps 7 and 8 of the algorithm (idsync §3.2).
+
+Values are added, never replaced, and never taken from another profile. Four things keep a value out: an
+immutable type that is set already, a unique value that somebody else holds, the type's `max_values`, and a full
+record. What stands outside the priority is carried: the profile knows it, no lookup uses it.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from knownas.core.identity.decision import Change, ChangeKind, RecordWrite, Skip, SkippedIdentity
+from knownas.core.identity.guards import Wanted
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import Record, is_known, with_value
+from knownas.core.identity.records import Records
+from knownas.core.limits import RECORD_IDENTITIES_MAX
+
+NEW: Final = -1
+"""The version of a record that no store has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """The record with what it learnt, and how that came about."""
+
+    record: Record
+    changes: tuple[Change, ...] = ()
+    skipped: tuple[SkippedIdentity, ...] = ()
+    writes: tuple[RecordWrite, ...] = ()
+
+
+def new_record(mpid: int, at_ms: int, source_mpid: int | None = None) -> Record:
+    """Return the empty record of a profile made just now, which no store has seen."""
+    return Record(mpid, {}, {}, known=False, created_ms=at_ms, active_ms=at_ms, source_mpid=source_mpid, version=NEW)
+
+
+def learn(record: Record, wanted: Wanted, policy: Policy, records: Records, at_ms: int) -> Learnt:
+    """Add to the record what it lacks of the wanted identities, as far as it may have them."""
+    identities, carried = record.identities, record.carried
+    ranked = policy.ranked
+    added: list[Change] = []
+    skipped: list[SkippedIdentity] = []
+    size = record.size
+    # The ranking's order, then canonical order, so that the order on the wire never matters.
+    for kind, value in _in_order(wanted, policy):
+        here = identities if kind in ranked else carried
+        if value in here.get(kind, ()):
+            continue
+        one = Identity(kind, value)
+        obstacle = _obstacle(record, one, size, policy, records)
+        if obstacle is not None:
+            skipped.append(obstacle)
+        elif kind in ranked:
+            identities = with_value(identities, one)
+            added.append(Change(ChangeKind.ADDED, one, record.mpid))
+            size += 1
+        else:
+            carried = with_value(carried, one)
+            added.append(Change(ChangeKind.CARRIED, one, record.mpid))
+            size += 1
+    is_new = record.version == NEW
+    if not added and not is_new:
+        return Learnt(record, skipped=tuple(skipped))
+    after = replace(
+        record,
+        identities=identities,
+        carried=carried,
+        known=is_known(identities, policy),
+        active_ms=max(at_ms, record.active_ms),
+    )
+    return Learnt(after, tuple(added), tuple(skipped), (RecordWrite(None if is_new else record, after),))
+
+
+def _in_order(wanted: Wanted, policy: Policy) -> list[tuple[IdentityType, str]]:
+    ordered = [(kind, wanted[kind]) for kind in policy.ranking if kind in wanted]
+    if len(ordered) < len(wanted):
+        ordered += sorted((kind, value) for kind, value in wanted.items() if kind not in policy.ranked)
+    return ordered
+
+
+def _obstacle(record: Record, one: Identity, size: int, policy: Policy, records: Records) -> SkippedIdentity | None:
+    """Say what keeps an identity that the record lacks from being added to it."""
+    if size >= RECORD_IDENTITIES_MAX:
+        return SkippedIdentity(one, Skip.RECORD_FULL)
+    if one.type not in policy.ranked:
+        held = record.carried.get(one.type, ())
+    else:
+        held = record.identities.get(one.type, ())
+        if held and one.type in policy.immutable_ids:
+            return SkippedIdentity(one, Skip.IMMUTABLE_SET)
+        if one.type in policy.unique_ids:
+            others = [mpid for mpid in records.holders(one).mpids if mpid != record.mpid]
+            if others:
+                return SkippedIdentity(one, Skip.UNIQUE_HELD, others[0])
+    most = policy.settings.max_values.get(one.type)
+    if most is not None and len(held) >= most:
+        return SkippedIdentity(one, Skip.MAX_VALUES)
+    return None

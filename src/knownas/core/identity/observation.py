@@ -1,0 +1,105 @@
+"""Holds what an observation is: one request for resolution as it arrived."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.limits import MODIFY_CHANGES_MAX
+
+
+class Endpoint(StrEnum):
+    """Which question was asked; idsync §3.3. `seed` brings a profile of another system over."""
+
+    IDENTIFY = "identify"
+    LOGIN = "login"
+    LOGOUT = "logout"
+    SEARCH = "search"
+    MODIFY = "modify"
+    SEED = "seed"
+
+
+class Environment(StrEnum):
+    """Production and development data are kept apart; idsync §1.2."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+RESOLVING = frozenset({Endpoint.IDENTIFY, Endpoint.LOGIN, Endpoint.LOGOUT, Endpoint.SEARCH})
+
+Recency = tuple[tuple[int, int], ...]
+"""MPIDs with the time each was last active, in Unix milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRequest:
+    """An identify, login, logout or search.
+
+    `identities` are in canonical order, one value a type, empty ones already dropped (idsync §3.2 step 1).
+    `recency` is what the resolver knew of the candidates' activity where that could decide: visits that change
+    nothing are not logged, so a fold could not know it otherwise.
+    """
+
+    endpoint: Endpoint
+    at_ms: int
+    environment: Environment
+    input: str
+    identities: tuple[Identity, ...]
+    previous_mpid: int | None = None
+    recency: Recency = ()
+
+    def __post_init__(self) -> None:
+        if self.endpoint not in RESOLVING:
+            raise ValueError(f"{self.endpoint} is not a request for identities")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChange:
+    """One line of a modify: `old_value` None adds, `new_value` None removes; idsync §3.6."""
+
+    type: IdentityType
+    old_value: str | None
+    new_value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyRequest:
+    """A change of the identities of one profile, named by its MPID."""
+
+    at_ms: int
+    environment: Environment
+    input: str
+    mpid: int
+    changes: tuple[IdentityChange, ...]
+    may_move_unique: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.changes) > MODIFY_CHANGES_MAX:
+            raise ValueError(f"at most {MODIFY_CHANGES_MAX} changes in one request")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Always modify."""
+        return Endpoint.MODIFY
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRequest:
+    """A profile of another system that comes over with its identities; several values of a type are allowed.
+
+    `mpid` None means that it gets a new one.
+    """
+
+    at_ms: int
+    environment: Environment
+    input: str
+    mpid: int | None
+    identities: tuple[Identity, ...]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Always seed."""
+        return Endpoint.SEED
+
+
+Observation = IdentityRequest | ModifyRequest | SeedRequest

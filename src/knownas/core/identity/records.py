@@ -1,0 +1,113 @@
+"""Keeps identity records in memory and answers who holds an identity, the way every store must.
+
+Used whole, it is the state that a fold of the log builds. Used in part, it is what a batch of requests loaded
+from a store, on which the batch's decisions are applied in arrival order.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import nlargest, nsmallest
+from typing import NamedTuple
+
+from knownas.core.identity.decision import RecordWrite
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.record import Record
+from knownas.core.limits import HOLDERS_CONSIDERED_MAX, HOLDERS_SHOWN_MAX
+
+
+class Holders(NamedTuple):
+    """The profiles that hold an identity, as far as a lookup considers them, by ascending MPID.
+
+    Up to 16 holders: all of them. Beyond, the value is crowded: `more` is true, and considered are the 16 most
+    recently active anonymous ones (ties by the smaller MPID) and the 4 known ones with the smallest MPIDs,
+    which only serve to show whom a guard rejected. Whoever is allowed to open a known profile names its login
+    ID, and comes to it through that.
+    """
+
+    mpids: tuple[int, ...]
+    more: bool
+
+
+NOBODY = Holders((), more=False)
+
+
+def considered(holders: Iterable[Record], active_ms: Callable[[Record], int], *, more: bool = False) -> Holders:
+    """Reduce the holders of one identity to those a lookup considers; the rule of `Holders`.
+
+    `more` says that even the holders given are not all there are.
+    """
+    records = list(holders)
+    if len(records) <= HOLDERS_CONSIDERED_MAX and not more:
+        return Holders(tuple(sorted(record.mpid for record in records)), more=False)
+    anonymous = nlargest(
+        HOLDERS_CONSIDERED_MAX,
+        (record for record in records if not record.known),
+        key=lambda record: (active_ms(record), -record.mpid),
+    )
+    known = nsmallest(HOLDERS_SHOWN_MAX, (record.mpid for record in records if record.known))
+    return Holders(tuple(sorted([*(record.mpid for record in anonymous), *known])), more=True)
+
+
+class Records:
+    """A mutable collection of the identity records of one pool (a scope and an environment)."""
+
+    __slots__ = ("_crowded", "_holders", "_recency", "_records")
+
+    def __init__(self) -> None:
+        self._records: dict[int, Record] = {}
+        self._holders: dict[Identity, set[int]] = {}
+        self._crowded: set[Identity] = set()
+        self._recency: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records.values())
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def record(self, mpid: int) -> Record | None:
+        """Return a profile's record, None if there is none here."""
+        return self._records.get(mpid)
+
+    def active_ms(self, record: Record) -> int:
+        """Return when the profile was last active, visits that changed nothing included."""
+        return max(record.active_ms, self._recency.get(record.mpid, 0))
+
+    def holders(self, wanted: Identity) -> Holders:
+        """Return the considered holders of an identity."""
+        mpids = self._holders.get(wanted)
+        if not mpids:
+            return NOBODY
+        if len(mpids) == 1 and wanted not in self._crowded:
+            return Holders(tuple(mpids), more=False)
+        records = self._records
+        return considered((records[mpid] for mpid in mpids), self.active_ms, more=wanted in self._crowded)
+
+    def saw(self, mpid: int, at_ms: int) -> None:
+        """Note that a profile was active, without changing its record."""
+        if at_ms > self._recency.get(mpid, 0):
+            self._recency[mpid] = at_ms
+
+    def load(self, records: Iterable[Record], crowded: Iterable[Identity] = ()) -> None:
+        """Take over records from a store; `crowded` are the identities with more holders than were loaded."""
+        for record in records:
+            if record.mpid not in self._records:
+                self._put(record)
+        self._crowded.update(crowded)
+
+    def apply(self, writes: Iterable[RecordWrite]) -> None:
+        """Take over what a decision changed."""
+        for write in writes:
+            if write.before is not None:
+                for held in write.before.lookups():
+                    self._holders[held].discard(write.before.mpid)
+            self._put(write.after)
+
+    def _put(self, record: Record) -> None:
+        self._records[record.mpid] = record
+        holders = self._holders
+        for held in record.lookups():
+            mpids = holders.get(held)
+            if mpids is None:
+                holders[held] = {record.mpid}
+            else:
+                mpids.add(record.mpid)

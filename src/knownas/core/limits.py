@@ -1,0 +1,22 @@
+"""Names every limit of the core, so that no loop, list or string grows without one."""
+
+from typing import Final
+
+IDENTITY_VALUE_CHARACTERS_MAX: Final = 256
+"""Characters (code points) of one identity value; idsync §1.4."""
+
+RECORD_IDENTITIES_MAX: Final = 1_000
+"""Values one profile can hold, looked up by or carried; a further one is refused with a reason."""
+
+HOLDERS_CONSIDERED_MAX: Final = 16
+"""Anonymous holders of one value that a lookup considers, the most recently active first.
+
+A device identity can sit on 100,000 anonymous profiles, since each logout makes one. Only the most recent
+can win a tie, so a lookup never asks for all of them. `previous_mpid` is considered however old it is.
+"""
+
+HOLDERS_SHOWN_MAX: Final = 4
+"""Known holders of a crowded value that a receipt names as rejected; it says that there are more."""
+
+MODIFY_CHANGES_MAX: Final = 100
+"""Changes in one modify request."""

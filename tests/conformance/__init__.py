@@ -1,0 +1,1 @@
+"""The worked examples, run against every way into the product."""

@@ -1,0 +1,1 @@
+"""Identities, policies, records and decisions."""

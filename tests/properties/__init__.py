@@ -1,0 +1,1 @@
+"""What holds for all histories, not only for examples."""
