@@ -102,6 +102,10 @@ class Records:
                     self._holders[held].discard(write.before.mpid)
             self._put(write.after)
 
+    def replace(self, record: Record) -> None:
+        """Take over another state of a record that holds the same identities."""
+        self._records[record.mpid] = record
+
     def _put(self, record: Record) -> None:
         self._records[record.mpid] = record
         holders = self._holders

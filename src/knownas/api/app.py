@@ -1,0 +1,101 @@
+"""Sends each request to the surface that serves it."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
+from knownas.api.idsync import CORS, IdSync, Target, target_of
+from knownas.api.openapi import openapi_document
+from knownas.api.operations import PATHS, serve_operations
+from knownas.api.own import own_api
+from knownas.api.refusals import INTERNAL_ERROR, identity_error, own_error
+from knownas.api.telemetry import Telemetry
+from knownas.api.throttle import Throttle
+from knownas.service.server import Service
+
+log: Final = logging.getLogger(__name__)
+
+OpenService = Callable[[], Awaitable[Service]]
+
+
+class Application:
+    """The whole server as one ASGI application.
+
+    The service is opened when the server starts and closed when it stops, on the server's own event loop.
+    """
+
+    def __init__(self, open_service: OpenService) -> None:
+        self._open_service = open_service
+        self._service: Service | None = None
+        self._telemetry = Telemetry()
+        self._throttle = Throttle()
+        self._idsync: IdSync | None = None
+        self._own: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        service, idsync, own = self._service, self._idsync, self._own
+        if service is None or idsync is None or own is None:
+            await reply(send, 503, [JSON], own_error("not_started", "The server is starting or stopping."))
+            return
+        target = target_of(path)
+        if target is not None:
+            await self._serve_idsync(idsync, target, scope, receive, send)
+        elif path in PATHS:
+            await serve_operations(path, scope["method"], service, self._telemetry, send)
+        elif path == "/":
+            await reply(send, 200, [JSON], _WELCOME)
+        else:
+            await own(scope, receive, send)
+
+    async def _serve_idsync(self, idsync: IdSync, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve IDSync; a fault of ours is told the way the SDKs read it, if nothing has been sent yet."""
+        try:
+            await idsync.serve(target, scope, receive, send)
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            self._telemetry.refused("idsync", "internal_error")
+            body = identity_error(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.", "")
+            await reply(send, 500, [JSON, *CORS], body)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Open and close the service when the server says so."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self._start()
+                except Exception as error:
+                    log.exception("start")
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _start(self) -> None:
+        service = await self._open_service()
+        self._idsync = IdSync(service, self._throttle, self._telemetry)
+        self._own = own_api(service, self._telemetry, openapi_document())
+        self._service = service
+
+    async def _stop(self) -> None:
+        service, self._service = self._service, None
+        if service is not None:
+            await service.close()
+
+
+_WELCOME: Final = (
+    b'{"knownas":"an open identity resolution server","api":"/api/openapi.json","health":"/healthz",'
+    b'"ready":"/readyz","metrics":"/metrics"}'
+)

@@ -1,0 +1,99 @@
+"""Reads requests and writes replies on plain ASGI, which is what the hot endpoints can afford."""
+
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
+
+from knownas.api.limits import BODY_BYTES_MAX
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON: Final[Header] = (b"content-type", b"application/json; charset=utf-8")
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+
+
+class BodyRefused(Exception):
+    """The body can't be taken: `status` and a stable `reason` say why."""
+
+    def __init__(self, status: int, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.reason = reason
+        self.sentence = sentence
+
+
+class Disconnected(Exception):
+    """The client went away before its request was whole."""
+
+
+async def read_body(receive: Receive, headers: Iterable[Header]) -> bytes:
+    """Return the request's body, decompressed.
+
+    Raises:
+        BodyRefused: it is longer than 256 KiB before or after decompression, or not what its headers say.
+        Disconnected: the client went away.
+    """
+    encoding = b""
+    for name, value in headers:
+        if name == b"content-length" and int(value) > BODY_BYTES_MAX:
+            raise _too_long()
+        if name == b"content-encoding":
+            encoding = value.strip().lower()
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    body: bytes = message.get("body", b"")
+    if message.get("more_body", False):
+        body = await _read_rest(receive, body)
+    elif len(body) > BODY_BYTES_MAX:
+        raise _too_long()
+    if encoding in (b"", b"identity"):
+        return body
+    if encoding == b"gzip":
+        return _decompress(body)
+    raise BodyRefused(415, "unknown_encoding", "Send the body as it is, or with Content-Encoding: gzip.")
+
+
+async def _read_rest(receive: Receive, first: bytes) -> bytes:
+    parts, size, more = [first], len(first), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise _too_long()
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _decompress(body: bytes) -> bytes:
+    """Decompress one gzip member without ever holding more than the limit."""
+    stream = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        plain = stream.decompress(body, BODY_BYTES_MAX + 1)
+    except zlib.error as error:
+        raise BodyRefused(400, "malformed_gzip", "The body is not what Content-Encoding: gzip says.") from error
+    if len(plain) > BODY_BYTES_MAX:
+        raise _too_long()
+    if not stream.eof or stream.unused_data:
+        raise BodyRefused(400, "malformed_gzip", "The gzip body is cut off, or something follows it.")
+    return plain
+
+
+def _too_long() -> BodyRefused:
+    return BodyRefused(413, "body_too_long", f"A body may have {BODY_BYTES_MAX} bytes, compressed and decompressed.")
+
+
+async def reply(send: Send, status: int, headers: list[Header], body: bytes) -> None:
+    """Send a whole answer."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

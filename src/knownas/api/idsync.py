@@ -1,0 +1,301 @@
+"""Serves IDSync: identify, login, logout, search and modify, the way the official SDKs expect (idsync §4).
+
+Everything here is on the hot path, and so plain ASGI.
+"""
+
+import logging
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final, assert_never
+from urllib.parse import parse_qs
+
+import msgspec
+
+from knownas.api.credentials import PREFIX, Denied, authenticate
+from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.refusals import (
+    BAD_REQUEST,
+    INTERNAL_ERROR,
+    NOT_FOUND_ERROR,
+    VALIDATION_ERROR,
+    WIRE_CODE,
+    identity_error,
+)
+from knownas.api.telemetry import Telemetry
+from knownas.api.throttle import Exceeded, Throttle
+from knownas.api.wire import IdentityAnswer, Malformed, ModifyAnswer, ModifyResult, identity_request, modify_request
+from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.kinds import DEVICE_TYPES
+from knownas.core.identity.observation import Endpoint, IdentityRequest
+from knownas.core.identity.policy import EphemeralPolicy, ErrorBody, Policy
+from knownas.core.identity.record import Record, parse_mpid
+from knownas.service.directory import Door
+from knownas.service.question import Answer, Question
+from knownas.service.resolver import Overloaded
+from knownas.service.server import Service
+from knownas.store.errors import StoreError, StoreUnavailable
+
+log: Final = logging.getLogger(__name__)
+
+_ENCODER: Final = msgspec.json.Encoder()
+_ENDPOINTS: Final = {
+    "/v1/identify": Endpoint.IDENTIFY,
+    "/v1/login": Endpoint.LOGIN,
+    "/v1/logout": Endpoint.LOGOUT,
+    "/v1/search": Endpoint.SEARCH,
+}
+_PREFIX: Final = PREFIX.decode()
+_MODIFY_PARTS: Final = 4
+_TRUE: Final = frozenset({"true", "1"})
+_FALSE: Final = frozenset({"false", "0", ""})
+
+CORS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"X-MP-Max-Age, X-MP-Trace-Id, X-Decision-Id, X-Refusal-Reason, Retry-After, X-mp-rate-limit-exceeded",
+    ),
+    (b"vary", b"Accept-Encoding"),
+)
+PREFLIGHT: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, OPTIONS"),
+    (b"access-control-allow-headers", b"content-type, x-mp-key, accept, authorization, x-mp-signature"),
+    (b"access-control-max-age", b"86400"),
+    (b"vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an IDSync path asks for: an endpoint, and for modify a profile (0 if the path names none)."""
+
+    endpoint: Endpoint
+    mpid: int = 0
+
+
+def target_of(path: str) -> Target | None:
+    """Return what a path asks for, with or without the prefix of a custom domain; None if it is not ours."""
+    plain = path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else path
+    endpoint = _ENDPOINTS.get(plain)
+    if endpoint is not None:
+        return Target(endpoint)
+    parts = plain.split("/")
+    if len(parts) == _MODIFY_PARTS and parts[0] == "" and parts[1] == "v1" and parts[3] == "modify":
+        return Target(Endpoint.MODIFY, parse_mpid(parts[2]) or 0)
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class _Refusal(Exception):
+    """Ends a request with an answer that is not 200. Without a code the answer has no body; idsync §4.4."""
+
+    status: int
+    reason: str
+    code: str | None = None
+    sentence: str = ""
+    headers: tuple[Header, ...] = ()
+    spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
+
+
+class IdSync:
+    """The IDSync surface of a service."""
+
+    def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
+        self._service = service
+        self._directory = service.directory
+        self._resolver = service.resolver
+        self._clock = service.clock
+        self._throttle = throttle
+        self._telemetry = telemetry
+
+    async def serve(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request for a target."""
+        if scope["method"] == "OPTIONS":
+            await _preflight(send)
+            return
+        headers = [JSON, *CORS]
+        try:
+            body = await self._answer(target, scope, receive, headers)
+        except Disconnected:
+            return
+        except _Refusal as refusal:
+            self._telemetry.refused("idsync", refusal.reason)
+            headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
+            await reply(send, refusal.status, headers, _error_body(refusal, headers))
+        else:
+            await reply(send, 200, headers, body)
+
+    async def _answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> bytes:
+        if scope["method"] != "POST":
+            allow = ((b"allow", b"POST, OPTIONS"),)
+            raise _Refusal(405, "method_not_allowed", BAD_REQUEST, "IDSync is asked with POST.", allow)
+        try:
+            body = await read_body(receive, scope["headers"])
+        except BodyRefused as refused:
+            raise _Refusal(refused.status, refused.reason, BAD_REQUEST, refused.sentence) from refused
+        door = authenticate(scope, body, self._directory)
+        if isinstance(door, Denied):
+            raise _Refusal(401, door.value)
+        now = perf_counter()
+        self._admit(door, now, headers)
+        question, all_matches = self._question(target, door, scope["query_string"], body)
+        if isinstance(question.observation, IdentityRequest):
+            exceeded = self._throttle.admit_identities(door.input, question.observation.identities, now)
+            if exceeded is not None:
+                raise _too_many(exceeded)
+        answer = await self._ask(question)
+        headers.append((b"x-decision-id", answer.decision_id.encode()))
+        headers.append((b"x-mp-trace-id", answer.decision_id.encode()))
+        encoded = self._encode(answer, headers, all_matches=all_matches)
+        self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
+        return encoded
+
+    def _admit(self, door: Door, now: float, headers: list[Header]) -> None:
+        admitted = self._throttle.admit(door.input, now)
+        if isinstance(admitted, Exceeded):
+            raise _too_many(admitted)
+        if admitted.percentage_used is not None:
+            headers.append((b"x-mp-rate-limit-percentage-used", b"%d" % admitted.percentage_used))
+
+    def _question(self, target: Target, door: Door, query: bytes, body: bytes) -> tuple[Question, bool]:
+        """Decode a request. Also returns whether it asked for all its matches."""
+        settings = door.rules.policy.settings
+        spelling = settings.error_body
+        read_only = all_matches = False
+        try:
+            if query:
+                read_only, all_matches = _flag(query, "read_only"), _flag(query, "return_matches")
+            if target.endpoint is Endpoint.MODIFY:
+                return self._modify_question(target, door, body), False
+            request = identity_request(target.endpoint, body, self._clock(), door.input.name)
+        except Malformed as malformed:
+            raise _malformed(malformed, spelling) from malformed
+        if target.endpoint is Endpoint.SEARCH and not door.input.allow_search:
+            raise _Refusal(403, "search_not_allowed")
+        may_create = door.may_create and not read_only
+        return Question(door.rules, request, may_create, writes=not read_only), all_matches
+
+    def _modify_question(self, target: Target, door: Door, body: bytes) -> Question:
+        if not door.input.allow_modify:
+            raise _Refusal(403, "modify_not_allowed")
+        stamp = door.rules.policy.settings.modify_device_application_stamp
+        moves = door.input.allow_unique_moves
+        request = modify_request(target.mpid, body, self._clock(), door.input.name, stamp=stamp, moves=moves)
+        return Question(door.rules, request)
+
+    async def _ask(self, question: Question) -> Answer:
+        spelling = question.rules.policy.settings.error_body
+        try:
+            return await self._resolver.answer(question)
+        except Overloaded as overloaded:
+            wait = ((b"retry-after", b"1"),)
+            sentence = "The server is busy; try again in a moment."
+            raise _Refusal(503, "overloaded", INTERNAL_ERROR, sentence, wait, spelling) from overloaded
+        except StoreUnavailable as error:
+            log.warning("store: %s", error)
+            wait = ((b"retry-after", b"1"),)
+            sentence = "The store does not answer; try again in a moment."
+            raise _Refusal(503, error.code, INTERNAL_ERROR, sentence, wait, spelling) from error
+        except StoreError as error:
+            log.exception("store")
+            sentence = "The store could not keep the change; nothing was changed."
+            raise _Refusal(500, error.code, INTERNAL_ERROR, sentence, (), spelling) from error
+
+    def _encode(self, answer: Answer, headers: list[Header], *, all_matches: bool) -> bytes:
+        policy = answer.question.rules.policy
+        outcome = answer.decision.outcome
+        match outcome:
+            case Returned() | Created():
+                if answer.question.observation.endpoint in (Endpoint.IDENTIFY, Endpoint.LOGIN):
+                    headers.append((b"x-mp-max-age", b"%d" % policy.settings.max_age_seconds))
+                return _ENCODER.encode(_identity_answer(answer, policy, all_matches=all_matches))
+            case NotFound():
+                sentence = "No profile can be returned for these identities; GET /api/decisions/{id} says why."
+                spelling = policy.settings.error_body
+                raise _Refusal(404, "not_found", NOT_FOUND_ERROR, sentence, (), spelling)
+            case Refused(reason, message):
+                status, code = WIRE_CODE[reason]
+                raise _Refusal(status, reason.value, code, message, (), policy.settings.error_body)
+            case Modified(mpid, known, results):
+                changed = [ModifyResult(kind.value, str(whose)) for kind, whose in results]
+                return _ENCODER.encode(ModifyAnswer(changed, str(mpid), known))
+            case Seeded():
+                raise AssertionError("IDSync never seeds")
+            case _:
+                assert_never(outcome)
+
+
+def _identity_answer(answer: Answer, policy: Policy, *, all_matches: bool) -> IdentityAnswer:
+    outcome, record, request = answer.decision.outcome, answer.decision.record, answer.question.observation
+    if not isinstance(outcome, Returned | Created) or record is None or not isinstance(request, IdentityRequest):
+        raise AssertionError("only a request that was answered with a profile comes here")
+    ephemeral = (
+        not outcome.known
+        and policy.logout_makes_a_profile
+        and policy.settings.is_ephemeral_policy is EphemeralPolicy.ANONYMOUS
+    )
+    matched = _matched_identities(request, record, all_matches=all_matches)
+    return IdentityAnswer(None, matched, ephemeral, str(outcome.mpid), outcome.known)
+
+
+def _matched_identities(request: IdentityRequest, record: Record, *, all_matches: bool) -> dict[str, str]:
+    """Return the request's identities that are on the profile: devices only if nothing else is; idsync §4.2."""
+    held = record.identities
+    matched = {one.type.value: one.value for one in request.identities if one.value in held.get(one.type, ())}
+    if all_matches:
+        return matched
+    users = {name: value for name, value in matched.items() if name not in DEVICE_TYPES}
+    return users or matched
+
+
+def _outcome_name(answer: Answer) -> str:
+    outcome = answer.decision.outcome
+    match outcome:
+        case Created():
+            if answer.decision.record is not None and answer.decision.record.orphan:
+                log.warning("decision %s made a profile that nothing leads to", answer.decision_id)
+                return "created_without_identities"
+            return "created"
+        case Returned(known=known, became_known=became_known):
+            return "became_known" if became_known else "known" if known else "anonymous"
+        case Modified():
+            return "modified"
+        case NotFound() | Refused() | Seeded():
+            return type(outcome).__name__.lower()
+        case _:
+            assert_never(outcome)
+
+
+def _flag(query: bytes, name: str) -> bool:
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])[-1].lower()
+    if given in _TRUE:
+        return True
+    if given in _FALSE:
+        return False
+    raise Malformed("invalid_parameter", f"{name} is true or false.")
+
+
+def _malformed(malformed: Malformed, spelling: ErrorBody) -> _Refusal:
+    code = BAD_REQUEST if malformed.reason in ("malformed_json", "too_deep") else VALIDATION_ERROR
+    return _Refusal(400, malformed.reason, code, malformed.sentence, (), spelling)
+
+
+def _too_many(exceeded: Exceeded) -> _Refusal:
+    headers = (
+        (b"x-mp-rate-limit-exceeded", exceeded.source.encode()),
+        (b"retry-after", b"%d" % exceeded.retry_after_seconds),
+    )
+    return _Refusal(429, "rate_limited", headers=headers)
+
+
+def _error_body(refusal: _Refusal, headers: list[Header]) -> bytes:
+    if refusal.code is None:
+        headers.remove(JSON)
+        return b""
+    request_id = next((value.decode() for name, value in headers if name == b"x-mp-trace-id"), "")
+    return identity_error(refusal.status, refusal.code, refusal.reason, refusal.sentence, request_id, refusal.spelling)
+
+
+async def _preflight(send: Send) -> None:
+    await reply(send, 204, list(PREFLIGHT), b"")

@@ -1,0 +1,309 @@
+"""Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from knownas.api.duplicate_keys import has_repeated_keys
+from knownas.api.limits import BODY_BYTES_MAX, SEED_VALUES_MAX
+from knownas.api.refusals import WIRE_CODE, own_error
+from knownas.api.telemetry import Telemetry
+from knownas.core.identity.decision import Refused, Seeded
+from knownas.core.identity.document import Document
+from knownas.core.identity.kinds import Identity, Surface, identities, types_named_on, value_fault
+from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest, SeedRequest
+from knownas.core.identity.record import parse_mpid, valid_mpid
+from knownas.service.decisions import is_decision_id
+from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
+from knownas.service.resolver import Overloaded
+from knownas.service.server import Service
+from knownas.store.errors import StoreError, StoreUnavailable
+
+API_INPUT: Final = "api"
+"""The input name under which observations of our own API are logged."""
+
+
+class SeedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A profile of another system that comes over; several values of a type are allowed."""
+
+    environment: Environment
+    identities: dict[str, list[str]]
+    mpid: str | int | None = None
+
+
+class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request to explain without asking for it to be done."""
+
+    endpoint: Endpoint
+    environment: Environment
+    known_identities: dict[str, str | None]
+    previous_mpid: str | int | None = None
+
+
+class Refusal(Exception):
+    """Ends a request of our own API: a status, a stable code, a sentence, and what helps."""
+
+    def __init__(self, status: int, code: str, sentence: str, **details: object) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+        self.details = details
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of the API: what it is, and what serves it."""
+
+    method: str
+    path: str
+    name: str
+    serve: Callable[[Service, Request], Awaitable[tuple[int, Document]]]
+    body: type[msgspec.Struct] | None = None
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_NAMES: Final = types_named_on(Surface.IDSYNC)
+_TYPES_ALLOWED: Final = sorted(_NAMES)
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+async def show_profile(service: Service, request: Request) -> tuple[int, Document]:
+    """Return a profile by its MPID."""
+    mpid = _path_mpid(request)
+    profile = await service.profiles.show(mpid)
+    if profile is None:
+        raise _no_profile(mpid)
+    return 200, profile
+
+
+async def show_history(service: Service, request: Request) -> tuple[int, Document]:
+    """Return every identity added, removed or moved, with its decision, oldest first."""
+    mpid = _path_mpid(request)
+    page = await service.profiles.history(mpid, _cursor(request), _limit(request))
+    if not page.items and await service.profiles.show(mpid) is None:
+        raise _no_profile(mpid)
+    return 200, {"items": page.items, "next": None if page.next_seq is None else _write_cursor(page.next_seq)}
+
+
+async def seed_profile(service: Service, request: Request) -> tuple[int, Document]:
+    """Bring a profile of another system over, its MPID kept if one is given."""
+    body = await _body(request, SeedBody)
+    held = tuple(_identity(name, value) for name, values in body.identities.items() for value in values)
+    if len(held) > SEED_VALUES_MAX:
+        raise Refusal(400, "too_many_values", f"A profile can come over with {SEED_VALUES_MAX} values.")
+    mpid = _body_mpid(body.mpid, "mpid")
+    seed = SeedRequest(service.clock(), body.environment, API_INPUT, mpid, held)
+    scope = request.path_params["scope"]
+    answer = await service.profiles.seed(scope, seed)
+    if answer is None:
+        raise _no_scope(service, scope)
+    match answer.decision.outcome:
+        case Seeded(made):
+            profile = await service.profiles.show(made)
+            if profile is None:
+                raise AssertionError("a profile can be read as soon as it is durable")
+            return 201, profile
+        case Refused(reason, message):
+            raise Refusal(WIRE_CODE[reason][0], reason.value, message)
+        case other:
+            raise AssertionError(f"seeding never answers {other}")
+
+
+async def show_decision(service: Service, request: Request) -> tuple[int, Document]:
+    """Return the receipt of a decision."""
+    decision_id = request.path_params["id"]
+    if not is_decision_id(decision_id):
+        raise Refusal(400, "malformed_decision_id", "A decision id has 32 lower-case hex digits.")
+    receipt = await service.decisions.show(decision_id)
+    if receipt is None:
+        sentence = "No decision has this id. One that changed nothing is kept for a while only."
+        raise Refusal(404, "unknown_decision", sentence)
+    return 200, receipt
+
+
+async def explain(service: Service, request: Request) -> tuple[int, Document]:
+    """Return what the answer to a request would be, with its receipt. Writes nothing."""
+    body = await _body(request, ExplainBody)
+    if body.endpoint not in RESOLVING:
+        allowed = sorted(endpoint.value for endpoint in RESOLVING)
+        raise Refusal(400, "endpoint_not_explained", "Only requests for identities are explained.", allowed=allowed)
+    scope = request.path_params["scope"]
+    rules = service.directory.rules(scope)
+    if rules is None:
+        raise _no_scope(service, scope)
+    given = [_identity(name, value) for name, value in body.known_identities.items() if value]
+    if len({one.type for one in given}) < len(given):
+        raise Refusal(400, "identity_type_twice", "Two spellings name the same identity type.")
+    observation = IdentityRequest(
+        body.endpoint,
+        service.clock(),
+        body.environment,
+        API_INPUT,
+        identities(dict(given)),
+        _body_mpid(body.previous_mpid, "previous_mpid"),
+    )
+    return 200, await service.decisions.explain(rules, observation)
+
+
+OPERATIONS: Final = (
+    Operation("GET", "/api/profiles/{mpid}", "showProfile", show_profile),
+    Operation("GET", "/api/profiles/{mpid}/history", "showHistory", show_history),
+    Operation("POST", "/api/scopes/{scope}/profiles", "seedProfile", seed_profile, SeedBody),
+    Operation("POST", "/api/scopes/{scope}/explain", "explain", explain, ExplainBody),
+    Operation("GET", "/api/decisions/{id}", "showDecision", show_decision),
+)
+
+
+def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starlette:
+    """Build the application that serves our own API below /api."""
+    document = _ENCODER.encode(openapi)
+
+    async def show_openapi(_request: Request) -> Response:
+        return Response(document, media_type="application/json")
+
+    async def refuse(_request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = {404: "unknown_path", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        telemetry.refused("own", code)
+        sentence = "There is nothing at this path." if code == "unknown_path" else str(error.detail)
+        body = own_error(code, sentence, see="/api/openapi.json")
+        return Response(body, error.status_code, error.headers, "application/json")
+
+    routes = [Route(one.path, _endpoint(service, telemetry, one), methods=[one.method]) for one in OPERATIONS]
+    routes.append(Route("/api/openapi.json", show_openapi, methods=["GET"]))
+    return Starlette(routes=routes, exception_handlers={HTTPException: refuse})
+
+
+def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        try:
+            _authorise(service, request)
+            status, document = await _served(service, operation, request)
+        except Refusal as refusal:
+            telemetry.refused("own", refusal.code)
+            body = own_error(refusal.code, refusal.sentence, **refusal.details)
+            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == _UNAUTHORISED else None
+            return Response(body, refusal.status, headers, "application/json")
+        return Response(_ENCODER.encode(document), status, media_type="application/json")
+
+    return serve
+
+
+_UNAUTHORISED: Final = 401
+
+
+async def _served(service: Service, operation: Operation, request: Request) -> tuple[int, Document]:
+    try:
+        return await operation.serve(service, request)
+    except (StoreUnavailable, Overloaded) as error:
+        code = error.code if isinstance(error, StoreUnavailable) else "overloaded"
+        raise Refusal(503, code, "The server can't answer now; try again in a moment.") from error
+    except StoreError as error:
+        raise Refusal(500, error.code, "The store could not do it; nothing was changed.") from error
+    except ClientDisconnect as error:
+        raise Refusal(400, "disconnected", "The request ended early.") from error
+
+
+def _authorise(service: Service, request: Request) -> None:
+    token = service.configuration.admin_token
+    if token is None:
+        raise Refusal(403, "admin_api_off", "The configuration has no admin_token; set one to use this API.")
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if not token.matches(given.strip()) or scheme.lower() != "bearer":
+        raise Refusal(401, "unauthorised", "Send Authorization: Bearer with the admin_token of the configuration.")
+
+
+async def _body(request: Request, kind: type[Body]) -> Body:
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise Refusal(413, "body_too_long", f"A body may have {BODY_BYTES_MAX} bytes.")
+        parts.append(part)
+    body = b"".join(parts)
+    try:
+        decoded = msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, "invalid_member", f"{error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(400, "malformed_json", f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise Refusal(400, "too_deep", "The body is nested too deep.") from error
+    if has_repeated_keys(body):
+        raise Refusal(400, "duplicate_key", "An object of the body has the same key twice.")
+    return decoded
+
+
+def _identity(name: str, value: str) -> Identity:
+    kind = _NAMES.get(name)
+    if kind is None:
+        raise Refusal(400, "unknown_identity_type", f"{name[:64]!r} is not an identity type.", allowed=_TYPES_ALLOWED)
+    fault = value_fault(value)
+    if fault is not None:
+        raise Refusal(400, "invalid_identity", f"{name}: {fault}.")
+    return Identity(kind, value)
+
+
+def _body_mpid(given: str | int | None, member: str) -> int | None:
+    if given is None:
+        return None
+    mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
+    if mpid is None:
+        raise Refusal(400, "malformed_mpid", f"{member} must be a 64-bit integer other than 0.")
+    return mpid
+
+
+def _path_mpid(request: Request) -> int:
+    mpid = parse_mpid(request.path_params["mpid"])
+    if mpid is None:
+        raise Refusal(400, "malformed_mpid", "An MPID is a 64-bit integer other than 0.")
+    return mpid
+
+
+def _limit(request: Request) -> int:
+    given = request.query_params.get("limit", str(PAGE_DEFAULT))
+    if not (given.isascii() and given.isdecimal() and len(given) <= len(str(PAGE_MAX)) and 1 <= int(given) <= PAGE_MAX):
+        raise Refusal(400, "invalid_limit", f"limit is a number from 1 to {PAGE_MAX}.")
+    return int(given)
+
+
+def _write_cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(seq.to_bytes(_CURSOR_BYTES)).decode().rstrip("=")
+
+
+_CURSOR_BYTES: Final = 8
+_CURSOR_CHARACTERS: Final = 11
+
+
+def _cursor(request: Request) -> int:
+    given = request.query_params.get("next")
+    if given is None:
+        return 0
+    try:
+        seq = int.from_bytes(base64.b64decode(given + "=", altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        seq = -1
+    if len(given) != _CURSOR_CHARACTERS or not 0 <= seq < 2**63 or _write_cursor(seq) != given:
+        raise Refusal(400, "malformed_next", "next must be what an earlier page answered.")
+    return seq
+
+
+def _no_profile(mpid: int) -> Refusal:
+    return Refusal(404, "unknown_profile", f"There is no profile {mpid}.")
+
+
+def _no_scope(service: Service, scope: str) -> Refusal:
+    allowed = sorted(service.directory.scopes)
+    return Refusal(404, "unknown_scope", f"There is no scope {scope[:64]!r}.", allowed=allowed)

@@ -1,0 +1,52 @@
+"""Turns refusals into answers: the vendor's codes for the wire, and a stable reason for whoever wonders why."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from knownas.core.identity.decision import Refusal
+from knownas.core.identity.policy import ErrorBody
+
+LOOKUP_ERROR: Final = "LOOKUP_ERROR"
+VALIDATION_ERROR: Final = "VALIDATION_ERROR"
+NOT_FOUND_ERROR: Final = "NOT_FOUND_ERROR"
+BAD_REQUEST: Final = "BAD_REQUEST"
+INTERNAL_ERROR: Final = "INTERNAL_ERROR"
+
+WIRE_CODE: Final[Mapping[Refusal, tuple[int, str]]] = MappingProxyType(
+    {
+        Refusal.NO_IDENTITIES: (400, LOOKUP_ERROR),
+        Refusal.LOGIN_WITHOUT_LOGIN_ID: (400, LOOKUP_ERROR),
+        Refusal.NO_LOGIN_IN_BEST_MATCH: (400, LOOKUP_ERROR),
+        Refusal.EMPTY_RECORD: (400, LOOKUP_ERROR),
+        Refusal.UNKNOWN_MPID: (400, LOOKUP_ERROR),
+        Refusal.IMMUTABLE_CHANGE: (400, VALIDATION_ERROR),
+        Refusal.IMMUTABLE_REMOVAL: (400, VALIDATION_ERROR),
+        Refusal.IMMUTABLE_TAKEN: (400, VALIDATION_ERROR),
+        Refusal.UNIQUE_MOVE_NOT_ALLOWED: (403, VALIDATION_ERROR),
+        Refusal.RECORD_FULL: (400, VALIDATION_ERROR),
+        Refusal.MPID_TAKEN: (409, VALIDATION_ERROR),
+        Refusal.UNIQUE_TAKEN: (409, VALIDATION_ERROR),
+    }
+)
+"""Status and vendor code of each refusal; idsync §4.4."""
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def identity_error(
+    status: int, code: str, reason: str, sentence: str, request_id: str, spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
+) -> bytes:
+    """Write an IDSync error body: both spellings of its members, or the documented one alone; idsync §4.4."""
+    errors = [{"code": code, "message": sentence, "reason": reason}]
+    body: dict[str, object] = {"errors": errors}
+    if spelling is ErrorBody.BOTH_SPELLINGS:
+        body |= {"Errors": errors, "ErrorCode": code, "StatusCode": status, "RequestId": request_id}
+    return _ENCODER.encode(body)
+
+
+def own_error(reason: str, sentence: str, **details: object) -> bytes:
+    """Write the error body of our own API: a stable code, a sentence, and what helps."""
+    return _ENCODER.encode({"error": {"code": reason, "message": sentence, **details}})

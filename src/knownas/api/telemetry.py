@@ -1,0 +1,63 @@
+"""Counts what the server does, and shows it in Prometheus' text format."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+LATENCY_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Telemetry:
+    """Counters as plain numbers: a hot request can afford an addition, not a lock."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[tuple[str, str, str]] = Counter()
+        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._slots = [0] * (len(LATENCY_SECONDS) + 1)
+        self._seconds = 0.0
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def decided(self, endpoint: str, scope: str, outcome: str, seconds: float) -> None:
+        """Count one decision and the time its answer took."""
+        self._outcomes[endpoint, scope, outcome] += 1
+        self._slots[bisect_left(LATENCY_SECONDS, seconds)] += 1
+        self._seconds += seconds
+
+    def refused(self, surface: str, reason: str) -> None:
+        """Count one request that was refused."""
+        self._refusals[surface, reason] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, as prometheus_client asks for them."""
+        decisions = CounterMetricFamily(
+            "knownas_decisions",
+            "Identity decisions by endpoint, scope and outcome.",
+            labels=["endpoint", "scope", "outcome"],
+        )
+        for labels, count in self._outcomes.items():
+            decisions.add_metric(labels, count)
+        yield decisions
+        refusals = CounterMetricFamily(
+            "knownas_refusals", "Requests refused, by surface and reason.", labels=["surface", "reason"]
+        )
+        for labels, count in self._refusals.items():
+            refusals.add_metric(labels, count)
+        yield refusals
+        buckets: list[tuple[str, float]] = []
+        total = 0
+        for bound, count in zip((*map(str, LATENCY_SECONDS), "+Inf"), self._slots, strict=True):
+            total += count
+            buckets.append((bound, total))
+        latency = HistogramMetricFamily("knownas_decision_seconds", "Time from a decoded request to its decision.")
+        latency.add_metric([], buckets, self._seconds)
+        yield latency
+
+    def exposition(self) -> bytes:
+        """Return all metrics in the text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,103 @@
+"""Decides whether an input asks too much: in all, and for one identity (idsync §4.5).
+
+Each limit is a bucket of tokens that fills at the allowed rate and holds a burst's worth; a request takes one.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from knownas.api.limits import HELD_BUCKETS_MAX
+from knownas.config.values import Input
+from knownas.core.identity.kinds import Identity
+
+_FULL: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """The request is over a limit. `source` is the vendor's word for it; waiting so long will help."""
+
+    source: str
+    retry_after_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The request is within its limits, of which the fullest is used to this percentage; None without limits."""
+
+    percentage_used: int | None
+
+
+class Bucket:
+    """A token bucket. Times are seconds of a clock that never goes back."""
+
+    __slots__ = ("_at", "_capacity", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst_seconds: float, now: float) -> None:
+        self._rate = rate
+        self._capacity = max(1.0, rate * burst_seconds)
+        self._tokens = self._capacity
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """Take one token. Returns 0 if there was one, else the seconds until there is."""
+        self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self._rate
+
+    @property
+    def percentage_used(self) -> int:
+        """How much of the burst is used up, 0 to 100."""
+        return min(_FULL, ceil(_FULL * (1 - self._tokens / self._capacity)))
+
+
+class Throttle:
+    """The buckets of all inputs and of the identities they ask about."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[str, Bucket] = {}
+        self._identities: OrderedDict[tuple[str, Identity], Bucket] = OrderedDict()
+
+    def admit(self, source: Input, now: float) -> Within | Exceeded:
+        """Count one request of an input."""
+        rate = source.limits.requests_per_second
+        if rate is None:
+            return _UNLIMITED
+        bucket = self._inputs.get(source.key)
+        if bucket is None:
+            bucket = self._inputs[source.key] = Bucket(rate, source.limits.burst_seconds, now)
+        wait = bucket.take(now)
+        if wait:
+            return Exceeded("feed" if source.is_feed else "app", ceil(wait))
+        return Within(bucket.percentage_used)
+
+    def admit_identities(self, source: Input, identities: Sequence[Identity], now: float) -> Exceeded | None:
+        """Count one request for each identity: one that is asked for too often is a "hot key" to the vendor.
+
+        The limit of an identity is not shown in the percentage header.
+        """
+        rate = source.limits.per_identity_per_second
+        if rate is None:
+            return None
+        for identity in identities:
+            held = (source.key, identity)
+            bucket = self._identities.get(held)
+            if bucket is None:
+                bucket = self._identities[held] = Bucket(rate, source.limits.burst_seconds, now)
+                if len(self._identities) > HELD_BUCKETS_MAX:
+                    self._identities.popitem(last=False)
+            else:
+                self._identities.move_to_end(held)
+            wait = bucket.take(now)
+            if wait:
+                return Exceeded("system", ceil(wait))
+        return None
+
+
+_UNLIMITED: Final = Within(None)

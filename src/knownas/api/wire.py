@@ -1,0 +1,173 @@
+"""Decodes the bodies of IDSync into observations (idsync §4.2, §4.3)."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Final, TypeVar
+
+import msgspec
+
+from knownas.api.duplicate_keys import has_repeated_keys, names_a_key_twice
+from knownas.core.identity.kinds import Identity, IdentityType, Surface, types_named_on, value_fault
+from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
+from knownas.core.identity.record import MPID_MAX, MPID_MIN, parse_mpid, valid_mpid
+from knownas.core.limits import MODIFY_CHANGES_MAX
+
+
+class IdentifyBody(msgspec.Struct, frozen=True):
+    """The body of identify, login, logout and search. Members that decide nothing are passed over."""
+
+    environment: Environment
+    known_identities: dict[str, str | None]
+    previous_mpid: str | int | None = None
+
+
+class IdentityChangeBody(msgspec.Struct, frozen=True):
+    """One change of a modify. Roku leaves members out that are null."""
+
+    identity_type: str
+    old_value: str | None = None
+    new_value: str | None = None
+
+
+class ModifyBody(msgspec.Struct, frozen=True):
+    """The body of modify."""
+
+    environment: Environment
+    identity_changes: list[IdentityChangeBody]
+
+
+class IdentityAnswer(msgspec.Struct, frozen=True):
+    """The answer of identify, login, logout and search, in the recorded order of members."""
+
+    context: None
+    matched_identities: dict[str, str]
+    is_ephemeral: bool
+    mpid: str
+    is_logged_in: bool
+
+
+class ModifyResult(msgspec.Struct, frozen=True):
+    """One (type, MPID) that a modify changed."""
+
+    identity_type: str
+    modified_mpid: str
+
+
+class ModifyAnswer(msgspec.Struct, frozen=True):
+    """The answer of modify; `mpid` and `is_logged_in` keep the web SDK's state right (idsync §4.3)."""
+
+    change_results: list[ModifyResult]
+    mpid: str
+    is_logged_in: bool
+
+
+class Malformed(Exception):
+    """The body can't be understood. `reason` is a stable code."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+
+Body = TypeVar("Body")
+
+NAME_CHARACTERS_SHOWN: Final = 64
+_IDENTIFY: Final = msgspec.json.Decoder(IdentifyBody)
+_MODIFY: Final = msgspec.json.Decoder(ModifyBody)
+_NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.IDSYNC)
+_KEY_BYTES: Final = {name: f'"{name}"'.encode() for name in _NAMES}
+_IDENTIFY_KEYS: Final = (b'"environment"', b'"known_identities"', b'"previous_mpid"')
+
+
+def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -> IdentityRequest:
+    """Decode an identify, login, logout or search.
+
+    Null and empty identities are dropped (idsync §3.2 step 1); a request left without any is for the rules.
+
+    Raises:
+        Malformed: it is not JSON, a member is missing or wrong, a name or value can't be an identity.
+    """
+    decoded = _decode(_IDENTIFY, body)
+    given = decoded.known_identities
+    if names_a_key_twice(body, (*_IDENTIFY_KEYS, *[_KEY_BYTES[name] for name in given if name in _KEY_BYTES])):
+        raise _repeated()
+    if not given.keys() <= _NAMES.keys():
+        _type_named(next(name for name in given if name not in _NAMES))
+    identities = sorted([_identity(name, value) for name, value in given.items() if value])
+    for one, following in pairwise(identities):
+        if one.type is following.type:
+            raise Malformed("identity_type_twice", f"Two spellings of {one.type.value} name the same identity type.")
+    return IdentityRequest(
+        endpoint, at_ms, decoded.environment, source, tuple(identities), _previous_mpid(decoded.previous_mpid)
+    )
+
+
+def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bool, moves: bool) -> ModifyRequest:
+    """Decode a modify. `stamp`: the device application stamp may be changed; `moves`: unique values may be taken.
+
+    Raises:
+        Malformed: as for identify.
+    """
+    decoded = _decode(_MODIFY, body)
+    changes = decoded.identity_changes
+    if has_repeated_keys(body):
+        raise _repeated()
+    if len(changes) > MODIFY_CHANGES_MAX:
+        raise Malformed("too_many_changes", f"A request may make {MODIFY_CHANGES_MAX} changes.")
+    return ModifyRequest(
+        at_ms, decoded.environment, source, mpid, tuple(_change(one, stamp=stamp) for one in changes), moves
+    )
+
+
+def _decode(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Malformed("invalid_member", f"{error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise Malformed("too_deep", "The body is nested too deep.") from error
+
+
+def _identity(name: str, value: str) -> Identity:
+    fault = value_fault(value)
+    if fault is not None:
+        raise Malformed("invalid_identity", f"{name}: {fault}.")
+    return Identity(_NAMES[name], value)
+
+
+def _type_named(name: str) -> IdentityType:
+    kind = _NAMES.get(name)
+    if kind is None:
+        shown = name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"
+        raise Malformed("unknown_identity_type", f"{shown!r} is not an identity type; see the reference for the list.")
+    return kind
+
+
+def _previous_mpid(given: str | int | None) -> int | None:
+    """Read the previous MPID; "" and 0 are how SDKs say that there is none."""
+    if given is None or given in ("", "0", 0):
+        return None
+    mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
+    if mpid is None:
+        raise Malformed(
+            "invalid_previous_mpid", f"previous_mpid must be an integer from {MPID_MIN} to {MPID_MAX}, or null."
+        )
+    return mpid
+
+
+def _change(given: IdentityChangeBody, *, stamp: bool) -> IdentityChange:
+    kind = _type_named(given.identity_type)
+    if kind is IdentityType.DEVICE_APPLICATION_STAMP and not stamp:
+        raise Malformed("device_application_stamp", "The device application stamp can't be modified in this scope.")
+    for value in (given.old_value, given.new_value):
+        fault = value_fault(value) if value else None
+        if fault is not None:
+            raise Malformed("invalid_identity", f"{kind.value}: {fault}.")
+    return IdentityChange(kind, given.old_value or None, given.new_value or None)
+
+
+def _repeated() -> Malformed:
+    return Malformed("duplicate_key", "An object of the body has the same key twice.")

@@ -1,0 +1,36 @@
+"""Names every limit of the service: queues, batches, retries, memories and waits."""
+
+from typing import Final
+
+BATCH_MAX: Final = 256
+"""Requests decided together, with one read, one write and one commit."""
+
+WAITING_MAX: Final = 10_000
+"""Requests that may wait for their batch; a further one is told to come back (503)."""
+
+COMMIT_ATTEMPTS_MAX: Final = 50
+"""Times a batch is decided again because another process was faster."""
+
+RETRY_PAUSE_SECONDS: Final = 0.002
+RETRY_PAUSE_SECONDS_MAX: Final = 0.1
+"""The pause before a retry: random up to the first, doubled each time, never more than the second."""
+
+RECENT_DECISIONS_MAX: Final = 10_000
+"""Decisions that changed nothing, kept in memory so that they can be looked up for a while."""
+
+ACTIVITY_MAX: Final = 200_000
+"""Profiles whose last visit is known to the second; the store's knowledge is as old as the next limit."""
+
+ACTIVITY_RESOLUTION_MS: Final = 3_600_000
+"""A visit that changes nothing is written down, behind the answer, when the stored one is this much older."""
+
+TOUCHES_A_FLUSH_MAX: Final = 500
+TOUCHES_WAITING_MAX: Final = 50_000
+CAPTURED_A_FLUSH_MAX: Final = 500
+FLUSH_AFTER_SECONDS: Final = 0.2
+"""How long activities and captured observations may wait to be written in a group."""
+
+PAGE_MAX: Final = 1_000
+PAGE_DEFAULT: Final = 100
+FOLD_PAGE: Final = 5_000
+"""Entries or records in one page of a list."""

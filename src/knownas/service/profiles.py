@@ -1,0 +1,93 @@
+"""Shows profiles and their history, and brings profiles of another system over (design §7)."""
+
+from dataclasses import dataclass
+
+from knownas.core.identity.decision import DecidedBy, Decision, Receipt, Refusal, Refused
+from knownas.core.identity.document import Document, values_document
+from knownas.core.identity.observation import SeedRequest
+from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import Record, is_known
+from knownas.service.activity import ActivityMemory
+from knownas.service.directory import Directory
+from knownas.service.question import Answer, Question
+from knownas.service.receipts import changes_of, rfc3339
+from knownas.service.resolver import Resolver
+from knownas.store.port import Pool, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items of a list, and where the next page starts; None at the end."""
+
+    items: list[Document]
+    next_seq: int | None
+
+
+class Profiles:
+    """Profiles as our own API shows them."""
+
+    def __init__(self, store: Store, directory: Directory, resolver: Resolver, activity: ActivityMemory) -> None:
+        self._store = store
+        self._directory = directory
+        self._resolver = resolver
+        self._activity = activity
+
+    async def show(self, mpid: int) -> Document | None:
+        """Return a profile, None if there is none with this MPID."""
+        stored = await self._store.profile(mpid)
+        return None if stored is None else self.document(stored.pool, stored.record)
+
+    def document(self, pool: Pool, record: Record) -> Document:
+        """Write a profile down the way the API answers it."""
+        rules = self._directory.rules(pool.scope)
+        seen = self._activity.last(record.mpid)
+        return {
+            "mpid": str(record.mpid),
+            "scope": pool.scope,
+            "environment": pool.environment or "shared",
+            "known": _known(record, None if rules is None else rules.policy),
+            "orphan": record.orphan,
+            "created_at": rfc3339(record.created_ms),
+            "last_active_at": rfc3339(record.active_ms if seen is None else max(seen, record.active_ms)),
+            "source_mpid": None if record.source_mpid is None else str(record.source_mpid),
+            "identities": values_document(record.identities),
+            "carried_identities": values_document(record.carried),
+        }
+
+    async def history(self, mpid: int, after_seq: int, limit: int) -> Page:
+        """Return what happened to a profile's identities, oldest first, by pages of decisions."""
+        entries = await self._store.history(mpid, after_seq, limit + 1)
+        items: list[Document] = [
+            {
+                "at": rfc3339(entry.at_ms),
+                "decision_id": entry.decision_id,
+                "change": change["change"],
+                "type": change["type"],
+                "value": change["value"],
+                "from_mpid": change["from_mpid"],
+                "to_mpid": change["mpid"] if change["from_mpid"] is not None else None,
+            }
+            for entry in entries[:limit]
+            for change in changes_of(entry)
+            if str(mpid) in (change["mpid"], change["from_mpid"])
+        ]
+        return Page(items, entries[limit - 1].seq if len(entries) > limit else None)
+
+    async def seed(self, scope: str, request: SeedRequest) -> Answer | None:
+        """Bring a profile over; None if there is no such scope."""
+        rules = self._directory.rules(scope)
+        if rules is None:
+            return None
+        question = Question(rules, request)
+        if request.mpid is not None:
+            # An MPID names one profile in all scopes and environments; the resolver sees only one of them.
+            taken = await self._store.profile(request.mpid)
+            if taken is not None and taken.pool != question.pool:
+                refused = Refused(Refusal.MPID_TAKEN, f"There is a profile {request.mpid} already.")
+                receipt = Receipt(rules.policy.version, (), DecidedBy.REFUSED)
+                return Answer("", question, Decision(refused, receipt))
+        return await self._resolver.answer(question)
+
+
+def _known(record: Record, policy: Policy | None) -> bool:
+    return record.known if policy is None else is_known(record.identities, policy)

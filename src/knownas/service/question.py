@@ -1,0 +1,87 @@
+"""Holds what the resolver is asked and what it answers."""
+
+from dataclasses import dataclass
+
+from knownas.core.identity.decision import Decision
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.observation import (
+    Endpoint,
+    Environment,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
+from knownas.core.identity.policy import EnvironmentPools, Policy
+from knownas.store.port import Pool, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """An identity scope at work: its name and the policy version in force."""
+
+    scope: str
+    policy: Policy
+
+    def pool(self, environment: Environment) -> Pool:
+        """Return the pool of an environment; all share one where the policy says so."""
+        shared = self.policy.settings.environment_pools is EnvironmentPools.SHARED
+        return Pool(self.scope, "" if shared else environment.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An observation on its way to a decision.
+
+    `may_create` False answers "not found" where a profile would have to be made. `writes` False decides the same
+    and keeps nothing.
+    """
+
+    rules: Rules
+    observation: Observation
+    may_create: bool = True
+    writes: bool = True
+
+    @property
+    def pool(self) -> Pool:
+        """The pool in which the question is decided."""
+        return self.rules.pool(self.observation.environment)
+
+    def wanted(self) -> Wanted:
+        """Say what the decision needs to see."""
+        policy = self.rules.policy
+        observation = self.observation
+        match observation:
+            case IdentityRequest():
+                types = policy.ranked
+                if observation.endpoint is Endpoint.LOGOUT and policy.logout_makes_a_profile:
+                    # No lookup will be made, unless login IDs lead to one; only unique values need a look.
+                    types = policy.unique_ids | policy.login_ids
+                identities = [one for one in observation.identities if one.type in types]
+                previous = observation.previous_mpid
+                return Wanted(self.pool, identities, () if previous is None else (previous,))
+            case ModifyRequest():
+                new = [
+                    Identity(change.type, change.new_value)
+                    for change in observation.changes
+                    if change.new_value is not None and change.type in policy.ranked
+                ]
+                return Wanted(self.pool, new, (observation.mpid,))
+            case SeedRequest():
+                identities = [one for one in observation.identities if one.type in policy.unique_ids]
+                mpid = observation.mpid
+                return Wanted(self.pool, identities, () if mpid is None else (mpid,))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision with the name it can be looked up by."""
+
+    decision_id: str
+    question: Question
+    decision: Decision
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was written because of it."""
+        return self.question.writes and bool(self.decision.writes)

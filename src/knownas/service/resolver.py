@@ -1,0 +1,246 @@
+"""Decides requests in batches: one read, the pure decisions in arrival order, one write, one commit.
+
+Requests that arrive while a batch is under way wait and form the next one; there is no timer, so a lone request
+is decided at once. Inside a batch each decision sees the changes of those before it. Nothing is answered before
+what it rests on is durable.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from knownas.core.identity.decide import decide
+from knownas.core.identity.decision import RecordWrite, Returned
+from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.policy import Capture
+from knownas.core.identity.records import Records
+from knownas.service.activity import ActivityMemory
+from knownas.service.chance import Chance
+from knownas.service.limits import (
+    BATCH_MAX,
+    CAPTURED_A_FLUSH_MAX,
+    COMMIT_ATTEMPTS_MAX,
+    FLUSH_AFTER_SECONDS,
+    RETRY_PAUSE_SECONDS,
+    RETRY_PAUSE_SECONDS_MAX,
+    TOUCHES_A_FLUSH_MAX,
+    WAITING_MAX,
+)
+from knownas.service.question import Answer, Question
+from knownas.service.receipts import RecentDecisions, log_entry
+from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
+from knownas.store.port import Commit, Committed, LogEntry, Pool, PoolWrites, Snapshot, Store
+
+
+class Overloaded(Exception):
+    """More requests wait than the server is willing to keep; the caller should come back later."""
+
+
+class Resolver:
+    """Answers questions over one store. One event loop, one resolver."""
+
+    def __init__(self, store: Store, chance: Chance, recent: RecentDecisions, activity: ActivityMemory) -> None:
+        self._store = store
+        self._chance = chance
+        self._recent = recent
+        self._activity = activity
+        self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._captured: list[LogEntry] = []
+        self._task: asyncio.Task[None] | None = None
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def answer(self, question: Question) -> Answer:
+        """Decide one question, together with whatever else is waiting.
+
+        Raises:
+            Overloaded: too many questions wait.
+            StoreError: the store could not keep or show what the answer rests on.
+        """
+        if self._closed:
+            raise StoreUnavailable("the server is stopping")
+        if len(self._waiting) >= WAITING_MAX:
+            raise Overloaded
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        self._wake()
+        return await future
+
+    async def close(self) -> None:
+        """Answer what waits, write down what is due, and stop."""
+        self._closed = True
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        self._wake()
+        while self._task is not None:
+            await asyncio.wait((self._task,))
+
+    def _wake(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        """Decide batches until nobody waits."""
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+                # A caller that has gone away no longer wants its answer, nor what it would have changed.
+                batch = [one for one in taken if not one[1].done()]
+                if batch:
+                    await self._answer_batch(batch)
+                # Lets the answers out and new requests in.
+                await asyncio.sleep(0)
+            if self._flush_timer is None or self._closed:
+                await self._flush()
+        finally:
+            self._task = None
+            if self._waiting:
+                self._wake()
+
+    async def _answer_batch(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        questions = [question for question, _ in batch]
+        try:
+            answers: Sequence[Answer | StoreError] = await self._decide(questions)
+        except StoreError as error:
+            answers = await self._decide_without_writing(questions, error)
+        except Exception as error:  # noqa: BLE001 - a broken rule must not stop the server; every caller is told
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, Answer):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+    async def _decide(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """Decide a batch and make it durable, again and again while others are faster."""
+        for attempt in range(COMMIT_ATTEMPTS_MAX):
+            snapshot = await self._store.load([question.wanted() for question in questions])
+            answers = self._decide_over(snapshot, questions)
+            commit = self._commit_of(answers)
+            if commit is None or isinstance(await self._store.commit(snapshot, commit), Committed):
+                self._note(answers, commit)
+                return answers
+            pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+        raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+    async def _decide_without_writing(
+        self, questions: Sequence[Question], error: StoreError
+    ) -> Sequence[Answer | StoreError]:
+        """Answer those questions that change nothing, each by itself, while the store takes no writes."""
+        try:
+            snapshot = await self._store.load([question.wanted() for question in questions])
+        except StoreError as worse:
+            return [worse] * len(questions)
+        alone = [self._decide_over(snapshot, [question])[0] for question in questions]
+        self._note([answer for answer in alone if not answer.changed], None)
+        return [error if answer.changed else answer for answer in alone]
+
+    def _decide_over(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Answer]:
+        """Decide in arrival order, each over the records as the ones before have left them."""
+        working = self._working_records(snapshot)
+        answers: list[Answer] = []
+        for question in questions:
+            records = working.setdefault(question.pool, Records())
+            observation = question.observation
+            decision = decide(
+                observation,
+                question.rules.policy,
+                records,
+                self._chance.fresh_mpid(),
+                may_create=question.may_create,
+            )
+            if question.writes:
+                records.apply(decision.writes)
+                if isinstance(decision.outcome, Returned):
+                    records.saw(decision.outcome.mpid, observation.at_ms)
+            answers.append(Answer(self._chance.decision_id(observation.at_ms), question, decision))
+        return answers
+
+    def _working_records(self, snapshot: Snapshot) -> dict[Pool, Records]:
+        working: dict[Pool, Records] = {}
+        last = self._activity.last
+        for pool, loaded in snapshot.pools.items():
+            records = working[pool] = Records()
+            records.load(loaded.records, loaded.crowded)
+            for record in loaded.records:
+                seen = last(record.mpid)
+                if seen is not None:
+                    records.saw(record.mpid, seen)
+        return working
+
+    def _commit_of(self, answers: Sequence[Answer]) -> Commit | None:
+        """Gather what must be written, one write a profile; None if nothing must."""
+        writes: dict[Pool, dict[int, RecordWrite]] = {}
+        exclusive: dict[Pool, frozenset[IdentityType]] = {}
+        log = list(self._captured)
+        for answer in answers:
+            if not answer.changed:
+                if self._captures(answer):
+                    log.append(log_entry(answer))
+                continue
+            pool = answer.question.pool
+            exclusive[pool] = answer.question.rules.policy.unique_ids
+            of_pool = writes.setdefault(pool, {})
+            for write in answer.decision.writes:
+                earlier = of_pool.get(write.after.mpid)
+                of_pool[write.after.mpid] = write if earlier is None else replace(earlier, after=write.after)
+            log.append(log_entry(answer))
+        if not writes:
+            return None
+        pools = {pool: PoolWrites(list(of_pool.values()), exclusive[pool]) for pool, of_pool in writes.items()}
+        return Commit(pools, log)
+
+    @staticmethod
+    def _captures(answer: Answer) -> bool:
+        question = answer.question
+        return question.writes and question.rules.policy.settings.capture is Capture.ALL
+
+    def _note(self, answers: Sequence[Answer], commit: Commit | None) -> None:
+        """Remember what is not written: recent decisions, visits, and captured observations still to be written."""
+        if commit is not None:
+            self._captured.clear()
+        for answer in answers:
+            if answer.changed:
+                continue
+            self._recent.add(answer)
+            if commit is None and self._captures(answer):
+                self._captured.append(log_entry(answer))
+            record = answer.decision.record
+            if record is not None and answer.question.writes and isinstance(answer.decision.outcome, Returned):
+                self._activity.saw(record, answer.question.observation.at_ms)
+        if self._captured or self._activity.due:
+            self._plan_flush()
+
+    def _plan_flush(self) -> None:
+        if self._flush_timer is None and not self._closed:
+            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_SECONDS, self._flush_is_due)
+
+    def _flush_is_due(self) -> None:
+        self._flush_timer = None
+        self._wake()
+
+    async def _flush(self) -> None:
+        """Write captured observations and due visits in groups; what fails is tried again with the next group."""
+        try:
+            while self._captured:
+                group = self._captured[:CAPTURED_A_FLUSH_MAX]
+                snapshot = await self._store.load(())
+                if isinstance(await self._store.commit(snapshot, Commit(log=group)), Committed):
+                    del self._captured[: len(group)]
+            while self._activity.due:
+                activities = self._activity.take_due(TOUCHES_A_FLUSH_MAX)
+                try:
+                    await self._store.touch(activities)
+                except StoreError:
+                    self._activity.give_back(activities)
+                    raise
+        except StoreError:
+            self._plan_flush()

@@ -1,0 +1,219 @@
+"""The memory store: the port over the core's own collection of records."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.record import Record
+from knownas.core.identity.records import Records
+from knownas.store.errors import StoreUnavailable
+from knownas.store.port import (
+    Activity,
+    Commit,
+    CommitOutcome,
+    Committed,
+    Conflict,
+    Loaded,
+    LogEntry,
+    Pool,
+    PoolWrites,
+    Snapshot,
+    StoredPolicy,
+    StoredProfile,
+    Wanted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySnapshot:
+    """What was loaded, with the state of each wanted identity and record at that time."""
+
+    pools: Mapping[Pool, Loaded]
+    holders: Mapping[tuple[Pool, Identity], frozenset[int]]
+
+
+@dataclass(slots=True)
+class _PoolState:
+    records: Records = field(default_factory=Records)
+    holders: dict[Identity, set[int]] = field(default_factory=dict[Identity, set[int]])
+
+
+class MemoryStore:
+    """Keeps records and the log in memory. Implements `store.port.Store`.
+
+    It compares what was loaded with what is there at commit, which is what the constraints and versions of a
+    database come to.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[Pool, _PoolState] = {}
+        self._log: list[LogEntry] = []
+        self._policies: list[StoredPolicy] = []
+        self._kept: dict[str, bytes] = {}
+        self._versions = count(1)
+        self._closed = False
+
+    async def close(self) -> None:
+        """Refuse all further calls."""
+        self._closed = True
+
+    async def ping(self) -> None:
+        """Return while the store is open."""
+        self._check_open()
+
+    async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
+        """Load what the requests of a batch need."""
+        self._check_open()
+        records: dict[Pool, dict[int, Record]] = {}
+        crowded: dict[Pool, dict[Identity, None]] = {}
+        holders: dict[tuple[Pool, Identity], frozenset[int]] = {}
+        for one in wanted:
+            pool = self._pools.get(one.pool) or _PoolState()
+            seen = records.setdefault(one.pool, {})
+            for identity in one.identities:
+                holders[one.pool, identity] = frozenset(pool.holders.get(identity, ()))
+                considered = pool.records.holders(identity)
+                if considered.more:
+                    crowded.setdefault(one.pool, {})[identity] = None
+                for mpid in considered.mpids:
+                    _see(seen, pool.records, mpid)
+            for mpid in one.mpids:
+                _see(seen, pool.records, mpid)
+        pools = {pool: Loaded(list(seen.values()), list(crowded.get(pool, ()))) for pool, seen in records.items()}
+        return MemorySnapshot(pools, holders)
+
+    async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
+        """Check that nothing relied upon has changed, then take everything over."""
+        self._check_open()
+        if not isinstance(snapshot, MemorySnapshot):
+            raise TypeError("the snapshot comes from another store")
+        obstacles = (self._obstacle(pool, changed) for pool, changed in commit.pools.items())
+        lost = self._changed_since(snapshot) or next((one for one in obstacles if one is not None), None)
+        if lost is not None:
+            return Conflict(lost)
+        version = next(self._versions)
+        for pool, changed in commit.pools.items():
+            self._apply(self._pools.setdefault(pool, _PoolState()), changed, version)
+        for entry in commit.log:
+            self._log.append(replace(entry, seq=len(self._log) + 1))
+        return Committed()
+
+    def _changed_since(self, snapshot: MemorySnapshot) -> str | None:
+        """Do what a database's versions do: say what is no longer as it was loaded."""
+        for (pool, identity), before in snapshot.holders.items():
+            if self._holders(pool, identity) != before:
+                return f"the holders of {identity.type.value} changed"
+        for pool, loaded in snapshot.pools.items():
+            for record in loaded.records:
+                if self._record(pool, record.mpid) != record:
+                    return f"profile {record.mpid} changed"
+        return None
+
+    def _obstacle(self, pool: Pool, changed: PoolWrites) -> str | None:
+        """Do what a database's constraints do: one profile an MPID, one holder a value of an exclusive type."""
+        owners: dict[Identity, int] = {}
+        writers = {write.after.mpid for write in changed.writes}
+        for write in changed.writes:
+            mpid = write.after.mpid
+            if write.before is None and any(self._record(other, mpid) is not None for other in self._pools):
+                return f"profile {mpid} exists"
+            had = set(write.before.lookups()) if write.before is not None else set[Identity]()
+            for one in write.after.lookups():
+                if one.type in changed.exclusive and one not in had:
+                    others = self._holders(pool, one) - writers
+                    if others or owners.setdefault(one, mpid) != mpid:
+                        return f"{one.type.value} is taken"
+        return None
+
+    def _apply(self, pool: _PoolState, changed: PoolWrites, version: int) -> None:
+        for write in changed.writes:
+            if write.before is not None:
+                for held in write.before.lookups():
+                    pool.holders[held].discard(write.before.mpid)
+        for write in changed.writes:
+            for held in write.after.lookups():
+                pool.holders.setdefault(held, set()).add(write.after.mpid)
+        pool.records.apply(replace(write, after=replace(write.after, version=version)) for write in changed.writes)
+
+    async def touch(self, activities: Sequence[Activity]) -> None:
+        """Move last activities forward."""
+        self._check_open()
+        for activity in activities:
+            for pool in self._pools.values():
+                record = pool.records.record(activity.mpid)
+                if record is not None and record.active_ms < activity.at_ms:
+                    pool.records.replace(replace(record, active_ms=activity.at_ms))
+
+    async def profile(self, mpid: int) -> StoredProfile | None:
+        """Return a profile by its MPID."""
+        self._check_open()
+        for pool in self._pools:
+            record = self._record(pool, mpid)
+            if record is not None:
+                return StoredProfile(pool, record)
+        return None
+
+    async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
+        """Return the records of a pool by ascending MPID."""
+        self._check_open()
+        state = self._pools.get(pool) or _PoolState()
+        ordered = sorted(state.records, key=lambda record: record.mpid)
+        start = 0 if after_mpid is None else bisect_right(ordered, after_mpid, key=lambda record: record.mpid)
+        return ordered[start : start + limit]
+
+    async def decision(self, decision_id: str) -> LogEntry | None:
+        """Return a logged decision by its id."""
+        self._check_open()
+        return next((entry for entry in self._log if entry.decision_id == decision_id), None)
+
+    async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return the entries that changed a profile, oldest first."""
+        self._check_open()
+        return [entry for entry in self._log[after_seq:] if mpid in entry.touched][:limit]
+
+    async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return a pool's log in order."""
+        self._check_open()
+        return [entry for entry in self._log[after_seq:] if entry.pool == pool][:limit]
+
+    async def policies(self, scope: str) -> Sequence[StoredPolicy]:
+        """Return all versions of a scope's policy."""
+        self._check_open()
+        return sorted((one for one in self._policies if one.scope == scope), key=lambda one: one.version)
+
+    async def add_policy(self, policy: StoredPolicy) -> bool:
+        """Keep a new version of a scope's policy."""
+        if any(one.version == policy.version for one in await self.policies(policy.scope)):
+            return False
+        self._policies.append(policy)
+        return True
+
+    async def kept(self, name: str) -> bytes | None:
+        """Return a kept document."""
+        self._check_open()
+        return self._kept.get(name)
+
+    async def keep(self, name: str, document: bytes) -> bool:
+        """Keep a document under a new name."""
+        self._check_open()
+        return self._kept.setdefault(name, document) is document
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _record(self, pool: Pool, mpid: int) -> Record | None:
+        state = self._pools.get(pool)
+        return None if state is None else state.records.record(mpid)
+
+    def _holders(self, pool: Pool, identity: Identity) -> frozenset[int]:
+        state = self._pools.get(pool)
+        return frozenset() if state is None else frozenset(state.holders.get(identity, ()))
+
+
+def _see(seen: dict[int, Record], records: Records, mpid: int) -> None:
+    record = records.record(mpid)
+    if record is not None:
+        seen[mpid] = record

@@ -1,0 +1,202 @@
+"""Says what every store must do: load what a batch touches, commit what it decided, and answer for its log.
+
+**The contract in short.** A batch is loaded in one round trip (`load`), decided by the core, and committed in one
+transaction (`commit`). Between the two, others may write. What was *present* when the batch was loaded is
+protected by versions: if a loaded record, or the set of holders of a loaded identity, has changed since, the
+commit answers `Conflict` and nothing of it is kept. What was *absent* is protected by the database itself: an
+identity's value exists once in a pool, by a unique constraint, so of two simultaneous first sightings one
+commit answers `Conflict`. The loser loads again and decides again. A value of a unique type has one holder, by
+a unique constraint of its own.
+
+An adapter compares values byte by byte, whatever the database's collation; it never normalises. Text that is a
+valid identity (`core.identity.kinds.identity`) comes back as it went in.
+
+All methods are called from one event loop. `load`, `commit` and `touch` are never called while another of them is
+under way; the others may be, at any time. Every method raises only `store.errors`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from knownas.core.identity.decision import RecordWrite
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.record import Record
+
+
+class Pool(NamedTuple):
+    """The space in which identities are unique: a scope, and an environment of it ("" where they are shared)."""
+
+    scope: str
+    environment: str
+
+
+class Wanted(NamedTuple):
+    """What one request needs to see: the holders of identities, and profiles by their MPID."""
+
+    pool: Pool
+    identities: Sequence[Identity]
+    mpids: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one pool holds of what was wanted.
+
+    `records` are the considered holders of the wanted identities (`core.identity.records.Holders` says which
+    these are) and the wanted profiles that exist in this pool. `crowded` are the identities with more holders.
+    """
+
+    records: Sequence[Record]
+    crowded: Sequence[Identity]
+
+
+class Snapshot(Protocol):
+    """What was loaded, and whatever the adapter must remember to notice that it has changed since."""
+
+    @property
+    def pools(self) -> Mapping[Pool, Loaded]:
+        """What each wanted pool holds; a pool nobody has written to may be missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One observation with its decision, as the log keeps it.
+
+    `observation` and `decision` are JSON documents (`core.identity.document`). `touched` are the profiles whose
+    records it changed; it is empty for an observation that is kept although it changed nothing. Times are Unix
+    milliseconds. `seq` is given by the store: ascending in the order of commits, and never reused.
+    """
+
+    decision_id: str
+    pool: Pool
+    at_ms: int
+    policy_version: int
+    created_mpid: int | None
+    touched: tuple[int, ...]
+    observation: bytes
+    decision: bytes
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWrites:
+    """The record changes of one pool: at most one write a profile.
+
+    `exclusive` are the types of which the policy allows a value one holder.
+    """
+
+    writes: Sequence[RecordWrite]
+    exclusive: frozenset[IdentityType]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a batch decided. The log's entries are kept in the order given."""
+
+    pools: Mapping[Pool, PoolWrites] = field(default_factory=dict[Pool, PoolWrites])
+    log: Sequence[LogEntry] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Everything of the commit is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Nothing of the commit was kept: somebody else changed what it relied on. `what` is for logs."""
+
+    what: str
+
+
+CommitOutcome = Committed | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """A profile and the pool it lives in."""
+
+    pool: Pool
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """One version of a scope's policy: its rules as a JSON document, and since when it holds."""
+
+    scope: str
+    version: int
+    since_ms: int
+    document: bytes
+
+
+class Activity(NamedTuple):
+    """A profile was active at a time, without any change of its record."""
+
+    mpid: int
+    at_ms: int
+
+
+class Store(Protocol):
+    """A place to keep identity records and the log. See the module for the contract."""
+
+    async def close(self) -> None:
+        """Release everything. Closing twice is allowed; any other call afterwards raises StoreUnavailable."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store can read and write now; raise what is wrong otherwise."""
+        ...
+
+    async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
+        """Load what the requests of a batch need, as of one moment. Sees every acknowledged commit."""
+        ...
+
+    async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
+        """Keep all of it or nothing. `Committed` means that it survives the death of this process and machine.
+
+        Every written record's `before` must be the one in the snapshot, or None for a new profile.
+        """
+        ...
+
+    async def touch(self, activities: Sequence[Activity]) -> None:
+        """Move profiles' last activity forward; earlier times and unknown profiles are passed over."""
+        ...
+
+    async def profile(self, mpid: int) -> StoredProfile | None:
+        """Return a profile by its MPID, whatever its pool."""
+        ...
+
+    async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
+        """Return the records of a pool by ascending MPID, those after one, at most `limit`."""
+        ...
+
+    async def decision(self, decision_id: str) -> LogEntry | None:
+        """Return a logged decision by its id."""
+        ...
+
+    async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return the log's entries that changed a profile's record, oldest first, those after a `seq`."""
+        ...
+
+    async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return a pool's log in order, the entries after a `seq`, at most `limit`."""
+        ...
+
+    async def policies(self, scope: str) -> Sequence[StoredPolicy]:
+        """Return all versions of a scope's policy, by ascending version."""
+        ...
+
+    async def add_policy(self, policy: StoredPolicy) -> bool:
+        """Keep a new version of a scope's policy; False if that version exists already."""
+        ...
+
+    async def kept(self, name: str) -> bytes | None:
+        """Return a small document that the server keeps beside its data, such as its first configuration."""
+        ...
+
+    async def keep(self, name: str, document: bytes) -> bool:
+        """Keep a small document under a name that is not taken; False if it is."""
+        ...

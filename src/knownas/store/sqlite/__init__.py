@@ -1,0 +1,1 @@
+"""The SQLite adapter: one file, one writing connection, WAL, full synchronisation."""

@@ -1,0 +1,169 @@
+"""Writes what a batch decided: first checks that what it relied on still stands, then changes rows.
+
+All statements of a commit run inside one `BEGIN IMMEDIATE`; the caller ends it. A lost race shows in three ways:
+a version that moved (presence), the constraint `identity_once` (absence), the constraint `holding_exclusive` (a
+unique value). Each raises `LostRace`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import apsw
+
+from knownas.core.identity.decision import RecordWrite
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.record import Record
+from knownas.store.port import Commit, LogEntry, Pool
+from knownas.store.sqlite.connection import Connection, Row
+from knownas.store.sqlite.loading import Key, SqliteSnapshot, data_version
+from knownas.store.sqlite.rows import code_of, encode_mpids, encode_values
+from knownas.store.sqlite.statements import statements
+
+
+class LostRace(Exception):
+    """Somebody else changed what the commit relied on."""
+
+
+class Writer:
+    """Carries one commit out on a connection that is inside its transaction."""
+
+    def __init__(self, connection: Connection, pools: Mapping[Pool, int], snapshot: SqliteSnapshot) -> None:
+        self._connection = connection
+        self._pools = pools
+        self._snapshot = snapshot
+        self._identities = {key: identity for key, (identity, _) in snapshot.identities.items()}
+        self._sql: Final = statements()
+        self._version = 0
+
+    def write(self, commit: Commit) -> None:
+        """Check and write everything.
+
+        Raises:
+            LostRace: nothing of it may be kept.
+        """
+        if data_version(self._connection) != self._snapshot.data_version:
+            self._check_presence()
+        seq = next(iter(self._connection.execute(self._sql["last_seq"])))[0]
+        # Every row changed by this commit gets the seq of its last entry as its version.
+        self._version = seq + max(len(commit.log), 1)
+        try:
+            for pool, changed in commit.pools.items():
+                self._write_records(self._pools[pool], changed.writes, changed.exclusive)
+        except apsw.ConstraintError as error:
+            raise LostRace(str(error)) from error
+        for number, entry in enumerate(commit.log, start=1):
+            self._write_entry(seq + number, entry)
+
+    def _check_presence(self) -> None:
+        """Compare every loaded row with what it is now; only needed when another connection has written."""
+        for key, (identity, version) in self._snapshot.identities.items():
+            if self._one("identity_version", identity) != (version,):
+                raise LostRace(f"the holders of {key} changed")
+        for view in self._snapshot.views.values():
+            for record in view.by_mpid.values():
+                if self._one("profile_state", record.mpid) != (record.version, record.active_ms):
+                    raise LostRace(f"profile {record.mpid} changed")
+
+    def _one(self, statement: str, *bindings: int | str) -> Row | None:
+        return next(iter(self._connection.execute(self._sql[statement], bindings)), None)
+
+    def _write_records(self, pool: int, writes: Iterable[RecordWrite], exclusive: frozenset[IdentityType]) -> None:
+        held = [(write, _held(write.before), _held(write.after)) for write in writes]
+        # A value that moves from one profile to another is given up before it is taken.
+        for write, before, after in held:
+            for one in before.keys() - after.keys():
+                self._release(pool, write, one)
+        for write, before, after in held:
+            self._write_profile(pool, write)
+            for one in before:
+                if one in after:
+                    self._keep(pool, write, one)
+            for one in after:
+                if one not in before:
+                    self._take(pool, write.after, one, exclusive=one.type in exclusive)
+
+    def _write_profile(self, pool: int, write: RecordWrite) -> None:
+        before, after = write.before, write.after
+        identities, carried = encode_values(after.identities), encode_values(after.carried)
+        if before is None:
+            created = (after.mpid, pool, after.known, after.created_ms, after.active_ms, after.source_mpid)
+            self._connection.execute(self._sql["insert_profile"], (*created, self._version, identities, carried))
+            return
+        changed = (after.known, after.active_ms, self._version, identities, carried)
+        self._connection.execute(self._sql["update_profile"], (*changed, before.mpid, before.version, before.active_ms))
+        if self._connection.changes() != 1:
+            raise LostRace(f"profile {before.mpid} changed")
+
+    def _release(self, pool: int, write: RecordWrite, one: Identity) -> None:
+        if write.before is None:
+            raise AssertionError("a new profile has nothing to give up")
+        identity = self._find(pool, one)
+        position = (identity, *_place(write.before), write.before.mpid)
+        self._connection.execute(self._sql["delete_holding"], position)
+        if self._connection.changes() != 1:
+            raise LostRace(f"profile {write.before.mpid} no longer holds {one.type.value}")
+        self._connection.execute(self._sql["update_identity"], (self._version, -1, identity))
+
+    def _keep(self, pool: int, write: RecordWrite, one: Identity) -> None:
+        if write.before is None:
+            raise AssertionError("a new profile has nothing to keep")
+        was, now = _place(write.before), _place(write.after)
+        if was != now:
+            self._connection.execute(self._sql["move_holding"], (*now, self._find(pool, one), *was, write.before.mpid))
+
+    def _take(self, pool: int, record: Record, one: Identity, *, exclusive: bool) -> None:
+        key: Key = (pool, code_of(one.type), one.value)
+        identity = self._identities.get(key)
+        if identity is None and key not in self._snapshot.asked:
+            row = self._one("find_identity", *key)
+            identity = None if row is None else self._remember(key, row)
+        if identity is None:
+            # Absent when it was looked up: if somebody was faster, identity_once says so.
+            self._connection.execute(self._sql["insert_identity"], (*key, self._version))
+            identity = self._identities[key] = self._connection.last_insert_rowid()
+        else:
+            self._connection.execute(self._sql["update_identity"], (self._version, 1, identity))
+        position = (identity, *_place(record), record.mpid, exclusive)
+        self._connection.execute(self._sql["insert_holding"], position)
+
+    def _find(self, pool: int, one: Identity) -> int:
+        """Return the row of an identity that a loaded record holds, though nobody asked for its holders."""
+        key: Key = (pool, code_of(one.type), one.value)
+        identity = self._identities.get(key)
+        if identity is None:
+            row = self._one("find_identity", *key)
+            if row is None:
+                raise LostRace(f"{one.type.value} is gone")
+            identity = self._remember(key, row)
+        return identity
+
+    def _remember(self, key: Key, row: Row) -> int:
+        identity = self._identities[key] = row[0]
+        return identity
+
+    def _write_entry(self, seq: int, entry: LogEntry) -> None:
+        self._connection.execute(
+            self._sql["insert_log"],
+            (
+                seq,
+                bytes.fromhex(entry.decision_id),
+                self._pools[entry.pool],
+                entry.at_ms,
+                entry.policy_version,
+                entry.created_mpid,
+                encode_mpids(entry.touched),
+                entry.observation,
+                entry.decision,
+            ),
+        )
+        for mpid in dict.fromkeys(entry.touched):
+            self._connection.execute(self._sql["insert_touched"], (mpid, seq))
+
+
+def _held(record: Record | None) -> dict[Identity, None]:
+    return {} if record is None else dict.fromkeys(record.lookups())
+
+
+def _place(record: Record) -> tuple[int, int]:
+    """Return where a record stands among the holders of its identities: (known, active_ms)."""
+    return (1, 0) if record.known else (0, record.active_ms)

@@ -1,0 +1,124 @@
+"""Loads what a batch wants to see, and remembers enough of it to notice a change before the commit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+from knownas.core.identity.kinds import TYPE_OF_CODE, Identity
+from knownas.core.identity.record import Record
+from knownas.core.limits import HOLDERS_CONSIDERED_MAX, HOLDERS_SHOWN_MAX
+from knownas.store.port import Loaded, Pool, Wanted
+from knownas.store.sqlite.connection import Binding, Connection, Row
+from knownas.store.sqlite.rows import code_of, record_from
+from knownas.store.sqlite.statements import statements
+
+IDENTITIES_A_STATEMENT: Final = 96
+"""Identities looked up by one statement; a longer list is cut into several."""
+
+Key = tuple[int, int, str]
+"""A row of the identity table: pool, type code, value."""
+
+
+@dataclass(slots=True)
+class PoolView:
+    """What one pool holds of what was wanted, while it is being loaded and after."""
+
+    by_mpid: dict[int, Record] = field(default_factory=dict[int, Record])
+    crowded: list[Identity] = field(default_factory=list[Identity])
+
+
+@dataclass(slots=True)
+class SqliteSnapshot:
+    """What was loaded, with the versions it was loaded at.
+
+    `data_version` tells whether another connection has committed anything at all since. `asked` are the identities
+    looked up: one of them that is not among `identities` was absent.
+    """
+
+    data_version: int
+    views: dict[Pool, PoolView] = field(default_factory=dict[Pool, PoolView])
+    identities: dict[Key, tuple[int, int]] = field(default_factory=dict[Key, tuple[int, int]])
+    asked: set[Key] = field(default_factory=set[Key])
+
+    @property
+    def pools(self) -> Mapping[Pool, Loaded]:
+        """What each wanted pool holds."""
+        return {pool: Loaded(list(view.by_mpid.values()), view.crowded) for pool, view in self.views.items()}
+
+
+def load(connection: Connection, pools: Mapping[Pool, int], wanted: Sequence[Wanted]) -> SqliteSnapshot:
+    """Load the considered holders of all wanted identities and the wanted profiles, as of one moment."""
+    connection.execute("BEGIN")
+    try:
+        # Read first: a commit that slips in between makes the later comparison too careful, never too lax.
+        snapshot = SqliteSnapshot(data_version(connection))
+        view_of = {pools[pool]: snapshot.views.setdefault(pool, PoolView()) for pool in {one.pool for one in wanted}}
+        asked = snapshot.asked
+        for one in wanted:
+            pool = pools[one.pool]
+            for identity in one.identities:
+                asked.add((pool, code_of(identity.type), identity.value))
+        ordered = list(asked)
+        for start in range(0, len(ordered), IDENTITIES_A_STATEMENT):
+            _load_holders(connection, ordered[start : start + IDENTITIES_A_STATEMENT], view_of, snapshot)
+        for one in wanted:
+            for mpid in one.mpids:
+                _load_profile(connection, pools[one.pool], mpid, snapshot.views[one.pool])
+    finally:
+        connection.execute("COMMIT")
+    return snapshot
+
+
+def data_version(connection: Connection) -> int:
+    """Return a number that changes when another connection commits."""
+    return next(iter(connection.execute("PRAGMA data_version")))[0]
+
+
+def _load_holders(
+    connection: Connection, keys: Sequence[Key], view_of: Mapping[int, PoolView], snapshot: SqliteSnapshot
+) -> None:
+    # Few sizes mean few statements to prepare; the repeats at the end find the same rows again.
+    size = next(size for size in _SIZES if size >= len(keys))
+    padded: list[Key] = [*keys, *[keys[-1]] * (size - len(keys))]
+    bindings: list[Binding] = [part for key in padded for part in key]
+    identities = snapshot.identities
+    crowds: dict[Key, int] = {}
+    for row in connection.execute(_holders_statement(size), bindings):
+        pool, code, value, identity, version, holders, mpid = row[:7]
+        identities[pool, code, value] = (identity, version)
+        if mpid is None:
+            if holders > HOLDERS_CONSIDERED_MAX:
+                crowds[pool, code, value] = identity
+        else:
+            by_mpid = view_of[pool].by_mpid
+            if mpid not in by_mpid:
+                by_mpid[mpid] = record_from(row[6:])
+    for (pool, code, value), identity in crowds.items():
+        view = view_of[pool]
+        view.crowded.append(Identity(TYPE_OF_CODE[code], value))
+        for row in _crowd(connection, identity):
+            view.by_mpid.setdefault(row[1], record_from(row[1:]))
+
+
+def _crowd(connection: Connection, identity: int) -> Iterator[Row]:
+    crowd = statements()["crowd"]
+    yield from connection.execute(crowd, (identity, 0, HOLDERS_CONSIDERED_MAX))
+    yield from connection.execute(crowd, (identity, 1, HOLDERS_SHOWN_MAX))
+
+
+def _load_profile(connection: Connection, pool: int, mpid: int, view: PoolView) -> None:
+    if mpid not in view.by_mpid:
+        for row in connection.execute(statements()["profile"], (mpid,)):
+            if row[0] == pool:
+                view.by_mpid[mpid] = record_from(row[1:])
+
+
+_SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, IDENTITIES_A_STATEMENT)
+
+
+@cache
+def _holders_statement(size: int) -> str:
+    # The marker stands in the statement's description too; the last one is in the statement itself.
+    before, _, after = statements()["holders"].rpartition("/*wanted*/")
+    return f"{before}{', '.join(['(?, ?, ?)'] * size)}{after}"

@@ -1,0 +1,119 @@
+-- name: holders
+-- The holders of wanted identities with their records. /*wanted*/ becomes one (pool, type, value) for each.
+-- A crowded identity comes as one row without a holder. CROSS JOIN keeps SQLite from scanning the big tables.
+WITH wanted (pool, type, value) AS (VALUES /*wanted*/)
+SELECT
+    i.pool, i.type, i.value, i.identity, i.version, i.holders,
+    p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
+FROM wanted AS w
+CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.value
+LEFT JOIN holding AS h ON h.identity = i.identity AND i.holders <= 16
+LEFT JOIN profile AS p ON p.mpid = h.mpid;
+
+-- name: crowd
+-- The few holders of a crowded identity that a lookup considers: known = 0 or 1, at most so many.
+SELECT
+    p.pool, p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
+FROM holding AS h
+JOIN profile AS p ON p.mpid = h.mpid
+WHERE h.identity = ? AND h.known = ?
+ORDER BY h.active_ms DESC, h.mpid
+LIMIT ?;
+
+-- name: profile
+-- One profile by its MPID.
+SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
+FROM profile WHERE mpid = ?;
+
+-- name: profiles_after
+-- The profiles of a pool by ascending MPID.
+SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
+FROM profile WHERE pool = ? AND mpid > ? ORDER BY mpid LIMIT ?;
+
+-- name: insert_profile
+INSERT INTO profile (mpid, pool, known, created_ms, active_ms, source_mpid, version, identities, carried)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update_profile
+-- Only as it was when it was loaded: no row changed means that somebody else was faster.
+UPDATE profile SET known = ?, active_ms = ?, version = ?, identities = ?, carried = ?
+WHERE mpid = ? AND version = ? AND active_ms = ?;
+
+-- name: profile_state
+SELECT version, active_ms FROM profile WHERE mpid = ?;
+
+-- name: find_identity
+SELECT identity, version FROM identity WHERE pool = ? AND type = ? AND value = ?;
+
+-- name: identity_version
+SELECT version FROM identity WHERE identity = ?;
+
+-- name: insert_identity
+-- Fails on identity_once if somebody else has seen the value first.
+INSERT INTO identity (pool, type, value, version, holders) VALUES (?, ?, ?, ?, 1);
+
+-- name: update_identity
+UPDATE identity SET version = ?, holders = holders + ? WHERE identity = ?;
+
+-- name: insert_holding
+INSERT INTO holding (identity, known, active_ms, mpid, exclusive) VALUES (?, ?, ?, ?, ?);
+
+-- name: delete_holding
+DELETE FROM holding WHERE identity = ? AND known = ? AND active_ms = ? AND mpid = ?;
+
+-- name: move_holding
+-- Keeps exclusive as it is: a policy that came later doesn't judge what was there before.
+UPDATE holding SET known = ?, active_ms = ? WHERE identity = ? AND known = ? AND active_ms = ? AND mpid = ?;
+
+-- name: touch_profile
+UPDATE profile SET active_ms = ? WHERE mpid = ?;
+
+-- name: insert_log
+INSERT INTO log (seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_touched
+INSERT INTO touched (mpid, seq) VALUES (?, ?);
+
+-- name: last_seq
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0);
+
+-- name: decision
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM log AS l JOIN pool AS p ON p.pool = l.pool
+WHERE l.decision_id = ?;
+
+-- name: history
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM touched AS t
+CROSS JOIN log AS l ON l.seq = t.seq
+JOIN pool AS p ON p.pool = l.pool
+WHERE t.mpid = ? AND t.seq > ?
+ORDER BY t.seq LIMIT ?;
+
+-- name: log_after
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM log AS l JOIN pool AS p ON p.pool = l.pool
+WHERE l.pool = ? AND l.seq > ?
+ORDER BY l.seq LIMIT ?;
+
+-- name: pools
+SELECT pool, scope, environment FROM pool;
+
+-- name: add_pool
+INSERT INTO pool (scope, environment) VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: policies
+SELECT scope, version, since_ms, document FROM policy WHERE scope = ? ORDER BY version;
+
+-- name: add_policy
+INSERT INTO policy (scope, version, since_ms, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: kept
+SELECT document FROM kept WHERE name = ?;
+
+-- name: keep
+INSERT INTO kept (name, document) VALUES (?, ?) ON CONFLICT DO NOTHING;

@@ -1,0 +1,231 @@
+"""The SQLite store: the port over one database file."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, cast
+
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.record import MPID_MIN, Record
+from knownas.store.errors import StoreUnavailable
+from knownas.store.port import (
+    Activity,
+    Commit,
+    CommitOutcome,
+    Committed,
+    Conflict,
+    LogEntry,
+    Pool,
+    Snapshot,
+    StoredPolicy,
+    StoredProfile,
+    Wanted,
+)
+from knownas.store.sqlite.committing import LostRace, Writer
+from knownas.store.sqlite.connection import Binding, Connection, Row, migrate, named_errors, open_connection
+from knownas.store.sqlite.loading import SqliteSnapshot, load
+from knownas.store.sqlite.rows import code_of, entry_from, record_from
+from knownas.store.sqlite.statements import statements
+
+
+class SqliteStore:
+    """Keeps records and the log in one SQLite file. Implements `store.port.Store`.
+
+    One connection loads and commits, another serves the remaining reads. Statements take microseconds and run
+    on the event loop's thread; only the end of a transaction, which waits for the disk, has a thread of its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, creating it and bringing its layout up to date.
+
+        Raises:
+            StoreError: it can't be opened, is damaged, or a newer knownas wrote it.
+        """
+        self._path = path
+        self._connection = open_connection(path)
+        try:
+            migrate(self._connection)
+            self._reader = open_connection(path, read_only=True)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="knownas-sqlite")
+        self._pools: dict[Pool, int] = {}
+        self._closed = False
+
+    async def close(self) -> None:
+        """Close both connections, after the transaction under way if there is one."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._disk.shutdown)
+            self._reader.close()
+            self._connection.close()
+
+    async def ping(self) -> None:
+        """Read the layout's version and take the write lock for a moment."""
+        self._check_open()
+        with named_errors():
+            self._reader.pragma("user_version")
+        if not self._path.exists():
+            raise StoreUnavailable(f"{self._path} is gone")
+
+    async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
+        """Load what the requests of a batch need; a handful of statements, however large the batch."""
+        self._check_open()
+        with named_errors():
+            for one in wanted:
+                if one.pool not in self._pools:
+                    self._find_pool(one.pool)
+            return load(self._connection, self._pools, wanted)
+
+    async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
+        """Write all of a commit and wait until it is on the disk."""
+        self._check_open()
+        if not isinstance(snapshot, SqliteSnapshot):
+            raise TypeError("the snapshot comes from another store")
+        with named_errors():
+            for pool in (*commit.pools, *(entry.pool for entry in commit.log)):
+                if pool not in self._pools:
+                    self._find_pool(pool)
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                Writer(self._connection, self._pools, snapshot).write(commit)
+                await self._end_transaction()
+            except LostRace as race:
+                self._roll_back()
+                return Conflict(str(race))
+            except BaseException:
+                self._roll_back()
+                raise
+        return Committed()
+
+    async def _end_transaction(self) -> None:
+        """Make the transaction durable, off the event loop's thread; not even a cancellation leaves it half done."""
+        done = asyncio.get_running_loop().run_in_executor(self._disk, self._connection.execute, "COMMIT")
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait((done,))
+            raise
+
+    def _roll_back(self) -> None:
+        # After a full disk, for one, SQLite has rolled back already.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    async def touch(self, activities: Sequence[Activity]) -> None:
+        """Move last activities forward, in one transaction."""
+        self._check_open()
+        sql = statements()
+        with named_errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for activity in activities:
+                    row = next(iter(self._connection.execute(sql["profile"], (activity.mpid,))), None)
+                    if row is not None:
+                        self._touch(row[0], record_from(row[1:]), activity.at_ms)
+                await self._end_transaction()
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _touch(self, pool: int, record: Record, at_ms: int) -> None:
+        if at_ms <= record.active_ms:
+            return
+        sql = statements()
+        self._connection.execute(sql["touch_profile"], (at_ms, record.mpid))
+        if not record.known:
+            for held in record.lookups():
+                identity = _identity_row(self._connection, pool, held)
+                place = (0, at_ms, identity, 0, record.active_ms, record.mpid)
+                self._connection.execute(sql["move_holding"], place)
+
+    async def profile(self, mpid: int) -> StoredProfile | None:
+        """Return a profile by its MPID."""
+        for row in self._read("profile", mpid):
+            return StoredProfile(self._pool_named(row[0]), record_from(row[1:]))
+        return None
+
+    async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
+        """Return the records of a pool by ascending MPID."""
+        number = self._pool_number(pool)
+        after = MPID_MIN if after_mpid is None else after_mpid
+        return [record_from(row[1:]) for row in self._read("profiles_after", number, after, limit)]
+
+    async def decision(self, decision_id: str) -> LogEntry | None:
+        """Return a logged decision by its id."""
+        for row in self._read("decision", bytes.fromhex(decision_id)):
+            return entry_from(row)
+        return None
+
+    async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return the entries that changed a profile, oldest first."""
+        return [entry_from(row) for row in self._read("history", mpid, after_seq, limit)]
+
+    async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return a pool's log in order."""
+        return [entry_from(row) for row in self._read("log_after", self._pool_number(pool), after_seq, limit)]
+
+    async def policies(self, scope: str) -> Sequence[StoredPolicy]:
+        """Return all versions of a scope's policy."""
+        return [StoredPolicy(*row) for row in self._read("policies", scope)]
+
+    async def add_policy(self, policy: StoredPolicy) -> bool:
+        """Keep a new version of a scope's policy."""
+        return await self._insert("add_policy", policy.scope, policy.version, policy.since_ms, policy.document)
+
+    async def kept(self, name: str) -> bytes | None:
+        """Return a kept document."""
+        for row in self._read("kept", name):
+            return cast("bytes", row[0])
+        return None
+
+    async def keep(self, name: str, document: bytes) -> bool:
+        """Keep a document under a new name."""
+        return await self._insert("keep", name, document)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _read(self, statement: str, *bindings: Binding) -> Sequence[Row]:
+        self._check_open()
+        with named_errors():
+            return self._reader.execute(statements()[statement], bindings).fetchall()
+
+    async def _insert(self, statement: str, *bindings: Binding) -> bool:
+        """Insert a row on a connection of its own, since the writing one may be inside a transaction."""
+        self._check_open()
+
+        def insert() -> bool:
+            with named_errors():
+                connection = open_connection(self._path)
+                try:
+                    connection.execute(statements()[statement], bindings)
+                    return connection.changes() == 1
+                finally:
+                    connection.close()
+
+        return await asyncio.to_thread(insert)
+
+    def _find_pool(self, pool: Pool) -> None:
+        """Learn a pool's number, giving it one if nobody has yet."""
+        self._connection.execute(statements()["add_pool"], pool)
+        for number, scope, environment in self._connection.execute(statements()["pools"]):
+            self._pools[Pool(scope, environment)] = number
+
+    def _pool_number(self, pool: Pool) -> int:
+        """Return a pool's number for reading; one that nobody has is a pool that is empty."""
+        return next((number for number, *names in self._read("pools") if Pool(*names) == pool), _NO_POOL)
+
+    def _pool_named(self, wanted: int) -> Pool:
+        return next(Pool(*names) for number, *names in self._read("pools") if number == wanted)
+
+
+_NO_POOL: Final = 0
+
+
+def _identity_row(connection: Connection, pool: int, held: Identity) -> int:
+    key = (pool, code_of(held.type), held.value)
+    return next(iter(connection.execute(statements()["find_identity"], key)))[0]

@@ -1,0 +1,123 @@
+"""Starts real knownas servers for tests: a process of its own, a private folder, a free port on loopback."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+START_WITHIN_SECONDS = 60
+STOP_WITHIN_SECONDS = 30
+TOKEN = "a-token-for-tests-only"
+KEY, SECRET = "example-api-key", "example-api-secret"
+WEB_KEY, WEB_SECRET = "web-key-for-tests", "web-secret-for-tests"
+FEED_KEY, FEED_SECRET = "crm-key-for-tests", "crm-secret-for-tests"
+
+
+@dataclass
+class Served:
+    """A running server."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def api(self) -> httpx.Client:
+        """A client of our own API."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+
+    def ask(self, endpoint: str, identities: Mapping[str, Any], **members: Any) -> httpx.Response:
+        """Ask IDSync with Basic credentials."""
+        body = {"environment": "production", "known_identities": identities, **members}
+        return httpx.post(f"{self.url}/v1/{endpoint}", json=body, auth=(KEY, SECRET), timeout=30)
+
+    def kill(self) -> None:
+        """End the server the hard way."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_WITHIN_SECONDS)
+
+
+def configuration(settings: Mapping[str, Any] | None = None, **members: Any) -> dict[str, Any]:
+    """Return a configuration with one scope (`shop`), an app that signs, a web app with its key only, and a feed."""
+    scope = {"name": "shop", **(settings or {"strategy": "profile_conversion"})}
+    inputs = [
+        {"name": "app", "platform": "ios", "key": KEY, "secret": SECRET},
+        {"name": "web", "platform": "web", "key": WEB_KEY, "secret": WEB_SECRET, "allow_key_only": True},
+        {"name": "crm", "feed": "custom", "key": FEED_KEY, "secret": FEED_SECRET},
+    ]
+    workspace = {"id": 100, "name": "Shop", "scope": "shop", "key": "ws-key-for-tests", "secret": "ws-secret-for-tests"}
+    return {
+        "database": "sqlite:///knownas.db",
+        "admin_token": TOKEN,
+        "scopes": [scope],
+        "organization": {
+            "id": 1,
+            "name": "Acme",
+            "accounts": [{"id": 10, "name": "Retail", "workspaces": [{**workspace, "inputs": inputs}]}],
+        },
+        **members,
+    }
+
+
+@contextmanager
+def served(folder: Path, document: Mapping[str, Any] | None = None) -> Iterator[Served]:
+    """Run a server in a folder until the block ends. A folder that was served before keeps its database."""
+    server = start(folder, document)
+    try:
+        yield server
+    finally:
+        stop(server.process)
+
+
+def start(folder: Path, document: Mapping[str, Any] | None = None) -> Served:
+    """Start a server and wait until it answers."""
+    file = folder / "knownas.yaml"
+    file.write_text(yaml.safe_dump(json.loads(json.dumps(document or configuration()))))
+    log = (folder / "server.log").open("a")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "knownas", "serve", "--config", str(file), "--port", "0"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    log.close()
+    return Served(_address(process, folder), folder, process)
+
+
+def _address(process: subprocess.Popen[str], folder: Path) -> str:
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    assert process.stdout is not None
+    while time.monotonic() < deadline:
+        line = process.stdout.readline()
+        found = re.search(r"answers at (\S+)", line)
+        if found:
+            return found[1]
+        if not line and process.poll() is not None:
+            break
+    raise AssertionError(f"the server did not start: {(folder / 'server.log').read_text()}")
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Stop a server that these tests started, gently if it lets us."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_WITHIN_SECONDS)
+    if process.stdout is not None:
+        process.stdout.close()
