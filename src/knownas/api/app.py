@@ -4,12 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
-from knownas.api.idsync import CORS, IdSync, Target, target_of
+from knownas.api.exchange import JSON, App, Receive, Scope, Send, header_bytes, reply
+from knownas.api.idsync import IdSync, target_of
+from knownas.api.limits import HEADER_BYTES_MAX
 from knownas.api.openapi import openapi_document
 from knownas.api.operations import PATHS, serve_operations
 from knownas.api.own import own_api
-from knownas.api.refusals import INTERNAL_ERROR, identity_error, own_error
+from knownas.api.refusals import own_error
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
 from knownas.service.server import Service
@@ -34,37 +35,28 @@ class Application:
         self._own: App | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's scope."""
+        """Serve one connection's scope. IDSync comes first: it is the hot path."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            target = target_of(scope["path"])
+            if target is not None and self._idsync is not None:
+                await self._idsync.serve(target, scope, receive, send)
+            else:
+                await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        service, idsync, own = self._service, self._idsync, self._own
-        if service is None or idsync is None or own is None:
+        service, own = self._service, self._own
+        if service is None or own is None:
             await reply(send, 503, [JSON], own_error("not_started", "The server is starting or stopping."))
-            return
-        target = target_of(path)
-        if target is not None:
-            await self._serve_idsync(idsync, target, scope, receive, send)
+        elif header_bytes(scope["headers"]) > HEADER_BYTES_MAX:
+            sentence = f"All headers together may have {HEADER_BYTES_MAX} bytes."
+            await reply(send, 431, [JSON], own_error("headers_too_long", sentence))
         elif path in PATHS:
             await serve_operations(path, scope["method"], service, self._telemetry, send)
-        elif path == "/":
-            await reply(send, 200, [JSON], _WELCOME)
         else:
             await own(scope, receive, send)
-
-    async def _serve_idsync(self, idsync: IdSync, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve IDSync; a fault of ours is told the way the SDKs read it, if nothing has been sent yet."""
-        try:
-            await idsync.serve(target, scope, receive, send)
-        except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
-            self._telemetry.refused("idsync", "internal_error")
-            body = identity_error(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.", "")
-            await reply(send, 500, [JSON, *CORS], body)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Open and close the service when the server says so."""
@@ -93,9 +85,3 @@ class Application:
         service, self._service = self._service, None
         if service is not None:
             await service.close()
-
-
-_WELCOME: Final = (
-    b'{"knownas":"an open identity resolution server","api":"/api/openapi.json","health":"/healthz",'
-    b'"ready":"/readyz","metrics":"/metrics"}'
-)

@@ -38,7 +38,13 @@ _NOBODY: Final = Secret("compared with when the key is unknown, so that the answ
 
 def authenticate(scope: Scope, body: bytes, directory: Directory) -> Door | Denied:
     """Return the input that a request comes from, or why it can't be told."""
-    given: dict[bytes, bytes] = {name: value for name, value in scope["headers"] if name in _HEADERS}
+    given: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _HEADERS:
+            if name in given:
+                # Whatever stands in between may have looked at the other one.
+                return Denied.MALFORMED
+            given[name] = value
     if b"authorization" in given:
         return _basic(given[b"authorization"], directory)
     if b"x-mp-key" not in given:

@@ -1,34 +1,47 @@
-"""Notices JSON objects that name a key twice: what they mean differs between parsers, so they are refused.
-
-Nearly every body is cleared by a look at its bytes. A key that stands twice makes its quoted bytes stand twice,
-unless one of them is written with an escape; so a body without a backslash, in which no key of ours stands
-twice, repeats none of them. Only a suspicious body is parsed a second time.
-"""
+"""Notices JSON objects that name a key twice: what they mean differs between parsers, so they are refused."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
+from typing import Any, cast
 
-
-def names_a_key_twice(body: bytes, keys: Iterable[bytes]) -> bool:
-    """Whether an object of a valid JSON body has the same key twice.
-
-    `keys` are those that mean something to us, in quotes; a repetition of others is of no consequence.
-    """
-    if b"\\" not in body:
-        for key in keys:
-            if body.count(key) > 1:
-                return has_repeated_keys(body)
-        return False
-    return has_repeated_keys(body)
+Pairs = list[tuple[str, Any]]
+"""The members of an object in the order in which they stand, repeated ones too."""
 
 
 def has_repeated_keys(body: bytes) -> bool:
-    """Whether any object of a valid JSON body has the same key twice, whatever the key."""
+    """Whether any object of a valid JSON body has the same key twice, at any depth, however it is escaped.
+
+    Raises:
+        RecursionError: the body is nested deeper than the interpreter can follow.
+    """
     found = False
 
-    def look(pairs: list[tuple[str, object]]) -> None:
+    def look(pairs: Pairs) -> None:
         nonlocal found
-        found = found or len({key for key, _ in pairs}) < len(pairs)
+        found = found or _repeats([key for key, _ in pairs])
 
-    json.loads(body, object_pairs_hook=look)
+    _parse(body, look)
     return found
+
+
+def names_twice(body: bytes, members: Collection[str], inner: str) -> bool:
+    """Whether a valid JSON body names one of its members twice, or the object `inner` any key of its own.
+
+    What the other members hold is of no consequence.
+
+    Raises:
+        RecursionError: the body is nested deeper than the interpreter can follow.
+    """
+    top = cast("Pairs", _parse(body, list))
+    if _repeats([key for key, _ in top if key in members]):
+        return True
+    return _repeats([key for key, _ in cast("Pairs", dict(top)[inner])])
+
+
+def _repeats(keys: list[str]) -> bool:
+    return len(set(keys)) < len(keys)
+
+
+def _parse(body: bytes, made_of: Callable[[Pairs], object]) -> object:
+    # Numbers stay text: Python refuses to read an integer of more than 4,300 digits.
+    return json.loads(body, object_pairs_hook=made_of, parse_int=str, parse_float=str)

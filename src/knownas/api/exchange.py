@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
-from knownas.api.limits import BODY_BYTES_MAX
+from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,7 +18,7 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
 class BodyRefused(Exception):
-    """The body can't be taken: `status` and a stable `reason` say why."""
+    """The body, or what stands before it, can't be taken: `status` and a stable `reason` say why."""
 
     def __init__(self, status: int, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -31,14 +31,22 @@ class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
+def header_bytes(headers: Iterable[Header]) -> int:
+    """Return how many bytes the names and values of a request's headers have together."""
+    return sum([len(name) + len(value) for name, value in headers])
+
+
 async def read_body(receive: Receive, headers: Iterable[Header]) -> bytes:
     """Return the request's body, decompressed.
 
     Raises:
-        BodyRefused: it is longer than 256 KiB before or after decompression, or not what its headers say.
+        BodyRefused: it is longer than 256 KiB before or after decompression, or not what its headers say, or they
+            are longer than 64 KiB in all.
         Disconnected: the client went away.
     """
     encoding = b""
+    if header_bytes(headers) > HEADER_BYTES_MAX:
+        raise BodyRefused(431, "headers_too_long", f"All headers together may have {HEADER_BYTES_MAX} bytes.")
     for name, value in headers:
         if name == b"content-length" and int(value) > BODY_BYTES_MAX:
             raise _too_long()

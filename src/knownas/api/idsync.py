@@ -55,7 +55,6 @@ CORS: Final[tuple[Header, ...]] = (
         b"access-control-expose-headers",
         b"X-MP-Max-Age, X-MP-Trace-Id, X-Decision-Id, X-Refusal-Reason, Retry-After, X-mp-rate-limit-exceeded",
     ),
-    (b"vary", b"Accept-Encoding"),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
@@ -76,14 +75,16 @@ class Target:
 
 def target_of(path: str) -> Target | None:
     """Return what a path asks for, with or without the prefix of a custom domain; None if it is not ours."""
-    plain = path.removeprefix(_PREFIX) if path.startswith(_PREFIX) else path
-    endpoint = _ENDPOINTS.get(plain)
-    if endpoint is not None:
-        return Target(endpoint)
-    parts = plain.split("/")
+    target = _TARGETS.get(path)
+    if target is not None:
+        return target
+    parts = path.removeprefix(_PREFIX).split("/")
     if len(parts) == _MODIFY_PARTS and parts[0] == "" and parts[1] == "v1" and parts[3] == "modify":
         return Target(Endpoint.MODIFY, parse_mpid(parts[2]) or 0)
     return None
+
+
+_TARGETS: Final = {prefix + path: Target(endpoint) for path, endpoint in _ENDPOINTS.items() for prefix in ("", _PREFIX)}
 
 
 @dataclass(slots=True, eq=False)
@@ -123,6 +124,12 @@ class IdSync:
             self._telemetry.refused("idsync", refusal.reason)
             headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
             await reply(send, refusal.status, headers, _error_body(refusal, headers))
+        except Exception:
+            # A fault of ours is told the way the SDKs read it.
+            log.exception("%s %s", scope["method"], scope["path"])
+            self._telemetry.refused("idsync", "internal_error")
+            body = identity_error(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.", "")
+            await reply(send, 500, headers, body)
         else:
             await reply(send, 200, headers, body)
 
@@ -138,15 +145,16 @@ class IdSync:
         if isinstance(door, Denied):
             raise _Refusal(401, door.value)
         now = perf_counter()
-        self._admit(door, now, headers)
+        if door.limited:
+            self._admit(door, now, headers)
         question, all_matches = self._question(target, door, scope["query_string"], body)
-        if isinstance(question.observation, IdentityRequest):
+        if door.limited and isinstance(question.observation, IdentityRequest):
             exceeded = self._throttle.admit_identities(door.input, question.observation.identities, now)
             if exceeded is not None:
                 raise _too_many(exceeded)
         answer = await self._ask(question)
-        headers.append((b"x-decision-id", answer.decision_id.encode()))
-        headers.append((b"x-mp-trace-id", answer.decision_id.encode()))
+        decision_id = answer.decision_id.encode()
+        headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
         encoded = self._encode(answer, headers, all_matches=all_matches)
         self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
         return encoded
@@ -174,7 +182,7 @@ class IdSync:
         if target.endpoint is Endpoint.SEARCH and not door.input.allow_search:
             raise _Refusal(403, "search_not_allowed")
         may_create = door.may_create and not read_only
-        return Question(door.rules, request, may_create, writes=not read_only), all_matches
+        return door.rules.ask(request, may_create=may_create, writes=not read_only), all_matches
 
     def _modify_question(self, target: Target, door: Door, body: bytes) -> Question:
         if not door.input.allow_modify:
@@ -182,7 +190,7 @@ class IdSync:
         stamp = door.rules.policy.settings.modify_device_application_stamp
         moves = door.input.allow_unique_moves
         request = modify_request(target.mpid, body, self._clock(), door.input.name, stamp=stamp, moves=moves)
-        return Question(door.rules, request)
+        return door.rules.ask(request)
 
     async def _ask(self, question: Question) -> Answer:
         spelling = question.rules.policy.settings.error_body
@@ -209,7 +217,7 @@ class IdSync:
             case Returned() | Created():
                 if answer.question.observation.endpoint in (Endpoint.IDENTIFY, Endpoint.LOGIN):
                     headers.append((b"x-mp-max-age", b"%d" % policy.settings.max_age_seconds))
-                return _ENCODER.encode(_identity_answer(answer, policy, all_matches=all_matches))
+                return _ENCODER.encode(_identity_answer(answer, outcome, policy, all_matches=all_matches))
             case NotFound():
                 sentence = "No profile can be returned for these identities; GET /api/decisions/{id} says why."
                 spelling = policy.settings.error_body
@@ -226,9 +234,11 @@ class IdSync:
                 assert_never(outcome)
 
 
-def _identity_answer(answer: Answer, policy: Policy, *, all_matches: bool) -> IdentityAnswer:
-    outcome, record, request = answer.decision.outcome, answer.decision.record, answer.question.observation
-    if not isinstance(outcome, Returned | Created) or record is None or not isinstance(request, IdentityRequest):
+def _identity_answer(
+    answer: Answer, outcome: Returned | Created, policy: Policy, *, all_matches: bool
+) -> IdentityAnswer:
+    record, request = answer.decision.record, answer.question.observation
+    if record is None or not isinstance(request, IdentityRequest):
         raise AssertionError("only a request that was answered with a profile comes here")
     ephemeral = (
         not outcome.known
@@ -242,8 +252,8 @@ def _identity_answer(answer: Answer, policy: Policy, *, all_matches: bool) -> Id
 def _matched_identities(request: IdentityRequest, record: Record, *, all_matches: bool) -> dict[str, str]:
     """Return the request's identities that are on the profile: devices only if nothing else is; idsync §4.2."""
     held = record.identities
-    matched = {one.type.value: one.value for one in request.identities if one.value in held.get(one.type, ())}
-    if all_matches:
+    matched: dict[str, str] = {kind: value for kind, value in request.identities if value in held.get(kind, ())}
+    if all_matches or DEVICE_TYPES.isdisjoint(matched):
         return matched
     users = {name: value for name, value in matched.items() if name not in DEVICE_TYPES}
     return users or matched
@@ -252,13 +262,13 @@ def _matched_identities(request: IdentityRequest, record: Record, *, all_matches
 def _outcome_name(answer: Answer) -> str:
     outcome = answer.decision.outcome
     match outcome:
+        case Returned():
+            return "became_known" if outcome.became_known else "known" if outcome.known else "anonymous"
         case Created():
             if answer.decision.record is not None and answer.decision.record.orphan:
                 log.warning("decision %s made a profile that nothing leads to", answer.decision_id)
                 return "created_without_identities"
             return "created"
-        case Returned(known=known, became_known=became_known):
-            return "became_known" if became_known else "known" if known else "anonymous"
         case Modified():
             return "modified"
         case NotFound() | Refused() | Seeded():

@@ -6,7 +6,7 @@ BODY_BYTES_MAX: Final = 256 * 1024
 """A request body, after decompression."""
 
 HEADER_BYTES_MAX: Final = 64 * 1024
-"""All headers of a request together; the HTTP parser refuses more."""
+"""The names and values of all headers of a request together."""
 
 HELD_BUCKETS_MAX: Final = 100_000
 """Rate-limited identities remembered at once; the longest unused are forgotten first."""

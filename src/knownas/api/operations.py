@@ -12,7 +12,11 @@ from knownas.store.errors import StoreError
 READY_WITHIN_SECONDS: Final = 1.5
 """A store that takes longer does not answer; readiness tells so within two seconds."""
 
-PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics"})
+_WELCOME: Final = (
+    b'{"knownas":"an open identity resolution server","api":"/api/openapi.json","health":"/healthz",'
+    b'"ready":"/readyz","metrics":"/metrics"}'
+)
 _TEXT: Final[Header] = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -21,6 +25,8 @@ async def serve_operations(path: str, method: str, service: Service, telemetry: 
     if method not in ("GET", "HEAD"):
         body = own_error("method_not_allowed", "Ask with GET.")
         await reply(send, 405, [JSON, (b"allow", b"GET, HEAD")], body)
+    elif path == "/":
+        await reply(send, 200, [JSON], _WELCOME)
     elif path == "/healthz":
         await reply(send, 200, [JSON], b'{"status":"alive"}')
     elif path == "/readyz":

@@ -141,7 +141,9 @@ async def explain(service: Service, request: Request) -> tuple[int, Document]:
     rules = service.directory.rules(scope)
     if rules is None:
         raise _no_scope(service, scope)
-    given = [_identity(name, value) for name, value in body.known_identities.items() if value]
+    given = [
+        _identity(name, value or "") for name, value in body.known_identities.items() if value or name not in _NAMES
+    ]
     if len({one.type for one in given}) < len(given):
         raise Refusal(400, "identity_type_twice", "Two spellings name the same identity type.")
     observation = IdentityRequest(
@@ -150,7 +152,7 @@ async def explain(service: Service, request: Request) -> tuple[int, Document]:
         body.environment,
         API_INPUT,
         identities(dict(given)),
-        _body_mpid(body.previous_mpid, "previous_mpid"),
+        None if body.previous_mpid in ("", "0", 0) else _body_mpid(body.previous_mpid, "previous_mpid"),
     )
     return 200, await service.decisions.explain(rules, observation)
 
@@ -173,7 +175,9 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
 
     async def refuse(_request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
-            raise error
+            telemetry.refused("own", "internal_error")
+            body = own_error("internal_error", "An unknown error was encountered.")
+            return Response(body, 500, media_type="application/json")
         code = {404: "unknown_path", 405: "method_not_allowed"}.get(error.status_code, "refused")
         telemetry.refused("own", code)
         sentence = "There is nothing at this path." if code == "unknown_path" else str(error.detail)
@@ -182,7 +186,10 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
 
     routes = [Route(one.path, _endpoint(service, telemetry, one), methods=[one.method]) for one in OPERATIONS]
     routes.append(Route("/api/openapi.json", show_openapi, methods=["GET"]))
-    return Starlette(routes=routes, exception_handlers={HTTPException: refuse})
+    api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
+    # A path with a slash too many is another path.
+    api.router.redirect_slashes = False
+    return api
 
 
 def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
@@ -219,7 +226,8 @@ def _authorise(service: Service, request: Request) -> None:
     token = service.configuration.admin_token
     if token is None:
         raise Refusal(403, "admin_api_off", "The configuration has no admin_token; set one to use this API.")
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    headers = request.headers.getlist("authorization")
+    scheme, _, given = (headers[0] if len(headers) == 1 else "").partition(" ")
     if not token.matches(given.strip()) or scheme.lower() != "bearer":
         raise Refusal(401, "unauthorised", "Send Authorization: Bearer with the admin_token of the configuration.")
 
@@ -235,13 +243,14 @@ async def _body(request: Request, kind: type[Body]) -> Body:
     body = b"".join(parts)
     try:
         decoded = msgspec.json.decode(body, type=kind)
+        repeated = has_repeated_keys(body)
     except msgspec.ValidationError as error:
         raise Refusal(400, "invalid_member", f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(400, "malformed_json", f"The body is not JSON: {error}.") from error
     except RecursionError as error:
         raise Refusal(400, "too_deep", "The body is nested too deep.") from error
-    if has_repeated_keys(body):
+    if repeated:
         raise Refusal(400, "duplicate_key", "An object of the body has the same key twice.")
     return decoded
 

@@ -1,23 +1,23 @@
 """Decodes the bodies of IDSync into observations (idsync §4.2, §4.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, TypeVar
 
 import msgspec
 
-from knownas.api.duplicate_keys import has_repeated_keys, names_a_key_twice
+from knownas.api.duplicate_keys import has_repeated_keys, names_twice
 from knownas.core.identity.kinds import Identity, IdentityType, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, parse_mpid, valid_mpid
-from knownas.core.limits import MODIFY_CHANGES_MAX
+from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
 
 
 class IdentifyBody(msgspec.Struct, frozen=True):
     """The body of identify, login, logout and search. Members that decide nothing are passed over."""
 
     environment: Environment
-    known_identities: dict[str, str | None]
+    known_identities: msgspec.Raw
     previous_mpid: str | int | None = None
 
 
@@ -74,10 +74,11 @@ Body = TypeVar("Body")
 
 NAME_CHARACTERS_SHOWN: Final = 64
 _IDENTIFY: Final = msgspec.json.Decoder(IdentifyBody)
+_IDENTITIES: Final = msgspec.json.Decoder(dict[str, str | None])
 _MODIFY: Final = msgspec.json.Decoder(ModifyBody)
 _NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.IDSYNC)
-_KEY_BYTES: Final = {name: f'"{name}"'.encode() for name in _NAMES}
-_IDENTIFY_KEYS: Final = (b'"environment"', b'"known_identities"', b'"previous_mpid"')
+_IDENTIFY_MEMBERS: Final = ("environment", "known_identities", "previous_mpid")
+_IDENTIFY_KEYS: Final = tuple(f'"{member}"'.encode() for member in _IDENTIFY_MEMBERS)
 
 
 def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -> IdentityRequest:
@@ -89,18 +90,34 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
         Malformed: it is not JSON, a member is missing or wrong, a name or value can't be an identity.
     """
     decoded = _decode(_IDENTIFY, body)
-    given = decoded.known_identities
-    if names_a_key_twice(body, (*_IDENTIFY_KEYS, *[_KEY_BYTES[name] for name in given if name in _KEY_BYTES])):
-        raise _repeated()
-    if not given.keys() <= _NAMES.keys():
-        _type_named(next(name for name in given if name not in _NAMES))
-    identities = sorted([_identity(name, value) for name, value in given.items() if value])
-    for one, following in pairwise(identities):
-        if one.type is following.type:
-            raise Malformed("identity_type_twice", f"Two spellings of {one.type.value} name the same identity type.")
+    raw = bytes(decoded.known_identities)
+    given = _decode(_IDENTITIES, raw)
+    plain = b"\\" not in body
+    if not (plain and _each_once(body, _IDENTIFY_KEYS) and raw.count(b'"') == _quotes(given)):
+        _refuse_repeated_keys(body, lambda body: names_twice(body, _IDENTIFY_MEMBERS, "known_identities"))
+    # Without an escape and outside ASCII's range nothing forbidden can stand in a value; its length is left.
+    judge = _length_fault if plain and raw.isascii() else value_fault
+    identities = sorted([_identity(name, value, judge) for name, value in given.items() if value or name not in _NAMES])
+    if len(identities) > 1:
+        _refuse_two_spellings(identities)
     return IdentityRequest(
         endpoint, at_ms, decoded.environment, source, tuple(identities), _previous_mpid(decoded.previous_mpid)
     )
+
+
+def _quotes(given: Mapping[str, str | None]) -> int:
+    """Return how many quotes an object without escapes has if each key stands once: two a key, two a string."""
+    return 2 * len(given) + 2 * sum([value is not None for value in given.values()])
+
+
+def _each_once(body: bytes, keys: Iterable[bytes]) -> bool:
+    return all(body.count(key) <= 1 for key in keys)
+
+
+def _refuse_two_spellings(identities: Sequence[Identity]) -> None:
+    for one, following in pairwise(identities):
+        if one.type is following.type:
+            raise Malformed("identity_type_twice", f"Two spellings of {one.type.value} name the same identity type.")
 
 
 def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bool, moves: bool) -> ModifyRequest:
@@ -111,8 +128,7 @@ def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bo
     """
     decoded = _decode(_MODIFY, body)
     changes = decoded.identity_changes
-    if has_repeated_keys(body):
-        raise _repeated()
+    _refuse_repeated_keys(body, has_repeated_keys)
     if len(changes) > MODIFY_CHANGES_MAX:
         raise Malformed("too_many_changes", f"A request may make {MODIFY_CHANGES_MAX} changes.")
     return ModifyRequest(
@@ -122,28 +138,48 @@ def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bo
 
 def _decode(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
     try:
+        if not body.isascii():
+            # The decoder does not look into the strings that it passes over.
+            body.decode()
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise Malformed("invalid_member", f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
     except RecursionError as error:
-        raise Malformed("too_deep", "The body is nested too deep.") from error
+        raise _too_deep() from error
 
 
-def _identity(name: str, value: str) -> Identity:
-    fault = value_fault(value)
+def _refuse_repeated_keys(body: bytes, repeats: Callable[[bytes], bool]) -> None:
+    try:
+        repeated = repeats(body)
+    except RecursionError as error:
+        raise _too_deep() from error
+    if repeated:
+        raise Malformed("duplicate_key", "An object of the body has the same key twice.")
+
+
+def _too_deep() -> Malformed:
+    return Malformed("too_deep", "The body is nested too deep.")
+
+
+def _identity(name: str, value: str | None, judge: Callable[[str], str | None]) -> Identity:
+    kind = _NAMES.get(name)
+    if kind is None or value is None:
+        raise _unknown_type(name)
+    fault = judge(value)
     if fault is not None:
         raise Malformed("invalid_identity", f"{name}: {fault}.")
-    return Identity(_NAMES[name], value)
+    return Identity(kind, value)
 
 
-def _type_named(name: str) -> IdentityType:
-    kind = _NAMES.get(name)
-    if kind is None:
-        shown = name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"
-        raise Malformed("unknown_identity_type", f"{shown!r} is not an identity type; see the reference for the list.")
-    return kind
+def _length_fault(value: str) -> str | None:
+    return None if len(value) <= IDENTITY_VALUE_CHARACTERS_MAX else value_fault(value)
+
+
+def _unknown_type(name: str) -> Malformed:
+    shown = name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"
+    return Malformed("unknown_identity_type", f"{shown!r} is not an identity type; see the reference for the list.")
 
 
 def _previous_mpid(given: str | int | None) -> int | None:
@@ -159,7 +195,9 @@ def _previous_mpid(given: str | int | None) -> int | None:
 
 
 def _change(given: IdentityChangeBody, *, stamp: bool) -> IdentityChange:
-    kind = _type_named(given.identity_type)
+    kind = _NAMES.get(given.identity_type)
+    if kind is None:
+        raise _unknown_type(given.identity_type)
     if kind is IdentityType.DEVICE_APPLICATION_STAMP and not stamp:
         raise Malformed("device_application_stamp", "The device application stamp can't be modified in this scope.")
     for value in (given.old_value, given.new_value):
@@ -167,7 +205,3 @@ def _change(given: IdentityChangeBody, *, stamp: bool) -> IdentityChange:
         if fault is not None:
             raise Malformed("invalid_identity", f"{kind.value}: {fault}.")
     return IdentityChange(kind, given.old_value or None, given.new_value or None)
-
-
-def _repeated() -> Malformed:
-    return Malformed("duplicate_key", "An object of the body has the same key twice.")

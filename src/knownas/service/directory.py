@@ -20,6 +20,12 @@ class Door:
     rules: Rules
 
     @property
+    def limited(self) -> bool:
+        """Whether it has a rate limit at all."""
+        limits = self.input.limits
+        return limits.requests_per_second is not None or limits.per_identity_per_second is not None
+
+    @property
     def may_create(self) -> bool:
         """Whether its requests may make profiles; idsync §5.4."""
         return self.input.protection_level is not ProtectionLevel.ONLY_UPDATE_PROFILES

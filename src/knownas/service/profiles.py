@@ -9,7 +9,7 @@ from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record, is_known
 from knownas.service.activity import ActivityMemory
 from knownas.service.directory import Directory
-from knownas.service.question import Answer, Question
+from knownas.service.question import Answer
 from knownas.service.receipts import changes_of, rfc3339
 from knownas.service.resolver import Resolver
 from knownas.store.port import Pool, Store
@@ -78,7 +78,7 @@ class Profiles:
         rules = self._directory.rules(scope)
         if rules is None:
             return None
-        question = Question(rules, request)
+        question = rules.ask(request)
         if request.mpid is not None:
             # An MPID names one profile in all scopes and environments; the resolver sees only one of them.
             taken = await self._store.profile(request.mpid)

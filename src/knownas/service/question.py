@@ -1,9 +1,11 @@
 """Holds what the resolver is asked and what it answers."""
 
-from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Decision
+from knownas.core.identity.guards import guard_against
 from knownas.core.identity.kinds import Identity
+from knownas.core.identity.learning import has_all
 from knownas.core.identity.observation import (
     Endpoint,
     Environment,
@@ -13,11 +15,11 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import EnvironmentPools, Policy
+from knownas.core.identity.records import Records
 from knownas.store.port import Pool, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """An identity scope at work: its name and the policy version in force."""
 
     scope: str
@@ -26,12 +28,15 @@ class Rules:
     def pool(self, environment: Environment) -> Pool:
         """Return the pool of an environment; all share one where the policy says so."""
         shared = self.policy.settings.environment_pools is EnvironmentPools.SHARED
-        return Pool(self.scope, "" if shared else environment.value)
+        return Pool(self.scope, "" if shared else environment)
+
+    def ask(self, observation: Observation, *, may_create: bool = True, writes: bool = True) -> "Question":
+        """Return the question whether and how an observation is answered under these rules."""
+        return Question(self, observation, self.pool(observation.environment), may_create, writes)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """An observation on its way to a decision.
+class Question(NamedTuple):
+    """An observation on its way to a decision in a pool.
 
     `may_create` False answers "not found" where a profile would have to be made. `writes` False decides the same
     and keeps nothing.
@@ -39,16 +44,12 @@ class Question:
 
     rules: Rules
     observation: Observation
+    pool: Pool
     may_create: bool = True
     writes: bool = True
 
-    @property
-    def pool(self) -> Pool:
-        """The pool in which the question is decided."""
-        return self.rules.pool(self.observation.environment)
-
     def wanted(self) -> Wanted:
-        """Say what the decision needs to see."""
+        """Say what the decision needs to see, all that could matter."""
         policy = self.rules.policy
         observation = self.observation
         match observation:
@@ -73,8 +74,41 @@ class Question:
                 return Wanted(self.pool, identities, () if mpid is None else (mpid,))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+def glance(question: Question) -> Identity | None:
+    """Return the identity that may settle a question by itself: the highest-ranked one of an identify or login.
+
+    None where a lone identity never does.
+    """
+    observation = question.observation
+    if isinstance(observation, IdentityRequest) and observation.endpoint in _RETURNING:
+        wanted = dict(observation.identities)
+        for kind in question.rules.policy.ranking:
+            if kind in wanted:
+                return Identity(kind, wanted[kind])
+    return None
+
+
+def settled(question: Question, glanced: Identity, records: Records) -> bool:
+    """Whether the holders of the glanced identity settle the question: a user who comes back with nothing new.
+
+    One profile holds it, may be returned, and has every identity of the request. Then the lookup ends there,
+    nothing is learnt, and who else holds the other identities makes no difference.
+    """
+    observation, policy = question.observation, question.rules.policy
+    holders = records.holders(glanced)
+    if len(holders.mpids) != 1 or holders.more or not isinstance(observation, IdentityRequest):
+        return False
+    record = records.record(holders.mpids[0])
+    if record is None:
+        return False
+    wanted = dict(observation.identities)
+    return has_all(record, wanted) and guard_against(record, wanted, policy, searching=False) is None
+
+
+_RETURNING: Final = frozenset({Endpoint.IDENTIFY, Endpoint.LOGIN})
+
+
+class Answer(NamedTuple):
     """A decision with the name it can be looked up by."""
 
     decision_id: str

@@ -12,6 +12,7 @@ from knownas.core.history.fold import Logged
 from knownas.core.identity.decision import Created, Seeded
 from knownas.core.identity.document import Document, decision_document, observation_document, observation_from
 from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.policy import Policy
 from knownas.core.identity.story import story_of_document
 from knownas.service.limits import RECENT_DECISIONS_MAX
 from knownas.service.question import Answer
@@ -44,11 +45,14 @@ def logged(entry: LogEntry) -> Logged:
     return Logged(observation_from(_DECODER.decode(entry.observation)), entry.policy_version, entry.created_mpid)
 
 
-def receipt(entry: LogEntry) -> Document:
-    """Show one decision whole: what was asked, what was answered, and the steps from one to the other."""
+def receipt(entry: LogEntry, policy: Policy | None) -> Document:
+    """Show one decision whole: what was asked, what was answered, and the steps from one to the other.
+
+    `policy` is the version it was made under.
+    """
     observation = _DECODER.decode(entry.observation)
     decision = _DECODER.decode(entry.decision)
-    story = story_of_document(observation, decision)
+    story = story_of_document(observation, decision, policy)
     return {
         "decision_id": entry.decision_id,
         "at": rfc3339(entry.at_ms),

@@ -9,14 +9,12 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
-from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import RecordWrite, Returned
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Capture
-from knownas.core.identity.records import Records
 from knownas.service.activity import ActivityMemory
+from knownas.service.batch import load_batch
 from knownas.service.chance import Chance
 from knownas.service.limits import (
     BATCH_MAX,
@@ -31,7 +29,7 @@ from knownas.service.limits import (
 from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
-from knownas.store.port import Commit, Committed, LogEntry, Pool, PoolWrites, Snapshot, Store
+from knownas.store.port import Commit, Committed, LogEntry, Pool, PoolWrites, Store
 
 
 class Overloaded(Exception):
@@ -102,7 +100,7 @@ class Resolver:
     async def _answer_batch(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
         questions = [question for question, _ in batch]
         try:
-            answers: Sequence[Answer | StoreError] = await self._decide(questions)
+            answers: Sequence[Answer | StoreError | None] = await self._decide(questions)
         except StoreError as error:
             answers = await self._decide_without_writing(questions, error)
         except Exception as error:  # noqa: BLE001 - a broken rule must not stop the server; every caller is told
@@ -111,20 +109,26 @@ class Resolver:
                     future.set_exception(error)
             return
         for (_, future), answer in zip(batch, answers, strict=True):
-            if future.done():
+            if answer is None or future.done():
                 continue
             if isinstance(answer, Answer):
                 future.set_result(answer)
             else:
                 future.set_exception(answer)
+        # Those that an earlier change of their own batch has unsettled come first in the next one.
+        again = [one for one, answer in zip(batch, answers, strict=True) if answer is None]
+        self._waiting.extendleft(reversed(again))
 
-    async def _decide(self, questions: Sequence[Question]) -> Sequence[Answer]:
-        """Decide a batch and make it durable, again and again while others are faster."""
+    async def _decide(self, questions: Sequence[Question]) -> Sequence[Answer | None]:
+        """Decide a batch and make it durable, again and again while others are faster.
+
+        None stands for a question that has to be asked again.
+        """
         for attempt in range(COMMIT_ATTEMPTS_MAX):
-            snapshot = await self._store.load([question.wanted() for question in questions])
-            answers = self._decide_over(snapshot, questions)
+            batch = await load_batch(self._store, questions, self._activity)
+            answers = batch.decide(self._chance)
             commit = self._commit_of(answers)
-            if commit is None or isinstance(await self._store.commit(snapshot, commit), Committed):
+            if commit is None or isinstance(await self._store.commit(batch.snapshot, commit), Committed):
                 self._note(answers, commit)
                 return answers
             pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
@@ -135,53 +139,26 @@ class Resolver:
         self, questions: Sequence[Question], error: StoreError
     ) -> Sequence[Answer | StoreError]:
         """Answer those questions that change nothing, each by itself, while the store takes no writes."""
-        try:
-            snapshot = await self._store.load([question.wanted() for question in questions])
-        except StoreError as worse:
-            return [worse] * len(questions)
-        alone = [self._decide_over(snapshot, [question])[0] for question in questions]
-        self._note([answer for answer in alone if not answer.changed], None)
-        return [error if answer.changed else answer for answer in alone]
-
-    def _decide_over(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Answer]:
-        """Decide in arrival order, each over the records as the ones before have left them."""
-        working = self._working_records(snapshot)
-        answers: list[Answer] = []
+        answers: list[Answer | StoreError] = []
         for question in questions:
-            records = working.setdefault(question.pool, Records())
-            observation = question.observation
-            decision = decide(
-                observation,
-                question.rules.policy,
-                records,
-                self._chance.fresh_mpid(),
-                may_create=question.may_create,
-            )
-            if question.writes:
-                records.apply(decision.writes)
-                if isinstance(decision.outcome, Returned):
-                    records.saw(decision.outcome.mpid, observation.at_ms)
-            answers.append(Answer(self._chance.decision_id(observation.at_ms), question, decision))
+            try:
+                batch = await load_batch(self._store, [question], self._activity)
+            except StoreError as worse:
+                answers.append(worse)
+                continue
+            answer = batch.decide(self._chance)[0]
+            answers.append(error if answer is None or answer.changed else answer)
+        self._note([answer for answer in answers if isinstance(answer, Answer)], None)
         return answers
 
-    def _working_records(self, snapshot: Snapshot) -> dict[Pool, Records]:
-        working: dict[Pool, Records] = {}
-        last = self._activity.last
-        for pool, loaded in snapshot.pools.items():
-            records = working[pool] = Records()
-            records.load(loaded.records, loaded.crowded)
-            for record in loaded.records:
-                seen = last(record.mpid)
-                if seen is not None:
-                    records.saw(record.mpid, seen)
-        return working
-
-    def _commit_of(self, answers: Sequence[Answer]) -> Commit | None:
+    def _commit_of(self, answers: Sequence[Answer | None]) -> Commit | None:
         """Gather what must be written, one write a profile; None if nothing must."""
         writes: dict[Pool, dict[int, RecordWrite]] = {}
         exclusive: dict[Pool, frozenset[IdentityType]] = {}
         log = list(self._captured)
         for answer in answers:
+            if answer is None:
+                continue
             if not answer.changed:
                 if self._captures(answer):
                     log.append(log_entry(answer))
@@ -191,7 +168,7 @@ class Resolver:
             of_pool = writes.setdefault(pool, {})
             for write in answer.decision.writes:
                 earlier = of_pool.get(write.after.mpid)
-                of_pool[write.after.mpid] = write if earlier is None else replace(earlier, after=write.after)
+                of_pool[write.after.mpid] = write if earlier is None else earlier._replace(after=write.after)
             log.append(log_entry(answer))
         if not writes:
             return None
@@ -203,12 +180,12 @@ class Resolver:
         question = answer.question
         return question.writes and question.rules.policy.settings.capture is Capture.ALL
 
-    def _note(self, answers: Sequence[Answer], commit: Commit | None) -> None:
+    def _note(self, answers: Sequence[Answer | None], commit: Commit | None) -> None:
         """Remember what is not written: recent decisions, visits, and captured observations still to be written."""
         if commit is not None:
             self._captured.clear()
         for answer in answers:
-            if answer.changed:
+            if answer is None or answer.changed:
                 continue
             self._recent.add(answer)
             if commit is None and self._captures(answer):

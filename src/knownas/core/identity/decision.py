@@ -1,8 +1,12 @@
-"""Holds what a decision is: an outcome of a closed set, the changes it makes, and the receipt that explains it."""
+"""Holds what a decision is: an outcome of a closed set, the changes it makes, and the receipt that explains it.
+
+These values are made for every request, which is why they are named tuples: they cost half of a frozen dataclass.
+Ask for their class before you compare them, since tuples of two classes can be equal.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Recency
@@ -68,16 +72,14 @@ class Skip(StrEnum):
     LOGOUT_LOGIN_ID = "login_id_ignored_at_logout"
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A profile that holds the wanted identity and may not be returned."""
 
     mpid: int
     guard: Guard
 
 
-@dataclass(frozen=True, slots=True)
-class LookupStep:
+class LookupStep(NamedTuple):
     """One type looked up: who holds the value, who was rejected by which guard, and who was left after it.
 
     `more` tells that the value sits on more profiles than a lookup considers.
@@ -91,8 +93,7 @@ class LookupStep:
     left: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The steps of a decision. `decided_at` is the type whose lookup, or login ID, settled it."""
 
     policy_version: int
@@ -101,8 +102,7 @@ class Receipt:
     decided_at: IdentityType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(NamedTuple):
     """An existing profile answers."""
 
     mpid: int
@@ -110,8 +110,7 @@ class Returned:
     became_known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     """A new profile answers. `source_mpid` is the anonymous one it is linked from (profile link only)."""
 
     mpid: int
@@ -119,21 +118,18 @@ class Created:
     source_mpid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotFound:
+class NotFound(NamedTuple):
     """Nothing can be returned, and this request creates nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The request as a whole is refused; nothing changes."""
 
     reason: Refusal
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Modified:
+class Modified(NamedTuple):
     """A modify was carried out. `results` names every (type, MPID) that changed, donors included."""
 
     mpid: int
@@ -141,8 +137,7 @@ class Modified:
     results: tuple[tuple[IdentityType, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Seeded:
+class Seeded(NamedTuple):
     """A profile of another system came over."""
 
     mpid: int
@@ -162,8 +157,7 @@ class ChangeKind(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One identity added to, removed from or moved to a profile.
 
     `carried` and `dropped` concern identities outside the priority. `from_mpid` is set where the value moved.
@@ -175,8 +169,7 @@ class Change:
     from_mpid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedIdentity:
+class SkippedIdentity(NamedTuple):
     """An identity of the request that the profile did not get, and who holds it if that is why."""
 
     identity: Identity
@@ -184,16 +177,14 @@ class SkippedIdentity:
     holder: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordWrite:
+class RecordWrite(NamedTuple):
     """A record as it was and as it is now; `before` None for a new profile."""
 
     before: Record | None
     after: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer to one observation.
 
     `record` is the answering profile after the update, None if there is none. `recency` is filled where the

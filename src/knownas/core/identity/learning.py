@@ -5,8 +5,8 @@ immutable type that is set already, a unique value that somebody else holds, the
 record. What stands outside the priority is carried: the profile knows it, no lookup uses it.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Change, ChangeKind, RecordWrite, Skip, SkippedIdentity
 from knownas.core.identity.guards import Wanted
@@ -20,8 +20,7 @@ NEW: Final = -1
 """The version of a record that no store has seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
+class Learnt(NamedTuple):
     """The record with what it learnt, and how that came about."""
 
     record: Record
@@ -35,8 +34,15 @@ def new_record(mpid: int, at_ms: int, source_mpid: int | None = None) -> Record:
     return Record(mpid, {}, {}, known=False, created_ms=at_ms, active_ms=at_ms, source_mpid=source_mpid, version=NEW)
 
 
-def learn(record: Record, wanted: Wanted, policy: Policy, records: Records, at_ms: int) -> Learnt:
-    """Add to the record what it lacks of the wanted identities, as far as it may have them."""
+def learn(
+    record: Record, wanted: Wanted, policy: Policy, records: Records, at_ms: int, *, is_new: bool = False
+) -> Learnt:
+    """Add to the record what it lacks of the wanted identities, as far as it may have them.
+
+    A new record is written even if there is nothing that it may have.
+    """
+    if not is_new and has_all(record, wanted):
+        return Learnt(record)
     identities, carried = record.identities, record.carried
     ranked = policy.ranked
     added: list[Change] = []
@@ -59,7 +65,6 @@ def learn(record: Record, wanted: Wanted, policy: Policy, records: Records, at_m
             carried = with_value(carried, one)
             added.append(Change(ChangeKind.CARRIED, one, record.mpid))
             size += 1
-    is_new = record.version == NEW
     if not added and not is_new:
         return Learnt(record, skipped=tuple(skipped))
     after = replace(
@@ -70,6 +75,16 @@ def learn(record: Record, wanted: Wanted, policy: Policy, records: Records, at_m
         active_ms=max(at_ms, record.active_ms),
     )
     return Learnt(after, tuple(added), tuple(skipped), (RecordWrite(None if is_new else record, after),))
+
+
+def has_all(record: Record, wanted: Wanted) -> bool:
+    """Whether the profile has every wanted identity already: the common case, a user who comes back."""
+    identities, carried = record.identities, record.carried
+    for kind, value in wanted.items():
+        held = identities.get(kind) or carried.get(kind)
+        if held is None or value not in held:
+            return False
+    return True
 
 
 def _in_order(wanted: Wanted, policy: Policy) -> list[tuple[IdentityType, str]]:

@@ -7,10 +7,13 @@ active profile, then the smallest MPID.
 
 Known beats anonymous: if the winner is anonymous although a login ID of the request belongs to a known profile
 that may be returned, that profile wins. This matters only where a device type outranks a login type.
+
+A value can be crowded: on more profiles than a lookup considers (`records.Holders`). Then whoever is met through
+another identity of the request, or is the previous profile, and holds the value too, counts as well.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from knownas.core.identity.decision import DecidedBy, LookupEffect, LookupStep, Rejection
 from knownas.core.identity.guards import Wanted, guard_against
@@ -21,9 +24,11 @@ from knownas.core.identity.record import Record, is_known
 from knownas.core.identity.records import Records
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a lookup came to: the steps, the winner if any, and the rule that chose it."""
+class Found(NamedTuple):
+    """What a lookup came to: the steps, the winner if any, and the rule that chose it.
+
+    `recency` tells when each profile met was last active, where that could decide.
+    """
 
     steps: tuple[LookupStep, ...]
     record: Record | None
@@ -32,13 +37,59 @@ class Found:
     recency: Recency = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The profiles a request can see: all considered holders of its identities, each judged once."""
+class _Search:
+    """One lookup under way: what it may see, whom it has met, and how each was judged."""
 
-    records: Sequence[Record]
-    verdicts: Sequence[Rejection | None]
-    crowded: frozenset[Identity]
+    __slots__ = ("_searching", "crowded", "judged", "met", "policy", "previous_mpid", "records", "wanted")
+
+    def __init__(
+        self, wanted: Wanted, policy: Policy, records: Records, previous_mpid: int | None, *, searching: bool
+    ) -> None:
+        self.wanted = wanted
+        self.policy = policy
+        self.records = records
+        self.previous_mpid = previous_mpid
+        self._searching = searching
+        self.crowded = False
+        self.met: dict[int, Record] = {}
+        self.judged: dict[int, Rejection | None] = {}
+
+    def holders(self, one: Identity) -> tuple[list[Record], bool]:
+        """Return the considered holders of an identity by ascending MPID, and whether there are more."""
+        mpids, more = self.records.holders(one)
+        if more:
+            self.crowded = True
+            mpids = sorted({*mpids, *self._others_holding(one)})
+        found: list[Record] = []
+        for mpid in mpids:
+            record = self.records.record(mpid)
+            if record is not None:
+                found.append(record)
+                self.met[mpid] = record
+        return found, more
+
+    def _others_holding(self, one: Identity) -> list[int]:
+        """Return who holds a crowded identity among the holders of the request's others, and the previous profile."""
+        mpids: set[int] = set()
+        for kind, value in self.wanted.items():
+            if kind in self.policy.ranked:
+                mpids.update(self.records.holders(Identity(kind, value)).mpids)
+        if self.previous_mpid is not None:
+            mpids.add(self.previous_mpid)
+        found = (self.records.record(mpid) for mpid in mpids)
+        return [record.mpid for record in found if record is not None and record.holds(one)]
+
+    def verdict(self, record: Record) -> Rejection | None:
+        """Judge a profile by the guards, once."""
+        mpid = record.mpid
+        if mpid not in self.judged:
+            guard = guard_against(record, self.wanted, self.policy, searching=self._searching)
+            self.judged[mpid] = None if guard is None else Rejection(mpid, guard)
+        return self.judged[mpid]
+
+    def recency(self) -> Recency:
+        """Return when everybody met so far was last active."""
+        return tuple((mpid, self.records.active_ms(self.met[mpid])) for mpid in sorted(self.met))
 
 
 def look_up(
@@ -48,105 +99,66 @@ def look_up(
 
     Costs time in proportion to the considered holders, of which there are at most 20 an identity.
     """
-    looked_up = [Identity(kind, wanted[kind]) for kind in policy.ranking if kind in wanted]
-    view = _view(looked_up, wanted, policy, records, previous_mpid, searching=searching)
+    search = _Search(wanted, policy, records, previous_mpid, searching=searching)
     steps: list[LookupStep] = []
     candidates: list[Record] = []
-    for one in looked_up:
-        step, candidates = _step(one, view, candidates)
-        steps.append(step)
-        if len(candidates) == 1:
-            break
+    for kind in policy.ranking:
+        if kind in wanted:
+            step, candidates = _step(Identity(kind, wanted[kind]), search, candidates)
+            steps.append(step)
+            if len(candidates) == 1:
+                break
     if not candidates:
         return Found(tuple(steps), None, DecidedBy.NO_CANDIDATE)
-    recency: Recency = ()
-    if len(candidates) > 1 or view.crowded:
-        recency = tuple(sorted((record.mpid, records.active_ms(record)) for record in view.records))
-    chosen, decided_by = _break_tie(candidates, policy, records, previous_mpid)
-    decided_at = steps[-1].identity.type
+    chosen, decided_by = candidates[0], DecidedBy.LAST_CANDIDATE
+    if len(candidates) > 1:
+        chosen, decided_by = _break_tie(candidates, search)
+    decided_at: IdentityType = steps[-1].identity.type
     if not is_known(chosen.identities, policy):
-        known = _known_owner(wanted, policy, view, records, previous_mpid)
-        if known is not None:
-            return Found(tuple(steps), known[0], DecidedBy.KNOWN_BEATS_ANONYMOUS, known[1], recency)
+        owner = _known_owner(search)
+        if owner is not None:
+            chosen, decided_at = owner
+            decided_by = DecidedBy.KNOWN_BEATS_ANONYMOUS
+    recency = search.recency() if search.crowded or len(search.met) > 1 else ()
     return Found(tuple(steps), chosen, decided_by, decided_at, recency)
 
 
-def _view(
-    looked_up: Iterable[Identity],
-    wanted: Wanted,
-    policy: Policy,
-    records: Records,
-    previous_mpid: int | None,
-    *,
-    searching: bool,
-) -> _View:
-    seen: dict[int, Record] = {}
-    crowded: list[Identity] = []
-    for one in looked_up:
-        holders = records.holders(one)
-        for mpid in holders.mpids:
-            if mpid not in seen:
-                record = records.record(mpid)
-                if record is not None:
-                    seen[mpid] = record
-        if holders.more:
-            crowded.append(one)
-    if crowded and previous_mpid is not None and previous_mpid not in seen:
-        # The previous profile may be one of the many holders that a crowded lookup leaves out.
-        previous = records.record(previous_mpid)
-        if previous is not None and any(previous.holds(one) for one in crowded):
-            seen[previous_mpid] = previous
-    ordered = [seen[mpid] for mpid in sorted(seen)] if len(seen) > 1 else list(seen.values())
-    verdicts: list[Rejection | None] = []
-    for record in ordered:
-        guard = guard_against(record, wanted, policy, searching=searching)
-        verdicts.append(None if guard is None else Rejection(record.mpid, guard))
-    return _View(ordered, verdicts, frozenset(crowded))
-
-
-def _step(one: Identity, view: _View, candidates: list[Record]) -> tuple[LookupStep, list[Record]]:
+def _step(one: Identity, search: _Search, candidates: list[Record]) -> tuple[LookupStep, list[Record]]:
     """Look one identity up and narrow the candidates by it."""
+    holders, more = search.holders(one)
     hits: list[Record] = []
     rejected: list[Rejection] = []
-    for record, rejection in zip(view.records, view.verdicts, strict=True):
-        if record.holds(one):
-            if rejection is None:
-                hits.append(record)
-            else:
-                rejected.append(rejection)
+    for record in holders:
+        rejection = search.verdict(record)
+        if rejection is None:
+            hits.append(record)
+        else:
+            rejected.append(rejection)
+    left = candidates
     if not hits:
-        effect, left = LookupEffect.NONE, candidates
+        effect = LookupEffect.NONE
     elif not candidates:
         effect, left = LookupEffect.FIRST, hits
     else:
-        both = [record for record in candidates if record in hits]
+        both = [record for record in candidates if record.holds(one)]
         effect, left = (LookupEffect.NARROWED, both) if both else (LookupEffect.KEPT, candidates)
-    step = LookupStep(
-        identity=one,
-        returnable=tuple(record.mpid for record in hits),
-        rejected=tuple(rejected),
-        more=one in view.crowded,
-        effect=effect,
-        left=tuple(record.mpid for record in left),
-    )
-    return step, left
+    returnable = tuple([record.mpid for record in hits])
+    remaining = returnable if left is hits else tuple([record.mpid for record in left])
+    return LookupStep(one, returnable, tuple(rejected), more, effect, remaining), left
 
 
-def _break_tie(
-    candidates: Sequence[Record], policy: Policy, records: Records, previous_mpid: int | None
-) -> tuple[Record, DecidedBy]:
-    """Pick one of the candidates, of which there is at least one; idsync §7-9."""
+def _break_tie(candidates: Sequence[Record], search: _Search) -> tuple[Record, DecidedBy]:
+    """Pick one of several candidates; idsync §7-9."""
     left = list(candidates)
-    if len(left) == 1:
-        return left[0], DecidedBy.LAST_CANDIDATE
-    for rule in policy.settings.tie_break:
+    active_ms = search.records.active_ms
+    for rule in search.policy.settings.tie_break:
         match rule:
             case TieBreak.PREVIOUS_MPID:
-                fitting = [record for record in left if record.mpid == previous_mpid]
+                fitting = [record for record in left if record.mpid == search.previous_mpid]
                 decided_by = DecidedBy.PREVIOUS_MPID
             case TieBreak.MOST_RECENT:
-                latest = max(records.active_ms(record) for record in left)
-                fitting = [record for record in left if records.active_ms(record) == latest]
+                latest = max(map(active_ms, left))
+                fitting = [record for record in left if active_ms(record) == latest]
                 decided_by = DecidedBy.MOST_RECENT
             case TieBreak.SMALLEST_MPID:
                 fitting = [min(left, key=lambda record: record.mpid)]
@@ -157,18 +169,12 @@ def _break_tie(
     raise AssertionError("a valid policy ends its tie-break with smallest_mpid")
 
 
-def _known_owner(
-    wanted: Wanted, policy: Policy, view: _View, records: Records, previous_mpid: int | None
-) -> tuple[Record, IdentityType] | None:
+def _known_owner(search: _Search) -> tuple[Record, IdentityType] | None:
     """Find the returnable known profile of the highest login ID of the request; step 5."""
-    for kind in policy.login_ranking:
-        if kind in wanted:
-            one = Identity(kind, wanted[kind])
-            owners = [
-                record
-                for record, rejection in zip(view.records, view.verdicts, strict=True)
-                if rejection is None and record.holds(one)
-            ]
+    for kind in search.policy.login_ranking:
+        if kind in search.wanted:
+            holders, _ = search.holders(Identity(kind, search.wanted[kind]))
+            owners = [record for record in holders if search.verdict(record) is None]
             if owners:
-                return _break_tie(owners, policy, records, previous_mpid)[0], kind
+                return (owners[0] if len(owners) == 1 else _break_tie(owners, search)[0]), kind
     return None

@@ -226,6 +226,11 @@ class Policy:
         return frozenset(self.ranking)
 
     @cached_property
+    def login_types(self) -> frozenset[IdentityType]:
+        """The login types that can be on a record."""
+        return self.login_ids & self.ranked
+
+    @cached_property
     def login_ranking(self) -> tuple[IdentityType, ...]:
         """The login types that can be on a record, in priority order."""
         return tuple(kind for kind in self.ranking if kind in self.login_ids)

@@ -70,7 +70,7 @@ class Record:
 
 def is_known(identities: Values, policy: Policy) -> bool:
     """Whether a record with these identities is a known user's: it holds a login ID; idsync §1.3."""
-    return any(kind in identities for kind in policy.login_ranking)
+    return not policy.login_types.isdisjoint(identities)
 
 
 def with_value(values: Values, added: Identity) -> Values:

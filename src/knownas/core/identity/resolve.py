@@ -36,7 +36,7 @@ are added, never replaced, and never taken from somebody else. Replacing and tak
 Every function here returns values; a decision that changes nothing has no writes, and costs no durable write.
 """
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from knownas.core.identity.decision import (
     Created,
@@ -67,8 +67,7 @@ from knownas.core.identity.record import Record, is_known
 from knownas.core.identity.records import Records
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(NamedTuple):
     """One request with everything that may take part in its answer."""
 
     request: IdentityRequest
@@ -146,7 +145,7 @@ def _search(question: _Question) -> Decision:
     found = look_up(question.wanted, policy, question.records, question.request.previous_mpid, searching=True)
     if found.record is not None and _is_new_user(found.record, question.wanted, policy):
         # Identify would create a profile here, so there is none to be found.
-        found = replace(found, record=None, decided_by=DecidedBy.NEW_KNOWN_USER)
+        found = found._replace(record=None, decided_by=DecidedBy.NEW_KNOWN_USER)
     if found.record is None:
         return Decision(NotFound(), _receipt(policy, found))
     return _return_unchanged(found, policy)
@@ -181,7 +180,7 @@ def _logout(question: _Question) -> Decision:
         found = look_up(kept, policy, question.records, question.request.previous_mpid)
         if found.record is not None:
             return _return_unchanged(found, policy, ignored)
-    return _create(replace(question, wanted=kept), found, ignored=ignored)
+    return _create(question._replace(wanted=kept), found, ignored=ignored)
 
 
 def _identify(question: _Question) -> Decision:
@@ -192,7 +191,7 @@ def _identify(question: _Question) -> Decision:
         return _create(question, found)
     if _is_new_user(record, wanted, policy):
         source = record.mpid if policy.strategy is Strategy.PROFILE_LINK else None
-        return _create(question, replace(found, record=None, decided_by=DecidedBy.NEW_KNOWN_USER), source)
+        return _create(question, found._replace(record=None, decided_by=DecidedBy.NEW_KNOWN_USER), source)
     learnt = learn(record, wanted, policy, question.records, question.request.at_ms)
     known = is_known(learnt.record.identities, policy)
     became_known = known and bool(learnt.writes) and not is_known(record.identities, policy)
@@ -216,7 +215,7 @@ def _create(
     if not question.may_create:
         return Decision(NotFound(), receipt, recency=found.recency)
     empty = new_record(question.fresh_mpid, at_ms, source_mpid)
-    learnt = learn(empty, question.wanted, policy, question.records, at_ms)
+    learnt = learn(empty, question.wanted, policy, question.records, at_ms, is_new=True)
     if policy.settings.empty_record is EmptyRecord.REFUSE and learnt.record.orphan:
         message = "No identity of the request can be on a new profile; see the receipt for why each was left out."
         return Decision(Refused(Refusal.EMPTY_RECORD, message), receipt, skipped=learnt.skipped)

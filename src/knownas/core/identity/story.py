@@ -9,7 +9,7 @@ identity values whole and as they came; whoever shows them escapes and shortens 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, Literal, assert_never, cast
+from typing import Final, Literal, assert_never
 
 from knownas.core.identity.decision import (
     Change,
@@ -22,17 +22,14 @@ from knownas.core.identity.decision import (
     LookupStep,
     Modified,
     NotFound,
-    Outcome,
-    Receipt,
     Refusal,
     Refused,
-    Rejection,
     Returned,
     Seeded,
     Skip,
     SkippedIdentity,
 )
-from knownas.core.identity.document import decision_document, observation_document, observation_from
+from knownas.core.identity.document import decision_document, decision_from, observation_document, observation_from
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation
 from knownas.core.identity.policy import Policy
@@ -43,6 +40,9 @@ PROFILES_NAMED_MAX: Final = 6
 
 CHANGES_TOLD_MAX: Final = 8
 """Changes that one sentence tells; further ones get a sentence of their own."""
+
+NOT_MADE: Final = 0
+"""Stands for the MPID of a profile that would be made: nobody knows it before it is."""
 
 _TYPE_NAMES: Final = frozenset(kind.value for kind in IdentityType)
 
@@ -70,77 +70,8 @@ def story_of_document(
     Raises:
         KeyError, ValueError: a document is not one of `document.py`; the log is damaged.
     """
-    told = _Telling(observation_from(observation), _decision_from(decision), policy)
+    told = _Telling(observation_from(observation), decision_from(decision), policy)
     return Story(told.headline(), tuple(told.sentences()))
-
-
-def _decision_from(document: Mapping[str, object]) -> Decision:
-    """Read what a story needs of a decision that `decision_document` wrote."""
-    outcome, receipt = cast("tuple[Mapping[str, object], ...]", (document["outcome"], document["receipt"]))
-    decided_at = cast("str | None", receipt["decided_at"])
-    return Decision(
-        _outcome_from(outcome),
-        Receipt(
-            cast("int", receipt["policy_version"]),
-            tuple(map(_step_from, _objects(receipt["steps"]))),
-            DecidedBy(receipt["decided_by"]),
-            None if decided_at is None else IdentityType(decided_at),
-        ),
-        changes=tuple(
-            Change(ChangeKind(one["change"]), _identity(one), _mpid(one["mpid"]), _mpid_or_none(one["from_mpid"]))
-            for one in _objects(document["changes"])
-        ),
-        skipped=tuple(
-            SkippedIdentity(_identity(one), Skip(one["why"]), _mpid_or_none(one["holder"]))
-            for one in _objects(document["skipped"])
-        ),
-    )
-
-
-def _outcome_from(document: Mapping[str, object]) -> Outcome:
-    match document:
-        case {"kind": "returned", "mpid": mpid, "known": bool(known), "became_known": bool(became_known)}:
-            return Returned(_mpid(mpid), known, became_known)
-        case {"kind": "created", "mpid": mpid, "known": bool(known), "source_mpid": source_mpid}:
-            return Created(_mpid(mpid), known, _mpid_or_none(source_mpid))
-        case {"kind": "not_found"}:
-            return NotFound()
-        case {"kind": "refused", "reason": reason, "message": str(message)}:
-            return Refused(Refusal(reason), message)
-        case {"kind": "modified", "mpid": mpid, "known": bool(known)}:
-            # The changes say the same as the results.
-            return Modified(_mpid(mpid), known, ())
-        case {"kind": "seeded", "mpid": mpid, "known": bool(known)}:
-            return Seeded(_mpid(mpid), known)
-        case _:
-            raise ValueError(f"not an outcome: {document}")
-
-
-def _step_from(document: Mapping[str, object]) -> LookupStep:
-    return LookupStep(
-        _identity(document),
-        tuple(map(_mpid, cast("Sequence[str]", document["candidates"]))),
-        tuple(Rejection(_mpid(one["mpid"]), Guard(one["guard"])) for one in _objects(document["rejected"])),
-        cast("bool", document["more"]),
-        LookupEffect(document["effect"]),
-        tuple(map(_mpid, cast("Sequence[str]", document["left"]))),
-    )
-
-
-def _objects(value: object) -> Sequence[Mapping[str, object]]:
-    return cast("Sequence[Mapping[str, object]]", value)
-
-
-def _identity(document: Mapping[str, object]) -> Identity:
-    return Identity(IdentityType(document["type"]), cast("str", document["value"]))
-
-
-def _mpid(text: object) -> int:
-    return int(cast("str", text))
-
-
-def _mpid_or_none(text: object) -> int | None:
-    return None if text is None else _mpid(text)
 
 
 def _and(words: Iterable[str]) -> str:
@@ -162,6 +93,10 @@ def _profiles(mpids: Sequence[int]) -> str:
     named = list(map(str, mpids[:PROFILES_NAMED_MAX]))
     further = len(mpids) - len(named)
     return f"{_plural(mpids, 'profile', 'profiles')} {_and([*named, f'{further} more'] if further else named)}"
+
+
+def _profile(mpid: int) -> str:
+    return "the new profile" if mpid == NOT_MADE else f"profile {mpid}"
 
 
 def _plural(some: Sequence[object], one: str, several: str) -> str:
@@ -205,14 +140,14 @@ def _change(kind: ChangeKind, some: Sequence[Identity], mpid: int, from_mpid: in
     words, was = _all_named(some), _plural(some, "was", "were")
     match kind:
         case ChangeKind.ADDED:
-            return f"{words} {was} added to profile {mpid}"
+            return f"{words} {was} added to {_profile(mpid)}"
         case ChangeKind.REMOVED:
             return f"{words} {was} removed from profile {mpid}{why_removed}"
         case ChangeKind.MOVED:
             unique = _plural(some, "its type is unique", "their types are unique")
             return f"{words} moved from profile {from_mpid} to profile {mpid}, since {unique}"
         case ChangeKind.CARRIED:
-            return f"{words} {was} noted on profile {mpid} without leading to it, being outside the priority"
+            return f"{words} {was} noted on {_profile(mpid)} without leading to it, being outside the priority"
         case ChangeKind.DROPPED:
             return f"{words} {was} struck from what profile {mpid} carries{why_removed}"
         case _:
@@ -245,7 +180,8 @@ class _Telling:
                 state = "now known" if became_known else _state(known=known)
                 return f"{call} answered with profile {mpid} ({state}): {self._why()}."
             case Created(mpid, known, _):
-                return f"{call} answered with the new profile {mpid} ({_state(known=known)}): {self._why()}."
+                new = "a new profile" if mpid == NOT_MADE else f"the new profile {mpid}"
+                return f"{call} answered with {new} ({_state(known=known)}): {self._why()}."
             case NotFound():
                 makes_none = "" if self.observation.endpoint is Endpoint.SEARCH else ", and this request may make none"
                 return f"{call} found nobody: {self._why()}{makes_none}."
@@ -340,7 +276,7 @@ class _Telling:
             if mpids:
                 yield self._rejected(guard, mpids, step.identity)
         if step.more:
-            considered = f"of the anonymous ones it took the {HOLDERS_CONSIDERED_MAX} active most recently"
+            considered = f"of the anonymous ones it took the {HOLDERS_CONSIDERED_MAX} active most recently, and those the request leads to anyway"
             yield f"More profiles hold {_named(step.identity)} than one lookup considers: {considered}."
 
     @staticmethod
@@ -438,7 +374,7 @@ class _Telling:
                     yield f"Profile {mpid} was anonymous and is known now: it has got its first login ID."
             case Created(mpid, _, source_mpid):
                 if source_mpid is not None:
-                    yield f"Profile {mpid} remembers the anonymous profile {source_mpid} as its source."
+                    yield _sentence(f"{_profile(mpid)} remembers the anonymous profile {source_mpid} as its source")
             case Refused(_, message):
                 yield message
             case Modified():

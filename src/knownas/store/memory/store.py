@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
@@ -38,6 +39,8 @@ class MemorySnapshot:
 class _PoolState:
     records: Records = field(default_factory=Records)
     holders: dict[Identity, set[int]] = field(default_factory=dict[Identity, set[int]])
+    owners: dict[Identity, int] = field(default_factory=dict[Identity, int])
+    """Who took a value while its type was exclusive. A policy that came later does not judge what was there."""
 
 
 class MemoryStore:
@@ -112,30 +115,36 @@ class MemoryStore:
         return None
 
     def _obstacle(self, pool: Pool, changed: PoolWrites) -> str | None:
-        """Do what a database's constraints do: one profile an MPID, one holder a value of an exclusive type."""
-        owners: dict[Identity, int] = {}
-        writers = {write.after.mpid for write in changed.writes}
+        """Do what a database's constraints do: one profile an MPID, one owner a value of an exclusive type."""
+        state = self._pools.get(pool) or _PoolState()
+        owners = dict[Identity, int | None]()
         for write in changed.writes:
             mpid = write.after.mpid
             if write.before is None and any(self._record(other, mpid) is not None for other in self._pools):
                 return f"profile {mpid} exists"
-            had = set(write.before.lookups()) if write.before is not None else set[Identity]()
-            for one in write.after.lookups():
-                if one.type in changed.exclusive and one not in had:
-                    others = self._holders(pool, one) - writers
-                    if others or owners.setdefault(one, mpid) != mpid:
+            if write.before is not None and state.records.record(mpid) != write.before:
+                return f"profile {mpid} changed"
+            owners.update((one, None) for one in _given_up(write) if state.owners.get(one) == mpid)
+        for write in changed.writes:
+            for one in _taken(write):
+                if one.type in changed.exclusive:
+                    if owners.get(one, state.owners.get(one)) is not None:
                         return f"{one.type.value} is taken"
+                    owners[one] = write.after.mpid
         return None
 
     def _apply(self, pool: _PoolState, changed: PoolWrites, version: int) -> None:
         for write in changed.writes:
-            if write.before is not None:
-                for held in write.before.lookups():
-                    pool.holders[held].discard(write.before.mpid)
+            for one in _given_up(write):
+                pool.holders[one].discard(write.after.mpid)
+                if pool.owners.get(one) == write.after.mpid:
+                    del pool.owners[one]
         for write in changed.writes:
-            for held in write.after.lookups():
-                pool.holders.setdefault(held, set()).add(write.after.mpid)
-        pool.records.apply(replace(write, after=replace(write.after, version=version)) for write in changed.writes)
+            for one in _taken(write):
+                pool.holders.setdefault(one, set()).add(write.after.mpid)
+                if one.type in changed.exclusive:
+                    pool.owners[one] = write.after.mpid
+        pool.records.apply(RecordWrite(write.before, replace(write.after, version=version)) for write in changed.writes)
 
     async def touch(self, activities: Sequence[Activity]) -> None:
         """Move last activities forward."""
@@ -198,7 +207,10 @@ class MemoryStore:
     async def keep(self, name: str, document: bytes) -> bool:
         """Keep a document under a new name."""
         self._check_open()
-        return self._kept.setdefault(name, document) is document
+        if name in self._kept:
+            return False
+        self._kept[name] = document
+        return True
 
     def _check_open(self) -> None:
         if self._closed:
@@ -217,3 +229,15 @@ def _see(seen: dict[int, Record], records: Records, mpid: int) -> None:
     record = records.record(mpid)
     if record is not None:
         seen[mpid] = record
+
+
+def _given_up(write: RecordWrite) -> set[Identity]:
+    return _held(write.before) - _held(write.after)
+
+
+def _taken(write: RecordWrite) -> set[Identity]:
+    return _held(write.after) - _held(write.before)
+
+
+def _held(record: Record | None) -> set[Identity]:
+    return set() if record is None else set(record.lookups())

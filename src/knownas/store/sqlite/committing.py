@@ -19,6 +19,9 @@ from knownas.store.sqlite.loading import Key, SqliteSnapshot, data_version
 from knownas.store.sqlite.rows import code_of, encode_mpids, encode_values
 from knownas.store.sqlite.statements import statements
 
+NUMBERS_A_COMMIT_BITS: Final = 20
+"""An identity's number is the version of the commit that saw it first, and its place among those of the commit."""
+
 
 class LostRace(Exception):
     """Somebody else changed what the commit relied on."""
@@ -34,18 +37,22 @@ class Writer:
         self._identities = {key: identity for key, (identity, _) in snapshot.identities.items()}
         self._sql: Final = statements()
         self._version = 0
+        self._given = 0
 
-    def write(self, commit: Commit) -> None:
-        """Check and write everything.
+    def write(self, commit: Commit, *, fresh: bool) -> None:
+        """Check and write everything. `fresh` says that this connection has written nothing since the snapshot.
 
         Raises:
             LostRace: nothing of it may be kept.
         """
-        if data_version(self._connection) != self._snapshot.data_version:
+        if not fresh or data_version(self._connection) != self._snapshot.data_version:
             self._check_presence()
         seq = next(iter(self._connection.execute(self._sql["last_seq"])))[0]
         # Every row changed by this commit gets the seq of its last entry as its version.
         self._version = seq + max(len(commit.log), 1)
+        if not commit.log:
+            self._connection.execute(self._sql["reserve_seq"], (self._version,))
+            self._connection.execute(self._sql["use_seq"], (self._version,))
         try:
             for pool, changed in commit.pools.items():
                 self._write_records(self._pools[pool], changed.writes, changed.exclusive)
@@ -56,9 +63,12 @@ class Writer:
 
     def _check_presence(self) -> None:
         """Compare every loaded row with what it is now; only needed when another connection has written."""
-        for key, (identity, version) in self._snapshot.identities.items():
-            if self._one("identity_version", identity) != (version,):
+        for key, (_, version) in self._snapshot.identities.items():
+            if self._one("identity_version", *key) != (version,):
                 raise LostRace(f"the holders of {key} changed")
+        for key in self._snapshot.asked - self._snapshot.identities.keys():
+            if self._one("find_identity", *key) is not None:
+                raise LostRace(f"{key} has a holder now")
         for view in self._snapshot.views.values():
             for record in view.by_mpid.values():
                 if self._one("profile_state", record.mpid) != (record.version, record.active_ms):
@@ -102,7 +112,7 @@ class Writer:
         self._connection.execute(self._sql["delete_holding"], position)
         if self._connection.changes() != 1:
             raise LostRace(f"profile {write.before.mpid} no longer holds {one.type.value}")
-        self._connection.execute(self._sql["update_identity"], (self._version, -1, identity))
+        self._connection.execute(self._sql["update_identity"], (self._version, -1, pool, code_of(one.type), one.value))
 
     def _keep(self, pool: int, write: RecordWrite, one: Identity) -> None:
         if write.before is None:
@@ -119,10 +129,11 @@ class Writer:
             identity = None if row is None else self._remember(key, row)
         if identity is None:
             # Absent when it was looked up: if somebody was faster, identity_once says so.
-            self._connection.execute(self._sql["insert_identity"], (*key, self._version))
-            identity = self._identities[key] = self._connection.last_insert_rowid()
+            self._given += 1
+            identity = self._identities[key] = (self._version << NUMBERS_A_COMMIT_BITS) + self._given
+            self._connection.execute(self._sql["insert_identity"], (*key, identity, self._version))
         else:
-            self._connection.execute(self._sql["update_identity"], (self._version, 1, identity))
+            self._connection.execute(self._sql["update_identity"], (self._version, 1, *key))
         position = (identity, *_place(record), record.mpid, exclusive)
         self._connection.execute(self._sql["insert_holding"], position)
 

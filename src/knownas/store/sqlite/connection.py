@@ -18,7 +18,9 @@ from knownas.store.errors import (
 )
 from knownas.store.sqlite.statements import schema_steps
 
-BUSY_TIMEOUT_MS: Final = 2_000
+BUSY_TIMEOUT_MS: Final = 10_000
+"""How long SQLite itself waits for a lock; only where no event loop has to wait with it."""
+
 CACHE_KIB: Final = 256 * 1024
 CHECKPOINT_PAGES: Final = 4_000
 STATEMENTS_CACHED: Final = 256
@@ -54,10 +56,6 @@ class Connection(Protocol):
 
     def changes(self) -> int:
         """Return how many rows the last statement changed."""
-        ...
-
-    def last_insert_rowid(self) -> int:
-        """Return the row that the last INSERT made."""
         ...
 
     def pragma(self, name: str, value: int | str | None = None) -> object:

@@ -1,13 +1,16 @@
 """The SQLite store: the port over one database file."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, cast
 
+import apsw
+
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.record import MPID_MIN, Record
+from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.errors import StoreUnavailable
 from knownas.store.port import (
     Activity,
@@ -28,6 +31,15 @@ from knownas.store.sqlite.loading import SqliteSnapshot, load
 from knownas.store.sqlite.rows import code_of, entry_from, record_from
 from knownas.store.sqlite.statements import statements
 
+LOCK_WAIT_SECONDS: Final = 5.0
+"""How long a writer waits for another process to finish its transaction; then it says StoreBusy."""
+
+LOCK_PAUSE_SECONDS: Final = 0.004
+"""The longest pause between two tries; each is random, so that nobody is always the last to come."""
+
+LOCK_BLOCKS_MS: Final = 5
+"""How long one try may hold up the event loop."""
+
 
 class SqliteStore:
     """Keeps records and the log in one SQLite file. Implements `store.port.Store`.
@@ -46,12 +58,14 @@ class SqliteStore:
         self._connection = open_connection(path)
         try:
             migrate(self._connection)
+            self._connection.pragma("busy_timeout", LOCK_BLOCKS_MS)
             self._reader = open_connection(path, read_only=True)
         except BaseException:
             self._connection.close()
             raise
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="knownas-sqlite")
         self._pools: dict[Pool, int] = {}
+        self._latest: SqliteSnapshot | None = None
         self._closed = False
 
     async def close(self) -> None:
@@ -76,8 +90,9 @@ class SqliteStore:
         with named_errors():
             for one in wanted:
                 if one.pool not in self._pools:
-                    self._find_pool(one.pool)
-            return load(self._connection, self._pools, wanted)
+                    await self._find_pool(one.pool)
+            snapshot = self._latest = load(self._connection, self._pools, wanted)
+            return snapshot
 
     async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
         """Write all of a commit and wait until it is on the disk."""
@@ -87,10 +102,12 @@ class SqliteStore:
         with named_errors():
             for pool in (*commit.pools, *(entry.pool for entry in commit.log)):
                 if pool not in self._pools:
-                    self._find_pool(pool)
-            self._connection.execute("BEGIN IMMEDIATE")
+                    await self._find_pool(pool)
+            await self._begin_writing()
             try:
-                Writer(self._connection, self._pools, snapshot).write(commit)
+                # A snapshot before the last one says nothing about what this very connection has written since.
+                Writer(self._connection, self._pools, snapshot).write(commit, fresh=snapshot is self._latest)
+                self._latest = None
                 await self._end_transaction()
             except LostRace as race:
                 self._roll_back()
@@ -99,6 +116,20 @@ class SqliteStore:
                 self._roll_back()
                 raise
         return Committed()
+
+    async def _begin_writing(self) -> None:
+        """Take the write lock, waiting for another process without holding up the event loop."""
+        clock = asyncio.get_running_loop().time
+        give_up_at = clock() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except apsw.BusyError:
+                if clock() > give_up_at:
+                    raise
+                await asyncio.sleep(random.uniform(0, LOCK_PAUSE_SECONDS))  # noqa: S311 - keeps no secret
+            else:
+                return
 
     async def _end_transaction(self) -> None:
         """Make the transaction durable, off the event loop's thread; not even a cancellation leaves it half done."""
@@ -119,7 +150,8 @@ class SqliteStore:
         self._check_open()
         sql = statements()
         with named_errors():
-            self._connection.execute("BEGIN IMMEDIATE")
+            await self._begin_writing()
+            self._latest = None
             try:
                 for activity in activities:
                     row = next(iter(self._connection.execute(sql["profile"], (activity.mpid,))), None)
@@ -149,9 +181,10 @@ class SqliteStore:
 
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
         """Return the records of a pool by ascending MPID."""
-        number = self._pool_number(pool)
-        after = MPID_MIN if after_mpid is None else after_mpid
-        return [record_from(row[1:]) for row in self._read("profiles_after", number, after, limit)]
+        first = MPID_MIN if after_mpid is None else after_mpid + 1
+        if first > MPID_MAX:
+            return []
+        return [record_from(row[1:]) for row in self._read("profiles_from", self._pool_number(pool), first, limit)]
 
     async def decision(self, decision_id: str) -> LogEntry | None:
         """Return a logged decision by its id."""
@@ -209,11 +242,18 @@ class SqliteStore:
 
         return await asyncio.to_thread(insert)
 
-    def _find_pool(self, pool: Pool) -> None:
+    async def _find_pool(self, pool: Pool) -> None:
         """Learn a pool's number, giving it one if nobody has yet."""
-        self._connection.execute(statements()["add_pool"], pool)
-        for number, scope, environment in self._connection.execute(statements()["pools"]):
-            self._pools[Pool(scope, environment)] = number
+        sql = statements()
+        if self._pool_number(pool) == _NO_POOL:
+            await self._begin_writing()
+            try:
+                self._connection.execute(sql["add_pool"], pool)
+                await self._end_transaction()
+            except BaseException:
+                self._roll_back()
+                raise
+        self._pools[pool] = self._pool_number(pool)
 
     def _pool_number(self, pool: Pool) -> int:
         """Return a pool's number for reading; one that nobody has is a pool that is empty."""

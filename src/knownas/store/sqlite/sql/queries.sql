@@ -25,10 +25,10 @@ LIMIT ?;
 SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
 FROM profile WHERE mpid = ?;
 
--- name: profiles_after
--- The profiles of a pool by ascending MPID.
+-- name: profiles_from
+-- The profiles of a pool by ascending MPID, from one on.
 SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
-FROM profile WHERE pool = ? AND mpid > ? ORDER BY mpid LIMIT ?;
+FROM profile WHERE pool = ? AND mpid >= ? ORDER BY mpid LIMIT ?;
 
 -- name: insert_profile
 INSERT INTO profile (mpid, pool, known, created_ms, active_ms, source_mpid, version, identities, carried)
@@ -46,14 +46,14 @@ SELECT version, active_ms FROM profile WHERE mpid = ?;
 SELECT identity, version FROM identity WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: identity_version
-SELECT version FROM identity WHERE identity = ?;
+SELECT version FROM identity WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: insert_identity
 -- Fails on identity_once if somebody else has seen the value first.
-INSERT INTO identity (pool, type, value, version, holders) VALUES (?, ?, ?, ?, 1);
+INSERT INTO identity (pool, type, value, identity, version, holders) VALUES (?, ?, ?, ?, ?, 1);
 
 -- name: update_identity
-UPDATE identity SET version = ?, holders = holders + ? WHERE identity = ?;
+UPDATE identity SET version = ?, holders = holders + ? WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: insert_holding
 INSERT INTO holding (identity, known, active_ms, mpid, exclusive) VALUES (?, ?, ?, ?, ?);
@@ -77,6 +77,15 @@ INSERT INTO touched (mpid, seq) VALUES (?, ?);
 
 -- name: last_seq
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0);
+
+-- name: reserve_seq
+-- Uses a seq up, for a commit that writes records without logging why.
+INSERT INTO sqlite_sequence (name, seq) SELECT 'log', max(?, 1) WHERE NOT EXISTS (
+    SELECT 1 FROM sqlite_sequence WHERE name = 'log'
+);
+
+-- name: use_seq
+UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'log';
 
 -- name: decision
 SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,

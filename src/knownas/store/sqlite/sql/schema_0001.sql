@@ -24,16 +24,17 @@ CREATE TABLE profile (
 ) STRICT;
 
 -- One value of one type in one pool, once: the constraint that decides between simultaneous first sightings.
--- version changes whenever the set of holders does; holders counts them.
+-- identity is the number by which holding refers to it, given by the commit that saw it first. version changes
+-- whenever the set of holders does; holders counts them.
 CREATE TABLE identity (
-    identity INTEGER PRIMARY KEY,
     pool INTEGER NOT NULL,
     type INTEGER NOT NULL,
     value TEXT NOT NULL,
+    identity INTEGER NOT NULL,
     version INTEGER NOT NULL,
     holders INTEGER NOT NULL,
-    CONSTRAINT identity_once UNIQUE (pool, type, value)
-) STRICT;
+    CONSTRAINT identity_once PRIMARY KEY (pool, type, value)
+) STRICT, WITHOUT ROWID;
 
 -- Who can be looked up by a value. Anonymous holders stand first, the most recently active before the others,
 -- so that the few a lookup considers are the first rows of a crowd. active_ms is 0 for known profiles, whose

@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m knownas`."""
+
+from knownas.cli.main import main
+
+main()

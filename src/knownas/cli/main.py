@@ -1,0 +1,20 @@
+"""Assembles the command line from its verbs."""
+
+import click
+
+from knownas import __version__
+from knownas.cli.check import check
+from knownas.cli.demo import demo
+from knownas.cli.explain import explain
+from knownas.cli.init import init
+from knownas.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="knownas")
+def main() -> None:
+    """An open, self-hosted identity resolution server: which person is this?"""
+
+
+for verb in (serve, demo, init, check, explain):
+    main.add_command(verb)

@@ -1,0 +1,329 @@
+"""Holds what a server is configured with: values that are valid from birth, and secrets that never show.
+
+Times are in the unit that a member's name says. What each member means stands in the tables of the reader
+(`scopes`, `tenancy`, `reader`), from which the reference is rendered.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NoReturn, final
+
+from knownas.core.identity.policy import Policy
+
+
+@final
+class Secret:
+    """A string that shows nowhere but in `reveal`: not printed, formatted, pickled or unpacked by `asdict`.
+
+    Raises:
+        ValueError: the string is empty, which would match a request that sends none, or is not Unicode text.
+    """
+
+    __slots__ = ("__digest", "__text")
+    __digest: bytes
+    __text: str
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            raise ValueError("a secret can't be empty")
+        object.__setattr__(self, "_Secret__text", text)
+        object.__setattr__(self, "_Secret__digest", _digest(_utf8(text)))
+
+    def reveal(self) -> str:
+        """Return the string, for the one place that needs it: to verify a signature, to write it once."""
+        return self.__text
+
+    def matches(self, candidate: str | bytes) -> bool:
+        """Whether the candidate is the secret; takes the same time wherever the two differ.
+
+        Digests are compared, not the texts, so that the time doesn't tell the length either.
+        """
+        given = candidate if isinstance(candidate, bytes) else candidate.encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(self.__digest, _digest(given))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a secret can't be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a secret can't be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return hmac.compare_digest(self.__digest, other.__digest) if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.__digest)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, format_spec: str) -> str:
+        return "***"
+
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Secret":
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret can't be pickled")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # The codec's own error carries the text.
+        raise ValueError("a secret must be Unicode text") from None
+
+
+def _digest(given: bytes) -> bytes:
+    return hashlib.sha256(given).digest()
+
+
+class ProtectionLevel(StrEnum):
+    """What an input may do to profiles; idsync §5.4."""
+
+    CREATE_AND_UPDATE = "create_and_update"
+    ONLY_UPDATE_PROFILES = "only_update_profiles"
+
+
+class InputPlatform(StrEnum):
+    """The platforms of `client_sdk.platform`; idsync §1.4."""
+
+    IOS = "ios"
+    ANDROID = "android"
+    WEB = "web"
+    TVOS = "tvos"
+    ROKU = "roku"
+    ALEXA = "alexa"
+    SMART_TV = "smart_tv"
+    FIRE = "fire"
+    XBOX = "xbox"
+    OTHER = "other"
+
+
+class Role(StrEnum):
+    """What an OAuth client may do: read profiles, or use the Platform API as an admin or a user; platform §1.4."""
+
+    READ_ONLY = "read_only"
+    ADMIN = "admin"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How much one input may ask: in all, and for one identity. None sets no limit.
+
+    An input that was quiet may save up `burst_seconds` worth of requests.
+
+    Raises:
+        ValueError: a number is not above 0.
+    """
+
+    requests_per_second: float | None = None
+    per_identity_per_second: float | None = None
+    burst_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        for number in (self.requests_per_second, self.per_identity_per_second, self.burst_seconds):
+            if number is not None and not number > 0:
+                raise ValueError("rates and bursts must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An app (`platform`) or feed (`feed`) of a workspace, with its key and secret; idsync §1.1.
+
+    Raises:
+        ValueError: it is both an app and a feed, or neither.
+    """
+
+    name: str
+    platform: InputPlatform | None
+    feed: str | None
+    key: str
+    secret: Secret
+    allow_key_only: bool = False
+    allow_search: bool = True
+    allow_modify: bool = True
+    allow_unique_moves: bool = True
+    protection_level: ProtectionLevel = ProtectionLevel.CREATE_AND_UPDATE
+    limits: RateLimits = RateLimits()
+
+    def __post_init__(self) -> None:
+        if (self.platform is None) == (self.feed is None):
+            raise ValueError("an input has either a platform or a feed")
+
+    @property
+    def is_feed(self) -> bool:
+        """Whether it is a feed and not an app."""
+        return self.feed is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasSettings:
+    """Whether a workspace may alias users, after how long, and how far back; idsync §4.7.
+
+    Raises:
+        ValueError: the delay is below 0, or the window below a day.
+    """
+
+    provisioned: bool = False
+    delay_hours: float = 24.0
+    window_days: int = 90
+
+    def __post_init__(self) -> None:
+        if not self.delay_hours >= 0 or self.window_days < 1:
+            raise ValueError("the delay must be 0 or more, the window a day or more")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSettings:
+    """The settings of a workspace."""
+
+    alias: AliasSettings = AliasSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace: its identity scope, its own credentials (privacy requests, seeding), its inputs; idsync §1.1."""
+
+    id: int
+    name: str
+    scope: str
+    key: str
+    secret: Secret
+    inputs: tuple[Input, ...] = ()
+    settings: WorkspaceSettings = WorkspaceSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A group of workspaces of the organization; idsync §1.1."""
+
+    id: int
+    name: str
+    workspaces: tuple[Workspace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The hard wall: nothing crosses it; idsync §1.1."""
+
+    id: int = 1
+    name: str = "Organization"
+    accounts: tuple[Account, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """An identity scope and the policy that rules it; idsync §1.2."""
+
+    name: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An OAuth client of the Profile and Platform APIs, and the ids of the workspaces it may reach; platform §1.4."""
+
+    client_id: str
+    client_secret: Secret
+    role: Role = Role.READ_ONLY
+    workspaces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the server listens, and the PEM files that make it HTTPS. Port 0 takes a free one.
+
+    Raises:
+        ValueError: there is a certificate without a private key, or the other way round.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("a certificate and its private key come together")
+
+
+DATABASE_DEFAULT: Final = "sqlite:///knownas.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that a server is configured with. Without an admin token the admin API is off.
+
+    The database's URL can hold a password, so it is left out of what is printed.
+
+    Raises:
+        ValueError: two scopes, workspaces, inputs or credentials share what names them, or a workspace or a
+            credential names one that is not there.
+    """
+
+    database: str = field(default=DATABASE_DEFAULT, repr=False)
+    admin_token: Secret | None = None
+    scopes: tuple[Scope, ...] = ()
+    organization: Organization = Organization()
+    credentials: tuple[Credential, ...] = ()
+    listen: Listen = Listen()
+
+    def __post_init__(self) -> None:
+        workspaces = tuple(self.workspaces())
+        _once("scope", (scope.name for scope in self.scopes))
+        _once("account id", (account.id for account in self.organization.accounts))
+        _once("workspace id", (workspace.id for workspace in workspaces))
+        _once("workspace key", (workspace.key for workspace in workspaces))
+        _once("input key", (one.key for _, one in self.inputs()))
+        _once("credential", (credential.client_id for credential in self.credentials))
+        _there("scope", (workspace.scope for workspace in workspaces), (scope.name for scope in self.scopes))
+        for credential in self.credentials:
+            _there("workspace", credential.workspaces, (workspace.id for workspace in workspaces))
+
+    def scope(self, name: str) -> Scope:
+        """Return the scope of that name, looking through all of them.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for scope in self.scopes:
+            if scope.name == name:
+                return scope
+        raise KeyError(name)
+
+    def workspaces(self) -> Iterator[Workspace]:
+        """Yield the workspaces of all accounts, in the file's order."""
+        for account in self.organization.accounts:
+            yield from account.workspaces
+
+    def inputs(self) -> Iterator[tuple[Workspace, Input]]:
+        """Yield every input with its workspace, in the file's order."""
+        for workspace in self.workspaces():
+            for one in workspace.inputs:
+                yield workspace, one
+
+
+def _once(what: str, names: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"the {what} {name} stands there twice")
+        seen.add(name)
+
+
+def _there(what: str, wanted: Iterable[object], names: Iterable[object]) -> None:
+    missing = set(wanted) - set(names)
+    if missing:
+        raise ValueError(f"no {what} is named {', '.join(sorted(map(str, missing)))}")

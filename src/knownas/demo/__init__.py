@@ -1,0 +1,1 @@
+"""An hour of generated traffic, for the demo and for load tests."""

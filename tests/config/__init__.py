@@ -1,0 +1,1 @@
+"""The configuration: every fault with its line, and nothing but faults."""
