@@ -8,11 +8,11 @@ while others do not, so each of these spellings is accepted.
 import base64
 import binascii
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
-from knownas.api.exchange import Scope
+from knownas.api.exchange import Header, Scope
 from knownas.config.values import Secret
 from knownas.service.directory import Directory, Door
 
@@ -36,15 +36,20 @@ class Denied(StrEnum):
 _NOBODY: Final = Secret("compared with when the key is unknown, so that the answer takes as long")
 
 
-def authenticate(scope: Scope, body: bytes, directory: Directory) -> Door | Denied:
-    """Return the input that a request comes from, or why it can't be told."""
-    given: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in _HEADERS:
-            if name in given:
-                # Whatever stands in between may have looked at the other one.
-                return Denied.MALFORMED
-            given[name] = value
+def authenticate(scope: Scope, body: bytes, given: Mapping[bytes, bytes], directory: Directory) -> Door | Denied:
+    """Return the input that a request comes from, or why it can't be told. `given` are its headers by their names."""
+    if len(given) < len(scope["headers"]) and _repeated(scope["headers"]):
+        # Whatever is in between may have looked at the other one.
+        return Denied.MALFORMED
+    return _authenticate(scope, body, given, directory)
+
+
+def _repeated(headers: Iterable[Header]) -> bool:
+    names = [name for name, _ in headers if name in _HEADERS]
+    return len(set(names)) < len(names)
+
+
+def _authenticate(scope: Scope, body: bytes, given: Mapping[bytes, bytes], directory: Directory) -> Door | Denied:
     if b"authorization" in given:
         return _basic(given[b"authorization"], directory)
     if b"x-mp-key" not in given:

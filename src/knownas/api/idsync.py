@@ -138,10 +138,11 @@ class IdSync:
             allow = ((b"allow", b"POST, OPTIONS"),)
             raise _Refusal(405, "method_not_allowed", BAD_REQUEST, "IDSync is asked with POST.", allow)
         try:
-            body = await read_body(receive, scope["headers"])
+            given: dict[bytes, bytes] = dict(scope["headers"])
+            body = await read_body(receive, scope["headers"], given)
         except BodyRefused as refused:
             raise _Refusal(refused.status, refused.reason, BAD_REQUEST, refused.sentence) from refused
-        door = authenticate(scope, body, self._directory)
+        door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
             raise _Refusal(401, door.value)
         now = perf_counter()
@@ -195,7 +196,7 @@ class IdSync:
     async def _ask(self, question: Question) -> Answer:
         spelling = question.rules.policy.settings.error_body
         try:
-            return await self._resolver.answer(question)
+            return await self._resolver.submit(question)
         except Overloaded as overloaded:
             wait = ((b"retry-after", b"1"),)
             sentence = "The server is busy; try again in a moment."

@@ -139,7 +139,13 @@ def _identities() -> Schema:
             "description": "The name of a profile: a signed 64-bit integer other than 0, in decimal.",
             "pattern": _mpid_pattern(),
         },
-        "MpidNumber": {**number, "not": {"const": 0}, "description": "An MPID as a number."},
+        "MpidNumber": {
+            "description": "An MPID as a number.",
+            "anyOf": [
+                {"type": "integer", "minimum": MPID_MIN, "maximum": -1},
+                {"type": "integer", "minimum": 1, "maximum": MPID_MAX},
+            ],
+        },
         "PreviousMpid": {
             "description": "The MPID of the previous answer, as a string or number; null, 0 and the empty string say "
             "that there was none. It settles ties and opens nothing.",

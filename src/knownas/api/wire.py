@@ -78,7 +78,6 @@ _IDENTITIES: Final = msgspec.json.Decoder(dict[str, str | None])
 _MODIFY: Final = msgspec.json.Decoder(ModifyBody)
 _NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.IDSYNC)
 _IDENTIFY_MEMBERS: Final = ("environment", "known_identities", "previous_mpid")
-_IDENTIFY_KEYS: Final = tuple(f'"{member}"'.encode() for member in _IDENTIFY_MEMBERS)
 
 
 def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -> IdentityRequest:
@@ -93,11 +92,14 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
     raw = bytes(decoded.known_identities)
     given = _decode(_IDENTITIES, raw)
     plain = b"\\" not in body
-    if not (plain and _each_once(body, _IDENTIFY_KEYS) and raw.count(b'"') == _quotes(given)):
+    if not (plain and _each_key_once(body, raw, given)):
         _refuse_repeated_keys(body, lambda body: names_twice(body, _IDENTIFY_MEMBERS, "known_identities"))
+    if not given.keys() <= _NAMES.keys():
+        raise _unknown_type(next(name for name in given if name not in _NAMES))
+    identities = sorted([Identity(_NAMES[name], value) for name, value in given.items() if value])
     # Without an escape and outside ASCII's range nothing forbidden can stand in a value; its length is left.
-    judge = _length_fault if plain and raw.isascii() else value_fault
-    identities = sorted([_identity(name, value, judge) for name, value in given.items() if value or name not in _NAMES])
+    if not (plain and raw.isascii() and len(raw) <= IDENTITY_VALUE_CHARACTERS_MAX):
+        _refuse_faults(identities)
     if len(identities) > 1:
         _refuse_two_spellings(identities)
     return IdentityRequest(
@@ -105,13 +107,26 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
     )
 
 
-def _quotes(given: Mapping[str, str | None]) -> int:
-    """Return how many quotes an object without escapes has if each key stands once: two a key, two a string."""
-    return 2 * len(given) + 2 * sum([value is not None for value in given.values()])
+def _each_key_once(body: bytes, raw: bytes, given: Mapping[str, str | None]) -> bool:
+    """Whether a body without escapes surely repeats no key of ours.
+
+    A key that stands twice makes its quoted bytes stand twice. In the identities, which hold nothing but strings
+    and null, a repeated key makes more quotes than the decoded ones explain: two a key and two a string.
+    """
+    quotes = 4 * len(given) - 2 * list(given.values()).count(None)
+    return (
+        raw.count(b'"') == quotes
+        and body.count(b'"environment"') == 1
+        and body.count(b'"known_identities"') == 1
+        and body.count(b'"previous_mpid"') <= 1
+    )
 
 
-def _each_once(body: bytes, keys: Iterable[bytes]) -> bool:
-    return all(body.count(key) <= 1 for key in keys)
+def _refuse_faults(identities: Iterable[Identity]) -> None:
+    for kind, value in identities:
+        fault = value_fault(value)
+        if fault is not None:
+            raise Malformed("invalid_identity", f"{kind.value}: {fault}.")
 
 
 def _refuse_two_spellings(identities: Sequence[Identity]) -> None:
@@ -161,20 +176,6 @@ def _refuse_repeated_keys(body: bytes, repeats: Callable[[bytes], bool]) -> None
 
 def _too_deep() -> Malformed:
     return Malformed("too_deep", "The body is nested too deep.")
-
-
-def _identity(name: str, value: str | None, judge: Callable[[str], str | None]) -> Identity:
-    kind = _NAMES.get(name)
-    if kind is None or value is None:
-        raise _unknown_type(name)
-    fault = judge(value)
-    if fault is not None:
-        raise Malformed("invalid_identity", f"{name}: {fault}.")
-    return Identity(kind, value)
-
-
-def _length_fault(value: str) -> str | None:
-    return None if len(value) <= IDENTITY_VALUE_CHARACTERS_MAX else value_fault(value)
 
 
 def _unknown_type(name: str) -> Malformed:

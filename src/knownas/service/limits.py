@@ -15,7 +15,7 @@ RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 """The pause before a retry: random up to the first, doubled each time, never more than the second."""
 
-RECENT_DECISIONS_MAX: Final = 10_000
+RECENT_DECISIONS_MAX: Final = 2_000
 """Decisions that changed nothing, kept in memory so that they can be looked up for a while."""
 
 ACTIVITY_MAX: Final = 200_000

@@ -1,11 +1,9 @@
 """Holds what the resolver is asked and what it answers."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from knownas.core.identity.decision import Decision
-from knownas.core.identity.guards import guard_against
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.learning import has_all
 from knownas.core.identity.observation import (
     Endpoint,
     Environment,
@@ -15,7 +13,6 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import EnvironmentPools, Policy
-from knownas.core.identity.records import Records
 from knownas.store.port import Pool, Wanted
 
 
@@ -72,40 +69,6 @@ class Question(NamedTuple):
                 identities = [one for one in observation.identities if one.type in policy.unique_ids]
                 mpid = observation.mpid
                 return Wanted(self.pool, identities, () if mpid is None else (mpid,))
-
-
-def glance(question: Question) -> Identity | None:
-    """Return the identity that may settle a question by itself: the highest-ranked one of an identify or login.
-
-    None where a lone identity never does.
-    """
-    observation = question.observation
-    if isinstance(observation, IdentityRequest) and observation.endpoint in _RETURNING:
-        wanted = dict(observation.identities)
-        for kind in question.rules.policy.ranking:
-            if kind in wanted:
-                return Identity(kind, wanted[kind])
-    return None
-
-
-def settled(question: Question, glanced: Identity, records: Records) -> bool:
-    """Whether the holders of the glanced identity settle the question: a user who comes back with nothing new.
-
-    One profile holds it, may be returned, and has every identity of the request. Then the lookup ends there,
-    nothing is learnt, and who else holds the other identities makes no difference.
-    """
-    observation, policy = question.observation, question.rules.policy
-    holders = records.holders(glanced)
-    if len(holders.mpids) != 1 or holders.more or not isinstance(observation, IdentityRequest):
-        return False
-    record = records.record(holders.mpids[0])
-    if record is None:
-        return False
-    wanted = dict(observation.identities)
-    return has_all(record, wanted) and guard_against(record, wanted, policy, searching=False) is None
-
-
-_RETURNING: Final = frozenset({Endpoint.IDENTIFY, Endpoint.LOGIN})
 
 
 class Answer(NamedTuple):

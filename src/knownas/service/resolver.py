@@ -48,23 +48,33 @@ class Resolver:
         self._captured: list[LogEntry] = []
         self._task: asyncio.Task[None] | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def answer(self, question: Question) -> Answer:
-        """Decide one question, together with whatever else is waiting.
+        """Decide one question; see `submit`."""
+        return await self.submit(question)
+
+    def submit(self, question: Question) -> asyncio.Future[Answer]:
+        """Ask one question, to be decided together with whatever else is waiting.
+
+        The future brings its answer, or a StoreError where the store could not keep or show what it rests on.
 
         Raises:
             Overloaded: too many questions wait.
-            StoreError: the store could not keep or show what the answer rests on.
+            StoreUnavailable: the server is stopping.
         """
         if self._closed:
             raise StoreUnavailable("the server is stopping")
         if len(self._waiting) >= WAITING_MAX:
             raise Overloaded
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            # Asking for the loop is a system call; there is one loop for a resolver's life.
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting.append((question, future))
         self._wake()
-        return await future
+        return future
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and stop."""

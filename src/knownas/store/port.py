@@ -15,7 +15,7 @@ All methods are called from one event loop. `load`, `commit` and `touch` are nev
 under way; the others may be, at any time. Every method raises only `store.errors`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -44,11 +44,13 @@ class Loaded:
     """What one pool holds of what was wanted.
 
     `records` are the considered holders of the wanted identities (`core.identity.records.Holders` says which
-    these are) and the wanted profiles that exist in this pool. `crowded` are the identities with more holders.
+    these are) and the wanted profiles that exist in this pool. `crowded` are the identities with more holders,
+    `sole` has the holder of each wanted identity that sits on one profile alone.
     """
 
-    records: Sequence[Record]
+    records: Collection[Record]
     crowded: Sequence[Identity]
+    sole: Mapping[Identity, Record] = field(default_factory=dict[Identity, Record])
 
 
 class Snapshot(Protocol):

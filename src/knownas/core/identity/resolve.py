@@ -88,7 +88,7 @@ def resolve(
     profile would have to be made: a read-only request, or an input that only updates.
     """
     question = _Question(request, dict(request.identities), policy, records, fresh_mpid, may_create)
-    refused = _refusal(question)
+    refused = refusal(request, question.wanted, policy)
     if refused is not None:
         return Decision(refused, Receipt(policy.version, (), DecidedBy.REFUSED))
     match request.endpoint:
@@ -100,17 +100,17 @@ def resolve(
             return _identify(question)
 
 
-def _refusal(question: _Question) -> Refused | None:
+def refusal(request: IdentityRequest, wanted: Wanted, policy: Policy) -> Refused | None:
     """Refuse what no lookup can answer: steps 1 and 2."""
-    policy, endpoint = question.policy, question.request.endpoint
-    if not question.wanted:
+    endpoint = request.endpoint
+    if not wanted:
         return Refused(Refusal.NO_IDENTITIES, "knownIdentities is empty.")
     if endpoint is Endpoint.LOGIN:
         setting = policy.settings.login_requires_login_id
         required = setting is LoginRequiresLoginId.ALWAYS or (
             setting is LoginRequiresLoginId.ISOLATION_ONLY and policy.strategy is Strategy.PROFILE_ISOLATION
         )
-        if required and not _names_login_id(question.wanted, policy):
+        if required and not _names_login_id(wanted, policy):
             names = ", ".join(sorted(policy.login_ids)) or "none is configured"
             return Refused(
                 Refusal.LOGIN_WITHOUT_LOGIN_ID, f"A login needs at least one login ID of the scope ({names})."

@@ -71,6 +71,7 @@ class MemoryStore:
         self._check_open()
         records: dict[Pool, dict[int, Record]] = {}
         crowded: dict[Pool, dict[Identity, None]] = {}
+        sole: dict[Pool, dict[Identity, Record]] = {}
         holders: dict[tuple[Pool, Identity], frozenset[int]] = {}
         for one in wanted:
             pool = self._pools.get(one.pool) or _PoolState()
@@ -82,9 +83,14 @@ class MemoryStore:
                     crowded.setdefault(one.pool, {})[identity] = None
                 for mpid in considered.mpids:
                     _see(seen, pool.records, mpid)
+                if len(considered.mpids) == 1:
+                    sole.setdefault(one.pool, {})[identity] = seen[considered.mpids[0]]
             for mpid in one.mpids:
                 _see(seen, pool.records, mpid)
-        pools = {pool: Loaded(list(seen.values()), list(crowded.get(pool, ()))) for pool, seen in records.items()}
+        pools = {
+            pool: Loaded(list(seen.values()), list(crowded.get(pool, ())), sole.get(pool, {}))
+            for pool, seen in records.items()
+        }
         return MemorySnapshot(pools, holders)
 
     async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:

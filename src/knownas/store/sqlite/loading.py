@@ -26,6 +26,7 @@ class PoolView:
 
     by_mpid: dict[int, Record] = field(default_factory=dict[int, Record])
     crowded: list[Identity] = field(default_factory=list[Identity])
+    sole: dict[Identity, Record] = field(default_factory=dict[Identity, Record])
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class SqliteSnapshot:
     @property
     def pools(self) -> Mapping[Pool, Loaded]:
         """What each wanted pool holds."""
-        return {pool: Loaded(list(view.by_mpid.values()), view.crowded) for pool, view in self.views.items()}
+        return {pool: Loaded(view.by_mpid.values(), view.crowded, view.sole) for pool, view in self.views.items()}
 
 
 def load(connection: Connection, pools: Mapping[Pool, int], wanted: Sequence[Wanted]) -> SqliteSnapshot:
@@ -91,9 +92,12 @@ def _load_holders(
             if holders > HOLDERS_CONSIDERED_MAX:
                 crowds[pool, code, value] = identity
         else:
-            by_mpid = view_of[pool].by_mpid
-            if mpid not in by_mpid:
-                by_mpid[mpid] = record_from(row[6:])
+            view = view_of[pool]
+            record = view.by_mpid.get(mpid)
+            if record is None:
+                record = view.by_mpid[mpid] = record_from(row[6:])
+            if holders == 1:
+                view.sole[Identity(TYPE_OF_CODE[code], value)] = record
     for (pool, code, value), identity in crowds.items():
         view = view_of[pool]
         view.crowded.append(Identity(TYPE_OF_CODE[code], value))
