@@ -104,35 +104,35 @@ def _refinements() -> dict[tuple[str, str], Schema]:
 
 
 def _identities() -> Schema:
-    given = {name: ref("IdentityValueOrNull") for name in sorted(_NAMES)}
-    twice = [_not_both(kind.type.value, other) for kind in KINDS for other in kind.also if other != kind.type.value]
-    one_each: Schema = {"type": "object", "properties": given, "additionalProperties": False, "allOf": twice}
+    names = [kind.type.value for kind in KINDS]
+    spellings = ", ".join(f"`{name}`" for name in sorted(_NAMES.keys() - set(names)))
+    either = f" Accepted too, instead of the documented name of the type: {spellings}."
+    given = {name: ref("IdentityValueOrNull") for name in names}
+    one_each: Schema = {"type": "object", "properties": given, "additionalProperties": False}
+    filled: Schema = {"type": "string", "minLength": 1}
+    value: Schema = {"maxLength": IDENTITY_VALUE_CHARACTERS_MAX, "pattern": r"^[^\u0000]*$"}
     number: Schema = {"type": "integer", "minimum": MPID_MIN, "maximum": MPID_MAX}
     return {
         "IdentityType": {
             "description": "An identity type by its IDSync name. Of devices: " + ", ".join(sorted(DEVICE_TYPES)) + ".",
-            "enum": [kind.type.value for kind in KINDS],
+            "enum": names,
         },
         "IdentityValue": {
             "type": "string",
-            "description": "Compared exactly, to the byte. Lengths count Unicode code points. NUL is refused.",
             "minLength": 1,
-            "maxLength": IDENTITY_VALUE_CHARACTERS_MAX,
-            "pattern": r"^[^\u0000]*$",
+            **value,
+            "description": "Compared exactly, to the byte. Lengths count Unicode code points. NUL is refused.",
         },
         "IdentityValueOrNull": {
+            "type": ["string", "null"],
+            **value,
             "description": "An identity value; null and the empty string say that there is none.",
-            "anyOf": [ref("IdentityValue"), {"const": ""}, {"type": "null"}],
         },
-        "AnyIdentities": {
-            **one_each,
-            "description": "Identities by type. A type can be given under one of its spellings only.",
-        },
+        "AnyIdentities": {**one_each, "description": f"Identities by type.{either}"},
         "KnownIdentities": {
             **one_each,
-            "allOf": [*twice, {"not": {"additionalProperties": {"enum": ["", None]}}}],
-            "description": "Identities by type, at least one that is neither null nor empty. A type can be given "
-            "under one of its spellings only.",
+            "anyOf": [{"properties": {name: filled}, "required": [name]} for name in names],
+            "description": f"Identities by type, at least one of them neither null nor empty.{either}",
         },
         "Mpid": {
             "type": "string",
@@ -152,11 +152,6 @@ def _identities() -> Schema:
             "anyOf": [_MPID, number, {"enum": ["", "0"]}, {"type": "null"}],
         },
     }
-
-
-def _not_both(name: str, other: str) -> Schema:
-    filled: Schema = {"type": "string", "minLength": 1}
-    return {"not": {"properties": {name: filled, other: filled}, "required": [name, other]}}
 
 
 def _mpid_pattern() -> str:

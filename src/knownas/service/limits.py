@@ -27,10 +27,12 @@ ACTIVITY_RESOLUTION_MS: Final = 3_600_000
 TOUCHES_A_FLUSH_MAX: Final = 500
 TOUCHES_WAITING_MAX: Final = 50_000
 CAPTURED_A_FLUSH_MAX: Final = 500
+CAPTURED_WAITING_MAX: Final = 50_000
+"""Captured observations that wait for a store which takes no writes; further ones are not captured, with a warning."""
+
 FLUSH_AFTER_SECONDS: Final = 0.2
 """How long activities and captured observations may wait to be written in a group."""
 
 PAGE_MAX: Final = 1_000
 PAGE_DEFAULT: Final = 100
-FOLD_PAGE: Final = 5_000
-"""Entries or records in one page of a list."""
+"""Items in one page of a list."""

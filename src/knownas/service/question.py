@@ -12,7 +12,7 @@ from knownas.core.identity.observation import (
     Observation,
     SeedRequest,
 )
-from knownas.core.identity.policy import EnvironmentPools, Policy
+from knownas.core.identity.policy import EnvironmentPools, LogoutLoginIds, Policy
 from knownas.store.port import Pool, Wanted
 
 
@@ -52,9 +52,13 @@ class Question(NamedTuple):
         match observation:
             case IdentityRequest():
                 types = policy.ranked
-                if observation.endpoint is Endpoint.LOGOUT and policy.logout_makes_a_profile:
-                    # No lookup will be made, unless login IDs lead to one; only unique values need a look.
-                    types = policy.unique_ids | policy.login_ids
+                if (
+                    observation.endpoint is Endpoint.LOGOUT
+                    and policy.logout_makes_a_profile
+                    and policy.settings.logout_login_ids is LogoutLoginIds.IGNORE
+                ):
+                    # No lookup will be made; only unique values need a look.
+                    types = policy.unique_ids
                 identities = [one for one in observation.identities if one.type in types]
                 previous = observation.previous_mpid
                 return Wanted(self.pool, identities, () if previous is None else (previous,))

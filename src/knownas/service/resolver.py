@@ -6,9 +6,11 @@ what it rests on is durable.
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 from knownas.core.identity.decision import RecordWrite, Returned
 from knownas.core.identity.kinds import IdentityType
@@ -19,6 +21,7 @@ from knownas.service.chance import Chance
 from knownas.service.limits import (
     BATCH_MAX,
     CAPTURED_A_FLUSH_MAX,
+    CAPTURED_WAITING_MAX,
     COMMIT_ATTEMPTS_MAX,
     FLUSH_AFTER_SECONDS,
     RETRY_PAUSE_SECONDS,
@@ -30,6 +33,8 @@ from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Commit, Committed, LogEntry, Pool, PoolWrites, Store
+
+log: Final = logging.getLogger(__name__)
 
 
 class Overloaded(Exception):
@@ -165,13 +170,13 @@ class Resolver:
         """Gather what must be written, one write a profile; None if nothing must."""
         writes: dict[Pool, dict[int, RecordWrite]] = {}
         exclusive: dict[Pool, frozenset[IdentityType]] = {}
-        log = list(self._captured)
+        entries = list(self._captured)
         for answer in answers:
             if answer is None:
                 continue
             if not answer.changed:
                 if self._captures(answer):
-                    log.append(log_entry(answer))
+                    entries.append(log_entry(answer))
                 continue
             pool = answer.question.pool
             exclusive[pool] = answer.question.rules.policy.unique_ids
@@ -179,11 +184,11 @@ class Resolver:
             for write in answer.decision.writes:
                 earlier = of_pool.get(write.after.mpid)
                 of_pool[write.after.mpid] = write if earlier is None else earlier._replace(after=write.after)
-            log.append(log_entry(answer))
+            entries.append(log_entry(answer))
         if not writes:
             return None
         pools = {pool: PoolWrites(list(of_pool.values()), exclusive[pool]) for pool, of_pool in writes.items()}
-        return Commit(pools, log)
+        return Commit(pools, entries)
 
     @staticmethod
     def _captures(answer: Answer) -> bool:
@@ -199,12 +204,18 @@ class Resolver:
                 continue
             self._recent.add(answer)
             if commit is None and self._captures(answer):
-                self._captured.append(log_entry(answer))
+                self._capture(log_entry(answer))
             record = answer.decision.record
             if record is not None and answer.question.writes and isinstance(answer.decision.outcome, Returned):
                 self._activity.saw(record, answer.question.observation.at_ms)
         if self._captured or self._activity.due:
             self._plan_flush()
+
+    def _capture(self, entry: LogEntry) -> None:
+        if len(self._captured) < CAPTURED_WAITING_MAX:
+            self._captured.append(entry)
+            if len(self._captured) == CAPTURED_WAITING_MAX:
+                log.warning("%s captured observations wait to be written: no more are captured", CAPTURED_WAITING_MAX)
 
     def _plan_flush(self) -> None:
         if self._flush_timer is None and not self._closed:

@@ -1,0 +1,141 @@
+"""Tests the log: its order, its pages, and the ways to find a line again."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from knownas.core.identity.record import MPID_MAX, MPID_MIN
+from knownas.store.conformance.examples import (
+    CUSTOMER,
+    EMAIL,
+    EXCLUSIVE,
+    OTHER_SCOPE,
+    PAGE,
+    SHOP,
+    commit_of,
+    entry,
+    new,
+    put,
+    record,
+    wanted,
+)
+from knownas.store.conformance.subject import Subject
+from knownas.store.conformance.verdicts import is_so, same, was_kept, was_refused
+from knownas.store.port import Commit, LogEntry, PoolWrites, Store
+
+COMMITS: Final = 7
+LINES: Final = 5
+
+
+async def keep(store: Store, *entries: LogEntry) -> None:
+    """Commit lines of log that changed nothing.
+
+    Raises:
+        AssertionError: the store would not.
+    """
+    was_kept(await store.commit(await store.load([]), Commit(log=entries)))
+
+
+async def turned(page: Callable[[int], Awaitable[Sequence[LogEntry]]], limit: int) -> list[str]:
+    """Turn pages to the end and return the decisions on them, in order.
+
+    Raises:
+        AssertionError: a page is longer than its limit, or its numbers do not ascend.
+    """
+    ids: list[str] = []
+    seq = 0
+    while entries := await page(seq):
+        is_so(len(entries) <= limit, "a page within its limit")
+        for one in entries:
+            is_so(one.seq > seq, "ascending numbers")
+            seq = one.seq
+            ids.append(one.decision_id)
+    return ids
+
+
+class LogPromises(Subject):
+    """What `log`, `history` and `decision` show of what was committed."""
+
+    async def test_a_line_comes_back_as_it_was_written(self) -> None:
+        """Every member of a line comes back, its documents to the byte, by each way to find it."""
+        line = LogEntry(
+            decision_id="00ff" * 8,
+            pool=SHOP,
+            at_ms=2**45,
+            policy_version=12,
+            created_mpid=MPID_MIN,
+            touched=(MPID_MAX, 7, -1, MPID_MIN),
+            observation='{"b":1, "a": "\N{GRINNING FACE}\\u0000"}'.encode(),
+            decision=b'{"z":null,"y":[ ]}',
+        )
+        async with self.opened() as store:
+            await keep(store, line)
+            found = await store.decision(line.decision_id)
+            same(found and replace(found, seq=0), line, "the line by its id")
+            same(await store.log(SHOP, 0, PAGE), [found], "the log")
+            for mpid in line.touched:
+                same(await store.history(mpid, 0, PAGE), [found], f"the history of {mpid}")
+            same(await store.decision("00ff" * 7 + "0000"), None, "a line by an id that nobody has")
+
+    async def test_the_log_keeps_the_order_of_commits(self) -> None:
+        """Lines stand in the order of their commits, and inside a commit in the order given; numbers only ascend."""
+        async with self.opened() as store:
+            ids: list[str] = []
+            for number in range(COMMITS):
+                entries = [
+                    entry(decision_id=f"{(7919 * (number * LINES + line)) % 104_729:032x}") for line in range(LINES)
+                ]
+                await keep(store, *entries)
+                ids += [one.decision_id for one in entries]
+            for limit in (1, 3, COMMITS * LINES, PAGE):
+
+                async def page(after: int, limit: int = limit) -> Sequence[LogEntry]:
+                    return await store.log(SHOP, after, limit)
+
+                same(await turned(page, limit), ids, f"the log in pages of {limit}")
+
+    async def test_a_history_shows_what_changed_the_profile(self) -> None:
+        """A profile's history has the lines that changed its record, oldest first, in pages."""
+        async with self.opened() as store:
+            ids: dict[int, list[str]] = {1: [], 2: [], 3: []}
+            for number in range(COMMITS * LINES):
+                touched = [mpid for mpid in ids if number % mpid == 0]
+                line = entry(touched=reversed(touched))
+                await keep(store, line, entry())
+                for mpid in touched:
+                    ids[mpid].append(line.decision_id)
+            for mpid, expected in ids.items():
+                for limit in (1, 4, PAGE):
+
+                    async def page(after: int, mpid: int = mpid, limit: int = limit) -> Sequence[LogEntry]:
+                        return await store.history(mpid, after, limit)
+
+                    same(await turned(page, limit), expected, f"the history of {mpid} in pages of {limit}")
+            same(await store.history(4, 0, PAGE), [], "the history of nobody")
+
+    async def test_numbers_are_never_reused(self) -> None:
+        """A line's number is larger than every one given out before, a refused commit in between or not."""
+        async with self.opened() as store:
+            await put(store, record(1, {CUSTOMER: ["ann"]}))
+            last = (await store.log(SHOP, 0, PAGE))[-1].seq
+            for turn in range(3):
+                snapshot = await store.load([])
+                refused = commit_of(new(record(2, {CUSTOMER: ["ann"]})), log=3)
+                was_refused(await store.commit(snapshot, refused), "a held value")
+                await put(store, record(10 + turn, {EMAIL: ["e"]}))
+                entries = await store.log(SHOP, last, PAGE)
+                same(len(entries), 1, "new lines")
+                last = entries[0].seq
+
+    async def test_pools_share_one_order(self) -> None:
+        """A commit of several pools numbers its lines in the order given; each pool shows its own."""
+        async with self.opened() as store:
+            lines = [entry(SHOP), entry(OTHER_SCOPE), entry(SHOP), entry(OTHER_SCOPE)]
+            snapshot = await store.load([wanted(), wanted(pool=OTHER_SCOPE)])
+            writes = {SHOP: PoolWrites([new(record(1, {}))], EXCLUSIVE)}
+            was_kept(await store.commit(snapshot, Commit(writes, lines)))
+            shop, club = await store.log(SHOP, 0, PAGE), await store.log(OTHER_SCOPE, 0, PAGE)
+            together = sorted([*shop, *club], key=lambda one: one.seq)
+            same([one.decision_id for one in together], [one.decision_id for one in lines], "the order")
+            same([len(shop), len(club)], [2, 2], "the lines of each")
+            same({one.pool for one in club}, {OTHER_SCOPE}, "the pool that lines name")
