@@ -87,7 +87,9 @@ OWN_BODY_REASONS: Final = (
 )
 """Why a body of our own API is refused: answered 400."""
 
-_SEEDED_REFUSALS: Final = frozenset({Refusal.RECORD_FULL, Refusal.MPID_TAKEN, Refusal.UNIQUE_TAKEN})
+_SEEDED_REFUSALS: Final = frozenset(
+    {Refusal.IMMUTABLE_CHANGE, Refusal.RECORD_FULL, Refusal.MPID_TAKEN, Refusal.UNIQUE_TAKEN}
+)
 _MODIFY_REFUSALS: Final = frozenset(
     {
         Refusal.UNKNOWN_MPID,
@@ -95,6 +97,7 @@ _MODIFY_REFUSALS: Final = frozenset(
         Refusal.IMMUTABLE_REMOVAL,
         Refusal.IMMUTABLE_TAKEN,
         Refusal.UNIQUE_MOVE_NOT_ALLOWED,
+        Refusal.UNIQUE_CROWDED,
         Refusal.RECORD_FULL,
     }
 )

@@ -182,7 +182,9 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
         telemetry.refused("own", code)
         sentence = "There is nothing at this path." if code == "unknown_path" else str(error.detail)
         body = own_error(code, sentence, see="/api/openapi.json")
-        return Response(body, error.status_code, error.headers, "application/json")
+        # An SDK in a browser that sends to a path which is not served yet must be able to read that it is not.
+        headers = {**(error.headers or {}), "Access-Control-Allow-Origin": "*"}
+        return Response(body, error.status_code, headers, "application/json")
 
     routes = [Route(one.path, _endpoint(service, telemetry, one), methods=[one.method]) for one in OPERATIONS]
     routes.append(Route("/api/openapi.json", show_openapi, methods=["GET"]))

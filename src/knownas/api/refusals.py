@@ -26,6 +26,7 @@ WIRE_CODE: Final[Mapping[Refusal, tuple[int, str]]] = MappingProxyType(
         Refusal.IMMUTABLE_REMOVAL: (400, VALIDATION_ERROR),
         Refusal.IMMUTABLE_TAKEN: (400, VALIDATION_ERROR),
         Refusal.UNIQUE_MOVE_NOT_ALLOWED: (403, VALIDATION_ERROR),
+        Refusal.UNIQUE_CROWDED: (400, VALIDATION_ERROR),
         Refusal.RECORD_FULL: (400, VALIDATION_ERROR),
         Refusal.MPID_TAKEN: (409, VALIDATION_ERROR),
         Refusal.UNIQUE_TAKEN: (409, VALIDATION_ERROR),

@@ -6,6 +6,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -19,7 +20,7 @@ from knownas.core.identity.record import parse_mpid
 from knownas.service.decisions import is_decision_id
 from knownas.service.server import open_service, system_clock
 from knownas.store.errors import StoreError
-from knownas.store.opening import open_store
+from knownas.store.opening import SQLITE, open_store
 
 ANSWER_WITHIN_SECONDS: Final = 10
 
@@ -117,14 +118,18 @@ def _from_database(options: dict[str, Any], wanted: dict[str, str]) -> dict[str,
     path = chosen_file(options["config_file"])
     if path is None:
         raise click.UsageError("give --server, or --config to read the database directly")
+    configuration = read_file(path)
+    file = configuration.database.removeprefix(SQLITE)
+    if configuration.database.startswith(SQLITE) and not Path(file).exists():
+        raise click.ClickException(f"there is no database {file} yet")
     try:
-        return asyncio.run(_read(read_file(path), options, wanted))
+        return asyncio.run(_read(configuration, options, wanted))
     except StoreError as error:
         raise click.ClickException(str(error)) from error
 
 
 async def _read(configuration: Configuration, options: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
-    service = await open_service(configuration, open_store(configuration.database))
+    service = await open_service(configuration, open_store(configuration.database), publish=False)
     try:
         if options["decision_id"] is not None:
             receipt = await service.decisions.show(options["decision_id"])

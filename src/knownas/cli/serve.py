@@ -24,7 +24,7 @@ from knownas.store.opening import open_store
 FIRST_CONFIGURATION: Final = "first_configuration"
 """The name under which a server that was given no file keeps the configuration it made."""
 
-GRACE_SECONDS: Final = 10
+GRACE_SECONDS: Final = 3
 GARBAGE_OBJECTS: Final = 100_000
 BACKLOG: Final = 2_048
 SWITCH_SECONDS: Final = 0.001
@@ -40,6 +40,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
 
     Without a configuration, it makes a SQLite file with one workspace and prints its keys, once.
     """
+    os.umask(0o077)  # The database holds people's identities, and perhaps keys: nobody else may read it.
     path = chosen_file(config_file)
     configuration = first_configuration() if path is None else read_file(path)
 
@@ -125,7 +126,6 @@ def first_configuration() -> Configuration:
 
 async def _kept_configuration(database: Path) -> tuple[str, bool]:
     """Return the kept configuration, and whether it was made just now."""
-    os.umask(0o077)  # The file will hold keys: nobody else may read it.
     store = open_store(f"sqlite:///{database}")
     try:
         made = generate_configuration(secrets.token_urlsafe).encode()

@@ -54,6 +54,7 @@ class Batch:
             if decision is None:
                 answers.append(None)
             else:
+                self._saw(question, decision)
                 answers.append(Answer(chance.decision_id(question.observation.at_ms), question, decision))
         return answers
 
@@ -64,9 +65,13 @@ class Batch:
         decision = decide(observation, policy, records, fresh_mpid, may_create=question.may_create)
         if question.writes:
             records.apply(decision.writes)
-            if isinstance(decision.outcome, Returned):
-                records.saw(decision.outcome.mpid, observation.at_ms)
         return decision
+
+    def _saw(self, question: Question, decision: Decision) -> None:
+        """Let a visit count for the questions after it, whether or not a glance settled it."""
+        records = self.working.get(question.pool)
+        if records is not None and question.writes and isinstance(decision.outcome, Returned):
+            records.saw(decision.outcome.mpid, question.observation.at_ms)
 
     def _settle_again(self, question: Question, glanced: Identity) -> Decision | None:
         records, observation = self.working[question.pool], question.observation

@@ -36,7 +36,7 @@ class Decisions:
 
         The MPID of a profile that would be made is not known before it is, and shows as None.
         """
-        answer = await self._resolver.answer(rules.ask(request, writes=False))
+        answer = await self._resolver.answer(rules.ask(request, writes=False, remembered=False))
         entry = replace(log_entry(answer), touched=())
         document = receipt(entry, rules.policy)
         document["changed"] = bool(answer.decision.writes)

@@ -52,11 +52,11 @@ class Directory:
         return self._rules
 
 
-async def open_directory(configuration: Configuration, store: Store, now_ms: int) -> Directory:
-    """Build the directory of a configuration, giving each scope's policy its version."""
+async def open_directory(configuration: Configuration, store: Store, now_ms: int, *, publish: bool = True) -> Directory:
+    """Build the directory of a configuration, giving each scope's policy its version; kept if `publish`."""
     rules: dict[str, Rules] = {}
     for scope in configuration.scopes:
-        policy: Policy = await policy_in_force(store, scope.name, scope.policy, now_ms)
+        policy: Policy = await policy_in_force(store, scope.name, scope.policy, now_ms, publish=publish)
         rules[scope.name] = Rules(scope.name, policy)
     doors = [Door(one, workspace, rules[workspace.scope]) for workspace, one in configuration.inputs()]
     return Directory(rules.values(), doors)

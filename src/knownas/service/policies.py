@@ -49,14 +49,19 @@ def decode_policy(stored: StoredPolicy) -> Policy:
     )
 
 
-async def policy_in_force(store: Store, scope: str, configured: Policy, now_ms: int) -> Policy:
-    """Return the configured policy under its version, making a new version if the rules are new to the store."""
+async def policy_in_force(store: Store, scope: str, configured: Policy, now_ms: int, *, publish: bool = True) -> Policy:
+    """Return the configured policy under its version, making a new version if the rules are new to the store.
+
+    `publish` False says under which version it would be, and keeps nothing.
+    """
+    document = encode_policy(configured)
     for _ in range(_ATTEMPTS_MAX):
         versions = await store.policies(scope)
-        document = encode_policy(configured)
-        if versions and versions[-1].document == document:
+        if versions and decode_policy(versions[-1]).rules_equal(configured):
             return with_version(configured, versions[-1].version)
         version = versions[-1].version + 1 if versions else 1
+        if not publish:
+            return with_version(configured, version)
         # Another server that starts at the same time may be faster; then its version is read above.
         if await store.add_policy(StoredPolicy(scope, version, now_ms, document)):
             return with_version(configured, version)

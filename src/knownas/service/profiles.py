@@ -1,5 +1,6 @@
 """Shows profiles and their history, and brings profiles of another system over (design §7)."""
 
+import asyncio
 from dataclasses import dataclass
 
 from knownas.core.identity.decision import DecidedBy, Decision, Receipt, Refusal, Refused
@@ -31,6 +32,7 @@ class Profiles:
         self._directory = directory
         self._resolver = resolver
         self._activity = activity
+        self._seeding = asyncio.Lock()
 
     async def show(self, mpid: int) -> Document | None:
         """Return a profile, None if there is none with this MPID."""
@@ -79,14 +81,16 @@ class Profiles:
         if rules is None:
             return None
         question = rules.ask(request)
-        if request.mpid is not None:
-            # An MPID names one profile in all scopes and environments; the resolver sees only one of them.
+        if request.mpid is None:
+            return await self._resolver.answer(question)
+        # An MPID names one profile in all scopes and environments, and the resolver sees only one of them. So those
+        # who bring an MPID come one after the other.
+        async with self._seeding:
             taken = await self._store.profile(request.mpid)
-            if taken is not None and taken.pool != question.pool:
-                refused = Refused(Refusal.MPID_TAKEN, f"There is a profile {request.mpid} already.")
-                receipt = Receipt(rules.policy.version, (), DecidedBy.REFUSED)
-                return Answer("", question, Decision(refused, receipt))
-        return await self._resolver.answer(question)
+            if taken is None or taken.pool == question.pool:
+                return await self._resolver.answer(question)
+        refused = Refused(Refusal.MPID_TAKEN, f"There is a profile {request.mpid} already.")
+        return Answer("", question, Decision(refused, Receipt(rules.policy.version, (), DecidedBy.REFUSED)))
 
 
 def _known(record: Record, policy: Policy | None) -> bool:

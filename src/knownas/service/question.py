@@ -27,16 +27,18 @@ class Rules(NamedTuple):
         shared = self.policy.settings.environment_pools is EnvironmentPools.SHARED
         return Pool(self.scope, "" if shared else environment)
 
-    def ask(self, observation: Observation, *, may_create: bool = True, writes: bool = True) -> "Question":
+    def ask(
+        self, observation: Observation, *, may_create: bool = True, writes: bool = True, remembered: bool = True
+    ) -> "Question":
         """Return the question whether and how an observation is answered under these rules."""
-        return Question(self, observation, self.pool(observation.environment), may_create, writes)
+        return Question(self, observation, self.pool(observation.environment), may_create, writes, remembered)
 
 
 class Question(NamedTuple):
     """An observation on its way to a decision in a pool.
 
     `may_create` False answers "not found" where a profile would have to be made. `writes` False decides the same
-    and keeps nothing.
+    and keeps nothing. `remembered` says whether its decision may be looked up afterwards.
     """
 
     rules: Rules
@@ -44,6 +46,7 @@ class Question(NamedTuple):
     pool: Pool
     may_create: bool = True
     writes: bool = True
+    remembered: bool = True
 
     def wanted(self) -> Wanted:
         """Say what the decision needs to see, all that could matter."""

@@ -42,7 +42,12 @@ def log_entry(answer: Answer) -> LogEntry:
 
 def logged(entry: LogEntry) -> Logged:
     """Read an entry of the log for a fold."""
-    return Logged(observation_from(_DECODER.decode(entry.observation)), entry.policy_version, entry.created_mpid)
+    return Logged(
+        observation_from(_DECODER.decode(entry.observation)),
+        entry.policy_version,
+        entry.created_mpid,
+        bool(entry.touched),
+    )
 
 
 def receipt(entry: LogEntry, policy: Policy | None) -> Document:

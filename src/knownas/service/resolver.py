@@ -53,6 +53,7 @@ class Resolver:
         self._captured: list[LogEntry] = []
         self._task: asyncio.Task[None] | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._flush_is_due = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -103,9 +104,11 @@ class Resolver:
                 batch = [one for one in taken if not one[1].done()]
                 if batch:
                     await self._answer_batch(batch)
+                if self._flush_is_due:
+                    await self._flush()
                 # Lets the answers out and new requests in.
                 await asyncio.sleep(0)
-            if self._flush_timer is None or self._closed:
+            if self._flush_is_due or self._closed:
                 await self._flush()
         finally:
             self._task = None
@@ -115,9 +118,7 @@ class Resolver:
     async def _answer_batch(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
         questions = [question for question, _ in batch]
         try:
-            answers: Sequence[Answer | StoreError | None] = await self._decide(questions)
-        except StoreError as error:
-            answers = await self._decide_without_writing(questions, error)
+            answers = await self._decide_if_possible(questions)
         except Exception as error:  # noqa: BLE001 - a broken rule must not stop the server; every caller is told
             for _, future in batch:
                 if not future.done():
@@ -133,6 +134,12 @@ class Resolver:
         # Those that an earlier change of their own batch has unsettled come first in the next one.
         again = [one for one, answer in zip(batch, answers, strict=True) if answer is None]
         self._waiting.extendleft(reversed(again))
+
+    async def _decide_if_possible(self, questions: Sequence[Question]) -> Sequence[Answer | StoreError | None]:
+        try:
+            return await self._decide(questions)
+        except StoreError as error:
+            return await self._decide_without_writing(questions, error)
 
     async def _decide(self, questions: Sequence[Question]) -> Sequence[Answer | None]:
         """Decide a batch and make it durable, again and again while others are faster.
@@ -202,7 +209,8 @@ class Resolver:
         for answer in answers:
             if answer is None or answer.changed:
                 continue
-            self._recent.add(answer)
+            if answer.question.remembered:
+                self._recent.add(answer)
             if commit is None and self._captures(answer):
                 self._capture(log_entry(answer))
             record = answer.decision.record
@@ -219,14 +227,16 @@ class Resolver:
 
     def _plan_flush(self) -> None:
         if self._flush_timer is None and not self._closed:
-            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_SECONDS, self._flush_is_due)
+            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_SECONDS, self._make_flush_due)
 
-    def _flush_is_due(self) -> None:
+    def _make_flush_due(self) -> None:
         self._flush_timer = None
+        self._flush_is_due = True
         self._wake()
 
     async def _flush(self) -> None:
         """Write captured observations and due visits in groups; what fails is tried again with the next group."""
+        self._flush_is_due = False
         try:
             while self._captured:
                 group = self._captured[:CAPTURED_A_FLUSH_MAX]

@@ -42,10 +42,18 @@ class Service:
 
 
 async def open_service(
-    configuration: Configuration, store: Store, *, clock: Clock = system_clock, chance: Chance | None = None
+    configuration: Configuration,
+    store: Store,
+    *,
+    clock: Clock = system_clock,
+    chance: Chance | None = None,
+    publish: bool = True,
 ) -> Service:
-    """Open the service of a configuration over a store, which it then owns."""
-    directory = await open_directory(configuration, store, clock())
+    """Open the service of a configuration over a store, which it then owns.
+
+    `publish` False keeps no new policy version: for those who only want to look.
+    """
+    directory = await open_directory(configuration, store, clock(), publish=publish)
     recent, activity = RecentDecisions(), ActivityMemory()
     resolver = Resolver(store, chance or SystemChance(), recent, activity)
     return Service(

@@ -149,7 +149,7 @@ class Store(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if the store can read and write now; raise what is wrong otherwise."""
+        """Return if the store answers now; raise what is wrong otherwise. One that is full still answers."""
         ...
 
     async def load(self, wanted: Sequence[Wanted]) -> Snapshot:

@@ -336,6 +336,13 @@ def every_kind_of_decision() -> list[World]:
     moving.ask("identify", {T.OTHER: "0", EMAIL: "full"})
     moving.modify(3, (EMAIL, None, "full"))
 
+    crowd = world(Strategy.PROFILE_CONVERSION, unique_ids=[CUSTOMER])
+    for number in range(17):
+        crowd.seed(100 + number, (EMAIL, "shared"))
+    crowd.seed(200, (CUSTOMER, "c"))
+    crowd.rules = policy(Strategy.PROFILE_CONVERSION, unique_ids=[CUSTOMER, EMAIL])
+    crowd.modify(200, (EMAIL, None, "shared"))
+
     empty = world(
         Strategy.PROFILE_CONVERSION,
         unique_ids=[CUSTOMER, DAS],

@@ -18,11 +18,15 @@ from knownas.core.identity.records import Records
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One line of the log: what was observed, under which policy version, and the MPID it was given if any."""
+    """One line of the log: what was observed, under which policy version, and the MPID it was given if any.
+
+    `changed` is false for an observation that was captured although it changed nothing; a fold passes over it.
+    """
 
     observation: Observation
     policy_version: int
     created_mpid: int | None = None
+    changed: bool = True
 
 
 NO_FRESH_MPID = 0
@@ -42,7 +46,8 @@ def fold(log: Iterable[Logged], policies: Mapping[int, Policy]) -> Records:
     """
     records = Records()
     for line in log:
-        fold_line(line, policies[line.policy_version], records)
+        if line.changed:
+            fold_line(line, policies[line.policy_version], records)
     return records
 
 
@@ -50,8 +55,8 @@ def fold_line(line: Logged, policy: Policy, records: Records) -> Decision:
     """Decide one line again and apply it to the records."""
     observation = line.observation
     if isinstance(observation, IdentityRequest):
-        for mpid, at_ms in observation.recency:
-            records.saw(mpid, at_ms)
+        # Just what the server knew then: what an earlier line tells may have been forgotten by a restart.
+        records.recall(observation.recency)
     decision = decide(observation, policy, records, line.created_mpid or NO_FRESH_MPID)
     made = decision.outcome.mpid if isinstance(decision.outcome, Created | Seeded) else None
     if made != line.created_mpid:

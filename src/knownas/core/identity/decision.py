@@ -57,6 +57,7 @@ class Refusal(StrEnum):
     IMMUTABLE_REMOVAL = "immutable_removal"
     IMMUTABLE_TAKEN = "immutable_taken"
     UNIQUE_MOVE_NOT_ALLOWED = "unique_move_not_allowed"
+    UNIQUE_CROWDED = "unique_value_on_too_many_profiles"
     RECORD_FULL = "record_full"
     MPID_TAKEN = "mpid_taken"
     UNIQUE_TAKEN = "unique_taken"

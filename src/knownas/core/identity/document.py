@@ -89,7 +89,8 @@ def _identity_request(endpoint: Endpoint, document: Mapping[str, object]) -> Ide
         at_ms=cast("int", document["at_ms"]),
         environment=Environment(cast("str", document["environment"])),
         input=cast("str", document["input"]),
-        identities=tuple(Identity(IdentityType(kind), value) for kind, value in identities.items()),
+        # A store may order the members of an object in its own way.
+        identities=tuple(sorted(Identity(IdentityType(kind), value) for kind, value in identities.items())),
         previous_mpid=_mpid_or_none(document["previous_mpid"]),
         recency=tuple((int(mpid), at_ms) for mpid, at_ms in recency),
     )

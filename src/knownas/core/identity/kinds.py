@@ -65,7 +65,7 @@ class Surface(StrEnum):
 class Kind:
     """One identity type: what it identifies, and its names.
 
-    `code` is the number under which stores keep the type; it never changes and is never reused. Up to 25 it is
+    `also` and `dsr_also` are further spellings that are read and never written. `code` is the number under which stores keep the type; it never changes and is never reused. Up to 25 it is
     the enumeration of the SDKs (8 is the analytics-only `alias`, which IDSync does not know).
     """
 
@@ -76,14 +76,15 @@ class Kind:
     profile: str
     dsr: str | None
     also: tuple[str, ...] = ()
+    dsr_also: tuple[str, ...] = ()
 
 
 def _user(kind: IdentityType, code: int, events: str, dsr: str | None = None, *also: str) -> Kind:
     return Kind(kind, code, is_device=False, events=events, profile=events, dsr=dsr, also=also)
 
 
-def _device(kind: IdentityType, code: int, events: str, profile: str, dsr: str | None = None) -> Kind:
-    return Kind(kind, code, is_device=True, events=events, profile=profile, dsr=dsr)
+def _device(kind: IdentityType, code: int, events: str, profile: str, dsr: str | None = None, *dsr_also: str) -> Kind:
+    return Kind(kind, code, is_device=True, events=events, profile=profile, dsr=dsr, dsr_also=dsr_also)
 
 
 _T = IdentityType
@@ -122,7 +123,10 @@ KINDS: Final[tuple[Kind, ...]] = (
     _device(_T.FIRE_AID, 28, "fire_advertising_id", "fire_advertising_id", "fire_advertising_id"),
     _device(_T.AMP_ID, 29, "amp_id", "amp_id"),
     _device(_T.ROKU_AID, 30, "roku_advertising_id", "roku_advertising_id", "roku_advertising_id"),
-    _device(_T.ROKU_PUBLISHER_ID, 31, "roku_publisher_id", "roku_publisher_id", "roku_publisher_id"),
+    # One table of the privacy documents misspells it.
+    _device(
+        _T.ROKU_PUBLISHER_ID, 31, "roku_publisher_id", "roku_publisher_id", "roku_publisher_id", "roku_publishing_id"
+    ),
     _device(_T.MICROSOFT_AID, 32, "microsoft_advertising_id", "microsoft_advertising_id", "microsoft_advertising_id"),
     _device(
         _T.MICROSOFT_PUBLISHER_ID, 33, "microsoft_publisher_id", "microsoft_publisher_id", "microsoft_publisher_id"
@@ -151,8 +155,12 @@ def name_on(surface: Surface, identity_type: IdentityType) -> str | None:
 def _spellings(surface: Surface) -> Mapping[str, IdentityType]:
     names: dict[str, IdentityType] = {}
     for kind in KINDS:
+        also: tuple[str, ...] = ()
         if surface in (Surface.IDSYNC, Surface.EVENTS):
-            names.update(dict.fromkeys(kind.also, kind.type))
+            also = kind.also
+        elif surface is Surface.DSR:
+            also = kind.dsr_also
+        names.update(dict.fromkeys(also, kind.type))
         name = name_on(surface, kind.type)
         if name is not None:
             names[name] = kind.type

@@ -41,7 +41,7 @@ def learn(
 
     A new record is written even if there is nothing that it may have.
     """
-    if not is_new and has_all(record, wanted):
+    if not is_new and has_all(record, wanted, policy):
         return Learnt(record)
     identities, carried = record.identities, record.carried
     ranked = policy.ranked
@@ -77,11 +77,14 @@ def learn(
     return Learnt(after, tuple(added), tuple(skipped), (RecordWrite(None if is_new else record, after),))
 
 
-def has_all(record: Record, wanted: Wanted) -> bool:
-    """Whether the profile has every wanted identity already: the common case, a user who comes back."""
-    identities, carried = record.identities, record.carried
+def has_all(record: Record, wanted: Wanted, policy: Policy) -> bool:
+    """Whether the profile has every wanted identity where it belongs: the common case, a user who comes back.
+
+    A value that is only carried, from before its type joined the priority, is not looked up by yet.
+    """
+    identities, carried, ranked = record.identities, record.carried, policy.ranked
     for kind, value in wanted.items():
-        held = identities.get(kind) or carried.get(kind)
+        held = (identities if kind in ranked else carried).get(kind)
         if held is None or value not in held:
             return False
     return True

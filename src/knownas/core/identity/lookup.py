@@ -109,7 +109,8 @@ def look_up(
             if len(candidates) == 1:
                 break
     if not candidates:
-        return Found(tuple(steps), None, DecidedBy.NO_CANDIDATE)
+        recency = search.recency() if search.crowded else ()
+        return Found(tuple(steps), None, DecidedBy.NO_CANDIDATE, recency=recency)
     chosen, decided_by = candidates[0], DecidedBy.LAST_CANDIDATE
     if len(candidates) > 1:
         chosen, decided_by = _break_tie(candidates, search)

@@ -25,7 +25,7 @@ from knownas.core.identity.observation import IdentityChange, ModifyRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record, is_known, with_value, without_value
 from knownas.core.identity.records import Records
-from knownas.core.limits import RECORD_IDENTITIES_MAX
+from knownas.core.limits import HOLDERS_CONSIDERED_MAX, RECORD_IDENTITIES_MAX
 
 
 @dataclass(slots=True)
@@ -123,7 +123,14 @@ def _set(one: Identity, record: Record, request: ModifyRequest, draft: _Draft) -
     """Give the record a value that it lacks, taking it from others where the type is unique."""
     policy = draft.policy
     ranked = one.type in policy.ranked
-    donors = draft.others_holding(one, record.mpid) if ranked and one.type in policy.unique_ids else []
+    takes = ranked and one.type in policy.unique_ids
+    if takes and draft.records.holders(one).more:
+        # Shared by a crowd before its type became unique: a move that leaves some of them with it is no move.
+        message = (
+            f"{one.type.value}: the value is on more than {HOLDERS_CONSIDERED_MAX} profiles, too many to take it from."
+        )
+        return Refused(Refusal.UNIQUE_CROWDED, message)
+    donors = draft.others_holding(one, record.mpid) if takes else []
     if donors and not request.may_move_unique:
         message = f"{one.type.value} belongs to another profile, and this input may not move unique values."
         return Refused(Refusal.UNIQUE_MOVE_NOT_ALLOWED, message)

@@ -87,6 +87,10 @@ class Records:
         if at_ms > self._recency.get(mpid, 0):
             self._recency[mpid] = at_ms
 
+    def recall(self, recency: Iterable[tuple[int, int]]) -> None:
+        """Know of visits just these; what was noted before is forgotten."""
+        self._recency = dict(recency)
+
     def load(self, records: Iterable[Record], crowded: Iterable[Identity] = ()) -> None:
         """Take over records from a store; `crowded` are the identities with more holders than were loaded."""
         for record in records:

@@ -34,7 +34,7 @@ def settle(request: IdentityRequest, policy: Policy, glanced: Identity, sole: Re
     """Decide a request by the sole holder of the identity glanced at; None if that does not settle it."""
     wanted = dict(request.identities)
     if (
-        not has_all(sole, wanted)
+        not has_all(sole, wanted, policy)
         or guard_against(sole, wanted, policy, searching=False) is not None
         or refusal(request, wanted, policy) is not None
     ):

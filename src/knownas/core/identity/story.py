@@ -128,6 +128,7 @@ _REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.IMMUTABLE_REMOVAL: "a profile would lose an immutable value",
     Refusal.IMMUTABLE_TAKEN: "another profile would lose an immutable value",
     Refusal.UNIQUE_MOVE_NOT_ALLOWED: "another profile would lose a unique value, and this input may not move one",
+    Refusal.UNIQUE_CROWDED: f"a unique value is on more than {HOLDERS_CONSIDERED_MAX} other profiles",
     Refusal.RECORD_FULL: f"a profile holds at most {RECORD_IDENTITIES_MAX} values",
     Refusal.MPID_TAKEN: "there is a profile of that MPID already",
     Refusal.UNIQUE_TAKEN: "a unique value belongs to another profile",

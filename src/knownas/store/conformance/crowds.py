@@ -52,6 +52,7 @@ async def check(store: Store, holders: Iterable[Record], what: str, pool: Pool =
     snapshot = await store.load([wanted(DEVICE, pool=pool)])
     same(sorted(found(snapshot, pool)), list(rule.mpids), f"considered holders, {what}")
     same(list(loaded(snapshot, pool).crowded), [DEVICE] if rule.more else [], f"crowded identities, {what}")
+    same(dict(loaded(snapshot, pool).sole), {}, f"sole holders, {what}")
 
 
 class CrowdPromises(Subject):

@@ -124,6 +124,20 @@ class LoadingPromises(Subject):
             snapshot = await store.load([wanted(Identity(EMAIL, "a"), mpids=[1, 2, 4, 2])])
             same(sorted(found(snapshot)), [1, 2], "the loaded profiles")
 
+    async def test_a_sole_holder_is_named(self) -> None:
+        """An identity with exactly one holder in its pool is loaded with that holder's record beside it."""
+        mail, device = Identity(EMAIL, "e"), Identity(STAMP, "device")
+        async with self.opened() as store:
+            await put(store, record(1, {EMAIL: ["e"], STAMP: ["device"]}), record(2, {STAMP: ["device"]}))
+            await put(store, record(3, {EMAIL: ["e"]}), pool=OTHER_SCOPE)
+            everybody = [wanted(mail, device, Identity(EMAIL, "nobody"), mpids=[1, 2]), wanted(mail, pool=OTHER_SCOPE)]
+            snapshot = await store.load(everybody)
+            same(dict(loaded(snapshot).sole), {mail: found(snapshot)[1]}, "the sole holders")
+            same([one.mpid for one in loaded(snapshot, OTHER_SCOPE).sole.values()], [3], "the other pool's")
+            await put(store, record(1, {EMAIL: ["e"]}), record(2, {EMAIL: ["e"], STAMP: ["device"]}))
+            snapshot = await store.load(everybody)
+            same(dict(loaded(snapshot).sole), {device: found(snapshot)[2]}, "the sole holders after a change")
+
     async def test_a_batch_is_loaded_together(self) -> None:
         """Requests for several pools, with identities in common and absent, are answered in one snapshot."""
         shop, club = Identity(EMAIL, "shop"), Identity(EMAIL, "club")

@@ -46,7 +46,7 @@ class Writer:
             LostRace: nothing of it may be kept.
         """
         if not fresh or data_version(self._connection) != self._snapshot.data_version:
-            self._check_presence()
+            self._check_reliance(commit)
         seq = next(iter(self._connection.execute(self._sql["last_seq"])))[0]
         # Every row changed by this commit gets the seq of its last entry as its version.
         self._version = seq + max(len(commit.log), 1)
@@ -61,18 +61,31 @@ class Writer:
         for number, entry in enumerate(commit.log, start=1):
             self._write_entry(seq + number, entry)
 
-    def _check_presence(self) -> None:
-        """Compare every loaded row with what it is now; only needed when another connection has written."""
+    def _check_reliance(self, commit: Commit) -> None:
+        """Compare every loaded row with what it is now; only needed when another connection has written.
+
+        What was absent must still be, too. But what the commit itself takes is left to the unique constraint, which
+        decides it in any case.
+        """
         for key, (_, version) in self._snapshot.identities.items():
             if self._one("identity_version", *key) != (version,):
                 raise LostRace(f"the holders of {key} changed")
-        for key in self._snapshot.asked - self._snapshot.identities.keys():
+        for key in self._snapshot.asked - self._snapshot.identities.keys() - self._taken(commit):
             if self._one("find_identity", *key) is not None:
                 raise LostRace(f"{key} has a holder now")
         for view in self._snapshot.views.values():
             for record in view.by_mpid.values():
                 if self._one("profile_state", record.mpid) != (record.version, record.active_ms):
                     raise LostRace(f"profile {record.mpid} changed")
+
+    def _taken(self, commit: Commit) -> set[Key]:
+        """Return the identities that profiles get by a commit."""
+        return {
+            (self._pools[pool], code_of(one.type), one.value)
+            for pool, changed in commit.pools.items()
+            for write in changed.writes
+            for one in _held(write.after).keys() - _held(write.before).keys()
+        }
 
     def _one(self, statement: str, *bindings: int | str) -> Row | None:
         return next(iter(self._connection.execute(self._sql[statement], bindings)), None)

@@ -77,7 +77,7 @@ class SqliteStore:
             self._connection.close()
 
     async def ping(self) -> None:
-        """Read the layout's version and take the write lock for a moment."""
+        """Read the layout's version, and look whether the file is still where it was."""
         self._check_open()
         with named_errors():
             self._reader.pragma("user_version")

@@ -1,0 +1,1 @@
+"""Holds the server to its promises while processes are killed under it."""
