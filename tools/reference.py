@@ -1,0 +1,247 @@
+"""Writes the pages below docs/reference from the code: `python tools/reference.py`, or `make docs`.
+
+`pages()` returns what each page should say; a test compares it with what is there. Whatever can't be read from the code
+(what a metric's label means, what to do about a refusal) stands in `reference_words.py` beside this file, and a name
+without its words fails here.
+"""
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import click
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "src")]
+
+import reference_words as words  # noqa: E402 - found beside this file
+from reference_http import http_api, reasons_of  # noqa: E402 - likewise
+
+from knownas.api.credentials import Denied  # noqa: E402 - found in src
+from knownas.api.openapi import openapi_document  # noqa: E402 - likewise
+from knownas.api.refusals import WIRE_CODE  # noqa: E402 - likewise
+from knownas.api.telemetry import LATENCY_SECONDS, Telemetry  # noqa: E402 - likewise
+from knownas.cli.main import main  # noqa: E402 - likewise
+from knownas.config.reference import configuration_reference  # noqa: E402 - likewise
+from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip  # noqa: E402
+from knownas.core.identity.kinds import KINDS, Kind  # noqa: E402 - likewise
+from knownas.store.errors import StoreError, StoreUnavailable  # noqa: E402 - likewise
+
+FOLDER: Final = ROOT / "docs" / "reference"
+HELP_COLUMNS: Final = 100
+NONE: Final = "none"
+"""Stands in a table where there is nothing."""
+
+WRITTEN: Final = "<!-- Written by `make docs` from the code. Change the code, not this page. -->"
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    named = list(heads)
+    yield f"| {' | '.join(named)} |"
+    yield f"|{'---|' * len(named)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def configuration() -> Iterator[str]:
+    """Yield the page of the configuration file: the reader's own, without its column of chapters."""
+    title, *rest = configuration_reference().splitlines()
+    yield from (title, "", *words.CONFIGURATION.strip().splitlines())
+    for line in rest:
+        cells = line.split(" | ")
+        if line.startswith("|---"):
+            yield line.removesuffix("---|") if line.count("---") == _COLUMNS else line
+        elif len(cells) == _COLUMNS:
+            yield f"{' | '.join(cells[:-1])} |"
+        else:
+            yield line
+
+
+_COLUMNS: Final = 5
+"""Columns of the reader's tables of members; the last names chapters of documents that are not published."""
+
+
+def command_line() -> Iterator[str]:
+    """Yield the page of the command line, from click's own help."""
+    yield from ("# Command line", "", "`python -m knownas` does the same as `knownas`.")
+    yield from _help(main, "knownas", None)
+    for name in main.list_commands(click.Context(main)):
+        command = main.get_command(click.Context(main), name)
+        if command is None:
+            raise AssertionError(f"{name} is listed")
+        yield from _help(command, f"knownas {name}", click.Context(main, info_name="knownas"))
+    yield from ("", "## Environment variables", "")
+    yield from table(("Variable", "Meaning"), ((f"`{name}`", text) for name, text in words.ENVIRONMENT.items()))
+    yield from ("", "## Exit status", "")
+    yield from table(("Status", "Meaning"), words.EXIT_STATUS)
+
+
+def _help(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
+    context = click.Context(
+        command,
+        info_name=name.rsplit(maxsplit=1)[-1],
+        parent=parent,
+        terminal_width=HELP_COLUMNS,
+        max_content_width=HELP_COLUMNS,
+        help_option_names=["-h", "--help"],
+    )
+    yield from ("", f"## {name}", "", "```text", *command.get_help(context).splitlines(), "```")
+
+
+def identity_types() -> Iterator[str]:
+    """Yield the page of the identity types: the names of each on every surface."""
+    yield from words.IDENTITY_TYPES.strip().splitlines()
+    for title, is_device in (("Of users", False), ("Of devices", True)):
+        kinds = (kind for kind in KINDS if kind.is_device is is_device)
+        yield from ("", f"## {title}", "")
+        yield from table(
+            ("IDSync, configuration", "also accepted", "events", "profile API", "privacy requests", "number"),
+            map(_kind, kinds),
+        )
+
+
+def _kind(kind: Kind) -> Iterator[str]:
+    yield f"`{kind.type.value}`"
+    yield ", ".join(f"`{name}`" for name in kind.also)
+    for name in (kind.events, kind.profile, kind.dsr):
+        yield NONE if name is None else f"`{name}`"
+    yield str(kind.code)
+
+
+def refusal_codes() -> Iterator[str]:
+    """Yield the page of the reasons: of refusals, and of the steps of a receipt."""
+    reasons = reasons_of(openapi_document())
+    meanings = {**words.REASONS, **_enum_words(Refusal), **_enum_words(Denied), **words.STORE_ERRORS}
+    _all_named(reasons, meanings, "a reason of the OpenAPI document")
+    _all_named((code for code, _ in _store_errors()), words.STORE_ERRORS, "a store error")
+    yield from words.REFUSALS.strip().splitlines()
+    wire = {reason.value: code for reason, (_, code) in WIRE_CODE.items()}
+    rows = (
+        (
+            f"`{reason}`",
+            _answered(reasons.get(reason, set())) or words.ANSWERED_ELSEWHERE[reason],
+            wire.get(reason, words.WIRE.get(reason, NONE)),
+            meanings[reason],
+        )
+        for reason in sorted({*reasons, *words.ANSWERED_ELSEWHERE})
+    )
+    yield from ("", "## Reasons", "")
+    yield from table(("Reason", "Answered", "Vendor's code", "Meaning, and what helps"), rows)
+    yield from ("", "## Errors of the store", "", words.STORE, "")
+    yield from table(
+        ("Code", "Status", "Meaning"),
+        ((f"`{code}`", status, words.STORE_ERRORS[code]) for code, status in _store_errors()),
+    )
+    yield from ("", "## Words of a receipt", "", words.RECEIPT)
+    for title, kind in _RECEIPT_WORDS.items():
+        yield from ("", f"### {title}", "")
+        yield from table(("Word", "Meaning"), ((f"`{word}`", text) for word, text in _enum_words(kind).items()))
+
+
+def _answered(where: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{surface} {status}" for surface, status in sorted(where))
+
+
+_RECEIPT_WORDS: Final[Mapping[str, type[StrEnum]]] = {
+    "What a look-up did: `effect`": LookupEffect,
+    "Why a profile was rejected: `guard`": Guard,
+    "What settled the answer: `decided_by`": DecidedBy,
+    "What changed: `change`": ChangeKind,
+    "Why an identity was left out: `why`": Skip,
+}
+
+
+def _enum_words(kind: type[StrEnum]) -> dict[str, str]:
+    described = words.WORDS[kind.__name__]
+    _all_named((one.value for one in kind), described, f"a word of {kind.__name__}")
+    return {one.value: described[one.value] for one in kind}
+
+
+def _all_named(names: Iterable[str], described: Mapping[str, str], what: str) -> None:
+    missing = sorted(set(names) - described.keys())
+    if missing:
+        raise SystemExit(f"{what} has no words in tools/reference_words.py: {', '.join(missing)}")
+
+
+def _store_errors() -> Iterator[tuple[str, str]]:
+    """Yield the code and status of every error of the store."""
+    kinds: list[type[StoreError]] = [StoreError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        yield kind.code, "503" if issubclass(kind, StoreUnavailable) else "500"
+
+
+def metrics() -> Iterator[str]:
+    """Yield the page of the metrics, from what the server would show."""
+    yield from words.METRICS.strip().splitlines()
+    for metric in Telemetry().collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        labels = getattr(metric, "_labelnames", ())
+        yield from ("", f"## `{name}`", "", f"A {metric.type}. {metric.documentation}")
+        if labels:
+            yield ""
+            yield from table(
+                ("Label", "Values"), ((f"`{label}`", words.LABELS[metric.name, label]) for label in labels)
+            )
+    yield from ("", f"The buckets of `knownas_decision_seconds` end at {', '.join(map(str, LATENCY_SECONDS))} seconds.")
+
+
+def limits() -> Iterator[str]:
+    """Yield the page of the limits: every constant of every limits.py, with its sentence."""
+    yield from words.LIMITS.strip().splitlines()
+    for file in sorted((ROOT / "src" / "knownas").rglob("*limits.py")):
+        module = importlib.import_module(".".join(file.relative_to(ROOT / "src").with_suffix("").parts))
+        yield from ("", f"## {words.LIMITS_OF[module.__name__]}", "")
+        yield from table(("Limit", "Value", "Meaning"), _constants(file, module))
+
+
+def _constants(file: Path, module: ModuleType) -> Iterator[tuple[str, str, str]]:
+    """Yield each constant of a file with its value and the string that stands below it, which may be of several."""
+    waiting: list[str] = []
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            waiting.append(node.target.id)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
+            text = " ".join(str(node.value.value).split()).replace("; idsync §1.4.", ".")
+            for name in waiting:
+                yield f"`{name}`", _number(getattr(module, name)), text
+            waiting = []
+    for name in waiting:
+        yield f"`{name}`", _number(getattr(module, name)), ""
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
+    "configuration.md": configuration,
+    "command-line.md": command_line,
+    "http-api.md": lambda: http_api(openapi_document()),
+    "identity-types.md": identity_types,
+    "refusal-codes.md": refusal_codes,
+    "metrics.md": metrics,
+    "limits.md": limits,
+}
+
+
+def pages() -> dict[str, str]:
+    """Return what each page of the reference should say, by its name."""
+    written: dict[str, str] = {}
+    for name, page in PAGES.items():
+        title, *rest = page()
+        written[name] = "\n".join([title, "", WRITTEN, *rest]).rstrip() + "\n"
+    return written
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for page_name, text in pages().items():
+        (FOLDER / page_name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"docs/reference/{page_name}\n")
