@@ -59,7 +59,7 @@ def test_init_never_replaces_a_file_unasked(tmp_path: Path) -> None:
 
 
 def test_bad_file_is_refused_with_every_fault_and_its_line(tmp_path: Path) -> None:
-    """check and serve tell all faults at once, each with its line and what is allowed, and serve starts nothing."""
+    """Check and serve tell all faults at once, each with its line and what is allowed, and serve starts nothing."""
     (tmp_path / "knownas.yaml").write_text(
         "database: sqlite:///x.db\n"
         "scopes:\n"

@@ -1,7 +1,6 @@
 """The scenarios over HTTP, against started servers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
