@@ -142,7 +142,7 @@ def draw_history(seed: int, steps: int) -> tuple[dict[str, Policy], list[Step]]:
     history: list[Step] = []
     if random.random() < 0.3:
         history.append(_crowd(random))
-    batches, most = random.choice(((0.12, 9), (0.12, 9), (0.6, 30)))
+    batches, most = random.choice(((0.12, 9), (0.12, 9), (0.4, 14)))
     while len(history) < steps:
         die = random.random()
         if die < 0.04:

@@ -24,6 +24,12 @@ _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What the parser counts as the end of a line."""
 
 
+def _line(event: yaml.Event) -> int:
+    """Return the line that an event stands on, counted from 1."""
+    mark = event.start_mark
+    return 1 if mark is None else mark.line + 1
+
+
 def locate(text: str, environment: Mapping[str, str], faults: FaultList) -> Node:
     """Return the tree of a file, its variables filled in; what is wrong is noted in `faults`.
 
@@ -54,7 +60,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
         # The stubs leave the types of it open.
         parse = cast("Callable[..., Iterator[yaml.Event]]", yaml.parse)  # pyright: ignore[reportUnknownMemberType]
         for event in parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1
+            line = _line(event)
             yield event
     except yaml.YAMLError as error:
         raise _StopReading(*_syntax_fault(error, text)) from None
@@ -138,7 +144,7 @@ class _Builder:
         Raises:
             _StopReading: a limit is passed, or an alias or document can't be made sense of.
         """
-        self.line = event.start_mark.line + 1
+        self.line = _line(event)
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1
@@ -179,7 +185,7 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count(1, 0)
-        node = self._scalar_node(cast("str", event.value), plain=not event.style)
+        node = self._scalar_node(event.value, plain=not event.style)
         if event.tag is not None and event.tag not in _PLAIN_TAGS and event.tag != "!":
             node = self._refuse_tag(event.tag)
         if event.anchor is not None:

@@ -48,7 +48,7 @@ class Batch:
                 decision: Decision | None = self._decide(question, chance)
                 changed = changed or bool(question.writes and decision.writes)
             elif changed and glanced is not None:
-                decision = self._settle_again(question, glanced)
+                decision = self._settle_again(question, glanced, settled)
             else:
                 decision = settled
             if decision is None:
@@ -73,13 +73,16 @@ class Batch:
         if records is not None and question.writes and isinstance(decision.outcome, Returned):
             records.saw(decision.outcome.mpid, question.observation.at_ms)
 
-    def _settle_again(self, question: Question, glanced: Identity) -> Decision | None:
-        records, observation = self.working[question.pool], question.observation
-        holders = records.holders(glanced)
-        sole = records.record(holders.mpids[0]) if len(holders.mpids) == 1 and not holders.more else None
+    def _settle_again(self, question: Question, glanced: Identity, settled: Decision) -> Decision | None:
+        """Settle a question over what the batch has made of the profile; None if that is not enough any more."""
+        sole, observation = settled.record, question.observation
         if sole is None or not isinstance(observation, IdentityRequest):
             return None
-        return settle(observation, question.rules.policy, glanced, sole)
+        records = self.working[question.pool]
+        now = records.record(sole.mpid) or sole
+        if not now.holds(glanced) or any(mpid != sole.mpid for mpid in records.holders(glanced).mpids):
+            return None
+        return settle(observation, question.rules.policy, glanced, now)
 
 
 async def load_batch(store: Store, questions: Sequence[Question], activity: ActivityMemory) -> Batch:
@@ -98,11 +101,8 @@ async def load_batch(store: Store, questions: Sequence[Question], activity: Acti
         for question in questions:
             if question.pool not in working:
                 working[question.pool] = Records()
+        # What was glanced at is older, and may no longer be so: nothing else is decided over it.
         _take_over(snapshot, working, activity)
-        for question, decision in zip(questions, settled, strict=True):
-            if decision is not None and decision.record is not None:
-                # What was loaded whole is newer than what was glanced at, and stays.
-                working[question.pool].load((decision.record,))
     return Batch(questions, glanced, settled, working, snapshot)
 
 

@@ -1,0 +1,36 @@
+"""Somebody new comes with every request, with three identities, and is on the disk before the answer is out.
+
+Goal: at least a fifth of the rate of a server that does nothing. The database holds users already, so that the
+new ones' identities are put between theirs.
+"""
+
+import argparse
+from typing import Final
+
+from bench.contest import Contender, Say, contest
+from bench.load import Question
+from bench.population import Population
+from bench.report import Finding, Goal
+from bench.served import add_options as add_served_options
+from bench.served import arena, plan_of
+
+RATE_AT_LEAST: Final = 0.20
+WARM_UP_REQUESTS: Final = 20_000
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add this benchmark's options."""
+    add_served_options(parser, warm_up=WARM_UP_REQUESTS)
+    parser.add_argument("--profiles", type=int, default=1_000_000, help="users there before (%(default)s)")
+
+
+def run(options: argparse.Namespace, say: Say) -> Finding:
+    """Measure ours beside the no-op."""
+    with arena(options.cache, say) as place:
+        noop, server = place.noop(), place.ours("ours", Population(options.profiles), writes=True)
+        ours = Contender("ours", server, Question("new_profile"), "created")
+        result = contest([noop, ours], plan_of(options), say)
+        goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
+        by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
+        measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}
+    return Finding([goal], measured)

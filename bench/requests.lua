@@ -1,0 +1,105 @@
+-- Asks a server the questions of one benchmark and prints, at the end, one line of JSON about how it went.
+--
+--   wrk -s requests.lua URL -- question=known_user key=KEY seed=1 run=0123abcd profiles=1000000 look=yes
+--
+-- The identities of a seeded user are computed from its number, here and in population.py alike.
+
+local questions = {}
+local head, tail, ask
+local threads = {}
+
+local BODY = '{"client_sdk":{"platform":"web","sdk_vendor":"mparticle","sdk_version":"2.30.0"},"context":null,'
+  .. '"environment":"production","request_id":"6b2d3c1e-7d0f-4f5e-9c1b-1f2e3d4c5b6a",'
+  .. '"request_timestamp_ms":1735689600000,"previous_mpid":null,"known_identities":{%s}}'
+
+-- Spreads consecutive numbers over 31 bits. Exact in a double for numbers up to eight million.
+local function scatter(number)
+  return (number * 1103515245 + 12345) % 2147483648
+end
+
+-- A seeded user comes back: any of them, each as likely as the other.
+function questions.known_user(options)
+  local profiles = tonumber(options.profiles)
+  return function()
+    local number = math.random(1, profiles)
+    local spread = scatter(number)
+    return string.format(
+      '"customerid":"c%09d","email":"u%08x.%d@example.com","device_application_stamp":"%08x-0000-4000-8000-%012x"',
+      number, spread, number, spread, number)
+  end
+end
+
+-- Somebody nobody has seen comes. `run` is random, so that no two runs ask about the same people.
+function questions.new_profile(options)
+  local number = 0
+  return function()
+    number = number + 1
+    local spread = math.random(0, 2147483647)
+    return string.format(
+      '"customerid":"n%08x%s%d","email":"n%08x.%s.%d@example.com","device_application_stamp":"%08x-%s-%012x"',
+      spread, options.run, number, spread, options.run, number, spread, options.run, number)
+  end
+end
+
+-- A device that many anonymous profiles share comes back, alone.
+function questions.device(options)
+  local identities = string.format('"device_application_stamp":"%s"', options.stamp)
+  return function() return identities end
+end
+
+function setup(thread)
+  table.insert(threads, thread)
+end
+
+function init(args)
+  local options = {}
+  for _, argument in ipairs(args) do
+    local name, value = argument:match("^(%w+)=(.*)$")
+    if name then options[name] = value end
+  end
+  math.randomseed(tonumber(options.seed))
+  ask = questions[options.question](options)
+  head = string.format(
+    "POST /v1/identify HTTP/1.1\r\nHost: %s:%s\r\nx-mp-key: %s\r\nContent-Type: application/json\r\n"
+      .. "Accept: text/plain;charset=UTF-8\r\nContent-Length: ",
+    wrk.host, wrk.port, options.key)
+  -- Looking at every answer costs wrk time, so it is done while warming up only.
+  if options.look == "yes" then
+    statuses = {}
+    response = function(status)
+      local name = tostring(status)
+      statuses[name] = (statuses[name] or 0) + 1
+    end
+  end
+end
+
+function request()
+  local body = string.format(BODY, ask())
+  return head .. #body .. "\r\n\r\n" .. body
+end
+
+local function json_object(counts)
+  local members = {}
+  for name, count in pairs(counts) do
+    table.insert(members, string.format('"%s":%d', name, count))
+  end
+  return "{" .. table.concat(members, ",") .. "}"
+end
+
+function done(summary, latency, _)
+  local seen = {}
+  local looked = false
+  for _, thread in ipairs(threads) do
+    for name, count in pairs(thread:get("statuses") or {}) do
+      looked = true
+      seen[name] = (seen[name] or 0) + count
+    end
+  end
+  local errors = summary.errors
+  io.write(string.format(
+    '\n{"requests":%d,"duration_us":%d,"p50_us":%d,"p90_us":%d,"p99_us":%d,"max_us":%d,'
+      .. '"errors":{"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d},"statuses":%s}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(90), latency:percentile(99),
+    latency.max, errors.connect, errors.read, errors.write, errors.timeout, errors.status,
+    looked and json_object(seen) or "null"))
+end

@@ -1,0 +1,83 @@
+"""Gathers what the benchmarks over HTTP share: their options, and servers that run while they measure."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bench.contest import CONNECTIONS, Contender, Plan, Say
+from bench.load import LoadFailed, Question
+from bench.population import CROWDED_STAMP, Population
+from bench.seeding import copied, seeded
+from bench.serving import Kind, Server, serving
+from knownas.service.limits import ACTIVITY_MAX
+
+LOG_SHOWN: Final = 2_000
+"""Characters of a server's log that are told when its answers were not what they should be."""
+
+WARM_UP_REQUESTS: Final = ACTIVITY_MAX + ACTIVITY_MAX // 4
+"""Enough different users to fill the server's memory of visits, so that forgetting them is measured too."""
+
+
+def known_users(profiles: int) -> Question:
+    """A random one of the seeded users comes back, with all three identities."""
+    return Question("known_user", {"profiles": profiles})
+
+
+def crowded_device() -> Question:
+    """The device that the whole crowd shares comes back, alone."""
+    return Question("device", {"stamp": CROWDED_STAMP})
+
+
+def add_options(parser: argparse.ArgumentParser, *, warm_up: int = WARM_UP_REQUESTS) -> None:
+    """Add the options that say how long to measure and where the databases are kept."""
+    parser.add_argument("--rounds", type=int, default=7, help="rounds to measure (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=4, help="seconds of each contender's turn (%(default)s)")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS, help="connections at once (%(default)s)")
+    parser.add_argument("--warm-up", type=int, default=warm_up, help="requests before measuring (%(default)s)")
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """Return the plan that the options describe."""
+    return Plan(options.rounds, options.seconds, options.warm_up, options.connections)
+
+
+@dataclass
+class Arena:
+    """Starts servers over databases of their own, all of which end with it."""
+
+    cache: Path
+    folder: Path
+    say: Say
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def noop(self) -> Contender:
+        """Start the server that does nothing, to be asked about known users."""
+        server = self._serving(Kind.NOOP, "noop", self.folder / "none.db")
+        return Contender("noop", server, known_users(1))
+
+    def ours(self, name: str, population: Population, *, writes: bool) -> Server:
+        """Start our server over a seeded database; over a copy of it, if it will be written to."""
+        database = seeded(population, self.cache, self.say)
+        if writes:
+            database = copied(database, self.folder / f"{name}.db")
+        return self._serving(Kind.OURS, name, database)
+
+    def _serving(self, kind: Kind, name: str, database: Path) -> Server:
+        return self.stack.enter_context(serving(kind, self.folder / name, database))
+
+
+@contextmanager
+def arena(cache: Path, say: Say) -> Iterator[Arena]:
+    """Open a place for servers: a temporary folder beside the seeded databases, on the same disk."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder, ExitStack() as stack:
+        try:
+            yield Arena(cache, Path(folder), say, stack)
+        except LoadFailed:
+            for log in sorted(Path(folder).glob("*/server.log")):
+                say(f"the log of {log.parent.name} ends with: {log.read_text()[-LOG_SHOWN:] or 'nothing'}")
+            raise
