@@ -170,7 +170,10 @@ def divergence(server: Server) -> str | None:
             if written(folded) != written(decision):
                 return f"line {number} was decided as {written(decision)!r}, is folded as {written(folded)!r}: {line}"
     if server.captures_all:
-        records = folding.fold(log, server.policies)
+        try:
+            records = folding.fold(log, server.policies)
+        except folding.FoldDiverged as diverged:
+            return f"the whole log: {diverged}"
     if state(records) != state(server.records):
         return f"folded {state(records)}, live {state(server.records)}"
     return None

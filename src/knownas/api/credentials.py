@@ -18,6 +18,9 @@ from knownas.service.directory import Directory, Door
 
 PREFIX: Final = b"/identity"
 _SIGNATURE_DIGITS: Final = 64
+_BLANKS: Final = b" \t"
+"""Blanks around a header's value are none of it; the parser leaves those at its end."""
+
 _HEADERS: Final = frozenset({b"x-mp-key", b"x-mp-signature", b"date", b"authorization"})
 
 
@@ -54,11 +57,11 @@ def _authenticate(scope: Scope, body: bytes, given: Mapping[bytes, bytes], direc
         return _basic(given[b"authorization"], directory)
     if b"x-mp-key" not in given:
         return Denied.NO_CREDENTIALS
-    door = directory.door(given[b"x-mp-key"].decode("latin-1"))
+    door = directory.door(given[b"x-mp-key"].strip(_BLANKS).decode("latin-1"))
     if b"x-mp-signature" in given:
         if b"date" not in given:
             return Denied.NO_DATE
-        return _signed(scope, body, given[b"date"], given[b"x-mp-signature"], door)
+        return _signed(scope, body, given[b"date"].strip(_BLANKS), given[b"x-mp-signature"], door)
     if door is None:
         return Denied.UNKNOWN_KEY
     return door if door.input.allow_key_only else Denied.KEY_ONLY_NOT_ALLOWED

@@ -5,6 +5,7 @@ the store's `last active` follows behind: a visit is written down when the store
 After a restart, an activity is thus known to the hour.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from knownas.core.identity.record import Record
@@ -16,7 +17,7 @@ class ActivityMemory:
     """The last visits of the profiles seen lately."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, int] = {}
+        self._seen: OrderedDict[int, int] = OrderedDict()
         self._due: dict[int, int] = {}
 
     def last(self, mpid: int) -> int | None:
@@ -28,10 +29,10 @@ class ActivityMemory:
         seen = self._seen
         if seen.get(record.mpid, 0) >= at_ms:
             return
-        seen.pop(record.mpid, None)  # The oldest stand first, so that they are forgotten first.
         seen[record.mpid] = at_ms
+        seen.move_to_end(record.mpid)  # The oldest stand first, so that they are forgotten first.
         if len(seen) > ACTIVITY_MAX:
-            del seen[next(iter(seen))]
+            seen.popitem(last=False)
         if at_ms - record.active_ms >= ACTIVITY_RESOLUTION_MS and len(self._due) < TOUCHES_WAITING_MAX:
             self._due[record.mpid] = at_ms
 

@@ -72,7 +72,7 @@ class _Search:
         """Return who holds a crowded identity among the holders of the request's others, and the previous profile."""
         mpids: set[int] = set()
         for kind, value in self.wanted.items():
-            if kind in self.policy.ranked:
+            if kind in self.policy.ranked and kind is not one.type:
                 mpids.update(self.records.holders(Identity(kind, value)).mpids)
         if self.previous_mpid is not None:
             mpids.add(self.previous_mpid)

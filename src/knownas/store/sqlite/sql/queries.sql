@@ -1,13 +1,14 @@
 -- name: holders
 -- The holders of wanted identities with their records. /*wanted*/ becomes one (pool, type, value) for each.
--- A crowded identity comes as one row without a holder. CROSS JOIN keeps SQLite from scanning the big tables.
+-- A crowded identity comes as one row without a holder. CROSS JOIN keeps SQLite from scanning the big tables,
+-- and the CASE from walking through a crowd only to leave each of it out.
 WITH wanted (pool, type, value) AS (VALUES /*wanted*/)
 SELECT
     i.pool, i.type, i.value, i.identity, i.version, i.holders,
     p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
 FROM wanted AS w
 CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.value
-LEFT JOIN holding AS h ON h.identity = i.identity AND i.holders <= 16
+LEFT JOIN holding AS h ON h.identity = CASE WHEN i.holders <= 16 THEN i.identity END
 LEFT JOIN profile AS p ON p.mpid = h.mpid;
 
 -- name: crowd
