@@ -173,10 +173,10 @@ class IdSync:
         spelling = settings.error_body
         read_only = all_matches = False
         try:
-            if query:
-                read_only, all_matches = _flag(query, "read_only"), _flag(query, "return_matches")
             if target.endpoint is Endpoint.MODIFY:
                 return self._modify_question(target, door, body), False
+            if query:
+                read_only, all_matches = _flag(query, "read_only"), _flag(query, "return_matches")
             request = identity_request(target.endpoint, body, self._clock(), door.input.name)
         except Malformed as malformed:
             raise _malformed(malformed, spelling) from malformed
