@@ -79,7 +79,7 @@ def test_every_string_is_one_profile(naughty: Served) -> None:
     with client(naughty) as sender:
         for string in STRINGS:
             if _expected(string) is None:
-                answer = sender.post("/v1/search", content=_sent(string, ["email"]), auth=(KEY, SECRET))
+                answer = sender.post("/v1/identify", content=_sent(string, TYPES), auth=(KEY, SECRET))
                 made[string] = answer.json()["mpid"]
     assert len(made) > STRINGS_MIN
     assert len(set(made.values())) == len(made)

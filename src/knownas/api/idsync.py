@@ -156,9 +156,8 @@ class IdSync:
         answer = await self._ask(question)
         decision_id = answer.decision_id.encode()
         headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
-        encoded = self._encode(answer, headers, all_matches=all_matches)
         self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
-        return encoded
+        return self._encode(answer, headers, all_matches=all_matches)
 
     def _admit(self, door: Door, now: float, headers: list[Header]) -> None:
         admitted = self._throttle.admit(door.input, now)
@@ -272,8 +271,12 @@ def _outcome_name(answer: Answer) -> str:
             return "created"
         case Modified():
             return "modified"
-        case NotFound() | Refused() | Seeded():
-            return type(outcome).__name__.lower()
+        case NotFound():
+            return "not_found"
+        case Refused():
+            return "refused"
+        case Seeded():
+            raise AssertionError("IDSync never seeds")
         case _:
             assert_never(outcome)
 

@@ -3,14 +3,14 @@
 Most questions come from users who come back with nothing new, and one profile settles them (`core.identity.settle`).
 So a batch is first glanced at: the highest-ranked identity of each request is loaded. Only what that leaves open
 is loaded whole. A question that a glance settled is settled again if the batch has changed something before its
-turn; where that fails, it is asked again in the next batch.
+turn; where that fails, it is asked again in the next batch. So is one that meets a crowd which a member has left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import Decision, Returned
+from knownas.core.identity.decision import Decision, RecordWrite, Returned
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.records import Records
@@ -43,10 +43,12 @@ class Batch:
         """
         answers: list[Answer | None] = []
         changed = False
+        thinned: set[tuple[Pool, Identity]] = set()
         for question, glanced, settled in zip(self.questions, self.glanced, self.settled, strict=True):
+            decision: Decision | None
             if settled is None:
-                decision: Decision | None = self._decide(question, chance)
-                changed = changed or bool(question.writes and decision.writes)
+                decision = self._decide(question, chance, thinned)
+                changed = changed or bool(decision and question.writes and decision.writes)
             elif changed and glanced is not None:
                 decision = self._settle_again(question, glanced, settled)
             else:
@@ -58,14 +60,26 @@ class Batch:
                 answers.append(Answer(chance.decision_id(question.observation.at_ms), question, decision))
         return answers
 
-    def _decide(self, question: Question, chance: Chance) -> Decision:
-        records = self.working[question.pool]
+    def _decide(self, question: Question, chance: Chance, thinned: set[tuple[Pool, Identity]]) -> Decision | None:
+        """Decide a question that was loaded whole; None if it meets a crowd that is no longer what was loaded of it."""
+        pool, records = question.pool, self.working[question.pool]
+        if thinned and any((pool, one) in thinned for one in question.wanted().identities):
+            return None
         fresh_mpid = chance.fresh_mpid() if question.writes else NOT_MADE
         policy, observation = question.rules.policy, question.observation
         decision = decide(observation, policy, records, fresh_mpid, may_create=question.may_create)
         if question.writes:
             records.apply(decision.writes)
+            thinned.update((pool, one) for one in self._thinned(pool, decision.writes))
         return decision
+
+    def _thinned(self, pool: Pool, writes: Iterable[RecordWrite]) -> Iterator[Identity]:
+        """Yield the crowded identities that a loaded member has left: whoever moves up was not loaded."""
+        loaded = self.snapshot.pools.get(pool)
+        for one in () if loaded is None else loaded.crowded:
+            for before, after in writes:
+                if before is not None and before.holds(one) and not (after.holds(one) and after.known == before.known):
+                    yield one
 
     def _saw(self, question: Question, decision: Decision) -> None:
         """Let a visit count for the questions after it, whether or not a glance settled it."""
