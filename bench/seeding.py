@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -142,7 +141,7 @@ async def _verify(population: Population, file: Path) -> None:
 
 def _same(found: Record | None, written: Record) -> bool:
     """Whether two records are the same but for the version, which the store gives."""
-    return found is not None and replace(found, version=written.version) == written
+    return found is not None and found._replace(version=written.version) == written
 
 
 async def _decided(store: SqliteStore, identities: tuple[Identity, ...]) -> Record | None:

@@ -21,17 +21,14 @@ CUSTOMER, OTHER = IdentityType.CUSTOMER_ID, IdentityType.OTHER
 
 
 class InterruptedStore(MemoryStore):
-    """A store that lets somebody else work once, between the two loads of a batch."""
+    """A store that lets somebody else work once, between the glance of a batch and its load."""
 
     interrupt: Callable[[], Awaitable[object]] | None = None
-    _loads = 0
 
     async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
         if self.interrupt is not None:
-            self._loads += 1
-            if self._loads == 2:
-                interrupt, self.interrupt = self.interrupt, None
-                await interrupt()
+            interrupt, self.interrupt = self.interrupt, None
+            await interrupt()
         return await super().load(wanted)
 
 

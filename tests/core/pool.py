@@ -103,7 +103,7 @@ class Pool:
         """Decide an observation and keep what it changes the way a store does: under a new version."""
         fresh_mpid, self.calls = len(self.records) + 1, self.calls + 1
         decision = decide(observation, self.policy, self.records, fresh_mpid, may_create=may_create)
-        self.records.apply(RecordWrite(one.before, replace(one.after, version=self.calls)) for one in decision.writes)
+        self.records.apply(RecordWrite(one.before, one.after._replace(version=self.calls)) for one in decision.writes)
         if isinstance(decision.outcome, Returned) and observation.endpoint is not Endpoint.SEARCH:
             self.records.saw(decision.outcome.mpid, observation.at_ms)
         self.last = decision

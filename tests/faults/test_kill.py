@@ -21,7 +21,6 @@ from threading import Timer
 
 import httpx
 
-from knownas.store.port import Wanted
 from knownas.store.sqlite.store import SqliteStore
 from tests.faults.writer import POOL, Acknowledged, new_email, old_email, prepare
 from tests.served import KEY, SECRET, Served, start, stop
@@ -107,10 +106,9 @@ async def lost(database: Path, acknowledged: Sequence[Acknowledged]) -> list[str
     try:
         for first in range(0, len(acknowledged), LOOKED_UP_AT_ONCE):
             some = acknowledged[first : first + LOOKED_UP_AT_ONCE]
-            snapshot = await store.load([Wanted(POOL, [one.held for one in some])])
-            sole = snapshot.pools[POOL].sole
-            for one in some:
-                holder, profile = sole.get(one.held), await store.profile(one.mpid)
+            holders = await store.sole_holders([(POOL, one.held) for one in some])
+            for one, holder in zip(some, holders, strict=True):
+                profile = await store.profile(one.mpid)
                 if holder is None or holder.mpid != one.mpid:
                     found.append(f"{one}: looked up, it is {holder}")
                 elif profile is None or not profile.record.holds(one.held):

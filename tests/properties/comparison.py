@@ -8,7 +8,6 @@ is told are those that a scan finds.
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import assert_never
 
 from knownas.core.identity import decide as deciding
@@ -104,7 +103,7 @@ def written(decision: Decision) -> bytes:
 
 def keep(writes: Iterable[RecordWrite], records: Records, version: int) -> None:
     """Apply writes the way a store keeps them: each record under a new version."""
-    records.apply(RecordWrite(write.before, replace(write.after, version=version)) for write in writes)
+    records.apply(RecordWrite(write.before, write.after._replace(version=version)) for write in writes)
 
 
 def core_state(records: Records) -> dict[int, object]:

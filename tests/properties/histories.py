@@ -122,7 +122,7 @@ class Server:
         if decision.writes or self.captures_all:
             made = outcome.mpid if isinstance(outcome, Created | Seeded) else None
             if isinstance(observation, IdentityRequest):
-                observation = replace(observation, recency=decision.recency)
+                observation = observation._replace(recency=decision.recency)
             self.log.append(Logged(observation, self.version, made, changed=bool(decision.writes)))
             self.decisions.append(decision)
         keep(decision.writes, self.records, self.made)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from knownas.core.identity.decision import Created, Modified, Returned, Seeded
-from knownas.core.identity.kinds import IdentityType, identities, identity
+from knownas.core.identity.kinds import Identity, IdentityType, identities, identity
 from knownas.core.identity.observation import (
     Endpoint,
     Environment,
@@ -15,6 +15,7 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import Record
 from knownas.service.activity import ActivityMemory
 from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory
@@ -41,7 +42,7 @@ class Watched:
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or MemoryStore()
-        self.loads = self.commits = 0
+        self.loads = self.glances = self.commits = 0
         self.touches: list[Activity] = []
         self.refusal: StoreError | None = None
         """What each write fails with, while it is set."""
@@ -55,6 +56,11 @@ class Watched:
         self.loads += 1
         await self.open.wait()
         return await self.store.load(wanted)
+
+    async def sole_holders(self, wanted: Sequence[tuple[Pool, Identity]]) -> Sequence[Record | None]:
+        self.glances += 1
+        await self.open.wait()
+        return await self.store.sole_holders(wanted)
 
     async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
         self.commits += 1
@@ -76,7 +82,7 @@ class Watched:
 
     def forget_counts(self) -> None:
         """Count from here on."""
-        self.loads = self.commits = 0
+        self.loads = self.glances = self.commits = 0
 
 
 class Stage:

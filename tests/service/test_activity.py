@@ -75,14 +75,14 @@ def test_what_is_given_back_does_not_replace_a_later_visit() -> None:
 
 
 def test_the_visits_longest_ago_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the memory is full, the profile whose last visit came first is forgotten."""
-    monkeypatch.setattr("knownas.service.activity.ACTIVITY_MAX", 2)
+    """When the memory is full, the profiles whose last visit came first are forgotten."""
+    monkeypatch.setattr("knownas.service.activity.ACTIVITY_MAX", 16)
     memory = ActivityMemory()
 
-    for at, mpid in enumerate((1, 2, 1, 3)):
+    for at, mpid in enumerate((1, 2, *range(10, 20), 1, *range(20, 24))):
         memory.saw(record(mpid), START_MS + at)
 
-    assert [memory.last(mpid) for mpid in (1, 2, 3)] == [START_MS + 2, None, START_MS + 3]
+    assert [memory.last(mpid) for mpid in (1, 2, 23)] == [START_MS + 12, None, START_MS + 16]
 
 
 def test_due_visits_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from knownas.core.identity.observation import Endpoint, Environment
 from knownas.core.identity.policy import EnvironmentPools
 from knownas.service.directory import Directory
 from knownas.service.profiles import Profiles
-from knownas.service.question import Answer
+from knownas.service.question import Answer, Rules
 from knownas.service.receipts import rfc3339
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
@@ -68,7 +68,7 @@ async def test_known_follows_the_policy_in_force() -> None:
     """Whether a profile is known is told by today's policy, and by its last one where its scope is gone."""
     stage = Stage()
     mpid = mpid_of(await stage.answer(stage.ask(email="e")))
-    stricter = stage.rules._replace(policy=policy_of(login="customerid email", unique="customerid email"))
+    stricter = Rules(stage.rules.scope, policy_of(login="customerid email", unique="customerid email"))
 
     known = []
     for rules in ([stage.rules], [stricter], []):
@@ -194,7 +194,7 @@ async def test_a_taken_mpid_is_refused(environment: Environment) -> None:
 async def test_a_taken_mpid_of_another_scope_is_refused() -> None:
     """An MPID that names a profile of another scope is refused, and that profile stays as it is."""
     stage = Stage()
-    elsewhere = stage.rules._replace(scope="other")
+    elsewhere = Rules("other", stage.rules.policy)
     directory = Directory([stage.rules, elsewhere], [])
     profiles = Profiles(stage.store, directory, stage.resolver, stage.activity)
     await profiles.seed("other", stage.seed(("email", "e"), mpid=7))

@@ -103,7 +103,7 @@ async def test_changes_are_read_from_the_log() -> None:
 
 
 async def test_recent_decisions_are_found_until_pushed_out() -> None:
-    """A decision that changed nothing is found until as many newer ones as the limit says have pushed it out."""
+    """A decision that changed nothing is found until newer ones push it out."""
     stage = Stage()
     base = await stage.answer(stage.ask(SEARCH, customerid="nobody"))
     recent = RecentDecisions()
@@ -111,16 +111,17 @@ async def test_recent_decisions_are_found_until_pushed_out() -> None:
     def numbered(number: int) -> Answer:
         return base._replace(decision_id=f"{number:032x}")
 
-    for number in range(RECENT_DECISIONS_MAX):
+    for number in range(RECENT_DECISIONS_MAX * 7 // 8):
         recent.add(numbered(number))
     found = recent.find(f"{0:032x}")
-    recent.add(numbered(RECENT_DECISIONS_MAX))
+    for number in range(RECENT_DECISIONS_MAX * 7 // 8, RECENT_DECISIONS_MAX):
+        recent.add(numbered(number))
 
     assert found is not None
     assert (found.decision_id, found.touched) == (f"{0:032x}", ())
     assert recent.find(f"{0:032x}") is None
-    assert recent.find(f"{1:032x}") is not None
-    assert recent.find(f"{RECENT_DECISIONS_MAX:032x}") is not None
+    assert recent.find(f"{RECENT_DECISIONS_MAX // 4:032x}") is not None
+    assert recent.find(f"{RECENT_DECISIONS_MAX - 1:032x}") is not None
 
 
 async def test_the_resolver_remembers_what_changed_nothing() -> None:

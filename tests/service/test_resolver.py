@@ -58,8 +58,8 @@ async def test_questions_in_flight_are_one_batch() -> None:
     assert len(await stage.log()) == 20
 
 
-async def test_returning_users_in_flight_are_one_load() -> None:
-    """Twenty users who come back together cost one load and no commit."""
+async def test_returning_users_in_flight_are_one_glance() -> None:
+    """Twenty users who come back together cost one glance, no load and no commit."""
     stage = Stage()
     asked = [stage.ask(LOGIN, customerid=f"c-{number}") for number in range(20)]
     made = await stage.together(*asked)
@@ -68,7 +68,7 @@ async def test_returning_users_in_flight_are_one_load() -> None:
     back = await stage.together(*asked)
 
     assert list(map(mpid_of, back)) == list(map(mpid_of, made))
-    assert (stage.store.loads, stage.store.commits) == (1, 0)
+    assert (stage.store.glances, stage.store.loads, stage.store.commits) == (1, 0, 0)
 
 
 async def test_a_batch_has_a_limit() -> None:
@@ -161,7 +161,7 @@ async def test_a_question_before_a_change_does_not_see_it() -> None:
 
 
 async def test_a_returning_user_costs_no_commit() -> None:
-    """A known user who comes back with nothing new costs one load, no commit, and no line of the log."""
+    """A known user who comes back with nothing new costs one glance, no commit, and no line of the log."""
     stage = Stage()
     made = await stage.answer(stage.ask(LOGIN, customerid="c", email="e"))
     log = await stage.log()
@@ -172,7 +172,7 @@ async def test_a_returning_user_costs_no_commit() -> None:
 
     assert mpid_of(back) == mpid_of(made)
     assert not back.changed
-    assert (stage.store.loads, stage.store.commits, stage.store.touches) == (1, 0, [])
+    assert (stage.store.glances, stage.store.loads, stage.store.commits, stage.store.touches) == (1, 0, 0, [])
     assert await stage.log() == log
 
 

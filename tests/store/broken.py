@@ -57,7 +57,7 @@ class Trimming(MemoryStore):
     @staticmethod
     def _trimmed(record: Record) -> Record:
         cut = {kind: tuple(value[:255] for value in values) for kind, values in record.identities.items()}
-        return replace(record, identities=cut)
+        return record._replace(identities=cut)
 
 
 class Sorting(MemoryStore):
@@ -68,14 +68,14 @@ class Sorting(MemoryStore):
 
     @staticmethod
     def _sorted(record: Record) -> Record:
-        return replace(record, identities={kind: tuple(sorted(held)) for kind, held in record.identities.items()})
+        return record._replace(identities={kind: tuple(sorted(held)) for kind, held in record.identities.items()})
 
 
 class DroppingCarried(MemoryStore):
     """Forgets what a record carries."""
 
     async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
-        return await super().commit(snapshot, rewritten(commit, lambda record: replace(record, carried={})))
+        return await super().commit(snapshot, rewritten(commit, lambda record: record._replace(carried={})))
 
 
 class Unchecked(MemoryStore):
@@ -222,15 +222,11 @@ class Crowdless(MemoryStore):
 class FirstOfSeveral(MemoryStore):
     """Takes the first holder for the only one."""
 
-    async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
-        snapshot = await super().load(wanted)
-        assert isinstance(snapshot, MemorySnapshot)
-        pools = dict(snapshot.pools)
-        for (pool, one), mpids in snapshot.holders.items():
-            first = next((record for record in pools[pool].records if record.mpid in mpids), None)
-            if first is not None:
-                pools[pool] = replace(pools[pool], sole={**pools[pool].sole, one: first})
-        return replace(snapshot, pools=pools)
+    async def sole_holders(self, wanted: Sequence[tuple[Pool, Identity]]) -> Sequence[Record | None]:
+        holders = [sorted(self._holders(pool, identity)) for pool, identity in wanted]
+        return [
+            self._record(pool, mpids[0]) if mpids else None for (pool, _), mpids in zip(wanted, holders, strict=True)
+        ]
 
 
 class OldestFirst(MemoryStore):
@@ -249,7 +245,7 @@ class Rewinding(MemoryStore):
             for state in self._pools.values():
                 record = state.records.record(activity.mpid)
                 if record is not None:
-                    state.records.replace(replace(record, active_ms=activity.at_ms))
+                    state.records.replace(record._replace(active_ms=activity.at_ms))
 
 
 class Backwards(MemoryStore):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -121,7 +120,7 @@ class World:
 
 async def records_in(store: Store, pool: Pool) -> dict[int, Record]:
     """Return all records of a pool, without their versions, which are the store's own affair."""
-    return {one.mpid: replace(one, version=0) for one in await store.records(pool, None, EVERYTHING)}
+    return {one.mpid: one._replace(version=0) for one in await store.records(pool, None, EVERYTHING)}
 
 
 async def fold_differs(store: Store, pool: Pool) -> list[str]:
@@ -134,7 +133,7 @@ async def fold_differs(store: Store, pool: Pool) -> list[str]:
     there = await records_in(store, pool)
     differences = [f"{mpid}: only in the fold or the records" for mpid in folded.keys() ^ there.keys()]
     for mpid in folded.keys() & there.keys():
-        was, now = replace(folded[mpid], version=0), there[mpid]
-        if was.active_ms > now.active_ms or replace(was, active_ms=now.active_ms) != now:
+        was, now = folded[mpid]._replace(version=0), there[mpid]
+        if was.active_ms > now.active_ms or was._replace(active_ms=now.active_ms) != now:
             differences.append(f"{mpid}: folded {was}, kept {now}")
     return differences

@@ -47,7 +47,7 @@ async def read_body(receive: Receive, headers: Sequence[Header], given: Mapping[
     """
     if header_bytes(headers) > HEADER_BYTES_MAX:
         raise BodyRefused(431, "headers_too_long", f"All headers together may have {HEADER_BYTES_MAX} bytes.")
-    if int(given.get(b"content-length", b"0")) > BODY_BYTES_MAX:
+    if b"content-length" in given and int(given[b"content-length"]) > BODY_BYTES_MAX:
         raise _too_long()
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -57,7 +57,9 @@ async def read_body(receive: Receive, headers: Sequence[Header], given: Mapping[
         body = await _read_rest(receive, body)
     elif len(body) > BODY_BYTES_MAX:
         raise _too_long()
-    encoding = given.get(b"content-encoding", b"identity").strip().lower()
+    if b"content-encoding" not in given:
+        return body
+    encoding = given[b"content-encoding"].strip().lower()
     if encoding in (b"", b"identity"):
         return body
     if encoding == b"gzip":

@@ -153,7 +153,10 @@ class IdSync:
             exceeded = self._throttle.admit_identities(door.input, question.observation.identities, now)
             if exceeded is not None:
                 raise _too_many(exceeded)
-        answer = await self._ask(question)
+        try:
+            answer = await self._resolver.submit(question)
+        except (Overloaded, StoreError) as error:
+            raise _unavailable(error, question.rules.policy.settings.error_body) from error
         decision_id = answer.decision_id.encode()
         headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
         self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
@@ -191,24 +194,6 @@ class IdSync:
         moves = door.input.allow_unique_moves
         request = modify_request(target.mpid, body, self._clock(), door.input.name, stamp=stamp, moves=moves)
         return door.rules.ask(request)
-
-    async def _ask(self, question: Question) -> Answer:
-        spelling = question.rules.policy.settings.error_body
-        try:
-            return await self._resolver.submit(question)
-        except Overloaded as overloaded:
-            wait = ((b"retry-after", b"1"),)
-            sentence = "The server is busy; try again in a moment."
-            raise _Refusal(503, "overloaded", INTERNAL_ERROR, sentence, wait, spelling) from overloaded
-        except StoreUnavailable as error:
-            log.warning("store: %s", error)
-            wait = ((b"retry-after", b"1"),)
-            sentence = "The store does not answer; try again in a moment."
-            raise _Refusal(503, error.code, INTERNAL_ERROR, sentence, wait, spelling) from error
-        except StoreError as error:
-            log.exception("store")
-            sentence = "The store could not keep the change; nothing was changed."
-            raise _Refusal(500, error.code, INTERNAL_ERROR, sentence, (), spelling) from error
 
     def _encode(self, answer: Answer, headers: list[Header], *, all_matches: bool) -> bytes:
         policy = answer.question.rules.policy
@@ -252,11 +237,26 @@ def _identity_answer(
 def _matched_identities(request: IdentityRequest, record: Record, *, all_matches: bool) -> dict[str, str]:
     """Return the request's identities that are on the profile: devices only if nothing else is; idsync §4.2."""
     held = record.identities
-    matched: dict[str, str] = {kind: value for kind, value in request.identities if value in held.get(kind, ())}
-    if all_matches or DEVICE_TYPES.isdisjoint(matched):
-        return matched
-    users = {name: value for name, value in matched.items() if name not in DEVICE_TYPES}
-    return users or matched
+    users: dict[str, str] = {}
+    devices: dict[str, str] = {}
+    for kind, value in request.identities:
+        if kind in held and value in held[kind]:
+            (devices if kind in DEVICE_TYPES else users)[kind] = value
+    return {**users, **devices} if all_matches or not users else users
+
+
+def _unavailable(error: Overloaded | StoreError, spelling: ErrorBody) -> _Refusal:
+    match error:
+        case Overloaded():
+            reason, sentence = "overloaded", "The server is busy; try again in a moment."
+        case StoreUnavailable():
+            log.warning("store: %s", error)
+            reason, sentence = error.code, "The store does not answer; try again in a moment."
+        case _:
+            log.error("store", exc_info=error)
+            sentence = "The store could not keep the change; nothing was changed."
+            return _Refusal(500, error.code, INTERNAL_ERROR, sentence, (), spelling)
+    return _Refusal(503, reason, INTERNAL_ERROR, sentence, ((b"retry-after", b"1"),), spelling)
 
 
 def _outcome_name(answer: Answer) -> str:

@@ -1,7 +1,6 @@
 """Decodes the bodies of IDSync into observations (idsync §4.2, §4.3)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,7 +16,7 @@ class IdentifyBody(msgspec.Struct, frozen=True):
     """The body of identify, login, logout and search. Members that decide nothing are passed over."""
 
     environment: Environment
-    known_identities: msgspec.Raw
+    known_identities: dict[str, str | None]
     previous_mpid: str | int | None = None
 
 
@@ -74,9 +73,9 @@ Body = TypeVar("Body")
 
 NAME_CHARACTERS_SHOWN: Final = 64
 _IDENTIFY: Final = msgspec.json.Decoder(IdentifyBody)
-_IDENTITIES: Final = msgspec.json.Decoder(dict[str, str | None])
 _MODIFY: Final = msgspec.json.Decoder(ModifyBody)
 _NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.IDSYNC)
+_QUOTED: Final[Mapping[str, bytes]] = {name: f'"{name}"'.encode() for name in _NAMES}
 _IDENTIFY_MEMBERS: Final = ("environment", "known_identities", "previous_mpid")
 
 
@@ -89,50 +88,51 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
         Malformed: it is not JSON, a member is missing or wrong, a name or value can't be an identity.
     """
     decoded = _decode(_IDENTIFY, body)
-    raw = bytes(decoded.known_identities)
-    given = _decode(_IDENTITIES, raw)
-    plain = b"\\" not in body
-    if not (plain and _each_key_once(body, raw, given)):
+    given = decoded.known_identities
+    identities: list[Identity] = []
+    for name, value in given.items():
+        kind = _NAMES.get(name)
+        if kind is None:
+            raise _unknown_type(name)
+        if value:
+            identities.append(Identity(kind, value))
+    plain = b"\\" not in body and body.isascii()
+    if not (plain and _each_key_once(body, given)):
         _refuse_repeated_keys(body, lambda body: names_twice(body, _IDENTIFY_MEMBERS, "known_identities"))
-    if not given.keys() <= _NAMES.keys():
-        raise _unknown_type(next(name for name in given if name not in _NAMES))
-    identities = sorted([Identity(_NAMES[name], value) for name, value in given.items() if value])
-    # Without an escape and outside ASCII's range nothing forbidden can stand in a value; its length is left.
-    if not (plain and raw.isascii() and len(raw) <= IDENTITY_VALUE_CHARACTERS_MAX):
-        _refuse_faults(identities)
+    for one in identities:
+        # Without an escape and outside ASCII's range nothing forbidden can stand in a value; its length is left.
+        if not plain or len(one.value) > IDENTITY_VALUE_CHARACTERS_MAX:
+            _refuse_fault(one)
     if len(identities) > 1:
+        identities.sort()
         _refuse_two_spellings(identities)
     return IdentityRequest(
         endpoint, at_ms, decoded.environment, source, tuple(identities), _previous_mpid(decoded.previous_mpid)
     )
 
 
-def _each_key_once(body: bytes, raw: bytes, given: Mapping[str, str | None]) -> bool:
-    """Whether a body without escapes surely repeats no key of ours.
-
-    A key that stands twice makes its quoted bytes stand twice. In the identities, which hold nothing but strings
-    and null, a repeated key makes more quotes than the decoded ones explain: two a key and two a string.
-    """
-    quotes = 4 * len(given) - 2 * list(given.values()).count(None)
-    return (
-        raw.count(b'"') == quotes
-        and body.count(b'"environment"') == 1
-        and body.count(b'"known_identities"') == 1
-        and body.count(b'"previous_mpid"') <= 1
-    )
+def _each_key_once(body: bytes, given: Iterable[str]) -> bool:
+    """Whether a body without escapes surely repeats no key of ours: one that stands twice is there twice in quotes."""
+    count = body.count
+    for name in given:
+        if count(_QUOTED[name]) > 1:
+            return False
+    return count(b'"environment"') == 1 and count(b'"known_identities"') == 1 and count(b'"previous_mpid"') <= 1
 
 
-def _refuse_faults(identities: Iterable[Identity]) -> None:
-    for kind, value in identities:
-        fault = value_fault(value)
-        if fault is not None:
-            raise Malformed("invalid_identity", f"{kind.value}: {fault}.")
+def _refuse_fault(one: Identity) -> None:
+    fault = value_fault(one.value)
+    if fault is not None:
+        raise Malformed("invalid_identity", f"{one.type.value}: {fault}.")
 
 
 def _refuse_two_spellings(identities: Sequence[Identity]) -> None:
-    for one, following in pairwise(identities):
-        if one.type is following.type:
-            raise Malformed("identity_type_twice", f"Two spellings of {one.type.value} name the same identity type.")
+    """Refuse two names of one type, which stand next to each other when sorted."""
+    last = None
+    for kind, _ in identities:
+        if kind is last:
+            raise Malformed("identity_type_twice", f"Two spellings of {kind.value} name the same identity type.")
+        last = kind
 
 
 def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bool, moves: bool) -> ModifyRequest:

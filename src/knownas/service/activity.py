@@ -5,10 +5,10 @@ the store's `last active` follows behind: a visit is written down when the store
 After a restart, an activity is thus known to the hour.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 
 from knownas.core.identity.record import Record
+from knownas.service.lately import Lately
 from knownas.service.limits import ACTIVITY_MAX, ACTIVITY_RESOLUTION_MS, TOUCHES_WAITING_MAX
 from knownas.store.port import Activity
 
@@ -17,22 +17,22 @@ class ActivityMemory:
     """The last visits of the profiles seen lately."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[int, int] = OrderedDict()
+        self._seen: Lately[int, int] = Lately(ACTIVITY_MAX)
         self._due: dict[int, int] = {}
+        self._latest_ms = 0
 
     def last(self, mpid: int) -> int | None:
         """Return when a profile was last seen, if that is remembered."""
-        return self._seen.get(mpid)
+        return self._seen.find(mpid)
 
     def saw(self, record: Record, at_ms: int) -> None:
         """Remember a visit. `record` is the profile as stored."""
-        seen = self._seen
-        if seen.get(record.mpid, 0) >= at_ms:
+        if at_ms >= self._latest_ms:
+            self._latest_ms = at_ms
+        elif (self.last(record.mpid) or 0) > at_ms:
+            # Clocks seldom go back, so that it is seldom looked up.
             return
-        seen[record.mpid] = at_ms
-        seen.move_to_end(record.mpid)  # The oldest stand first, so that they are forgotten first.
-        if len(seen) > ACTIVITY_MAX:
-            seen.popitem(last=False)
+        self._seen.note(record.mpid, at_ms)
         if at_ms - record.active_ms >= ACTIVITY_RESOLUTION_MS and len(self._due) < TOUCHES_WAITING_MAX:
             self._due[record.mpid] = at_ms
 

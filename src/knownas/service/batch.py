@@ -19,7 +19,7 @@ from knownas.core.identity.story import NOT_MADE
 from knownas.service.activity import ActivityMemory
 from knownas.service.chance import Chance
 from knownas.service.question import Answer, Question
-from knownas.store.port import Pool, Snapshot, Store, Wanted
+from knownas.store.port import Pool, Snapshot, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,26 @@ class Batch:
     """Questions with what they are decided over.
 
     `glanced` has for each question the identity to glance at, `settled` the decision that this came to; both are
-    None for a question that was loaded whole. What is written rests on `snapshot`, from which those were loaded.
+    None for a question that was loaded whole. What is written rests on `snapshot`, from which those were loaded; it is
+    None, and nothing will be written, if there are none.
     """
 
     questions: Sequence[Question]
     glanced: Sequence[Identity | None]
     settled: Sequence[Decision | None]
     working: dict[Pool, Records]
-    snapshot: Snapshot
+    snapshot: Snapshot | None
 
     def decide(self, chance: Chance) -> list[Answer | None]:
         """Decide each question over the records as those before it have left them.
 
         None stands for one that can't be decided over what was loaded.
         """
+        if self.snapshot is None:
+            return [
+                None if settled is None else Answer(chance.decision_id(question.observation.at_ms), question, settled)
+                for question, settled in zip(self.questions, self.settled, strict=True)
+            ]
         answers: list[Answer | None] = []
         changed = False
         thinned: set[tuple[Pool, Identity]] = set()
@@ -56,7 +62,8 @@ class Batch:
             if decision is None:
                 answers.append(None)
             else:
-                self._saw(question, decision)
+                if self.working:
+                    self._saw(question, decision)
                 answers.append(Answer(chance.decision_id(question.observation.at_ms), question, decision))
         return answers
 
@@ -75,7 +82,7 @@ class Batch:
 
     def _thinned(self, pool: Pool, writes: Iterable[RecordWrite]) -> Iterator[Identity]:
         """Yield the crowded identities that a loaded member has left: whoever moves up was not loaded."""
-        loaded = self.snapshot.pools.get(pool)
+        loaded = None if self.snapshot is None else self.snapshot.pools.get(pool)
         for one in () if loaded is None else loaded.crowded:
             for before, after in writes:
                 if before is not None and before.holds(one) and not (after.holds(one) and after.known == before.known):
@@ -102,31 +109,21 @@ class Batch:
 async def load_batch(store: Store, questions: Sequence[Question], activity: ActivityMemory) -> Batch:
     """Load what deciding the questions takes, in one round trip or two."""
     glanced = [glance(question.observation, question.rules.policy) for question in questions]
-    first = [Wanted(question.pool, (one,)) for question, one in zip(questions, glanced, strict=True) if one is not None]
-    snapshot = await store.load(first)
-    settled = [
-        None if one is None else _settle(question, one, snapshot)
-        for question, one in zip(questions, glanced, strict=True)
-    ]
-    working: dict[Pool, Records] = {}
+    settled: list[Decision | None] = [None] * len(questions)
+    glances = [(place, one) for place, one in enumerate(glanced) if one is not None]
+    sole_holders = await store.sole_holders([(questions[place].pool, one) for place, one in glances])
+    for (place, one), sole in zip(glances, sole_holders, strict=True):
+        observation = questions[place].observation
+        if sole is not None and isinstance(observation, IdentityRequest):
+            settled[place] = settle(observation, questions[place].rules.policy, one, sole)
     rest = [question.wanted() for question, one in zip(questions, settled, strict=True) if one is None]
-    if rest:
-        snapshot = await store.load(rest)
-        for question in questions:
-            if question.pool not in working:
-                working[question.pool] = Records()
-        # What was glanced at is older, and may no longer be so: nothing else is decided over it.
-        _take_over(snapshot, working, activity)
+    if not rest:
+        return Batch(questions, glanced, settled, {}, None)
+    snapshot = await store.load(rest)
+    working = {pool: Records() for pool in {question.pool for question in questions}}
+    # What was glanced at is older, and may no longer be so: nothing else is decided over it.
+    _take_over(snapshot, working, activity)
     return Batch(questions, glanced, settled, working, snapshot)
-
-
-def _settle(question: Question, glanced: Identity, snapshot: Snapshot) -> Decision | None:
-    loaded = snapshot.pools.get(question.pool)
-    sole = None if loaded is None else loaded.sole.get(glanced)
-    observation = question.observation
-    if sole is None or not isinstance(observation, IdentityRequest):
-        return None
-    return settle(observation, question.rules.policy, glanced, sole)
 
 
 def _take_over(snapshot: Snapshot, working: dict[Pool, Records], activity: ActivityMemory) -> None:

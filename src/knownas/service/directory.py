@@ -1,7 +1,7 @@
 """Knows who may ask what: the inputs by their keys, each with its workspace and the rules of its scope."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from knownas.config.values import Configuration, Input, ProtectionLevel, Workspace
@@ -18,17 +18,17 @@ class Door:
     input: Input
     workspace: Workspace
     rules: Rules
+    limited: bool = field(init=False)
+    """Whether it has a rate limit at all."""
+    may_create: bool = field(init=False)
+    """Whether its requests may make profiles; idsync §5.4."""
 
-    @property
-    def limited(self) -> bool:
-        """Whether it has a rate limit at all."""
+    def __post_init__(self) -> None:
         limits = self.input.limits
-        return limits.requests_per_second is not None or limits.per_identity_per_second is not None
-
-    @property
-    def may_create(self) -> bool:
-        """Whether its requests may make profiles; idsync §5.4."""
-        return self.input.protection_level is not ProtectionLevel.ONLY_UPDATE_PROFILES
+        limited = limits.requests_per_second is not None or limits.per_identity_per_second is not None
+        object.__setattr__(self, "limited", limited)
+        may_create = self.input.protection_level is not ProtectionLevel.ONLY_UPDATE_PROFILES
+        object.__setattr__(self, "may_create", may_create)
 
 
 class Directory:

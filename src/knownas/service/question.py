@@ -1,6 +1,6 @@
 """Holds what the resolver is asked and what it answers."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Decision
 from knownas.core.identity.kinds import Identity
@@ -16,22 +16,26 @@ from knownas.core.identity.policy import EnvironmentPools, LogoutLoginIds, Polic
 from knownas.store.port import Pool, Wanted
 
 
-class Rules(NamedTuple):
+class Rules:
     """An identity scope at work: its name and the policy version in force."""
 
-    scope: str
-    policy: Policy
+    __slots__ = ("_pools", "policy", "scope")
+
+    def __init__(self, scope: str, policy: Policy) -> None:
+        self.scope: Final = scope
+        self.policy: Final = policy
+        shared = policy.settings.environment_pools is EnvironmentPools.SHARED
+        self._pools: Final = {one: Pool(scope, "" if shared else one) for one in Environment}
 
     def pool(self, environment: Environment) -> Pool:
         """Return the pool of an environment; all share one where the policy says so."""
-        shared = self.policy.settings.environment_pools is EnvironmentPools.SHARED
-        return Pool(self.scope, "" if shared else environment)
+        return self._pools[environment]
 
     def ask(
         self, observation: Observation, *, may_create: bool = True, writes: bool = True, remembered: bool = True
     ) -> "Question":
         """Return the question whether and how an observation is answered under these rules."""
-        return Question(self, observation, self.pool(observation.environment), may_create, writes, remembered)
+        return Question(self, observation, self._pools[observation.environment], may_create, writes, remembered)
 
 
 class Question(NamedTuple):

@@ -1,6 +1,5 @@
 """Writes decisions down for the log, and shows them to people and programs."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from knownas.core.identity.document import Document, decision_document, observat
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.story import story_of_document
+from knownas.service.lately import Lately
 from knownas.service.limits import RECENT_DECISIONS_MAX
 from knownas.service.question import Answer
 from knownas.store.port import LogEntry
@@ -26,7 +26,7 @@ def log_entry(answer: Answer) -> LogEntry:
     """Write an answer down as the log keeps it."""
     decision, observation = answer.decision, answer.question.observation
     if decision.recency and isinstance(observation, IdentityRequest):
-        observation = replace(observation, recency=decision.recency)
+        observation = observation._replace(recency=decision.recency)
     outcome = decision.outcome
     return LogEntry(
         decision_id=answer.decision_id,
@@ -84,20 +84,18 @@ def rfc3339(at_ms: int) -> str:
 
 
 class RecentDecisions:
-    """The latest decisions that changed nothing: kept in memory, the oldest forgotten first."""
+    """The latest decisions that changed nothing: kept in memory, the older forgotten first."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._answers: Lately[str, Answer] = Lately(RECENT_DECISIONS_MAX)
 
     def add(self, answer: Answer) -> None:
         """Keep an answer for a while."""
-        self._answers[answer.decision_id] = answer
-        if len(self._answers) > RECENT_DECISIONS_MAX:
-            self._answers.popitem(last=False)
+        self._answers.note(answer.decision_id, answer)
 
     def find(self, decision_id: str) -> LogEntry | None:
         """Return a recent decision as if it had been logged."""
-        answer = self._answers.get(decision_id)
+        answer = self._answers.find(decision_id)
         if answer is None:
             return None
         return replace(log_entry(answer), touched=())

@@ -149,8 +149,12 @@ class Resolver:
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             batch = await load_batch(self._store, questions, self._activity)
             answers = batch.decide(self._chance)
-            commit = self._commit_of(answers)
-            if commit is None or isinstance(await self._store.commit(batch.snapshot, commit), Committed):
+            commit = None if batch.snapshot is None else self._commit_of(answers)
+            if (
+                commit is None
+                or batch.snapshot is None
+                or isinstance(await self._store.commit(batch.snapshot, commit), Committed)
+            ):
                 self._note(answers, commit)
                 return answers
             pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
@@ -207,15 +211,19 @@ class Resolver:
         if commit is not None:
             self._captured.clear()
         for answer in answers:
-            if answer is None or answer.changed:
+            if answer is None:
                 continue
-            if answer.question.remembered:
+            _, question, decision = answer
+            if question.writes and decision.writes:
+                continue
+            if question.remembered:
                 self._recent.add(answer)
-            if commit is None and self._captures(answer):
+            if not question.writes:
+                continue
+            if commit is None and question.rules.policy.settings.capture is Capture.ALL:
                 self._capture(log_entry(answer))
-            record = answer.decision.record
-            if record is not None and answer.question.writes and isinstance(answer.decision.outcome, Returned):
-                self._activity.saw(record, answer.question.observation.at_ms)
+            if decision.record is not None and isinstance(decision.outcome, Returned):
+                self._activity.saw(decision.record, question.observation.at_ms)
         if self._captured or self._activity.due:
             self._plan_flush()
 

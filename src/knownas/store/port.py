@@ -11,8 +11,8 @@ a unique constraint of its own.
 An adapter compares values byte by byte, whatever the database's collation; it never normalises. Text that is a
 valid identity (`core.identity.kinds.identity`) comes back as it went in.
 
-All methods are called from one event loop. `load`, `commit` and `touch` are never called while another of them is
-under way; the others may be, at any time. Every method raises only `store.errors`.
+All methods are called from one event loop. `load`, `sole_holders`, `commit` and `touch` are never called while
+another of them is under way; the others may be, at any time. Every method raises only `store.errors`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -44,13 +44,11 @@ class Loaded:
     """What one pool holds of what was wanted.
 
     `records` are the considered holders of the wanted identities (`core.identity.records.Holders` says which
-    these are) and the wanted profiles that exist in this pool. `crowded` are the identities with more holders,
-    `sole` has the holder of each wanted identity that sits on one profile alone.
+    these are) and the wanted profiles that exist in this pool. `crowded` are the identities with more holders.
     """
 
     records: Collection[Record]
     crowded: Sequence[Identity]
-    sole: Mapping[Identity, Record] = field(default_factory=dict[Identity, Record])
 
 
 class Snapshot(Protocol):
@@ -154,6 +152,13 @@ class Store(Protocol):
 
     async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
         """Load what the requests of a batch need, as of one moment. Sees every acknowledged commit."""
+        ...
+
+    async def sole_holders(self, wanted: Sequence[tuple[Pool, Identity]]) -> Sequence[Record | None]:
+        """Return for each identity the record of the profile that alone holds it; None if nobody does, or several.
+
+        Sees every acknowledged commit. Nothing can be committed that rests on it.
+        """
         ...
 
     async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:

@@ -3,8 +3,6 @@
 Random histories are folded in `tests/properties`; what was found there once stands here in its smallest form.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from knownas.core.history.fold import FoldDiverged, Logged, fold, fold_line
@@ -40,7 +38,7 @@ class Server(Pool):
         outcome, recency = self.decision.outcome, self.decision.recency
         made = outcome.mpid if isinstance(outcome, Created | Seeded) else None
         if isinstance(observation, IdentityRequest):
-            observation = replace(observation, recency=recency)
+            observation = observation._replace(recency=recency)
         self.log.append(Logged(observation, self.policy.version, made, bool(self.decision.writes)))
 
     def restart(self) -> None:

@@ -5,7 +5,6 @@ immutable type that is set already, a unique value that somebody else holds, the
 record. What stands outside the priority is carried: the profile knows it, no lookup uses it.
 """
 
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Change, ChangeKind, RecordWrite, Skip, SkippedIdentity
@@ -67,8 +66,7 @@ def learn(
             size += 1
     if not added and not is_new:
         return Learnt(record, skipped=tuple(skipped))
-    after = replace(
-        record,
+    after = record._replace(
         identities=identities,
         carried=carried,
         known=is_known(identities, policy),

@@ -7,7 +7,7 @@ ignored; and so a type that may hold a limited number of values gives up its old
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from knownas.core.identity.decision import (
     Change,
@@ -48,13 +48,13 @@ class _Draft:
 
     def add(self, record: Record, one: Identity) -> Record:
         if one.type in self.policy.ranked:
-            return self._put(replace(record, identities=with_value(record.identities, one)))
-        return self._put(replace(record, carried=with_value(record.carried, one)))
+            return self._put(record._replace(identities=with_value(record.identities, one)))
+        return self._put(record._replace(carried=with_value(record.carried, one)))
 
     def remove(self, record: Record, one: Identity) -> Record:
         if one.type in self.policy.ranked:
-            return self._put(replace(record, identities=without_value(record.identities, one)))
-        return self._put(replace(record, carried=without_value(record.carried, one)))
+            return self._put(record._replace(identities=without_value(record.identities, one)))
+        return self._put(record._replace(carried=without_value(record.carried, one)))
 
     def _put(self, record: Record) -> Record:
         self.now[record.mpid] = record
@@ -97,7 +97,7 @@ def _writes(draft: _Draft, records: Records, request: ModifyRequest) -> Iterable
             # Losing a value is nothing that its profile did: only the modified one was active.
             active_ms = max(request.at_ms, before.active_ms) if mpid == request.mpid else before.active_ms
             known = is_known(after.identities, draft.policy)
-            yield RecordWrite(before, replace(after, known=known, active_ms=active_ms))
+            yield RecordWrite(before, after._replace(known=known, active_ms=active_ms))
 
 
 def _apply(change: IdentityChange, request: ModifyRequest, draft: _Draft) -> Refused | None:

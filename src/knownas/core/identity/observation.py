@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.limits import MODIFY_CHANGES_MAX
@@ -31,9 +32,8 @@ Recency = tuple[tuple[int, int], ...]
 """MPIDs with the time each was last active, in Unix milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityRequest:
-    """An identify, login, logout or search.
+class IdentityRequest(NamedTuple):
+    """An identify, login, logout or search (`RESOLVING`).
 
     `identities` are in canonical order, one value a type, empty ones already dropped (idsync §3.2 step 1).
     `recency` is what the resolver knew of the candidates' activity where that could decide: visits that change
@@ -47,10 +47,6 @@ class IdentityRequest:
     identities: tuple[Identity, ...]
     previous_mpid: int | None = None
     recency: Recency = ()
-
-    def __post_init__(self) -> None:
-        if self.endpoint not in RESOLVING:
-            raise ValueError(f"{self.endpoint} is not a request for identities")
 
 
 @dataclass(frozen=True, slots=True)

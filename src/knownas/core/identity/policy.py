@@ -221,6 +221,11 @@ class Policy:
         return self.priority
 
     @cached_property
+    def places(self) -> Mapping[IdentityType, int]:
+        """The place of each type in the ranking, from 0."""
+        return {kind: place for place, kind in enumerate(self.ranking)}
+
+    @cached_property
     def ranked(self) -> frozenset[IdentityType]:
         """The types that can be on an identity record."""
         return frozenset(self.ranking)

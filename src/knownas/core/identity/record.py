@@ -1,8 +1,7 @@
 """Holds what an identity record is: the identities by which one profile can be looked up now (idsync §1.3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.policy import Policy
@@ -28,8 +27,7 @@ def valid_mpid(number: int) -> int | None:
     return number if number != 0 and MPID_MIN <= number <= MPID_MAX else None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One profile as identity resolution sees it.
 
     `identities` are those of the policy's ranking: the profile can be looked up by them. `carried` are the

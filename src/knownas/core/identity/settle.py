@@ -23,11 +23,13 @@ def glance(observation: Observation, policy: Policy) -> Identity | None:
     endpoint = observation.endpoint
     if endpoint is not Endpoint.IDENTIFY and endpoint is not Endpoint.LOGIN:
         return None
-    wanted = dict(observation.identities)
-    for kind in policy.ranking:
-        if kind in wanted:
-            return Identity(kind, wanted[kind])
-    return None
+    places, found = policy.places, None
+    best = len(places)
+    for one in observation.identities:
+        place = places.get(one.type, best)
+        if place < best:
+            best, found = place, one
+    return found
 
 
 def settle(request: IdentityRequest, policy: Policy, glanced: Identity, sole: Record) -> Decision | None:

@@ -1,7 +1,6 @@
 """Makes the pools, records and commits that the promises are tested with, and reads records back."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
@@ -38,7 +37,7 @@ def record(mpid: int, held: Held, *, active_ms: int = START_MS, known: bool | No
 
 def plain(one: Record) -> Record:
     """Return a record without its version, which is the store's own affair."""
-    return replace(one, version=0)
+    return one._replace(version=0)
 
 
 def entry(pool: Pool = SHOP, touched: Iterable[int] = (), decision_id: str | None = None) -> LogEntry:
@@ -66,13 +65,13 @@ def commit_of(
 
 def new(one: Record) -> RecordWrite:
     """Make the write of a new profile."""
-    return RecordWrite(None, replace(one, version=-1))
+    return RecordWrite(None, one._replace(version=-1))
 
 
 def changed(snapshot: Snapshot, after: Record, pool: Pool = SHOP) -> RecordWrite:
     """Make the write that turns a loaded profile into another state of it."""
     before = found(snapshot, pool)[after.mpid]
-    return RecordWrite(before, replace(after, version=before.version, created_ms=before.created_ms))
+    return RecordWrite(before, after._replace(version=before.version, created_ms=before.created_ms))
 
 
 def wanted(*identities: Identity, mpids: Iterable[int] = (), pool: Pool = SHOP) -> Wanted:

@@ -60,6 +60,11 @@ async def _load(store: Store, own: Pool, others: list[Pool]) -> None:
         same(sorted(found(together, pool)), [mpid_in(pool)], "what the other pool loads in the same batch")
 
 
+async def _sole_holders(store: Store, own: Pool, others: list[Pool]) -> None:
+    given = await store.sole_holders([(pool, ANN) for pool in (own, *others)])
+    same([one and one.mpid for one in given], [mpid_in(pool) for pool in (own, *others)], "each pool's sole holder")
+
+
 async def _commit(store: Store, own: Pool, others: list[Pool]) -> None:
     before = {pool: await get(store, mpid_in(pool)) for pool in others}
     snapshot = await store.load([wanted(ANN, Identity(EMAIL, "new"), pool=own)])
@@ -130,6 +135,7 @@ async def _server_wide(store: Store, own: Pool, _others: list[Pool]) -> None:
 
 CHECKS: Final[Mapping[str, Callable[[Store, Pool, list[Pool]], Awaitable[None]]]] = {
     "load": _load,
+    "sole_holders": _sole_holders,
     "commit": _commit,
     "touch": _touch,
     "profile": _profile,

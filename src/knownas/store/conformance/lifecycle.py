@@ -30,6 +30,7 @@ from knownas.store.port import Activity, Snapshot, Store
 CALLS: Final[Mapping[str, Callable[[Store, Snapshot], Awaitable[object]]]] = {
     "ping": lambda store, _: store.ping(),
     "load": lambda store, _: store.load([wanted(Identity(EMAIL, "e"), mpids=[1])]),
+    "sole_holders": lambda store, _: store.sole_holders([(SHOP, Identity(EMAIL, "e"))]),
     "commit": lambda store, snapshot: store.commit(snapshot, commit_of(new(record(2, {EMAIL: ["f"]})))),
     "touch": lambda store, _: store.touch([Activity(1, START_MS + 1)]),
     "profile": lambda store, _: store.profile(1),

@@ -1,7 +1,6 @@
 """Tests what is loaded: the records that identities lead to, as they were written, and compared to the byte."""
 
 import unicodedata
-from dataclasses import replace
 from typing import Final
 
 from knownas.core.identity.kinds import Identity, IdentityType
@@ -27,6 +26,9 @@ from knownas.store.conformance.examples import (
 )
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.verdicts import is_so, same
+
+SEVERAL_STATEMENTS: Final = 300
+"""More identities than an adapter will want to ask for at once."""
 
 _E_ACUTE: Final = "\N{LATIN SMALL LETTER E WITH ACUTE}"
 
@@ -83,7 +85,7 @@ class LoadingPromises(Subject):
         """A profile is found by each of its values of each type, by none of its carried ones, and once if by two."""
         values = {kind: (f"{kind.value}-1", f"{kind.value}-2") for kind in IdentityType}
         async with self.opened() as store:
-            await put(store, replace(record(5, values), carried={IdentityType.OTHER: ("carried",)}))
+            await put(store, record(5, values)._replace(carried={IdentityType.OTHER: ("carried",)}))
             for one in record(5, values).lookups():
                 same(await look_up(store, one), [5], f"the holders of {one}")
             same(await look_up(store, Identity(IdentityType.OTHER, "carried")), [], "the holders of a carried value")
@@ -125,18 +127,26 @@ class LoadingPromises(Subject):
             same(sorted(found(snapshot)), [1, 2], "the loaded profiles")
 
     async def test_a_sole_holder_is_named(self) -> None:
-        """An identity with exactly one holder in its pool is loaded with that holder's record beside it."""
+        """Of an identity with exactly one holder in its pool, that one's record is given; of others, none."""
         mail, device = Identity(EMAIL, "e"), Identity(STAMP, "device")
         async with self.opened() as store:
             await put(store, record(1, {EMAIL: ["e"], STAMP: ["device"]}), record(2, {STAMP: ["device"]}))
             await put(store, record(3, {EMAIL: ["e"]}), pool=OTHER_SCOPE)
-            everybody = [wanted(mail, device, Identity(EMAIL, "nobody"), mpids=[1, 2]), wanted(mail, pool=OTHER_SCOPE)]
-            snapshot = await store.load(everybody)
-            same(dict(loaded(snapshot).sole), {mail: found(snapshot)[1]}, "the sole holders")
-            same([one.mpid for one in loaded(snapshot, OTHER_SCOPE).sole.values()], [3], "the other pool's")
+            asked = [(SHOP, device), (SHOP, mail), (OTHER_SCOPE, mail), (SHOP, Identity(EMAIL, "nobody")), (SHOP, mail)]
+            first, third = await get(store, 1), await get(store, 3)
+            same(await store.sole_holders(asked), [None, first, third, None, first], "the sole holders")
             await put(store, record(1, {EMAIL: ["e"]}), record(2, {EMAIL: ["e"], STAMP: ["device"]}))
-            snapshot = await store.load(everybody)
-            same(dict(loaded(snapshot).sole), {device: found(snapshot)[2]}, "the sole holders after a change")
+            second = await get(store, 2)
+            same(await store.sole_holders(asked), [second, None, third, None, None], "the sole holders after a change")
+            same(await store.sole_holders([]), [], "the sole holders of nothing")
+
+    async def test_many_sole_holders_are_given_in_order(self) -> None:
+        """However many identities are asked for, each answer stands where its question stood."""
+        async with self.opened() as store:
+            await put(store, *[record(mpid, {EMAIL: [f"e{mpid}"]}) for mpid in range(1, SEVERAL_STATEMENTS, 2)])
+            asked = [(SHOP, Identity(EMAIL, f"e{mpid}")) for mpid in range(1, SEVERAL_STATEMENTS)]
+            held = [one and one.mpid for one in await store.sole_holders(asked)]
+            same(held, [mpid if mpid % 2 else None for mpid in range(1, SEVERAL_STATEMENTS)], "the sole holders")
 
     async def test_a_batch_is_loaded_together(self) -> None:
         """Requests for several pools, with identities in common and absent, are answered in one snapshot."""

@@ -4,7 +4,6 @@ The rivals are two stores over the same data where the adapter allows it, as two
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 
 from knownas.core.identity.kinds import Identity, IdentityType
@@ -146,7 +145,7 @@ class RacePromises(Subject):
                 fresh = await one.load([wanted(ANN)])
                 seen = found(fresh)[1]
                 same(seen.identities[EMAIL], (f"theirs {turn}",), "what it sees when it looks again")
-                mine = replace(seen, identities={CUSTOMER: ("ann",), EMAIL: (f"mine {turn}",)})
+                mine = seen._replace(identities={CUSTOMER: ("ann",), EMAIL: (f"mine {turn}",)})
                 was_kept(await one.commit(fresh, commit_of(changed(fresh, mine))))
                 same((await get(other, 1)).identities[EMAIL], (f"mine {turn}",), "what the rival sees")
 

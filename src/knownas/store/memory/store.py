@@ -71,7 +71,6 @@ class MemoryStore:
         self._check_open()
         records: dict[Pool, dict[int, Record]] = {}
         crowded: dict[Pool, dict[Identity, None]] = {}
-        sole: dict[Pool, dict[Identity, Record]] = {}
         holders: dict[tuple[Pool, Identity], frozenset[int]] = {}
         for one in wanted:
             pool = self._pools.get(one.pool) or _PoolState()
@@ -83,15 +82,19 @@ class MemoryStore:
                     crowded.setdefault(one.pool, {})[identity] = None
                 for mpid in considered.mpids:
                     _see(seen, pool.records, mpid)
-                if len(considered.mpids) == 1:
-                    sole.setdefault(one.pool, {})[identity] = seen[considered.mpids[0]]
             for mpid in one.mpids:
                 _see(seen, pool.records, mpid)
-        pools = {
-            pool: Loaded(list(seen.values()), list(crowded.get(pool, ())), sole.get(pool, {}))
-            for pool, seen in records.items()
-        }
+        pools = {pool: Loaded(list(seen.values()), list(crowded.get(pool, ()))) for pool, seen in records.items()}
         return MemorySnapshot(pools, holders)
+
+    async def sole_holders(self, wanted: Sequence[tuple[Pool, Identity]]) -> Sequence[Record | None]:
+        """Return the record of each identity's only holder."""
+        self._check_open()
+        return [self._sole_holder(pool, identity) for pool, identity in wanted]
+
+    def _sole_holder(self, pool: Pool, identity: Identity) -> Record | None:
+        mpids = self._holders(pool, identity)
+        return self._record(pool, next(iter(mpids))) if len(mpids) == 1 else None
 
     async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
         """Check that nothing relied upon has changed, then take everything over."""
@@ -150,7 +153,7 @@ class MemoryStore:
                 pool.holders.setdefault(one, set()).add(write.after.mpid)
                 if one.type in changed.exclusive:
                     pool.owners[one] = write.after.mpid
-        pool.records.apply(RecordWrite(write.before, replace(write.after, version=version)) for write in changed.writes)
+        pool.records.apply(RecordWrite(write.before, write.after._replace(version=version)) for write in changed.writes)
 
     async def touch(self, activities: Sequence[Activity]) -> None:
         """Move last activities forward."""
@@ -159,7 +162,7 @@ class MemoryStore:
             for pool in self._pools.values():
                 record = pool.records.record(activity.mpid)
                 if record is not None and record.active_ms < activity.at_ms:
-                    pool.records.replace(replace(record, active_ms=activity.at_ms))
+                    pool.records.replace(record._replace(active_ms=activity.at_ms))
 
     async def profile(self, mpid: int) -> StoredProfile | None:
         """Return a profile by its MPID."""

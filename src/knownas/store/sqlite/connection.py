@@ -21,7 +21,10 @@ from knownas.store.sqlite.statements import schema_steps
 BUSY_TIMEOUT_MS: Final = 10_000
 """How long SQLite itself waits for a lock; only where no event loop has to wait with it."""
 
-CACHE_KIB: Final = 256 * 1024
+CACHE_KIB: Final = 512 * 1024
+"""Of the file, what the connection that decides keeps in memory at most: a million profiles with three identities."""
+
+READER_CACHE_KIB: Final = 16 * 1024
 CHECKPOINT_PAGES: Final = 4_000
 STATEMENTS_CACHED: Final = 256
 
@@ -84,7 +87,7 @@ def open_connection(path: Path, *, read_only: bool = False) -> Connection:
         # The planner must not look at bound values: with a partial index in sight it prepares anew for each.
         opened.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection = cast("Connection", opened)
-        connection.pragma("cache_size", -CACHE_KIB)
+        connection.pragma("cache_size", -(READER_CACHE_KIB if read_only else CACHE_KIB))
         if not read_only:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")

@@ -26,7 +26,6 @@ class PoolView:
 
     by_mpid: dict[int, Record] = field(default_factory=dict[int, Record])
     crowded: list[Identity] = field(default_factory=list[Identity])
-    sole: dict[Identity, Record] = field(default_factory=dict[Identity, Record])
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ class SqliteSnapshot:
     @property
     def pools(self) -> Mapping[Pool, Loaded]:
         """What each wanted pool holds."""
-        return {pool: Loaded(view.by_mpid.values(), view.crowded, view.sole) for pool, view in self.views.items()}
+        return {pool: Loaded(view.by_mpid.values(), view.crowded) for pool, view in self.views.items()}
 
 
 def load(connection: Connection, pools: Mapping[Pool, int], wanted: Sequence[Wanted]) -> SqliteSnapshot:
@@ -71,6 +70,20 @@ def load(connection: Connection, pools: Mapping[Pool, int], wanted: Sequence[Wan
     return snapshot
 
 
+def sole_holders(connection: Connection, keys: Sequence[Key]) -> list[Record | None]:
+    """Return for each key the record of the profile that alone holds it. Each answer stands for itself."""
+    found: list[Record | None] = [None] * len(keys)
+    for start in range(0, len(keys), IDENTITIES_A_STATEMENT):
+        bindings: list[Binding] = []
+        for key in keys[start : start + IDENTITIES_A_STATEMENT]:
+            bindings += key
+        size = _size_for(len(bindings) // len(_NOBODY))
+        bindings += _NOBODY * (size - len(bindings) // len(_NOBODY))
+        for row in connection.execute(_sole_holders_statement(size), bindings):
+            found[start + row[0]] = record_from(row[1:])
+    return found
+
+
 def data_version(connection: Connection) -> int:
     """Return a number that changes when another connection commits."""
     return next(iter(connection.execute("PRAGMA data_version")))[0]
@@ -80,7 +93,7 @@ def _load_holders(
     connection: Connection, keys: Sequence[Key], view_of: Mapping[int, PoolView], snapshot: SqliteSnapshot
 ) -> None:
     # Few sizes mean few statements to prepare; the repeats at the end find the same rows again.
-    size = next(size for size in _SIZES if size >= len(keys))
+    size = _size_for(len(keys))
     padded: list[Key] = [*keys, *[keys[-1]] * (size - len(keys))]
     bindings: list[Binding] = [part for key in padded for part in key]
     identities = snapshot.identities
@@ -93,11 +106,8 @@ def _load_holders(
                 crowds[pool, code, value] = identity
         else:
             view = view_of[pool]
-            record = view.by_mpid.get(mpid)
-            if record is None:
-                record = view.by_mpid[mpid] = record_from(row[6:])
-            if holders == 1:
-                view.sole[Identity(TYPE_OF_CODE[code], value)] = record
+            if mpid not in view.by_mpid:
+                view.by_mpid[mpid] = record_from(row[6:])
     for (pool, code, value), identity in crowds.items():
         view = view_of[pool]
         view.crowded.append(Identity(TYPE_OF_CODE[code], value))
@@ -121,8 +131,25 @@ def _load_profile(connection: Connection, pool: int, mpid: int, view: PoolView) 
 _SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, IDENTITIES_A_STATEMENT)
 
 
+_NOBODY: Final[tuple[Binding, ...]] = (None, None, None)
+"""A key that no row has."""
+
+
+def _size_for(keys: int) -> int:
+    return next(size for size in _SIZES if size >= keys)
+
+
 @cache
 def _holders_statement(size: int) -> str:
+    return _with_values("holders", ["(?, ?, ?)"] * size)
+
+
+@cache
+def _sole_holders_statement(size: int) -> str:
+    return _with_values("sole_holders", [f"({place}, ?, ?, ?)" for place in range(size)])
+
+
+def _with_values(statement: str, rows: Sequence[str]) -> str:
     # The marker stands in the statement's description too; the last one is in the statement itself.
-    before, _, after = statements()["holders"].rpartition("/*wanted*/")
-    return f"{before}{', '.join(['(?, ?, ?)'] * size)}{after}"
+    before, _, after = statements()[statement].rpartition("/*wanted*/")
+    return f"{before}{', '.join(rows)}{after}"

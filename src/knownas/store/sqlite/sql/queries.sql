@@ -11,6 +11,16 @@ CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.
 LEFT JOIN holding AS h ON h.identity = CASE WHEN i.holders <= 16 THEN i.identity END
 LEFT JOIN profile AS p ON p.mpid = h.mpid;
 
+-- name: sole_holders
+-- The profiles that alone hold wanted identities. /*wanted*/ becomes one (place, pool, type, value) for each.
+WITH wanted (place, pool, type, value) AS (VALUES /*wanted*/)
+SELECT
+    w.place, p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
+FROM wanted AS w
+CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.value AND i.holders = 1
+CROSS JOIN holding AS h ON h.identity = i.identity
+CROSS JOIN profile AS p ON p.mpid = h.mpid;
+
 -- name: crowd
 -- The few holders of a crowded identity that a lookup considers: known = 0 or 1, at most so many.
 SELECT
