@@ -20,3 +20,19 @@ HOLDERS_SHOWN_MAX: Final = 4
 
 MODIFY_CHANGES_MAX: Final = 100
 """Changes in one modify request."""
+
+ATTRIBUTE_NAME_CHARACTERS_MAX: Final = 256
+ATTRIBUTE_VALUE_CHARACTERS_MAX: Final = 4_096
+LIST_ENTRIES_MAX: Final = 1_000
+LIST_ENTRY_CHARACTERS_MAX: Final = 512
+"""Characters of attribute names and values, and the size of a list; platform §14."""
+
+ATTRIBUTES_MAX: Final = 2_000
+"""Attributes a profile can have in one workspace, deleted ones that are remembered included."""
+
+CONSENT_PURPOSES_MAX: Final = 200
+DEVICES_MAX: Final = 100
+ATTRIBUTIONS_MAX: Final = 20
+INPUTS_SHOWN_MAX: Final = 100
+STATUS_NOTES_MAX: Final = 100
+"""Purposes, devices, attributions, inputs and notes remembered of a profile in one workspace; the oldest go first."""
