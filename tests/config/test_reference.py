@@ -62,8 +62,16 @@ def test_every_section_has_its_heading() -> None:
         "organization.accounts[].workspaces[].inputs[].limits",
         "organization.accounts[].workspaces[].settings",
         "organization.accounts[].workspaces[].settings.alias",
+        "organization.accounts[].workspaces[].calculated_attributes[]",
+        "organization.accounts[].workspaces[].calculated_attributes[].data_point",
+        "organization.accounts[].workspaces[].calculated_attributes[].conditions[]",
+        "organization.accounts[].workspaces[].calculated_attributes[].time_period",
+        "organization.accounts[].workspaces[].calculated_attributes[].seeding",
+        "organization.accounts[].workspaces[].limits",
         "credentials[]",
         "listen",
+        "secrets",
+        "retention",
     ]
 
 

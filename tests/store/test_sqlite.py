@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -143,10 +144,12 @@ def test_what_is_no_database_is_left_alone(file: Path, content: bytes) -> None:
 
 async def test_a_damaged_database_is_told(file: Path) -> None:
     """A database whose pages were overwritten answers StoreDamaged, not with something wrong."""
+    await SqliteStore(file).close()
+    layout = len(content_of(file))
     store = SqliteStore(file)
     await put(store, *(record(mpid, {EMAIL: [f"{mpid} {'x' * 200}"]}) for mpid in range(1, 2_000)))
     await store.close()
-    overwrite(file, keep_first=8_192, keep_last=4_096)
+    overwrite(file, keep_first=layout, keep_last=4_096)
     store = SqliteStore(file)
     with pytest.raises(StoreDamaged):
         await look_up(store, Identity(EMAIL, f"1000 {'x' * 200}"))
@@ -234,16 +237,21 @@ def test_no_statement_reads_a_whole_table(file: Path, name: str) -> None:
     for _, step in schema_steps():
         connection.execute(step)
     before, marker, after = statements()[name].rpartition("/*wanted*/")
-    row = "(0, ?, ?, ?)" if "(place," in before else "(?, ?, ?)"
+    columns = re.search(r"^WITH wanted \(([^)]+)\)", before, re.MULTILINE)
+    assert bool(columns) == bool(marker)
+    row = f"({', '.join('?' for _ in columns[1].split(','))})" if columns else ""
     text = f"{before}{row}, {row}{after}" if marker else statements()[name]
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("?"))]
     large = ("profile", "identity", "holding", "log", "touched")
+    large += ("section", "user_events", "batch_receipt", "message", "alias")
     aliases = {"p": "profile", "i": "identity", "h": "holding", "l": "log", "t": "touched"}
+    aliases |= {"s": "section", "r": "batch_receipt", "m": "message", "a": "alias"}
     scanned = [line.split()[1] for line in plan if line.startswith("SCAN")]
     if name == "decision":
         aliases["p"] = "pool"
     assert [table for table in scanned if aliases.get(table, table) in large] == [], plan
-    assert not any("USE TEMP B-TREE" in line for line in plan), plan
+    # Of receipts with one request id there is one for each input at most.
+    assert name == "receipts_named" or not any("USE TEMP B-TREE" in line for line in plan), plan
     connection.close()
 
 

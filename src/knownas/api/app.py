@@ -1,7 +1,7 @@
 """Sends each request to the surface that serves it."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from knownas.api.exchange import JSON, App, Receive, Scope, Send, header_bytes, reply
@@ -11,6 +11,7 @@ from knownas.api.openapi import openapi_document
 from knownas.api.operations import PATHS, serve_operations
 from knownas.api.own import own_api
 from knownas.api.refusals import own_error
+from knownas.api.surfaces import Surface, vendor_surfaces
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
 from knownas.service.server import Service
@@ -32,6 +33,7 @@ class Application:
         self._telemetry = Telemetry()
         self._throttle = Throttle()
         self._idsync: IdSync | None = None
+        self._surfaces: Sequence[Surface] = ()
         self._own: App | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +58,8 @@ class Application:
         elif path in PATHS:
             await serve_operations(path, scope["method"], service, self._telemetry, send)
         else:
-            await own(scope, receive, send)
+            found = next((app for surface in self._surfaces if (app := surface(path)) is not None), own)
+            await found(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Open and close the service when the server says so."""
@@ -77,7 +80,9 @@ class Application:
 
     async def _start(self) -> None:
         service = await self._open_service()
+        service.start()
         self._idsync = IdSync(service, self._throttle, self._telemetry)
+        self._surfaces = vendor_surfaces(service, self._throttle, self._telemetry)
         self._own = own_api(service, self._telemetry, openapi_document())
         self._service = service
 

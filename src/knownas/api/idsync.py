@@ -53,7 +53,7 @@ CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"X-MP-Max-Age, X-MP-Trace-Id, X-Decision-Id, X-Refusal-Reason, Retry-After, X-mp-rate-limit-exceeded",
+        b"X-MP-Max-Age, X-MP-Trace-Id, X-Decision-Id, X-Receipt-Id, X-Refusal-Reason, Retry-After, X-mp-rate-limit-exceeded",
     ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (

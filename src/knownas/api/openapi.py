@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import knownas
 from knownas.api.credentials import PREFIX, Denied
-from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
+from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, REQUEST_ID_CHARACTERS_MAX
 from knownas.api.own import OPERATIONS, Operation
 from knownas.api.refusals import WIRE_CODE
 from knownas.api.schemas import CURSOR, DECISION_ID, Schema, component_schemas, ref, with_codes
@@ -14,6 +14,7 @@ from knownas.core.identity.decision import Refusal
 from knownas.core.identity.document import Document
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.policy import MAX_AGE_SECONDS_MAX
+from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.store.errors import StoreError, StoreUnavailable
 
@@ -73,6 +74,15 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         404: ("unknown_scope", "unknown_path"),
     },
     "showDecision": {400: ("malformed_decision_id",), 404: ("unknown_decision", "unknown_path")},
+    "showSections": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
+    "showEvents": {
+        400: ("malformed_mpid", "invalid_environment", "invalid_workspace", "invalid_limit", "malformed_next"),
+        404: ("unknown_profile", "unknown_path"),
+    },
+    "showBatch": {400: ("malformed_receipt_id",), 404: ("unknown_batch", "unknown_path")},
+    "findBatches": {400: ("invalid_source_request_id",), 404: ("unknown_path",)},
+    "showAlias": {400: ("malformed_request_id",), 404: ("unknown_alias", "unknown_path")},
+    "showRetention": {404: ("unknown_path",)},
 }
 """Why our own operations refuse a request, by operation and status, beside what all of them or all bodies can meet."""
 
@@ -359,11 +369,43 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "seedProfile": (201, "Profile"),
     "explain": (200, "Receipt"),
     "showDecision": (200, "Receipt"),
+    "showSections": (200, "Sections"),
+    "showEvents": (200, "Events"),
+    "showBatch": (200, "BatchReceipt"),
+    "findBatches": (200, "BatchReceipts"),
+    "showAlias": (200, "Alias"),
+    "showRetention": (200, "Retention"),
 }
 _PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
     "mpid": ref("Mpid"),
     "scope": {"type": "string", "minLength": 1},
     "id": DECISION_ID,
+    "request_id": {"type": "string", "minLength": 1, "maxLength": ALIAS_ID_CHARACTERS_MAX},
+}
+
+
+_EVENTS_PARAMETERS: Final[list[Schema]] = [
+    {
+        "name": "workspace",
+        "in": "query",
+        "required": True,
+        "description": "The workspace's id.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    {
+        "name": "environment",
+        "in": "query",
+        "description": "production if it is not given.",
+        "schema": {"enum": ["development", "production"]},
+    },
+]
+
+_REQUEST_ID_PARAMETER: Final[Schema] = {
+    "name": "source_request_id",
+    "in": "query",
+    "required": True,
+    "description": "The id that the sender gave the batch.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": REQUEST_ID_CHARACTERS_MAX},
 }
 
 
@@ -374,8 +416,12 @@ def _own_operation(operation: Operation) -> Schema:
         for name, schema in _PATH_PARAMETERS.items()
         if f"{{{name}}}" in operation.path
     ]
-    if operation.name == "showHistory":
+    if operation.name in ("showHistory", "showEvents"):
         parameters += _page_parameters()
+    if operation.name == "showEvents":
+        parameters += _EVENTS_PARAMETERS
+    if operation.name == "findBatches":
+        parameters.append(_REQUEST_ID_PARAMETER)
     made: Schema = {
         "operationId": operation.name,
         "summary": f"{summary.removesuffix('.')}.",
@@ -394,7 +440,7 @@ def _own_operation(operation: Operation) -> Schema:
 def _page_parameters() -> list[Schema]:
     limit: Schema = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}
     return [
-        {"name": "limit", "in": "query", "description": "How many decisions a page covers.", "schema": limit},
+        {"name": "limit", "in": "query", "description": "How many items a page covers.", "schema": limit},
         {"name": "next", "in": "query", "description": "What the page before answered as `next`.", "schema": CURSOR},
     ]
 

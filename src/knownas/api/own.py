@@ -1,9 +1,6 @@
 """Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
@@ -15,6 +12,8 @@ from starlette.routing import Route
 
 from knownas.api.duplicate_keys import has_repeated_keys
 from knownas.api.limits import BODY_BYTES_MAX, SEED_VALUES_MAX
+from knownas.api.own_operation import Operation, Refusal, page_cursor, page_limit, path_mpid, write_cursor
+from knownas.api.own_user_data import USER_DATA_OPERATIONS
 from knownas.api.refusals import WIRE_CODE, own_error
 from knownas.api.telemetry import Telemetry
 from knownas.core.identity.decision import Refused, Seeded
@@ -23,7 +22,6 @@ from knownas.core.identity.kinds import Identity, Surface, identities, types_nam
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest, SeedRequest
 from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.service.decisions import is_decision_id
-from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
 from knownas.store.errors import StoreError, StoreUnavailable
@@ -49,28 +47,6 @@ class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previous_mpid: str | int | None = None
 
 
-class Refusal(Exception):
-    """Ends a request of our own API: a status, a stable code, a sentence, and what helps."""
-
-    def __init__(self, status: int, code: str, sentence: str, **details: object) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.code = code
-        self.sentence = sentence
-        self.details = details
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One call of the API: what it is, and what serves it."""
-
-    method: str
-    path: str
-    name: str
-    serve: Callable[[Service, Request], Awaitable[tuple[int, Document]]]
-    body: type[msgspec.Struct] | None = None
-
-
 _ENCODER: Final = msgspec.json.Encoder()
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TYPES_ALLOWED: Final = sorted(_NAMES)
@@ -79,7 +55,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 async def show_profile(service: Service, request: Request) -> tuple[int, Document]:
     """Return a profile by its MPID."""
-    mpid = _path_mpid(request)
+    mpid = path_mpid(request)
     profile = await service.profiles.show(mpid)
     if profile is None:
         raise _no_profile(mpid)
@@ -88,11 +64,11 @@ async def show_profile(service: Service, request: Request) -> tuple[int, Documen
 
 async def show_history(service: Service, request: Request) -> tuple[int, Document]:
     """Return every identity added, removed or moved, with its decision, oldest first."""
-    mpid = _path_mpid(request)
-    page = await service.profiles.history(mpid, _cursor(request), _limit(request))
+    mpid = path_mpid(request)
+    page = await service.profiles.history(mpid, page_cursor(request), page_limit(request))
     if not page.items and await service.profiles.show(mpid) is None:
         raise _no_profile(mpid)
-    return 200, {"items": page.items, "next": None if page.next_seq is None else _write_cursor(page.next_seq)}
+    return 200, {"items": page.items, "next": None if page.next_seq is None else write_cursor(page.next_seq)}
 
 
 async def seed_profile(service: Service, request: Request) -> tuple[int, Document]:
@@ -163,6 +139,7 @@ OPERATIONS: Final = (
     Operation("POST", "/api/scopes/{scope}/profiles", "seedProfile", seed_profile, SeedBody),
     Operation("POST", "/api/scopes/{scope}/explain", "explain", explain, ExplainBody),
     Operation("GET", "/api/decisions/{id}", "showDecision", show_decision),
+    *USER_DATA_OPERATIONS,
 )
 
 
@@ -274,41 +251,6 @@ def _body_mpid(given: str | int | None, member: str) -> int | None:
     if mpid is None:
         raise Refusal(400, "malformed_mpid", f"{member} must be a 64-bit integer other than 0.")
     return mpid
-
-
-def _path_mpid(request: Request) -> int:
-    mpid = parse_mpid(request.path_params["mpid"])
-    if mpid is None:
-        raise Refusal(400, "malformed_mpid", "An MPID is a 64-bit integer other than 0.")
-    return mpid
-
-
-def _limit(request: Request) -> int:
-    given = request.query_params.get("limit", str(PAGE_DEFAULT))
-    if not (given.isascii() and given.isdecimal() and len(given) <= len(str(PAGE_MAX)) and 1 <= int(given) <= PAGE_MAX):
-        raise Refusal(400, "invalid_limit", f"limit is a number from 1 to {PAGE_MAX}.")
-    return int(given)
-
-
-def _write_cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(seq.to_bytes(_CURSOR_BYTES)).decode().rstrip("=")
-
-
-_CURSOR_BYTES: Final = 8
-_CURSOR_CHARACTERS: Final = 11
-
-
-def _cursor(request: Request) -> int:
-    given = request.query_params.get("next")
-    if given is None:
-        return 0
-    try:
-        seq = int.from_bytes(base64.b64decode(given + "=", altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        seq = -1
-    if len(given) != _CURSOR_CHARACTERS or not 0 <= seq < 2**63 or _write_cursor(seq) != given:
-        raise Refusal(400, "malformed_next", "next must be what an earlier page answered.")
-    return seq
 
 
 def _no_profile(mpid: int) -> Refusal:

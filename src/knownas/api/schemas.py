@@ -21,6 +21,7 @@ from knownas.core.identity.observation import RESOLVING, Endpoint, Environment
 from knownas.core.identity.policy import EnvironmentPools
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
+from knownas.core.profile.event import Channel
 from knownas.service.decisions import DECISION_ID_DIGITS
 
 Schema = dict[str, Any]
@@ -48,7 +49,7 @@ def component_schemas() -> Schema:
     """Return all named schemas."""
     bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
-    schemas: Schema = {**made, **_identities(), **_receipts(), **_profiles(), **_errors()}
+    schemas: Schema = {**made, **_identities(), **_receipts(), **_profiles(), **_user_data(), **_errors()}
     for (name, member), refined in _refinements().items():
         told = schemas[name]["properties"][member]
         schemas[name]["properties"][member] = refined | {key: told[key] for key in ("default",) if key in told}
@@ -283,6 +284,82 @@ def _outcomes() -> list[Schema]:
         _object("A modify was carried out.", kind={"const": "modified"}, **named, results=results),
         _object("A profile came over.", kind={"const": "seeded"}, **named),
     ]
+
+
+def _user_data() -> Schema:
+    any_object: Schema = {"type": "object"}
+    items: Schema = {"type": "array", "items": any_object}
+    section = _object(
+        "What one workspace knows of a profile.",
+        workspace={"type": "integer"},
+        environment={"enum": _values(Environment)},
+        first_seen_at=_TIME,
+        last_seen_at=_TIME,
+        attributes={**any_object, "description": "`{value, at, deleted}` by name."},
+        consents=items,
+        devices=items,
+        attributions=items,
+        opted_out={"anyOf": [_FLAG, {"type": "null"}]},
+        inputs={**any_object, "description": "When each input last sent something."},
+        notes={"type": "array", "items": _TEXT},
+    )
+    receipt = _object(
+        "What became of a batch of events: `kept` on a profile, or `refused` with a reason.",
+        receipt_id=DECISION_ID,
+        source_request_id={"anyOf": [_TEXT, {"type": "null"}]},
+        at=_TIME,
+        scope=_TEXT,
+        workspace={"type": "integer"},
+        environment={"enum": _values(Environment)},
+        input=_TEXT,
+        channel=_enum(Channel),
+        decision_id={"anyOf": [DECISION_ID, {"type": "null"}], "description": "The decision that found the profile."},
+        outcome={"enum": ["kept", "refused"]},
+        notes={"type": "array", "items": _TEXT, "description": "What was left out or cut."},
+    )
+    receipt["properties"] |= {
+        "mpid": _MPID,
+        "profile": {"enum": ["created", "found", "named"]},
+        "events": {"type": "integer"},
+        "repeated_events": {"type": "integer", "description": "Events that were taken before."},
+        "reason": {**_TEXT, "description": "The stable reason code of a refusal."},
+        "sentence": _TEXT,
+    }
+    sections: Schema = {"type": "array", "items": ref("Section")}
+    return {
+        "Section": section,
+        "Sections": _object("What each workspace knows of a profile.", mpid=_MPID, items=sections),
+        "Events": _object(
+            "Batches of events as they were sent.",
+            items=items,
+            next={"anyOf": [CURSOR, {"type": "null"}], "description": "Asks for the next page; null at the end."},
+        ),
+        "BatchReceipt": receipt,
+        "Alias": _object(
+            "What became of an alias request.",
+            request_id=_TEXT,
+            workspace={"type": "integer"},
+            environment={"enum": _values(Environment)},
+            state={"enum": ["done", "queued", "rejected"]},
+            reason={"anyOf": [_TEXT, {"type": "null"}], "description": "The stable reason code of a rejection."},
+            message={"anyOf": [_TEXT, {"type": "null"}]},
+            source_mpid=_MPID,
+            destination_mpid=_MPID,
+            start=_TIME,
+            end=_TIME,
+            device_application_stamp={"anyOf": [_TEXT, {"type": "null"}]},
+            requested_at=_TIME,
+            due_at=_TIME,
+            settled_at={"anyOf": [_TIME, {"type": "null"}]},
+        ),
+        "Retention": _object(
+            "For how long things are kept, what is too old now, and what the last run did.",
+            settings=any_object,
+            now=any_object,
+            last_run={"anyOf": [any_object, {"type": "null"}]},
+        ),
+        "BatchReceipts": _object("Receipts, newest first.", items={"type": "array", "items": ref("BatchReceipt")}),
+    }
 
 
 def _errors() -> Schema:

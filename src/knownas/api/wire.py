@@ -87,7 +87,7 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
     Raises:
         Malformed: it is not JSON, a member is missing or wrong, a name or value can't be an identity.
     """
-    decoded = _decode(_IDENTIFY, body)
+    decoded = decode_document(_IDENTIFY, body)
     given = decoded.known_identities
     identities: list[Identity] = []
     for name, value in given.items():
@@ -141,7 +141,7 @@ def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bo
     Raises:
         Malformed: as for identify.
     """
-    decoded = _decode(_MODIFY, body)
+    decoded = decode_document(_MODIFY, body)
     changes = decoded.identity_changes
     _refuse_repeated_keys(body, has_repeated_keys)
     if len(changes) > MODIFY_CHANGES_MAX:
@@ -151,7 +151,12 @@ def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bo
     )
 
 
-def _decode(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
+def decode_document(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
+    """Decode a JSON body.
+
+    Raises:
+        Malformed: it is not JSON, nested too deep, or not what the decoder wants.
+    """
     try:
         if not body.isascii():
             # The decoder does not look into the strings that it passes over.

@@ -6,7 +6,9 @@ from knownas import __version__
 from knownas.cli.check import check
 from knownas.cli.demo import demo
 from knownas.cli.explain import explain
+from knownas.cli.import_ import import_
 from knownas.cli.init import init
+from knownas.cli.keys import keys
 from knownas.cli.serve import serve
 
 
@@ -16,5 +18,5 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain):
+for verb in (serve, demo, init, check, explain, keys, import_):
     main.add_command(verb)

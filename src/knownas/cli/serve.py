@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -14,15 +13,16 @@ import click
 import uvicorn
 
 from knownas.api.app import Application, OpenService
-from knownas.cli.configured import chosen_file, config_option, parse, read_file
-from knownas.config.template import generate_configuration
-from knownas.config.values import DATABASE_DEFAULT, Configuration
-from knownas.service.server import Service, open_service
+from knownas.cli.configured import chosen_file, config_option, read_file
+from knownas.cli.first_configuration import configured_keys, first_configuration
+from knownas.config.values import Configuration
+from knownas.service.directory import Pairs
+from knownas.service.keys import read_changes
+from knownas.service.sealing import SecretKeys, Unopenable
+from knownas.service.server import Service, open_service, system_clock
+from knownas.service.tokens import open_tokens
 from knownas.store.errors import StoreError
 from knownas.store.opening import open_store
-
-FIRST_CONFIGURATION: Final = "first_configuration"
-"""The name under which a server that was given no file keeps the configuration it made."""
 
 GRACE_SECONDS: Final = 3
 GARBAGE_OBJECTS: Final = 100_000
@@ -42,12 +42,35 @@ def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
     """
     os.umask(0o077)  # The database holds people's identities, and perhaps keys: nobody else may read it.
     path = chosen_file(config_file)
-    configuration = first_configuration() if path is None else read_file(path)
+    if path is None:
+        configuration, keys = first_configuration()
+    else:
+        configuration = read_file(path)
+        keys = configured_keys(configuration)
+    _try_keys(configuration, keys)
 
     async def opened() -> Service:
-        return await open_service(configuration, open_store(configuration.database))
+        return await open_service(configuration, open_store(configuration.database), secret_keys=keys)
 
     run(opened, configuration, host, port)
+
+
+def _try_keys(configuration: Configuration, keys: SecretKeys) -> None:
+    """End the program if these secret keys don't open what the server needs: rotated pairs, the key that signs tokens."""
+
+    async def tried() -> None:
+        store = open_store(configuration.database)
+        try:
+            pairs = Pairs(await read_changes(store), keys, system_clock())
+            pairs.try_all(configuration)
+            await open_tokens(configuration, store, system_clock, publish=False, keys=keys)
+        finally:
+            await store.close()
+
+    try:
+        asyncio.run(tried())
+    except (StoreError, Unopenable) as error:
+        raise click.ClickException(f"nothing was started: {error}") from error
 
 
 def run(
@@ -107,48 +130,6 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def first_configuration() -> Configuration:
-    """Return the configuration of a server that was given none, making it at the first start."""
-    database = Path(DATABASE_DEFAULT.removeprefix("sqlite:///"))
-    try:
-        text, is_new = asyncio.run(_kept_configuration(database))
-    except StoreError as error:
-        raise click.ClickException(f"{database}: {error}") from error
-    configuration = parse(text, f"the configuration kept in {database}")
-    if is_new:
-        _print_keys(configuration, database)
-    else:
-        click.echo(f"Using the keys made when {database} was. `knownas init` writes a file with keys of your own.")
-    return configuration
-
-
-async def _kept_configuration(database: Path) -> tuple[str, bool]:
-    """Return the kept configuration, and whether it was made just now."""
-    store = open_store(f"sqlite:///{database}")
-    try:
-        made = generate_configuration(secrets.token_urlsafe).encode()
-        is_new = await store.kept(FIRST_CONFIGURATION) is None and await store.keep(FIRST_CONFIGURATION, made)
-        kept = await store.kept(FIRST_CONFIGURATION)
-    finally:
-        await store.close()
-    if kept is None:
-        raise AssertionError("a configuration is kept by now")
-    return kept.decode(), is_new
-
-
-def _print_keys(configuration: Configuration, database: Path) -> None:
-    """Print the keys of a fresh configuration. They are shown this once."""
-    click.echo(f"No configuration: made {database} with these keys. They are shown once; keep them.\n")
-    rows = [("admin token", "", configuration.admin_token)]
-    for account in configuration.organization.accounts:
-        rows += [(f"workspace {one.name}", one.key, one.secret) for one in account.workspaces]
-    rows += [(f"input {one.name}", one.key, one.secret) for _, one in configuration.inputs()]
-    for name, key, secret in rows:
-        shown = "" if secret is None else secret.reveal()
-        click.echo(f"  {name:22} {key:30} {shown}")
-    click.echo()
 
 
 class _Server(uvicorn.Server):

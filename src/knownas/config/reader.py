@@ -18,6 +18,7 @@ from knownas.config.limits import (
 from knownas.config.listing import Listing
 from knownas.config.located import locate
 from knownas.config.reading import Place, Reading, Unreadable
+from knownas.config.retention import RETENTION
 from knownas.config.scopes import SCOPE_SECTION
 from knownas.config.sections import Given, Member, Section
 from knownas.config.shapes import FilePath, SecretText, Text, Whole
@@ -30,6 +31,7 @@ from knownas.config.values import (
     Organization,
     Scope,
     Secret,
+    Secrets,
 )
 from knownas.core.identity.policy import Strategy, policy, unreachable_flags
 
@@ -73,6 +75,23 @@ def _listen(given: Given) -> Listen:
 
 LISTEN_SECTION: Final = Section("Where the server listens", (HOST, PORT, CERTIFICATE, PRIVATE_KEY), _listen)
 
+_SECRETS: Final = Secrets()
+KEY_FILE: Final = Member(
+    "key_file",
+    FilePath(),
+    _SECRETS.key_file,
+    "The file with the secret keys under which secrets are sealed in the database: base64 of 32 bytes each, the first "
+    "seals, all open. Those of the environment variable KNOWNAS_SECRET_KEY come before them.",
+    left_out="only those of KNOWNAS_SECRET_KEY",
+)
+
+
+def _secrets_at_rest(given: Given) -> Secrets:
+    return Secrets(given[KEY_FILE])
+
+
+SECRETS_SECTION: Final = Section("Secrets at rest", (KEY_FILE,), _secrets_at_rest)
+
 DATABASE: Final = Member(
     "database",
     Text(
@@ -110,6 +129,9 @@ CREDENTIALS: Final = Member[tuple[Credential, ...]](
     "platform §1.4",
 )
 LISTEN: Final = Member("listen", LISTEN_SECTION, _LISTEN, "Where the server listens.")
+SECRETS: Final = Member(
+    "secrets", SECRETS_SECTION, _SECRETS, "How secrets that the server makes itself are kept from the database."
+)
 
 
 def _configuration(given: Given) -> Configuration:
@@ -124,6 +146,8 @@ def _configuration(given: Given) -> Configuration:
         organization=organization,
         credentials=given[CREDENTIALS],
         listen=given[LISTEN],
+        secrets=given[SECRETS],
+        retention=given[RETENTION],
     )
 
 
@@ -137,7 +161,7 @@ def _own_scopes(scopes: tuple[Scope, ...], organization: Organization) -> Iterat
 
 
 CONFIGURATION_SECTION: Final = Section(
-    "The file", (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN), _configuration
+    "The file", (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN, SECRETS, RETENTION), _configuration
 )
 
 

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
+from knownas.config.calculated import CALCULATED_ATTRIBUTES
 from knownas.config.faults import InvalidConfiguration
 from knownas.config.reader import CONFIGURATION_SECTION, CREDENTIALS, read_configuration
 from knownas.config.scopes import IMMUTABLE_IDS, LOGIN_IDS, PRIORITY, UNIQUE_IDS
@@ -35,10 +36,19 @@ _HEAD: Final = """\
 # take the # away and change it. ${NAME} in a value is filled in with the environment variable NAME ($${ is a
 # literal ${). "knownas check" says what is wrong with the file, each fault with its line.
 """
-_CREDENTIAL_EXAMPLE: Final = (
-    "For example:",
-    f"- {{client_id: personalisation, client_secret: ..., role: read_only, workspaces: [{_WORKSPACE}]}}",
-)
+_EXAMPLES: Final[Mapping[Member[object], tuple[str, ...]]] = {
+    CREDENTIALS: (
+        "For example:",
+        f"- {{client_id: personalisation, client_secret: ..., role: read_only, workspaces: [{_WORKSPACE}]}}",
+    ),
+    CALCULATED_ATTRIBUTES: (
+        "For example, with further members as the configuration reference has them:",
+        "- name: lifetime_value",
+        "  calculation_type: sum",
+        "  data_point: {type: commerce_event, custom_event_type: purchase, attribute_name: total_amount}",
+    ),
+}
+"""Shown in the place of the members of lists that the file leaves empty."""
 
 
 def generate_configuration(token: Callable[[int], str]) -> str:
@@ -153,5 +163,4 @@ def _explanation(member: Member[object], width: int) -> Iterator[str]:
         yield from textwrap.wrap(f"{allowed[0].upper()}{allowed[1:]}.", width, break_on_hyphens=False)
     if member.left_out:
         yield from textwrap.wrap(f"Left out: {member.left_out}.", width, break_on_hyphens=False)
-    if member is CREDENTIALS:
-        yield from _CREDENTIAL_EXAMPLE
+    yield from _EXAMPLES.get(member, ())

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from knownas.config.calculated import CALCULATED_ATTRIBUTES
 from knownas.config.limits import (
     ALIAS_DELAY_HOURS_MAX,
     ALIAS_WINDOW_DAYS_MAX,
@@ -260,6 +261,34 @@ WORKSPACE_SETTINGS: Final = Member(
     "settings", WORKSPACE_SETTINGS_SECTION, WorkspaceSettings(), "What this workspace may do."
 )
 
+WORKSPACE_REQUESTS_PER_SECOND: Final = Member[float | None](
+    "requests_per_second",
+    _RATE,
+    None,
+    "The most requests a second with the workspace's own key; above it they are answered with 429.",
+    "platform §8",
+    "no limit",
+)
+WORKSPACE_BURST_SECONDS: Final = Member(
+    "burst_seconds",
+    BURST_SECONDS.shape,
+    _LIMITS.burst_seconds,
+    "For how many seconds a quiet workspace saves up requests that it may then send at once.",
+)
+
+
+def _workspace_limits(given: Given) -> RateLimits:
+    burst_seconds = given[WORKSPACE_BURST_SECONDS]
+    return RateLimits(given[WORKSPACE_REQUESTS_PER_SECOND], burst_seconds=burst_seconds)
+
+
+WORKSPACE_LIMITS_SECTION: Final = Section(
+    "Rate limits of a workspace's own key", (WORKSPACE_REQUESTS_PER_SECOND, WORKSPACE_BURST_SECONDS), _workspace_limits
+)
+WORKSPACE_LIMITS: Final = Member(
+    "limits", WORKSPACE_LIMITS_SECTION, _LIMITS, "How much may be asked with the workspace's own key.", "platform §8"
+)
+
 
 def scope_of_workspace(workspace_id: int) -> str:
     """Return the name of the scope that a workspace has if it names none; idsync §7-1."""
@@ -276,6 +305,8 @@ def _workspace(given: Given) -> Workspace:
         secret=given[WORKSPACE_SECRET],
         inputs=given[INPUTS],
         settings=given[WORKSPACE_SETTINGS],
+        calculated_attributes=given[CALCULATED_ATTRIBUTES],
+        limits=given[WORKSPACE_LIMITS],
     )
 
 
@@ -289,6 +320,8 @@ WORKSPACE_SECTION: Final = Section(
         WORKSPACE_SECRET,
         INPUTS,
         WORKSPACE_SETTINGS,
+        CALCULATED_ATTRIBUTES,
+        WORKSPACE_LIMITS,
     ),
     _workspace,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn, final
 
 from knownas.core.identity.policy import Policy
+from knownas.core.profile.definition import Definition
 
 
 @final
@@ -194,7 +195,13 @@ class WorkspaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace: its identity scope, its own credentials (privacy requests, seeding), its inputs; idsync §1.1."""
+    """A workspace: its identity scope, its own credentials (privacy requests, seeding), its inputs; idsync §1.1.
+
+    `limits` bounds the requests that come with the workspace's own key.
+
+    Raises:
+        ValueError: two calculated attributes have one name.
+    """
 
     id: int
     name: str
@@ -203,6 +210,11 @@ class Workspace:
     secret: Secret
     inputs: tuple[Input, ...] = ()
     settings: WorkspaceSettings = WorkspaceSettings()
+    calculated_attributes: tuple[Definition, ...] = ()
+    limits: RateLimits = RateLimits()
+
+    def __post_init__(self) -> None:
+        _once("calculated attribute", (one.name for one in self.calculated_attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +271,48 @@ class Listen:
             raise ValueError("a certificate and its private key come together")
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Where the secret keys lie under which secrets are sealed, besides those of the environment."""
+
+    key_file: Path | None = None
+
+
+DAYS_KEPT_MAX: Final = 36_500
+"""The longest time that anything is kept: a hundred years."""
+
+REQUESTS_DAYS_MIN: Final = 30
+REQUESTS_DAYS_MAX: Final = 365
+"""For how long ids of requests are remembered; less would forget one whose repeat is still taken (platform §2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """For how many days events, what is known of users, and ids of requests are kept; platform §13.
+
+    `profiles_days` None means as long as events. With `dry_run` nothing is removed.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    events_days: int = 730
+    profiles_days: int | None = None
+    requests_days: int = 45
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(1 <= days <= DAYS_KEPT_MAX for days in (self.events_days, self.sections_days)):
+            raise ValueError(f"events and profiles are kept for 1 to {DAYS_KEPT_MAX} days")
+        if not REQUESTS_DAYS_MIN <= self.requests_days <= REQUESTS_DAYS_MAX:
+            raise ValueError(f"ids are remembered for {REQUESTS_DAYS_MIN} to {REQUESTS_DAYS_MAX} days")
+
+    @property
+    def sections_days(self) -> int:
+        """For how many days after the last visit what is known of a user is kept."""
+        return self.events_days if self.profiles_days is None else self.profiles_days
+
+
 DATABASE_DEFAULT: Final = "sqlite:///knownas.db"
 
 
@@ -279,6 +333,8 @@ class Configuration:
     organization: Organization = Organization()
     credentials: tuple[Credential, ...] = ()
     listen: Listen = Listen()
+    secrets: Secrets = Secrets()
+    retention: RetentionSettings = RetentionSettings()
 
     def __post_init__(self) -> None:
         workspaces = tuple(self.workspaces())

@@ -8,18 +8,21 @@ turn; where that fails, it is asked again in the next batch. So is one that meet
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision, RecordWrite, Returned
-from knownas.core.identity.kinds import Identity
+from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.policy import Capture
 from knownas.core.identity.records import Records
 from knownas.core.identity.settle import glance, settle
 from knownas.core.identity.story import NOT_MADE
 from knownas.service.activity import ActivityMemory
 from knownas.service.chance import Chance
 from knownas.service.question import Answer, Question
-from knownas.store.port import Pool, Snapshot, Store
+from knownas.service.receipts import log_entry
+from knownas.store.port import Commit, LogEntry, Pool, PoolWrites, Snapshot, Store, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,10 @@ class Batch:
     working: dict[Pool, Records]
     snapshot: Snapshot | None
 
-    def decide(self, chance: Chance) -> list[Answer | None]:
+    def decide(self, chance: Chance, *, stops: bool = False) -> list[Answer | None]:
         """Decide each question over the records as those before it have left them.
 
-        None stands for one that can't be decided over what was loaded.
+        None stands for one that can't be decided over what was loaded. With `stops`, those after it are left out.
         """
         if self.snapshot is None:
             return [
@@ -61,6 +64,8 @@ class Batch:
                 decision = settled
             if decision is None:
                 answers.append(None)
+                if stops:
+                    break
             else:
                 if self.working:
                     self._saw(question, decision)
@@ -124,6 +129,56 @@ async def load_batch(store: Store, questions: Sequence[Question], activity: Acti
     # What was glanced at is older, and may no longer be so: nothing else is decided over it.
     _take_over(snapshot, working, activity)
     return Batch(questions, glanced, settled, working, snapshot)
+
+
+class Loads(Protocol):
+    """The part of a store that deciding takes."""
+
+    async def load(self, wanted: Sequence[Wanted]) -> Snapshot:
+        """Load what the requests of a batch need; see `store.port`."""
+        ...
+
+
+async def load_whole(store: Loads, questions: Sequence[Question], activity: ActivityMemory) -> Batch:
+    """Load everything that deciding the questions takes, without a glance: for many of which most change something.
+
+    They are decided strictly in their order, however many are about one profile.
+    """
+    snapshot = await store.load([question.wanted() for question in questions])
+    working = {pool: Records() for pool in {question.pool for question in questions}}
+    _take_over(snapshot, working, activity)
+    return Batch(questions, [None] * len(questions), [None] * len(questions), working, snapshot)
+
+
+def commit_of(answers: Iterable[Answer | None], captured: Sequence[LogEntry] = ()) -> Commit | None:
+    """Gather what must be written, one write a profile, the captured observations first; None if nothing must."""
+    writes: dict[Pool, dict[int, RecordWrite]] = {}
+    exclusive: dict[Pool, frozenset[IdentityType]] = {}
+    entries = list(captured)
+    for answer in answers:
+        if answer is None:
+            continue
+        if not answer.changed:
+            if captures(answer):
+                entries.append(log_entry(answer))
+            continue
+        pool = answer.question.pool
+        exclusive[pool] = answer.question.rules.policy.unique_ids
+        of_pool = writes.setdefault(pool, {})
+        for write in answer.decision.writes:
+            earlier = of_pool.get(write.after.mpid)
+            of_pool[write.after.mpid] = write if earlier is None else earlier._replace(after=write.after)
+        entries.append(log_entry(answer))
+    if not writes:
+        return None
+    pools = {pool: PoolWrites(list(of_pool.values()), exclusive[pool]) for pool, of_pool in writes.items()}
+    return Commit(pools, entries)
+
+
+def captures(answer: Answer) -> bool:
+    """Whether the log keeps an observation although it changed nothing."""
+    question = answer.question
+    return question.writes and question.rules.policy.settings.capture is Capture.ALL
 
 
 def _take_over(snapshot: Snapshot, working: dict[Pool, Records], activity: ActivityMemory) -> None:

@@ -12,11 +12,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from knownas.core.identity.decision import RecordWrite, Returned
-from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.policy import Capture
+from knownas.core.identity.decision import Returned
 from knownas.service.activity import ActivityMemory
-from knownas.service.batch import load_batch
+from knownas.service.batch import captures, commit_of, load_batch
 from knownas.service.chance import Chance
 from knownas.service.limits import (
     BATCH_MAX,
@@ -32,7 +30,7 @@ from knownas.service.limits import (
 from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
-from knownas.store.port import Commit, Committed, LogEntry, Pool, PoolWrites, Store
+from knownas.store.port import Commit, Committed, LogEntry, Store
 
 log: Final = logging.getLogger(__name__)
 
@@ -149,7 +147,7 @@ class Resolver:
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             batch = await load_batch(self._store, questions, self._activity)
             answers = batch.decide(self._chance)
-            commit = None if batch.snapshot is None else self._commit_of(answers)
+            commit = None if batch.snapshot is None else commit_of(answers, self._captured)
             if (
                 commit is None
                 or batch.snapshot is None
@@ -177,35 +175,6 @@ class Resolver:
         self._note([answer for answer in answers if isinstance(answer, Answer)], None)
         return answers
 
-    def _commit_of(self, answers: Sequence[Answer | None]) -> Commit | None:
-        """Gather what must be written, one write a profile; None if nothing must."""
-        writes: dict[Pool, dict[int, RecordWrite]] = {}
-        exclusive: dict[Pool, frozenset[IdentityType]] = {}
-        entries = list(self._captured)
-        for answer in answers:
-            if answer is None:
-                continue
-            if not answer.changed:
-                if self._captures(answer):
-                    entries.append(log_entry(answer))
-                continue
-            pool = answer.question.pool
-            exclusive[pool] = answer.question.rules.policy.unique_ids
-            of_pool = writes.setdefault(pool, {})
-            for write in answer.decision.writes:
-                earlier = of_pool.get(write.after.mpid)
-                of_pool[write.after.mpid] = write if earlier is None else earlier._replace(after=write.after)
-            entries.append(log_entry(answer))
-        if not writes:
-            return None
-        pools = {pool: PoolWrites(list(of_pool.values()), exclusive[pool]) for pool, of_pool in writes.items()}
-        return Commit(pools, entries)
-
-    @staticmethod
-    def _captures(answer: Answer) -> bool:
-        question = answer.question
-        return question.writes and question.rules.policy.settings.capture is Capture.ALL
-
     def _note(self, answers: Sequence[Answer | None], commit: Commit | None) -> None:
         """Remember what is not written: recent decisions, visits, and captured observations still to be written."""
         if commit is not None:
@@ -220,7 +189,7 @@ class Resolver:
                 self._recent.add(answer)
             if not question.writes:
                 continue
-            if commit is None and question.rules.policy.settings.capture is Capture.ALL:
+            if commit is None and captures(answer):
                 self._capture(log_entry(answer))
             if decision.record is not None and isinstance(decision.outcome, Returned):
                 self._activity.saw(decision.record, question.observation.at_ms)

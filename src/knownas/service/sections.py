@@ -1,13 +1,17 @@
 """Reads what workspaces know of users, and writes it down as the documents that a store keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from knownas.core.profile.document import section_document, section_from
+from knownas.core.profile.event import EventBatch
 from knownas.core.profile.section import Section
-from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
+from knownas.store.user_data import SectionKey, StoredEvents, StoredSection, UserDataStore
+
+TIME_MS_MAX: Final = 2**62
+"""Later than any event."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
@@ -16,6 +20,16 @@ _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 def written(section: Section) -> bytes:
     """Write a section down for a store."""
     return _ENCODER.encode(section_document(section))
+
+
+def events_document(batch: EventBatch) -> bytes:
+    """Write a batch's events down for a store, as they were sent."""
+    events = [
+        {"type": one.type, "at_ms": one.at_ms, "message_id": one.message_id, "data": one.data} for one in batch.events
+    ]
+    device = batch.device
+    stamp, platform = (None, None) if device is None else (device.stamp, device.platform)
+    return _ENCODER.encode({"stamp": stamp, "platform": platform, "input": batch.input, "events": events})
 
 
 def read(stored: StoredSection) -> Section:
@@ -34,6 +48,13 @@ class Sections:
         snapshot = await self._store.load([key])
         stored = snapshot.sections.get(key)
         return None if stored is None else read(stored)
+
+    async def events(
+        self, key: SectionKey, after_seq: int, limit: int
+    ) -> Sequence[tuple[StoredEvents, dict[str, Any]]]:
+        """Return the kept batches of events of a profile in a workspace, in the order in which they were kept."""
+        found = await self._store.events(key, from_ms=0, to_ms=TIME_MS_MAX, after_seq=after_seq, limit=limit)
+        return [(one, _DECODER.decode(one.document)) for one in found]
 
     async def of_profile(self, mpid: int) -> Mapping[SectionKey, Section]:
         """Return what every workspace knows of a profile."""

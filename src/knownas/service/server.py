@@ -1,17 +1,29 @@
 """Puts the service together over an open store, and takes it apart again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from knownas.config.values import Configuration
+from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.activity import ActivityMemory
+from knownas.service.aliasing import Aliasing
+from knownas.service.batch_receipts import BatchReceipts
+from knownas.service.calculations import calculations_of
 from knownas.service.chance import Chance, SystemChance
 from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
+from knownas.service.ingest import Ingest
+from knownas.service.key_watch import KeyWatch
+from knownas.service.keys import KeyChain, read_changes
 from knownas.service.profiles import Profiles
 from knownas.service.receipts import RecentDecisions
 from knownas.service.resolver import Resolver
+from knownas.service.retention import Retention
+from knownas.service.sealing import SecretKeys
+from knownas.service.sections import Sections
+from knownas.service.seeding import Seeding
+from knownas.service.tokens import Tokens, open_tokens
 from knownas.store.port import Store
 
 Clock = Callable[[], int]
@@ -34,9 +46,27 @@ class Service:
     resolver: Resolver
     profiles: Profiles
     decisions: Decisions
+    ingest: Ingest
+    sections: Sections
+    batches: BatchReceipts
+    key_watch: KeyWatch
+    tokens: Tokens
+    calculations: Mapping[int, WorkspaceCalculations]
+    seeding: Seeding
+    aliasing: Aliasing
+    retention: Retention
+
+    def start(self) -> None:
+        """Begin what a server does by itself: run aliases that are due, and forget what is too old."""
+        self.aliasing.start()
+        self.retention.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
+        await self.key_watch.close()
+        await self.retention.close()
+        await self.aliasing.close()
+        await self.ingest.close()
         await self.resolver.close()
         await self.store.close()
 
@@ -48,14 +78,27 @@ async def open_service(
     clock: Clock = system_clock,
     chance: Chance | None = None,
     publish: bool = True,
+    secret_keys: SecretKeys | None = None,
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `publish` False keeps no new policy version: for those who only want to look.
+    `publish` False keeps no new policy version: for those who only want to look. With `secret_keys`, the changes of
+    keys that the store keeps count, also those that come while the service is open; without, the configured keys.
+
+    Raises:
+        Unopenable: the secret of a key that is valid can't be opened with the secret keys.
+        StoreError: the store does not answer.
     """
-    directory = await open_directory(configuration, store, clock(), publish=publish)
+    keys = secret_keys or SecretKeys()
+    chain = KeyChain() if secret_keys is None else await read_changes(store)
+    directory = await open_directory(configuration, store, clock(), publish=publish, chain=chain, keys=keys)
+    key_watch = KeyWatch(configuration, store, directory, keys, chain, clock)
+    if secret_keys is not None:
+        key_watch.start()
     recent, activity = RecentDecisions(), ActivityMemory()
-    resolver = Resolver(store, chance or SystemChance(), recent, activity)
+    given_out = chance or SystemChance()
+    calculations = calculations_of(configuration)
+    resolver = Resolver(store, given_out, recent, activity)
     return Service(
         configuration=configuration,
         store=store,
@@ -64,4 +107,13 @@ async def open_service(
         resolver=resolver,
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
+        ingest=Ingest(store, resolver, given_out, calculations),
+        sections=Sections(store.user_data),
+        batches=BatchReceipts(store.user_data),
+        key_watch=key_watch,
+        tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
+        calculations=calculations,
+        seeding=Seeding(store, resolver, calculations, clock),
+        aliasing=Aliasing(store, clock),
+        retention=Retention(store.user_data, configuration.retention, clock),
     )

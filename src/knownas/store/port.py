@@ -22,6 +22,7 @@ from typing import NamedTuple, Protocol
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
+from knownas.store.user_data import UserDataStore
 
 
 class Pool(NamedTuple):
@@ -141,6 +142,11 @@ class Activity(NamedTuple):
 
 class Store(Protocol):
     """A place to keep identity records and the log. See the module for the contract."""
+
+    @property
+    def user_data(self) -> UserDataStore:
+        """The other half: what workspaces know of users, kept at the same place and closed with this one."""
+        ...
 
     async def close(self) -> None:
         """Release everything. Closing twice is allowed; any other call afterwards raises StoreUnavailable."""

@@ -46,26 +46,26 @@ Document = dict[str, object]
 def observation_document(observation: Observation) -> Document:
     """Write an observation down, with all a fold needs."""
     document: Document = {
-        "endpoint": observation.endpoint.value,
+        "endpoint": observation.endpoint,
         "at_ms": observation.at_ms,
-        "environment": observation.environment.value,
+        "environment": observation.environment,
         "input": observation.input,
     }
     match observation:
         case IdentityRequest():
-            document["identities"] = {one.type.value: one.value for one in observation.identities}
+            document["identities"] = {one.type: one.value for one in observation.identities}
             document["previous_mpid"] = _text(observation.previous_mpid)
             document["recency"] = [[str(mpid), at_ms] for mpid, at_ms in observation.recency]
         case ModifyRequest():
             document["mpid"] = str(observation.mpid)
             document["changes"] = [
-                {"identity_type": one.type.value, "old_value": one.old_value, "new_value": one.new_value}
+                {"identity_type": one.type, "old_value": one.old_value, "new_value": one.new_value}
                 for one in observation.changes
             ]
             document["may_move_unique"] = observation.may_move_unique
         case SeedRequest():
             document["mpid"] = _text(observation.mpid)
-            document["identities"] = [[one.type.value, one.value] for one in observation.identities]
+            document["identities"] = [[one.type, one.value] for one in observation.identities]
         case _:
             assert_never(observation)
     return document
@@ -152,9 +152,9 @@ def outcome_document(outcome: Outcome) -> Document:
         case NotFound():
             return {"kind": "not_found"}
         case Refused(reason, message):
-            return {"kind": "refused", "reason": reason.value, "message": message}
+            return {"kind": "refused", "reason": reason, "message": message}
         case Modified(mpid, known, results):
-            changed = [{"identity_type": kind.value, "modified_mpid": str(whose)} for kind, whose in results]
+            changed = [{"identity_type": kind, "modified_mpid": str(whose)} for kind, whose in results]
             return {"kind": "modified", "mpid": str(mpid), "known": known, "results": changed}
         case Seeded(mpid, known):
             return {"kind": "seeded", "mpid": str(mpid), "known": known}
@@ -173,34 +173,34 @@ def record_document(record: Record) -> Document:
 
 def values_document(values: Values) -> dict[str, list[str]]:
     """Write identities down by type, the types in alphabetical order."""
-    return {kind.value: list(values[kind]) for kind in sorted(values)}
+    return {kind: list(values[kind]) for kind in sorted(values)}
 
 
 def _receipt_document(receipt: Receipt) -> Document:
     return {
         "policy_version": receipt.policy_version,
         "steps": [_step_document(step) for step in receipt.steps],
-        "decided_by": receipt.decided_by.value,
-        "decided_at": None if receipt.decided_at is None else receipt.decided_at.value,
+        "decided_by": receipt.decided_by,
+        "decided_at": receipt.decided_at,
     }
 
 
 def _step_document(step: LookupStep) -> Document:
     return {
-        "type": step.identity.type.value,
+        "type": step.identity.type,
         "value": step.identity.value,
         "candidates": [str(mpid) for mpid in step.returnable],
-        "rejected": [{"mpid": str(one.mpid), "guard": one.guard.value} for one in step.rejected],
+        "rejected": [{"mpid": str(one.mpid), "guard": one.guard} for one in step.rejected],
         "more": step.more,
-        "effect": step.effect.value,
+        "effect": step.effect,
         "left": [str(mpid) for mpid in step.left],
     }
 
 
 def _change_document(change: Change) -> Document:
     return {
-        "change": change.kind.value,
-        "type": change.identity.type.value,
+        "change": change.kind,
+        "type": change.identity.type,
         "value": change.identity.value,
         "mpid": str(change.mpid),
         "from_mpid": _text(change.from_mpid),
@@ -209,9 +209,9 @@ def _change_document(change: Change) -> Document:
 
 def _skipped_document(skipped: SkippedIdentity) -> Document:
     return {
-        "type": skipped.identity.type.value,
+        "type": skipped.identity.type,
         "value": skipped.identity.value,
-        "why": skipped.why.value,
+        "why": skipped.why,
         "holder": _text(skipped.holder),
     }
 

@@ -30,10 +30,9 @@ Attributes = Mapping[str, Attribute]
 
 def fault_of(name: str, value: AttributeValue) -> str | None:
     """Say why an attribute can't be kept; None if it can. The limits are those of platform §14."""
-    if not name:
-        return "the name is empty"
-    if len(name) > ATTRIBUTE_NAME_CHARACTERS_MAX:
-        return f"the name has {len(name)} characters, at most {ATTRIBUTE_NAME_CHARACTERS_MAX} are allowed"
+    fault = name_fault(name)
+    if fault is not None:
+        return fault
     if isinstance(value, tuple):
         if len(value) > LIST_ENTRIES_MAX:
             return f"the list has {len(value)} entries, at most {LIST_ENTRIES_MAX} are allowed"
@@ -41,6 +40,15 @@ def fault_of(name: str, value: AttributeValue) -> str | None:
             return f"an entry of the list has more than {LIST_ENTRY_CHARACTERS_MAX} characters"
     elif len(as_text(value)) > ATTRIBUTE_VALUE_CHARACTERS_MAX:
         return f"the value has more than {ATTRIBUTE_VALUE_CHARACTERS_MAX} characters"
+    return None
+
+
+def name_fault(name: str) -> str | None:
+    """Say why nothing can have this name; None if it can."""
+    if not name:
+        return "the name is empty"
+    if len(name) > ATTRIBUTE_NAME_CHARACTERS_MAX:
+        return f"the name has {len(name)} characters, at most {ATTRIBUTE_NAME_CHARACTERS_MAX} are allowed"
     return None
 
 

@@ -1,17 +1,22 @@
 """Decides what is known of a user's devices in a workspace: their ids, facts, and when they were seen (platform §2.5)."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.limits import DEVICES_MAX
+
+DEVICE_FACTS_MAX: Final = 100
+DEVICE_FACT_CHARACTERS_MAX: Final = 512
+"""Facts known of one device, and the characters of a fact's text; of more, those said last stay."""
 
 
 class Device(NamedTuple):
     """One device as it was last described.
 
     `stamp` is its device application stamp; a device without one is told by its ids. `facts` are the members of
-    `device_info` that are no identity, as sent. Times are Unix milliseconds.
+    `device_info` that are no identity: scalars, as sent. Times are Unix milliseconds.
     """
 
     stamp: str | None
@@ -44,7 +49,7 @@ def with_device(devices: tuple[Device, ...], seen: Device) -> tuple[Device, ...]
             newer.stamp,
             newer.platform or older.platform,
             {**older.ids, **newer.ids},
-            {**older.facts, **newer.facts},
+            dict(islice({**newer.facts, **older.facts, **newer.facts}.items(), DEVICE_FACTS_MAX)),
             min(before.first_seen_ms, seen.first_seen_ms),
             newer.last_seen_ms,
         )

@@ -26,6 +26,7 @@ def section_document(section: Section) -> Document:
         document["attributions"] = [list(one) for one in section.attributions]
     if section.opted_out is not None:
         document["opted_out"] = section.opted_out
+        document["opted_out_ms"] = section.opted_out_ms
     if section.inputs:
         document["inputs"] = dict(section.inputs)
     if section.calculated:
@@ -51,6 +52,7 @@ def section_from(document: Mapping[str, Any]) -> Section:
         document.get("inputs", {}),
         document.get("calculated", {}),
         tuple(document.get("notes", ())),
+        document.get("opted_out_ms", 0),
     )
 
 

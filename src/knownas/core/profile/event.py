@@ -1,18 +1,15 @@
 """Holds what arrives about a user: a batch of events with the profile's update, as every surface decodes it (platform §2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.consent import Consent, Purpose
 from knownas.core.profile.device import Device
-
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Channel(StrEnum):
@@ -67,13 +64,17 @@ class EventBatch:
     source_request_id: str | None = None
     mpid: int | None = None
     identities: tuple[Identity, ...] = ()
-    attributes: Mapping[str, AttributeValue | None] = NOTHING
+    attributes: Mapping[str, AttributeValue | None] = field(default_factory=dict[str, AttributeValue | None])
     consents: tuple[tuple[Purpose, Consent], ...] = ()
     device: Device | None = None
     attribution: Attribution | None = None
     events: tuple[Event, ...] = ()
     is_historical: bool = False
     notes: tuple[str, ...] = ()
+
+    def with_events(self, events: tuple[Event, ...]) -> "EventBatch":
+        """Return the batch with other events."""
+        return replace(self, events=events)
 
     @property
     def first_ms(self) -> int:

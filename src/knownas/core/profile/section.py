@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, cast
 
 from knownas.core.limits import ATTRIBUTIONS_MAX, INPUTS_SHOWN_MAX
-from knownas.core.profile.attributes import Attributes, AttributeValue, fault_of, with_attribute
+from knownas.core.profile.attributes import Attribute, Attributes, AttributeValue, fault_of, name_fault, with_attribute
 from knownas.core.profile.consent import Consent, Consents, Purpose, with_consents
 from knownas.core.profile.device import Device, with_device
-from knownas.core.profile.event import NOTHING, Attribution, Event, EventBatch
+from knownas.core.profile.event import Attribution, Event, EventBatch
 
 CalculatedStates = Mapping[str, Mapping[str, Any]]
 """What is remembered for each calculated attribute, by its name: JSON objects that only its calculation reads."""
@@ -50,14 +50,16 @@ class Section:
 
     first_seen_ms: int
     last_seen_ms: int
-    attributes: Attributes = NOTHING
+    attributes: Attributes = field(default_factory=dict[str, Attribute])
     consents: Consents = field(default_factory=dict[Purpose, Consent])
     devices: tuple[Device, ...] = ()
     attributions: tuple[Attribution, ...] = ()
     opted_out: bool | None = None
-    inputs: Mapping[str, int] = NOTHING
-    calculated: CalculatedStates = NOTHING
+    inputs: Mapping[str, int] = field(default_factory=dict[str, int])
+    calculated: CalculatedStates = field(default_factory=dict[str, Mapping[str, Any]])
     notes: tuple[str, ...] = ()
+    opted_out_ms: int = 0
+    """When `opted_out` was said."""
 
     @property
     def limit_ad_tracking(self) -> bool | None:
@@ -73,15 +75,14 @@ def fold_batch(before: Section | None, batch: EventBatch, calculations: Calculat
         for name, value in batch.attributes.items():
             attributes = with_attribute(attributes, name, value, batch.last_ms)
     events = sorted(batch.events, key=lambda event: event.at_ms)
-    opted_out = section.opted_out
+    opted_out, opted_out_ms = _opt_out(section, events)
     attributions = list(section.attributions)
-    if batch.attribution is not None and batch.attribution not in attributions:
+    if batch.attribution is not None and batch.attribution[:2] not in [(one[0], one[1]) for one in attributions]:
+        # Many senders repeat it in every batch: it was told first when it was told first.
         attributions.append(batch.attribution)
     for event in events:
         if event.type == "user_attribute_change":
             attributes = _changed(attributes, event)
-        elif event.type == "opt_out" and isinstance(event.data.get("is_opted_out"), bool):
-            opted_out = event.data["is_opted_out"]
         elif event.type == "custom_event":
             install = _install(event)
             if install is not None and install not in attributions:
@@ -98,6 +99,7 @@ def fold_batch(before: Section | None, batch: EventBatch, calculations: Calculat
         devices=section.devices if batch.device is None else with_device(section.devices, batch.device),
         attributions=tuple(attributions[-ATTRIBUTIONS_MAX:]),
         opted_out=opted_out,
+        opted_out_ms=opted_out_ms,
         inputs=_seen(section.inputs, batch),
         calculated=calculated,
     )
@@ -105,15 +107,31 @@ def fold_batch(before: Section | None, batch: EventBatch, calculations: Calculat
 
 def _changed(attributes: Attributes, event: Event) -> Attributes:
     """Carry out a `user_attribute_change`, the one way in which an SDK changes an attribute; platform §2.6."""
-    name = event.data.get("user_attribute_name")
+    change = attribute_change(event.data)
+    return attributes if isinstance(change, str) else with_attribute(attributes, *change, event.at_ms)
+
+
+def _opt_out(section: Section, events: Sequence[Event]) -> tuple[bool | None, int]:
+    """Return whether the user has opted out, and when that was said, after events in time order."""
+    said, said_ms = section.opted_out, section.opted_out_ms
+    for event in events:
+        value = event.data.get("is_opted_out") if event.type == "opt_out" else None
+        if isinstance(value, bool) and event.at_ms >= said_ms:
+            said, said_ms = value, event.at_ms
+    return said, said_ms
+
+
+def attribute_change(data: Mapping[str, Any]) -> tuple[str, AttributeValue | None] | str:
+    """Read which attribute a `user_attribute_change` sets to what (None: deletes), or why it changes none."""
+    name = data.get("user_attribute_name")
     if not isinstance(name, str):
-        return attributes
-    if event.data.get("deleted") is True:
-        return with_attribute(attributes, name, None, event.at_ms)
-    value = attribute_value(event.data.get("new"))
-    if value is None or fault_of(name, value) is not None:
-        return attributes
-    return with_attribute(attributes, name, value, event.at_ms)
+        return "user_attribute_name is wanted"
+    if data.get("deleted") is True:
+        return name_fault(name) or (name, None)
+    value = attribute_value(data.get("new"))
+    if value is None:
+        return "new is wanted, a scalar or a list of scalars"
+    return fault_of(name, value) or (name, value)
 
 
 def attribute_value(given: object) -> AttributeValue | None:

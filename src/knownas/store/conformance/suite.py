@@ -23,6 +23,7 @@ from knownas.store.conformance.lifecycle import LifecyclePromises
 from knownas.store.conformance.loading import LoadingPromises
 from knownas.store.conformance.logs import LogPromises
 from knownas.store.conformance.races import RacePromises
+from knownas.store.conformance.user_data import UserDataPromises
 
 PREFIX: Final = "test_"
 
@@ -36,6 +37,7 @@ class StoreConformance(
     LogPromises,
     DocumentPromises,
     LifecyclePromises,
+    UserDataPromises,
 ):
     """All that `store.port` demands of an adapter."""
 

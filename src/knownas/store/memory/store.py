@@ -10,6 +10,7 @@ from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.store.errors import StoreUnavailable
+from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.port import (
     Activity,
     Commit,
@@ -25,6 +26,7 @@ from knownas.store.port import (
     StoredProfile,
     Wanted,
 )
+from knownas.store.user_data import UserDataStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,18 @@ class MemoryStore:
         self._policies: list[StoredPolicy] = []
         self._kept: dict[str, bytes] = {}
         self._versions = count(1)
+        self._user_data = MemoryUserData()
         self._closed = False
+
+    @property
+    def user_data(self) -> UserDataStore:
+        """What is known of users."""
+        return self._user_data
 
     async def close(self) -> None:
         """Refuse all further calls."""
         self._closed = True
+        self._user_data.close()
 
     async def ping(self) -> None:
         """Return while the store is open."""

@@ -1,1 +1,1 @@
-"""The SQLite adapter: one file, one writing connection, WAL, full synchronisation."""
+"""The SQLite adapter: one file, two writing connections that take turns, WAL, full synchronisation."""

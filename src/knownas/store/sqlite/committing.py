@@ -5,7 +5,7 @@ a version that moved (presence), the constraint `identity_once` (absence), the c
 unique value). Each raises `LostRace`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import apsw
@@ -14,7 +14,7 @@ from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
 from knownas.store.port import Commit, LogEntry, Pool
-from knownas.store.sqlite.connection import Connection, Row
+from knownas.store.sqlite.connection import Binding, Connection, Row
 from knownas.store.sqlite.loading import Key, SqliteSnapshot, data_version
 from knownas.store.sqlite.rows import code_of, encode_mpids, encode_values
 from knownas.store.sqlite.statements import statements
@@ -37,7 +37,10 @@ class Writer:
         self._identities = {key: identity for key, (identity, _) in snapshot.identities.items()}
         self._sql: Final = statements()
         self._version = 0
-        self._given = 0
+        self._new_profiles: list[Sequence[Binding]] = []
+        self._new_identities: dict[Key, int] = {}
+        """How many holders each value has that this commit sees first."""
+        self._new_holdings: list[Sequence[Binding]] = []
 
     def write(self, commit: Commit, *, fresh: bool) -> None:
         """Check and write everything. `fresh` says that this connection has written nothing since the snapshot.
@@ -56,10 +59,10 @@ class Writer:
         try:
             for pool, changed in commit.pools.items():
                 self._write_records(self._pools[pool], changed.writes, changed.exclusive)
+            self._insert()
         except apsw.ConstraintError as error:
             raise LostRace(str(error)) from error
-        for number, entry in enumerate(commit.log, start=1):
-            self._write_entry(seq + number, entry)
+        self._write_log(seq, commit.log)
 
     def _check_reliance(self, commit: Commit) -> None:
         """Compare every loaded row with what it is now; only needed when another connection has written.
@@ -110,7 +113,7 @@ class Writer:
         identities, carried = encode_values(after.identities), encode_values(after.carried)
         if before is None:
             created = (after.mpid, pool, after.known, after.created_ms, after.active_ms, after.source_mpid)
-            self._connection.execute(self._sql["insert_profile"], (*created, self._version, identities, carried))
+            self._new_profiles.append((*created, self._version, identities, carried))
             return
         changed = (after.known, after.active_ms, self._version, identities, carried)
         self._connection.execute(self._sql["update_profile"], (*changed, before.mpid, before.version, before.active_ms))
@@ -142,13 +145,23 @@ class Writer:
             identity = None if row is None else self._remember(key, row)
         if identity is None:
             # Absent when it was looked up: if somebody was faster, identity_once says so.
-            self._given += 1
-            identity = self._identities[key] = (self._version << NUMBERS_A_COMMIT_BITS) + self._given
-            self._connection.execute(self._sql["insert_identity"], (*key, identity, self._version))
+            self._new_identities[key] = 1
+            number = len(self._new_identities)
+            identity = self._identities[key] = (self._version << NUMBERS_A_COMMIT_BITS) + number
+        elif key in self._new_identities:
+            self._new_identities[key] += 1
         else:
             self._connection.execute(self._sql["update_identity"], (self._version, 1, *key))
-        position = (identity, *_place(record), record.mpid, exclusive)
-        self._connection.execute(self._sql["insert_holding"], position)
+        self._new_holdings.append((identity, *_place(record), record.mpid, exclusive))
+
+    def _insert(self) -> None:
+        """Insert what is new, a table at a time: one call for many rows costs less than a call for each."""
+        identities = [
+            (*key, self._identities[key], self._version, holders) for key, holders in self._new_identities.items()
+        ]
+        self._connection.executemany(self._sql["insert_profile"], self._new_profiles)
+        self._connection.executemany(self._sql["insert_identity"], identities)
+        self._connection.executemany(self._sql["insert_holding"], self._new_holdings)
 
     def _find(self, pool: int, one: Identity) -> int:
         """Return the row of an identity that a loaded record holds, though nobody asked for its holders."""
@@ -165,11 +178,11 @@ class Writer:
         identity = self._identities[key] = row[0]
         return identity
 
-    def _write_entry(self, seq: int, entry: LogEntry) -> None:
-        self._connection.execute(
-            self._sql["insert_log"],
+    def _write_log(self, seq: int, entries: Iterable[LogEntry]) -> None:
+        numbered = list(enumerate(entries, start=seq + 1))
+        lines = [
             (
-                seq,
+                number,
                 bytes.fromhex(entry.decision_id),
                 self._pools[entry.pool],
                 entry.at_ms,
@@ -178,10 +191,12 @@ class Writer:
                 encode_mpids(entry.touched),
                 entry.observation,
                 entry.decision,
-            ),
-        )
-        for mpid in dict.fromkeys(entry.touched):
-            self._connection.execute(self._sql["insert_touched"], (mpid, seq))
+            )
+            for number, entry in numbered
+        ]
+        self._connection.executemany(self._sql["insert_log"], lines)
+        touched = [(mpid, number) for number, entry in numbered for mpid in dict.fromkeys(entry.touched)]
+        self._connection.executemany(self._sql["insert_touched"], touched)
 
 
 def _held(record: Record | None) -> dict[Identity, None]:

@@ -1,7 +1,13 @@
-"""Opens connections to a knownas database file, brings its layout up to date, and names what goes wrong."""
+"""Opens connections to a knownas database file, brings its layout up to date, and names what goes wrong.
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+The connections of one store take turns at writing (`Transactions`).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -27,6 +33,12 @@ CACHE_KIB: Final = 512 * 1024
 READER_CACHE_KIB: Final = 16 * 1024
 CHECKPOINT_PAGES: Final = 4_000
 STATEMENTS_CACHED: Final = 256
+
+LOCK_PAUSE_SECONDS: Final = 0.004
+"""The longest pause between two tries to take the write lock; each is random, so that nobody always comes last."""
+
+LOCK_BLOCKS_MS: Final = 5
+"""How long one try to take the write lock may hold up the event loop."""
 
 OLDEST_SAFE_SQLITE: Final = (3, 51, 3)
 """Older libraries can lose writes when two connections use the WAL at once."""
@@ -57,8 +69,16 @@ class Connection(Protocol):
         """Run a statement."""
         ...
 
+    def executemany(self, statements: str, sequenceofbindings: Iterable[Sequence[Binding]]) -> Cursor:
+        """Run a statement once for each of the bindings."""
+        ...
+
     def changes(self) -> int:
         """Return how many rows the last statement changed."""
+        ...
+
+    def total_changes(self) -> int:
+        """Return how many rows were changed since the connection was opened."""
         ...
 
     def pragma(self, name: str, value: int | str | None = None) -> object:
@@ -121,6 +141,72 @@ def _apply_steps(connection: Connection) -> None:
         if version > current:
             connection.execute(step)
             connection.pragma("user_version", version)
+
+
+class Transactions:
+    """The write transactions of one store: one at a time, whichever of its connections they are on.
+
+    SQLite has one write lock a file. Taking turns here keeps the store's own connections from waiting for each other
+    inside SQLite, where waiting would hold up the event loop.
+    """
+
+    def __init__(self, wait_seconds: float) -> None:
+        """`wait_seconds` is how long a transaction waits for another process's before it raises BusyError."""
+        self._wait_seconds = wait_seconds
+        self._turn = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="knownas-sqlite")
+        self._closed = False
+
+    @asynccontextmanager
+    async def writing(self, connection: Connection) -> AsyncGenerator[None]:
+        """Run what stands inside in a transaction: durable when it ends without an exception, undone otherwise.
+
+        Raises:
+            StoreUnavailable: no more transactions are begun.
+            apsw.Error: the lock or the disk would not have it.
+        """
+        async with self._turn:
+            await self._begin(connection)
+            try:
+                yield
+                await self._end(connection)
+            except BaseException:
+                # After a full disk, for one, SQLite has rolled back already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    async def close(self) -> None:
+        """Begin no more transactions, and return when the one under way has ended."""
+        self._closed = True
+        async with self._turn:
+            await asyncio.to_thread(self._disk.shutdown)
+
+    async def _begin(self, connection: Connection) -> None:
+        """Take the write lock, waiting for another process without holding up the event loop."""
+        clock = asyncio.get_running_loop().time
+        give_up_at = clock() + self._wait_seconds
+        while not self._closed:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except apsw.BusyError:
+                if clock() > give_up_at:
+                    raise
+                await asyncio.sleep(random.uniform(0, LOCK_PAUSE_SECONDS))  # noqa: S311 - keeps no secret
+            else:
+                return
+        raise StoreUnavailable("the store is closed")
+
+    async def _end(self, connection: Connection) -> None:
+        """Make the transaction durable, off the event loop's thread; no cancellation leaves it half done."""
+        done = asyncio.get_running_loop().run_in_executor(self._disk, connection.execute, "COMMIT")
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            while not done.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait((done,))
+            raise
 
 
 @contextmanager

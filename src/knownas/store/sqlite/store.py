@@ -1,13 +1,9 @@
 """The SQLite store: the port over one database file."""
 
 import asyncio
-import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, cast
-
-import apsw
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
@@ -26,26 +22,32 @@ from knownas.store.port import (
     Wanted,
 )
 from knownas.store.sqlite.committing import LostRace, Writer
-from knownas.store.sqlite.connection import Binding, Connection, Row, migrate, named_errors, open_connection
+from knownas.store.sqlite.connection import (
+    LOCK_BLOCKS_MS,
+    Binding,
+    Connection,
+    Row,
+    Transactions,
+    migrate,
+    named_errors,
+    open_connection,
+)
 from knownas.store.sqlite.loading import SqliteSnapshot, load, sole_holders
 from knownas.store.sqlite.rows import code_of, entry_from, record_from
 from knownas.store.sqlite.statements import statements
+from knownas.store.sqlite.user_data import SqliteUserData
+from knownas.store.user_data import UserDataStore
 
 LOCK_WAIT_SECONDS: Final = 5.0
 """How long a writer waits for another process to finish its transaction; then it says StoreBusy."""
-
-LOCK_PAUSE_SECONDS: Final = 0.004
-"""The longest pause between two tries; each is random, so that nobody is always the last to come."""
-
-LOCK_BLOCKS_MS: Final = 5
-"""How long one try may hold up the event loop."""
 
 
 class SqliteStore:
     """Keeps records and the log in one SQLite file. Implements `store.port.Store`.
 
-    One connection loads and commits, another serves the remaining reads. Statements take microseconds and run
-    on the event loop's thread; only the end of a transaction, which waits for the disk, has a thread of its own.
+    One connection loads and commits, another serves the remaining reads; `user_data` has two of its own. Statements
+    take microseconds and run on the event loop's thread; only the end of a transaction, which waits for the disk,
+    has a thread of its own.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,20 +61,27 @@ class SqliteStore:
         try:
             migrate(self._connection)
             self._connection.pragma("busy_timeout", LOCK_BLOCKS_MS)
+            self._transactions = Transactions(LOCK_WAIT_SECONDS)
+            self._user_data = SqliteUserData(path, self._transactions)
             self._reader = open_connection(path, read_only=True)
         except BaseException:
             self._connection.close()
             raise
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="knownas-sqlite")
         self._pools: dict[Pool, int] = {}
         self._latest: SqliteSnapshot | None = None
         self._closed = False
 
+    @property
+    def user_data(self) -> UserDataStore:
+        """What is known of users, in the same file."""
+        return self._user_data
+
     async def close(self) -> None:
-        """Close both connections, after the transaction under way if there is one."""
+        """Close all connections, after the transaction under way if there is one."""
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._disk.shutdown)
+            await self._transactions.close()
+            self._user_data.close()
             self._reader.close()
             self._connection.close()
 
@@ -114,64 +123,26 @@ class SqliteStore:
             for pool in (*commit.pools, *(entry.pool for entry in commit.log)):
                 if pool not in self._pools:
                     await self._find_pool(pool)
-            await self._begin_writing()
             try:
-                # A snapshot before the last one says nothing about what this very connection has written since.
-                Writer(self._connection, self._pools, snapshot).write(commit, fresh=snapshot is self._latest)
-                self._latest = None
-                await self._end_transaction()
+                async with self._transactions.writing(self._connection):
+                    # A snapshot before the last one says nothing about what this very connection has written since.
+                    Writer(self._connection, self._pools, snapshot).write(commit, fresh=snapshot is self._latest)
+                    self._latest = None
             except LostRace as race:
-                self._roll_back()
                 return Conflict(str(race))
-            except BaseException:
-                self._roll_back()
-                raise
         return Committed()
-
-    async def _begin_writing(self) -> None:
-        """Take the write lock, waiting for another process without holding up the event loop."""
-        clock = asyncio.get_running_loop().time
-        give_up_at = clock() + LOCK_WAIT_SECONDS
-        while True:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-            except apsw.BusyError:
-                if clock() > give_up_at:
-                    raise
-                await asyncio.sleep(random.uniform(0, LOCK_PAUSE_SECONDS))  # noqa: S311 - keeps no secret
-            else:
-                return
-
-    async def _end_transaction(self) -> None:
-        """Make the transaction durable, off the event loop's thread; not even a cancellation leaves it half done."""
-        done = asyncio.get_running_loop().run_in_executor(self._disk, self._connection.execute, "COMMIT")
-        try:
-            await asyncio.shield(done)
-        except asyncio.CancelledError:
-            await asyncio.wait((done,))
-            raise
-
-    def _roll_back(self) -> None:
-        # After a full disk, for one, SQLite has rolled back already.
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
 
     async def touch(self, activities: Sequence[Activity]) -> None:
         """Move last activities forward, in one transaction."""
         self._check_open()
         sql = statements()
         with named_errors():
-            await self._begin_writing()
-            self._latest = None
-            try:
+            async with self._transactions.writing(self._connection):
+                self._latest = None
                 for activity in activities:
                     row = next(iter(self._connection.execute(sql["profile"], (activity.mpid,))), None)
                     if row is not None:
                         self._touch(row[0], record_from(row[1:]), activity.at_ms)
-                await self._end_transaction()
-            except BaseException:
-                self._roll_back()
-                raise
 
     def _touch(self, pool: int, record: Record, at_ms: int) -> None:
         if at_ms <= record.active_ms:
@@ -255,15 +226,9 @@ class SqliteStore:
 
     async def _find_pool(self, pool: Pool) -> None:
         """Learn a pool's number, giving it one if nobody has yet."""
-        sql = statements()
         if self._pool_number(pool) == _NO_POOL:
-            await self._begin_writing()
-            try:
-                self._connection.execute(sql["add_pool"], pool)
-                await self._end_transaction()
-            except BaseException:
-                self._roll_back()
-                raise
+            async with self._transactions.writing(self._connection):
+                self._connection.execute(statements()["add_pool"], pool)
         self._pools[pool] = self._pool_number(pool)
 
     def _pool_number(self, pool: Pool) -> int:

@@ -61,7 +61,7 @@ SELECT version FROM identity WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: insert_identity
 -- Fails on identity_once if somebody else has seen the value first.
-INSERT INTO identity (pool, type, value, identity, version, holders) VALUES (?, ?, ?, ?, ?, 1);
+INSERT INTO identity (pool, type, value, identity, version, holders) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: update_identity
 UPDATE identity SET version = ?, holders = holders + ? WHERE pool = ? AND type = ? AND value = ?;

@@ -1,0 +1,384 @@
+"""Decodes a batch of the Events API or of the web SDK (platform §2.3 to §2.5, §5.9).
+
+The vendor's senders differ from its schema, so unknown members are passed over. What can't be used of a batch that is
+otherwise sound is left out or cut, and the receipt's notes say so; only what makes the batch senseless refuses it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import msgspec
+
+from knownas.api.duplicate_keys import has_repeated_keys
+from knownas.api.limits import (
+    EVENT_ATTRIBUTES_MAX,
+    EVENT_NAME_CHARACTERS_MAX,
+    EVENT_VALUE_CHARACTERS_MAX,
+    EVENTS_A_BATCH_MAX,
+    NOTES_MAX,
+    REQUEST_ID_CHARACTERS_MAX,
+    USER_ATTRIBUTES_A_BATCH_MAX,
+)
+from knownas.api.wire import Malformed, decode_document
+from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType, Surface, types_named_on, value_fault
+from knownas.core.identity.observation import Environment
+from knownas.core.identity.record import parse_mpid, valid_mpid
+from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
+from knownas.core.profile.attributes import AttributeValue, fault_of, name_fault
+from knownas.core.profile.consent import CCPA_PURPOSE, Consent, Purpose, Regulation
+from knownas.core.profile.device import DEVICE_FACT_CHARACTERS_MAX, DEVICE_FACTS_MAX, Device
+from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
+from knownas.core.profile.section import attribute_change, attribute_value
+
+HISTORICAL_AGE_MS: Final = 72 * 3_600_000
+"""Events of a historical batch are at least this old; platform §2.1."""
+
+EVENT_DEPTH_MAX: Final = 50
+"""Objects and lists inside each other in an event: what is kept must be readable wherever it is read from later."""
+
+NAME_CHARACTERS_SHOWN: Final = 64
+"""Characters of a name that a note repeats."""
+
+Members = Mapping[str, Any]
+
+
+class EventBody(msgspec.Struct, frozen=True):
+    """One event as sent."""
+
+    event_type: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class BatchBody(msgspec.Struct, frozen=True):
+    """The members of a batch that decide something, as loose as the vendor's senders are."""
+
+    environment: str | None = None
+    events: list[EventBody] | None = None
+    source_request_id: str | int | None = None
+    mpid: str | int | None = None
+    user_identities: dict[str, Any] | None = None
+    device_info: dict[str, Any] | None = None
+    mp_deviceid: str | None = None
+    user_attributes: dict[str, Any] | None = None
+    deleted_user_attributes: list[str] | None = None
+    consent_state: dict[str, Any] | None = None
+    attribution_info: dict[str, Any] | None = None
+
+
+_BATCH: Final = msgspec.json.Decoder(BatchBody)
+_BULK: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.EVENTS)
+
+
+def bulk(body: bytes) -> list[bytes]:
+    """Cut a bulk request into its batches, none of them decoded yet.
+
+    Raises:
+        Malformed: it is not a JSON array.
+    """
+    return [bytes(one) for one in decode_document(_BULK, body)]
+
+
+def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, historical: bool = False) -> EventBatch:
+    """Decode one batch that came at a time, from an input.
+
+    Raises:
+        Malformed: it is not JSON, a member has the wrong shape, or it says two things at once.
+    """
+    given = decode_document(_BATCH, body)
+    _refuse_ambiguous(body, given)
+    notes: list[str] = []
+    identities = _identities(given, channel, notes)
+    events = _events(given.events or [], at_ms, notes, historical=historical)
+    if historical:
+        _check_history(events, given.events or [], at_ms)
+    batch = EventBatch(
+        environment=_environment(given.environment),
+        at_ms=at_ms,
+        input=source,
+        channel=channel,
+        source_request_id=_request_id(given.source_request_id),
+        mpid=_mpid(given.mpid),
+        identities=identities,
+        attributes=_attributes(given, notes),
+        consents=_consents(given.consent_state, channel, at_ms, notes),
+        attribution=_attribution(given.attribution_info, at_ms, notes),
+        events=events,
+        is_historical=historical,
+    )
+    device = _device(given, batch, channel, notes)
+    if len(notes) > NOTES_MAX:
+        notes[NOTES_MAX - 1 :] = [f"and {len(notes) - NOTES_MAX + 1} further notes"]
+    return replace(batch, device=device, notes=tuple(notes))
+
+
+def _refuse_ambiguous(body: bytes, given: BatchBody) -> None:
+    """Refuse what other readers could read differently, or not at all: a key that stands twice, too deep an event."""
+    try:
+        if has_repeated_keys(body):
+            raise Malformed("duplicate_key", "An object of the body has the same key twice.")
+    except RecursionError as error:
+        raise Malformed("too_deep", "The body is nested too deep.") from error
+    if body.count(b"{") + body.count(b"[") > EVENT_DEPTH_MAX and any(
+        _is_deeper(one.data, EVENT_DEPTH_MAX) for one in given.events or ()
+    ):
+        raise Malformed("too_deep", f"An event may be nested {EVENT_DEPTH_MAX} deep.")
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Whether objects and lists stand in each other more than `limit` deep."""
+    if isinstance(value, dict):
+        inner = list(cast("dict[str, object]", value).values())
+    elif isinstance(value, list):
+        inner = cast("list[object]", value)
+    else:
+        return False
+    return limit == 0 or any(_is_deeper(one, limit - 1) for one in inner)
+
+
+def _environment(given: str | None) -> Environment:
+    if given is None:
+        return Environment.PRODUCTION
+    try:
+        return Environment(given)
+    except ValueError:
+        raise Malformed("invalid_environment", 'environment is "production" or "development".') from None
+
+
+def _request_id(given: str | int | None) -> str | None:
+    if given is None or given == "":
+        return None
+    text = str(given)
+    if len(text) > REQUEST_ID_CHARACTERS_MAX or "\0" in text:
+        sentence = f"source_request_id may have {REQUEST_ID_CHARACTERS_MAX} characters, and no NUL."
+        raise Malformed("invalid_source_request_id", sentence)
+    return text
+
+
+def _mpid(given: str | int | None) -> int | None:
+    if given is None or given in ("", "0", 0):
+        return None
+    mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
+    if mpid is None:
+        raise Malformed("invalid_mpid", "mpid is a signed 64-bit integer, and not 0.")
+    return mpid
+
+
+def _identities(given: BatchBody, channel: Channel, notes: list[str]) -> tuple[Identity, ...]:
+    """Gather the identities of user and device in canonical order; idsync §5.1."""
+    found: dict[IdentityType, str] = {}
+    for name, value in (given.user_identities or {}).items():
+        kind = _NAMES.get(name)
+        if kind is None or kind in DEVICE_TYPES:
+            notes.append(f"user_identities.{name[:NAME_CHARACTERS_SHOWN]}: no such identity type")
+        else:
+            _take_identity(found, kind, value, f"user_identities.{name}", notes)
+    for name, value in (given.device_info or {}).items():
+        kind = _NAMES.get(name)
+        if kind is not None and kind in DEVICE_TYPES:
+            _take_identity(found, kind, value, f"device_info.{name}", notes)
+    # Some partners send one constant for all users (idsync §5.3).
+    if given.mp_deviceid and channel is not Channel.PARTNER:
+        _take_identity(found, IdentityType.DEVICE_APPLICATION_STAMP, given.mp_deviceid, "mp_deviceid", notes)
+    return tuple(sorted(Identity(kind, value) for kind, value in found.items()))
+
+
+def _take_identity(
+    found: dict[IdentityType, str], kind: IdentityType, value: object, where: str, notes: list[str]
+) -> None:
+    if value is None or value == "":
+        return
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        notes.append(f"{where}: a text is wanted")
+        return
+    text = str(value)
+    fault = value_fault(text)
+    if fault is not None:
+        notes.append(f"{where}: {fault}")
+    elif found.setdefault(kind, text) != text:
+        raise Malformed("identity_type_twice", f"Two members give {kind.value} different values.")
+
+
+def _attributes(given: BatchBody, notes: list[str]) -> Mapping[str, AttributeValue | None]:
+    taken: dict[str, AttributeValue | None] = {}
+    for name, value in (given.user_attributes or {}).items():
+        if len(taken) >= USER_ATTRIBUTES_A_BATCH_MAX:
+            notes.append(f"user_attributes: more than {USER_ATTRIBUTES_A_BATCH_MAX}, the others were left out")
+            break
+        read = attribute_value(value)
+        fault = None if read is None else fault_of(name, read)
+        shown = f"user_attributes.{name[:NAME_CHARACTERS_SHOWN]}"
+        if fault is not None or (read is None and value is not None):
+            notes.append(f"{shown}: {fault or 'a scalar or a list of scalars is wanted'}")
+        elif read is not None:
+            taken[name] = read
+            if isinstance(read, tuple) and isinstance(value, list) and len(read) < len(cast("list[object]", value)):
+                notes.append(f"{shown}: entries of the list that are no scalars were left out")
+    deleted = given.deleted_user_attributes or []
+    if len(deleted) > USER_ATTRIBUTES_A_BATCH_MAX:
+        notes.append(f"deleted_user_attributes: more than {USER_ATTRIBUTES_A_BATCH_MAX}, the others were left out")
+    for name in deleted[:USER_ATTRIBUTES_A_BATCH_MAX]:
+        fault = name_fault(name)
+        if fault is not None:
+            notes.append(f"deleted_user_attributes.{name[:NAME_CHARACTERS_SHOWN]}: {fault}")
+        else:
+            taken[name] = None
+    return taken
+
+
+def _consents(
+    given: Members | None, channel: Channel, at_ms: int, notes: list[str]
+) -> tuple[tuple[Purpose, Consent], ...]:
+    """Read the statements of consent; a partner may make none (platform §2.6)."""
+    if not given:
+        return ()
+    if channel is Channel.PARTNER:
+        notes.append("consent_state: a partner feed may not set consent")
+        return ()
+    found: list[tuple[Purpose, Consent]] = []
+    for name, purposes in given.items():
+        if name not in set(Regulation) or not isinstance(purposes, dict):
+            if purposes is not None:
+                notes.append(f"consent_state.{name[:NAME_CHARACTERS_SHOWN]}: no such regulation, or no purposes")
+            continue
+        for purpose, said in cast("dict[str, object]", purposes).items():
+            where = f"consent_state.{name}.{purpose[:NAME_CHARACTERS_SHOWN]}"
+            if name_fault(purpose) is not None or (name == Regulation.CCPA and purpose != CCPA_PURPOSE):
+                notes.append(f"{where}: no such purpose")
+                continue
+            consent = _consent(said, at_ms, where, notes)
+            if consent is not None:
+                found.append((Purpose(Regulation(name), purpose), consent))
+    return tuple(found)
+
+
+def _consent(said: object, at_ms: int, where: str, notes: list[str]) -> Consent | None:
+    members = cast("dict[str, object]", said) if isinstance(said, dict) else {}
+    consented, when = members.get("consented"), members.get("timestamp_unixtime_ms")
+    if not isinstance(consented, bool) or isinstance(when, bool) or not isinstance(when, int) or when <= 0:
+        notes.append(f"{where}: consented and timestamp_unixtime_ms are wanted")
+        return None
+    if when > at_ms:
+        # A statement of tomorrow would keep out every one that is made until then.
+        notes.append(f"{where}: its time is ahead of the server's, the time of arrival was taken")
+        when = at_ms
+    texts: list[str | None] = []
+    for name in ("document", "location", "hardware_id"):
+        text = members.get(name)
+        if text is not None and (not isinstance(text, str) or len(text) > ATTRIBUTE_VALUE_CHARACTERS_MAX):
+            notes.append(f"{where}.{name}: a text of at most {ATTRIBUTE_VALUE_CHARACTERS_MAX} characters is wanted")
+            text = None
+        texts.append(text)
+    return Consent(consented, when, *texts)
+
+
+def _attribution(given: Members | None, at_ms: int, notes: list[str]) -> Attribution | None:
+    publisher, campaign = (given or {}).get("publisher"), (given or {}).get("campaign")
+    if publisher is None and campaign is None:
+        return None
+    if not (isinstance(publisher, str) and isinstance(campaign, str)):
+        notes.append("attribution_info: publisher and campaign are wanted, both texts")
+        return None
+    if max(len(publisher), len(campaign)) > ATTRIBUTE_VALUE_CHARACTERS_MAX:
+        notes.append(f"attribution_info: a text may have {ATTRIBUTE_VALUE_CHARACTERS_MAX} characters")
+        return None
+    return Attribution(publisher, campaign, at_ms)
+
+
+def _device(given: BatchBody, batch: EventBatch, channel: Channel, notes: list[str]) -> Device | None:
+    """Describe the device that the batch came from; None if it says nothing that would tell it from others."""
+    if channel is Channel.PARTNER:
+        return None
+    ids = {kind: value for kind, value in batch.identities if kind in DEVICE_TYPES}
+    stamp = ids.pop(IdentityType.DEVICE_APPLICATION_STAMP, None)
+    if stamp is None and not ids:
+        return None
+    facts: dict[str, Any] = {}
+    for name, value in (given.device_info or {}).items():
+        if value is None or _NAMES.get(name) in DEVICE_TYPES:
+            continue
+        fault = _fact_fault(name, value)
+        if fault is None and len(facts) >= DEVICE_FACTS_MAX:
+            notes.append(f"device_info: more than {DEVICE_FACTS_MAX}, the others were left out")
+            break
+        if fault is None:
+            facts[name] = value
+        else:
+            notes.append(f"device_info.{name[:NAME_CHARACTERS_SHOWN]}: {fault}")
+    platform = facts.pop("platform", None)
+    return Device(stamp, platform if isinstance(platform, str) else None, ids, facts, batch.first_ms, batch.last_ms)
+
+
+def _fact_fault(name: str, value: object) -> str | None:
+    """Say why a fact about a device can't be kept; None if it can."""
+    if not isinstance(value, str | bool | int | float):
+        return "a text, number or boolean is wanted"
+    if isinstance(value, str) and len(value) > DEVICE_FACT_CHARACTERS_MAX:
+        return f"the value has more than {DEVICE_FACT_CHARACTERS_MAX} characters"
+    return name_fault(name)
+
+
+def _events(given: list[EventBody], at_ms: int, notes: list[str], *, historical: bool) -> tuple[Event, ...]:
+    if len(given) > EVENTS_A_BATCH_MAX:
+        raise Malformed("too_many_events", f"A batch may have {EVENTS_A_BATCH_MAX} events.")
+    return tuple([_event(one, at_ms, notes, historical=historical) for one in given])
+
+
+def _event(given: EventBody, at_ms: int, notes: list[str], *, historical: bool) -> Event:
+    if not given.event_type:
+        raise Malformed("event_type_missing", 'Required event field "event_type" is missing or empty.')
+    data = given.data or {}
+    when = data.get("timestamp_unixtime_ms")
+    if isinstance(when, bool) or not isinstance(when, int) or when <= 0 or (when > at_ms and not historical):
+        when = at_ms  # Not given, or the clock of a device is ahead.
+    if given.event_type == "user_attribute_change":
+        change = attribute_change(data)
+        if isinstance(change, str):
+            notes.append(f"user_attribute_change: {change}; nothing was changed")
+    return Event(given.event_type, when, _message_id(data.get("source_message_id"), notes), _cut(data, notes))
+
+
+def _message_id(given: object, notes: list[str]) -> str | None:
+    if given is None or given == "":
+        return None
+    text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
+    if not 1 <= len(text) <= REQUEST_ID_CHARACTERS_MAX or "\0" in text:
+        wanted = f"a text of at most {REQUEST_ID_CHARACTERS_MAX} characters without NUL"
+        notes.append(f"source_message_id: {wanted} is wanted, passed over")
+        return None
+    return text
+
+
+def _cut(data: dict[str, Any], notes: list[str]) -> Mapping[str, Any]:
+    """Cut names and values that are too long, the way the vendor does for servers; platform §2.2, §14."""
+    name, attributes = data.get("event_name"), data.get("custom_attributes")
+    if isinstance(name, str) and len(name) > EVENT_NAME_CHARACTERS_MAX:
+        notes.append(f"event_name: cut to {EVENT_NAME_CHARACTERS_MAX} characters")
+        data = {**data, "event_name": name[:EVENT_NAME_CHARACTERS_MAX]}
+    if isinstance(attributes, dict):
+        members = cast("dict[str, Any]", attributes)
+        sound = len(members) <= EVENT_ATTRIBUTES_MAX and all(
+            len(one) <= EVENT_NAME_CHARACTERS_MAX
+            and not (isinstance(value, str) and len(value) > EVENT_VALUE_CHARACTERS_MAX)
+            for one, value in members.items()
+        )
+        if not sound:
+            notes.append("custom_attributes: cut to the limits")
+            kept = list(members.items())[:EVENT_ATTRIBUTES_MAX]
+            data = {**data, "custom_attributes": {one[:EVENT_NAME_CHARACTERS_MAX]: _cut_value(v) for one, v in kept}}
+    return data
+
+
+def _cut_value(value: Any) -> Any:
+    return value[:EVENT_VALUE_CHARACTERS_MAX] if isinstance(value, str) else value
+
+
+def _check_history(events: tuple[Event, ...], given: list[EventBody], at_ms: int) -> None:
+    """Refuse what is no history: no events, one without its time, or one younger than 72 hours; platform §2.1."""
+    if not events:
+        raise Malformed("no_events", "A historical batch has events.")
+    if any(not isinstance((one.data or {}).get("timestamp_unixtime_ms"), int) for one in given):
+        raise Malformed("no_event_time", "Each event of a historical batch says when it was: timestamp_unixtime_ms.")
+    if any(event.at_ms > at_ms - HISTORICAL_AGE_MS for event in events):
+        raise Malformed("too_young", "Each event of a historical batch is at least 72 hours old.")

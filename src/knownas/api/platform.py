@@ -1,0 +1,351 @@
+"""Serves the reading part of the Platform API: what is configured, as the vendor's clients ask for it (platform §12).
+
+What is configured changes in the configuration file alone, so every writing verb is told to go there. Catalogues that
+this server does not have (services, data points, users) and audiences answer with empty lists.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from knownas.api.telemetry import Telemetry
+from knownas.api.token import bearer_credential, challenge
+from knownas.config.values import Account, Input, InputPlatform, Role, Workspace
+from knownas.core.identity.document import Document
+from knownas.service.directory import Directory
+from knownas.service.server import Service
+from knownas.service.tokens import TokenRefused, Tokens
+
+log: Final = logging.getLogger(__name__)
+
+PREFIX: Final = "/platform/v2"
+ID_DIGITS_MAX: Final = 19
+"""Digits of an id in a path or query; more can't name anything."""
+
+UNAUTHORIZED: Final = "UNAUTHORIZED"
+FORBIDDEN: Final = "FORBIDDEN"
+NOT_FOUND: Final = "NOT_FOUND"
+METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
+INTERNAL_ERROR: Final = "INTERNAL_ERROR"
+
+OS_NAMES: Final = {
+    InputPlatform.IOS: "iOS",
+    InputPlatform.ANDROID: "Android",
+    InputPlatform.WEB: "MobileWeb",
+    InputPlatform.TVOS: "tvOS",
+    InputPlatform.ROKU: "Roku",
+    InputPlatform.ALEXA: "Alexa",
+    InputPlatform.SMART_TV: "SmartTV",
+    InputPlatform.FIRE: "FireTV",
+    InputPlatform.XBOX: "Xbox",
+    InputPlatform.OTHER: "Other",
+}
+"""How the Platform API spells the platforms; `Other` is ours."""
+
+_READING: Final = ("GET", "HEAD")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_WHERE_TO_CHANGE: Final = (
+    "This is read from the configuration: change it in knownas.yaml and restart. Keys are changed by `knownas keys`."
+)
+_CORS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "WWW-Authenticate, X-Refusal-Reason",
+}
+_PREFLIGHT: Final = {
+    **_CORS,
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, content-type, accept",
+    "Access-Control-Max-Age": "86400",
+}
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class _Refusal(Exception):
+    """Ends a request: status, the wire's code, our stable reason, a sentence, and headers."""
+
+    def __init__(
+        self, status: int, code: str, reason: str, sentence: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.reason = reason
+        self.sentence = sentence
+        self.headers = dict(headers)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a caller may see: the accounts it reaches, each with the workspaces it reaches, and the one it asks about."""
+
+    accounts: tuple[Account, ...]
+    account: Account
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One thing that can be read: its path below the prefix, the `dataType` of its envelope, and what reads it.
+
+    A bare resource answers with a list and no envelope.
+    """
+
+    path: str
+    data_type: str
+    read: Callable[[View, Request], Sequence[Document]]
+    bare: bool = False
+
+
+def _accounts(view: View, _request: Request) -> Sequence[Document]:
+    return [_account(one) for one in view.accounts]
+
+
+def _one_account(view: View, request: Request) -> Sequence[Document]:
+    wanted = _number(request.path_params["account"])
+    return _found([_account(one) for one in view.accounts if one.id == wanted], "account")
+
+
+def _account(account: Account) -> Document:
+    """The configuration does not say when an account was made or changed."""
+    return {
+        "id": account.id,
+        "name": account.name,
+        "created_on": None,
+        "last_modified_on": None,
+        "data_type": "account",
+    }
+
+
+def _workspaces(view: View, _request: Request) -> Sequence[Document]:
+    return [{"id": one.id, "name": one.name, "created_on": None} for one in view.account.workspaces]
+
+
+def _apps(view: View, _request: Request) -> Sequence[Document]:
+    return [_app(one, view) for one in view.account.workspaces]
+
+
+def _one_app(view: View, request: Request) -> Sequence[Document]:
+    return [_app(_workspace(view, request, "app"), view)]
+
+
+def _platforms(view: View, request: Request) -> Sequence[Document]:
+    return _platforms_of(_workspace(view, request, "app"), view)
+
+
+def _one_platform(view: View, request: Request) -> Sequence[Document]:
+    wanted = str(request.path_params["os"]).lower()
+    platforms = _platforms(view, request)
+    return _found([one for one in platforms if str(one["os"]).lower() == wanted], "platform")
+
+
+def _app(workspace: Workspace, view: View) -> Document:
+    """A workspace's apps are one app of the Platform API, and its inputs the platforms of it."""
+    return {"id": workspace.id, "name": workspace.name, "platforms": _platforms_of(workspace, view)}
+
+
+def _platforms_of(workspace: Workspace, view: View) -> list[Document]:
+    inputs = [one for one in workspace.inputs if one.platform is not None]
+    return [
+        {
+            "os": name,
+            # The secret is shown once, when the key is made.
+            "access_keys": [{"key": key} for key in _keys(view.directory, workspace, inputs, platform)],
+        }
+        for platform, name in OS_NAMES.items()
+        if any(one.platform is platform for one in inputs)
+    ]
+
+
+def _keys(
+    directory: Directory, workspace: Workspace, inputs: Sequence[Input], platform: InputPlatform
+) -> Sequence[str]:
+    """Return the keys that are valid now: during a rotation an input has two."""
+    names = {one.name for one in inputs if one.platform is platform}
+    return [
+        door.input.key for door in directory.doors if door.workspace.id == workspace.id and door.input.name in names
+    ]
+
+
+def _feeds(view: View, request: Request) -> Sequence[Document]:
+    return [_feed(one) for one in _workspace(view, request).inputs if one.is_feed]
+
+
+def _one_feed(view: View, request: Request) -> Sequence[Document]:
+    """A feed is asked for by its name or by its module; two workspaces may have feeds that share either."""
+    wanted = request.path_params["feed"]
+    feeds = [one for workspace in view.account.workspaces for one in workspace.inputs if one.is_feed]
+    return _found([_feed(one) for one in feeds if wanted in (one.name, one.feed)], "feed")
+
+
+def _feed(one: Input) -> Document:
+    """A feed is bound to no operating system and to no environment."""
+    return {"module_name": one.feed, "name": one.name, "os": None, "is_debug": False, "settings": []}
+
+
+def _nothing(_view: View, _request: Request) -> Sequence[Document]:
+    return []
+
+
+def _nothing_in_workspace(view: View, request: Request) -> Sequence[Document]:
+    _workspace(view, request)
+    return []
+
+
+def _nothing_in_app(view: View, request: Request) -> Sequence[Document]:
+    _workspace(view, request, "app")
+    return []
+
+
+def _nothing_on_platform(view: View, request: Request) -> Sequence[Document]:
+    _one_platform(view, request)
+    return []
+
+
+def _nothing_of_that_name(_view: View, _request: Request) -> Sequence[Document]:
+    return _found([], "object")
+
+
+def _none_in_app(view: View, request: Request) -> Sequence[Document]:
+    _workspace(view, request, "app")
+    return _found([], "service")
+
+
+RESOURCES: Final = (
+    Resource("/accounts", "account", _accounts),
+    Resource("/accounts/{account}", "account", _one_account),
+    Resource("/workspace", "workspace", _workspaces),
+    Resource("/apps", "app", _apps),
+    Resource("/apps/{app}", "app", _one_app),
+    Resource("/apps/{app}/platforms", "app_platform", _platforms),
+    Resource("/apps/{app}/platforms/{os}", "app_platform", _one_platform),
+    Resource("/apps/{app}/platforms/{os}/services", "service", _nothing_on_platform),
+    Resource("/apps/{app}/datapoints", "datapoint", _nothing_in_app),
+    Resource("/apps/{app}/{service}", "datapoint_filter", _none_in_app),
+    Resource("/apps/{app}/{service}/datapoints", "datapoint_filter", _none_in_app),
+    Resource("/services", "service", _nothing),
+    Resource("/services/{service}", "service", _nothing_of_that_name),
+    Resource("/workspace/{workspace}/partnerfeeds", "partner_feed", _feeds),
+    Resource("/partnerfeeds/{feed}", "partner_feed", _one_feed),
+    Resource("/partnerfeeds/{workspace}/subscriptions", "feed_subscription", _nothing_in_workspace),
+    Resource("/workspace/{workspace}/{module}/serviceconfigurations", "service_configuration", _nothing_in_workspace),
+    Resource("/audiences", "audience", _nothing, bare=True),
+    Resource("/audiences/{audience}", "audience", _nothing_of_that_name),
+    Resource("/workspace/{workspace}/audiences", "audience", _nothing_in_workspace, bare=True),
+    Resource("/users", "user", _nothing),
+    Resource("/users/{email}", "user", _nothing_of_that_name),
+)
+"""What can be read; platform §12. Where two paths fit, the first one counts."""
+
+ROUTES: Final = tuple((method, PREFIX + one.path) for one in RESOURCES for method in _READING)
+"""Every route of this surface: method and path. The other methods are answered 405 before anything is looked at."""
+
+
+def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Starlette:
+    """Build the application that serves the Platform API below /platform/v2."""
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            log.error("%s %s", request.method, request.url.path, exc_info=error)
+            fault = _Refusal(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.")
+            return _refused(fault, None, telemetry)
+        return _refused(_Refusal(404, NOT_FOUND, "unknown_path", "There is nothing at this path."), None, telemetry)
+
+    routes = [
+        Route(PREFIX + one.path, _endpoint(service, tokens, telemetry, one), methods=_METHODS) for one in RESOURCES
+    ]
+    api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
+    # A path with a slash too many is another path.
+    api.router.redirect_slashes = False
+    return api
+
+
+def _endpoint(
+    service: Service, tokens: Tokens, telemetry: Telemetry, resource: Resource
+) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(None, 204, _PREFLIGHT)
+        try:
+            _only_reading(request)
+            data = resource.read(_view(service, tokens, request), request)
+        except _Refusal as refusal:
+            return _refused(refusal, resource.data_type, telemetry)
+        if request.method == "HEAD":
+            return Response(None, 204, _CORS)
+        body = data if resource.bare else {"data": data, "dataType": resource.data_type, "errors": None}
+        return Response(_ENCODER.encode(body), 200, _CORS, "application/json")
+
+    return serve
+
+
+def _only_reading(request: Request) -> None:
+    if request.method not in _READING:
+        allow = [("Allow", "GET, HEAD, OPTIONS")]
+        raise _Refusal(405, METHOD_NOT_ALLOWED, "method_not_allowed", _WHERE_TO_CHANGE, allow)
+
+
+def _view(service: Service, tokens: Tokens, request: Request) -> View:
+    """Decide who asks, about which account, and what of it may be seen."""
+    headers = request.scope["headers"]
+    credential = bearer_credential(headers, dict(headers), tokens, service.clock())
+    if isinstance(credential, TokenRefused):
+        name, value = challenge(credential)
+        said = [(name.decode(), value.decode())]
+        raise _Refusal(401, UNAUTHORIZED, credential.fault.value, credential.sentence, said)
+    if credential.role is Role.READ_ONLY:
+        sentence = "A read_only credential reads profiles; the Platform API needs the role admin or user."
+        raise _Refusal(403, FORBIDDEN, "role_not_allowed", sentence)
+    accounts = tuple(
+        replace(one, workspaces=mine)
+        for one in service.configuration.organization.accounts
+        if (mine := tuple(workspace for workspace in one.workspaces if workspace.id in credential.workspaces))
+    )
+    given = request.query_params.getlist("accountId")
+    if len(given) != 1 or not given[0]:
+        raise _Refusal(401, UNAUTHORIZED, "no_account_id", "Name one account: ?accountId= with its id.")
+    wanted = _number(given[0])
+    account = next((one for one in accounts if one.id == wanted), None)
+    if account is None:
+        raise _unknown("account")
+    return View(accounts, account, service.directory)
+
+
+def _workspace(view: View, request: Request, name: str = "workspace") -> Workspace:
+    """Return the workspace of the path, if the account has it and the caller reaches it."""
+    wanted = _number(request.path_params[name])
+    for one in view.account.workspaces:
+        if one.id == wanted:
+            return one
+    raise _unknown(name)
+
+
+def _found(documents: Sequence[Document], what: str) -> Sequence[Document]:
+    if not documents:
+        raise _unknown(what)
+    return documents
+
+
+def _unknown(what: str) -> _Refusal:
+    """One answer for what is not there and for what the caller may not see, so that it tells nothing of others."""
+    return _Refusal(404, NOT_FOUND, f"unknown_{what}", f"There is no such {what} among those you may see.")
+
+
+def _number(text: str) -> int | None:
+    """Read an id; None for what can't be one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX else None
+
+
+def _refused(refusal: _Refusal, data_type: str | None, telemetry: Telemetry) -> Response:
+    telemetry.refused("platform", refusal.reason)
+    error = {"code": refusal.code, "message": refusal.sentence, "reason": refusal.reason}
+    body = _ENCODER.encode({"data": None, "dataType": data_type, "errors": [error]})
+    headers = {**_CORS, **refusal.headers, "X-Refusal-Reason": refusal.reason}
+    return Response(body, refusal.status, headers, "application/json")

@@ -1,0 +1,220 @@
+"""Serves the Profile API: what a workspace knows of a user, by MPID or by an immutable identity (platform §4).
+
+Apps read it to personalise, so everything here is on a hot path, and plain ASGI. Every read goes to the store: it
+sees each write that was acknowledged before it, by whichever process.
+"""
+
+import logging
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.profile_wire import Asked, CalculatedAttributes, asked_of, environment_of, profile_document, subject_of
+from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, VALIDATION_ERROR
+from knownas.api.telemetry import Telemetry
+from knownas.api.token import bearer_credential, challenge
+from knownas.api.wire import Malformed
+from knownas.config.values import Credential, Role
+from knownas.core.identity.decision import Returned
+from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
+from knownas.core.identity.record import Record, parse_mpid
+from knownas.service.directory import Place
+from knownas.service.resolver import Overloaded
+from knownas.service.sections import Sections
+from knownas.service.server import Service
+from knownas.service.tokens import TokenRefused, Tokens
+from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.user_data import SectionKey
+
+log: Final = logging.getLogger(__name__)
+
+PREFIX: Final = "/userprofile/v1/"
+PROFILE_API: Final = "profile_api"
+"""The input name under which a resolve stands in its receipt."""
+
+UNAUTHORIZED: Final = "UNAUTHORIZED"
+FORBIDDEN: Final = "FORBIDDEN"
+UNKNOWN_PROFILE: Final = "UNKNOWN_PROFILE"
+NOT_IMMUTABLE: Final = "IDENTITY_TYPE_NOT_IMMUTABLE"
+"""Codes of our own: the vendor answers an unknown MPID with 400 like any other fault; platform §4.3, §17-20."""
+
+_RESOLVE: Final = "resolve"
+_PARTS: Final = 4
+_ID_DIGITS_MAX: Final = 19
+_ENCODER: Final = msgspec.json.Encoder()
+_NOTHING_CALCULATED: Final[CalculatedAttributes] = MappingProxyType({})
+_NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileTarget:
+    """What a path asks for: a workspace by its ids, and a profile by its MPID; None for a resolve."""
+
+    organization: str
+    account: str
+    workspace: str
+    mpid: str | None
+
+
+def profile_target(path: str) -> ProfileTarget | None:
+    """Return what a path asks for; None if it is not of the Profile API."""
+    if not path.startswith(PREFIX):
+        return None
+    parts = path[len(PREFIX) :].split("/")
+    if len(parts) != _PARTS or not all(parts):
+        return None
+    if parts[0] == _RESOLVE:
+        return ProfileTarget(parts[1], parts[2], parts[3], None)
+    return ProfileTarget(parts[0], parts[1], parts[2], parts[3])
+
+
+@dataclass(slots=True, eq=False)
+class _Refusal(Exception):
+    """Ends a request with an answer that is not 200."""
+
+    status: int
+    code: str
+    reason: str
+    sentence: str
+    headers: tuple[Header, ...] = ()
+
+
+class ProfileApi:
+    """The Profile API of a service."""
+
+    def __init__(self, service: Service, tokens: Tokens, sections: Sections, telemetry: Telemetry) -> None:
+        self._store = service.store
+        self._directory = service.directory
+        self._resolver = service.resolver
+        self._clock = service.clock
+        self._tokens = tokens
+        self._sections = sections
+        self._telemetry = telemetry
+
+    async def serve(self, target: ProfileTarget, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request for a target."""
+        headers = [JSON]
+        try:
+            body = await self._answer(target, scope, receive, headers)
+        except Disconnected:
+            return
+        except _Refusal as refusal:
+            await self._refuse(refusal, headers, send)
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            fault = _Refusal(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.")
+            await self._refuse(fault, headers, send)
+        else:
+            await reply(send, 200, headers, body)
+
+    async def _refuse(self, refusal: _Refusal, headers: list[Header], send: Send) -> None:
+        self._telemetry.refused("profile", refusal.reason)
+        headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
+        await reply(send, refusal.status, headers, _error(refusal))
+
+    async def _answer(self, target: ProfileTarget, scope: Scope, receive: Receive, headers: list[Header]) -> bytes:
+        allowed = ("GET", "POST") if target.mpid is not None else ("POST",)
+        if scope["method"] not in allowed:
+            allow = ((b"allow", ", ".join(allowed).encode()),)
+            raise _Refusal(405, BAD_REQUEST, "method_not_allowed", f"Ask with {' or '.join(allowed)}.", allow)
+        given: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            body = await read_body(receive, scope["headers"], given)
+        except BodyRefused as refused:
+            raise _Refusal(refused.status, BAD_REQUEST, refused.reason, refused.sentence) from refused
+        credential = bearer_credential(scope["headers"], given, self._tokens, self._clock())
+        if isinstance(credential, TokenRefused):
+            raise _Refusal(401, UNAUTHORIZED, credential.fault.value, credential.sentence, (challenge(credential),))
+        place = self._place(target, credential)
+        try:
+            asked = asked_of(scope["query_string"])
+            if target.mpid is not None:
+                environment = environment_of(asked, None)
+                record = await self._named(target.mpid, place, environment)
+            else:
+                environment, record = await self._resolved(body, asked, place, headers)
+            section = await self._sections.find(SectionKey(place.workspace.id, environment.value, record.mpid))
+        except Malformed as malformed:
+            raise _malformed(malformed) from malformed
+        except (Overloaded, StoreError) as error:
+            raise _unavailable(error) from error
+        return _ENCODER.encode(profile_document(record, section, asked.fields, _NOTHING_CALCULATED))
+
+    def _place(self, target: ProfileTarget, credential: Credential) -> Place:
+        """Return the workspace that a path names. One that may not be reached is refused like one that is not there."""
+        if credential.role is not Role.READ_ONLY:
+            sentence = f"A credential of the role {credential.role.value} does not read profiles; use a read_only one."
+            raise _Refusal(403, FORBIDDEN, "role_not_allowed", sentence)
+        ids = _number(target.organization), _number(target.account), _number(target.workspace)
+        place = self._directory.place(*ids) if ids[2] in credential.workspaces else None
+        if place is None:
+            sentence = (
+                "The credential does not reach a workspace with these ids of organization, account and workspace."
+            )
+            raise _Refusal(403, FORBIDDEN, "workspace_not_allowed", sentence)
+        return place
+
+    async def _named(self, mpid: str, place: Place, environment: Environment) -> Record:
+        """Find a profile by its MPID.
+
+        Identities belong to the scope: a profile that another of its workspaces has made is found here too, with
+        nothing of what only that workspace knows.
+        """
+        number = parse_mpid(mpid)
+        if number is None:
+            raise _Refusal(400, BAD_REQUEST, "malformed_mpid", "An MPID is a signed 64-bit integer that is not 0.")
+        stored = await self._store.profile(number)
+        if stored is None or stored.pool != place.rules.pool(environment):
+            raise _Refusal(400, UNKNOWN_PROFILE, "unknown_profile", _NO_PROFILE)
+        return stored.record
+
+    async def _resolved(
+        self, body: bytes, asked: Asked, place: Place, headers: list[Header]
+    ) -> tuple[Environment, Record]:
+        """Find a profile by an immutable identity, as a search would that keeps nothing; idsync §5.3."""
+        subject = subject_of(body)
+        environment = environment_of(asked, subject.environment)
+        policy = place.rules.policy
+        if subject.identity.type not in policy.immutable_ranking:
+            named = ", ".join(kind.value for kind in policy.immutable_ranking) or "none"
+            sentence = f"Only immutable identity types of the scope are resolved; by their IDSync names: {named}."
+            raise _Refusal(400, NOT_IMMUTABLE, "identity_type_not_immutable", sentence)
+        request = IdentityRequest(Endpoint.SEARCH, self._clock(), environment, PROFILE_API, (subject.identity,))
+        answer = await self._resolver.submit(place.rules.ask(request, may_create=False, writes=False))
+        headers.append((b"x-decision-id", answer.decision_id.encode()))
+        record = answer.decision.record
+        if record is None or not isinstance(answer.decision.outcome, Returned):
+            raise _Refusal(400, UNKNOWN_PROFILE, "unknown_profile", _NO_PROFILE)
+        return environment, record
+
+
+def _number(text: str) -> int:
+    """Read an id; 0, which nothing has, for anything that is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS_MAX else 0
+
+
+def _malformed(malformed: Malformed) -> _Refusal:
+    code = BAD_REQUEST if malformed.reason in ("malformed_json", "too_deep", "malformed_query") else VALIDATION_ERROR
+    status = 414 if malformed.reason == "query_too_long" else 400
+    return _Refusal(status, code, malformed.reason, malformed.sentence)
+
+
+def _unavailable(error: Overloaded | StoreError) -> _Refusal:
+    match error:
+        case Overloaded():
+            reason, sentence = "overloaded", "The server is busy; try again in a moment."
+        case StoreUnavailable():
+            log.warning("store: %s", error)
+            reason, sentence = error.code, "The store does not answer; try again in a moment."
+        case _:
+            log.error("store", exc_info=error)
+            return _Refusal(500, INTERNAL_ERROR, error.code, "The store can't be read.")
+    return _Refusal(503, INTERNAL_ERROR, reason, sentence, ((b"retry-after", b"1"),))
+
+
+def _error(refusal: _Refusal) -> bytes:
+    """Write the error body of platform §1.6, with our reason beside the vendor's members."""
+    return _ENCODER.encode({"errors": [{"code": refusal.code, "message": refusal.sentence, "reason": refusal.reason}]})

@@ -1,0 +1,1 @@
+"""Folds whole files into profiles, on one machine."""

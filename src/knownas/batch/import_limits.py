@@ -1,0 +1,47 @@
+"""Names every limit of an import: rows, columns, chunks, samples and waits."""
+
+from typing import Final
+
+ROW_BYTES_MAX: Final = 80_000
+"""Bytes of one row's values, or of one line of JSON; a longer one is refused (platform §11.2)."""
+
+COLUMNS_MAX: Final = 200
+"""Columns of a file, members of nested objects counted one by one."""
+
+NESTING_MAX: Final = 3
+"""Levels of objects inside one another in a line of JSON; what lies deeper is no value."""
+
+BLOCK_BYTES: Final = 4 * 1024 * 1024
+"""What is read of a CSV file at once; a row that is longer ends the reading."""
+
+READ_ROWS: Final = 10_000
+"""Rows of a Parquet file that are taken out of their row group at once."""
+
+HEAD_BYTES: Final = 4_096
+"""What is looked at of a file's beginning to see whether it is what its name says."""
+
+CHUNK_ROWS: Final = 5_000
+"""Rows decided together, with one read and one commit. A server on the same database waits for at most one chunk."""
+
+PREVIEW_ROWS: Final = 10_000
+"""Rows that a preview decides; it only reads the others."""
+
+PREVIEW_SHOWN: Final = 10
+"""Rows that a preview shows one by one."""
+
+REFUSALS_SHOWN: Final = 20
+"""Refused rows that a preview shows one by one."""
+
+SAMPLED_ROWS: Final = 1_000
+"""Lines of JSON that are looked at to learn the columns before the import begins."""
+
+REASONS_COUNTED_MAX: Final = 100
+"""Different reasons of refusals that a summary counts."""
+
+BUSY_ATTEMPTS_MAX: Final = 5
+"""Times that a chunk waits for somebody who holds the store's lock, some seconds each, before the import stops."""
+
+MAPPING_BYTES_MAX: Final = 1_048_576
+CHECKPOINT_BYTES_MAX: Final = 256 * 1024 * 1024
+DIGEST_BYTES: Final = 1_048_576
+"""Bytes of a file that its digest takes at once."""

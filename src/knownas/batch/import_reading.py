@@ -1,0 +1,401 @@
+"""Reads CSV, JSON Lines and Parquet files row by row, in bounded pieces, and says which rows can't be read.
+
+A row that can't be read (too many cells, no UTF-8, too long, no JSON) is refused by itself, and the others go on.
+What makes a whole file unreadable is an `UnreadableFile` with a sentence about what to do: above all a file that is
+not what its name says. CSV and Parquet are read by Apache Arrow; a line of JSON is decoded by itself, so that its
+types need not agree with the other lines'.
+"""
+
+import gzip
+import importlib
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple, cast
+
+import msgspec
+
+from knownas.batch.import_limits import BLOCK_BYTES, HEAD_BYTES, NESTING_MAX, READ_ROWS, ROW_BYTES_MAX, SAMPLED_ROWS
+
+
+class UnreadableFile(Exception):
+    """The file can't be imported; the message says why and what to do."""
+
+
+class FileFormat(StrEnum):
+    """What a file holds, told by its name."""
+
+    CSV = "CSV"
+    JSON_LINES = "JSON Lines"
+    PARQUET = "Parquet"
+
+
+class RowRefusal(NamedTuple):
+    """Why a row is not imported: a stable code and a sentence. The sentence quotes no value of the row."""
+
+    reason: str
+    sentence: str
+
+
+class Row(NamedTuple):
+    """A row as it was read. `number` counts from 1: records of a table, lines of JSON Lines.
+
+    `values` stand in the order of `columns`. A value is text, a number, a flag, a list or None; a refused row has none.
+    """
+
+    number: int
+    columns: tuple[str, ...]
+    values: Sequence[object]
+    refusal: RowRefusal | None = None
+
+
+_FORMATS: Final = {
+    ".csv": FileFormat.CSV,
+    ".jsonl": FileFormat.JSON_LINES,
+    ".ndjson": FileFormat.JSON_LINES,
+    ".parquet": FileFormat.PARQUET,
+}
+_PARQUET_MAGIC: Final = b"PAR1"
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
+_NOT_TEXT: Final = object()
+
+TOO_LONG: Final = RowRefusal("row_too_long", f"The row has more than {ROW_BYTES_MAX} bytes.")
+NOT_UTF8: Final = RowRefusal("not_utf8", "A value of the row is not UTF-8.")
+NOT_JSON: Final = RowRefusal("not_json", "The line is not a JSON object.")
+NOTHING: Final[tuple[str, ...]] = ()
+
+
+def _arrow(module: str, path: Path) -> Any:
+    """Return a module of Apache Arrow, which is only installed where imports are wanted."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f"{path.name} can't be read without Apache Arrow: pip install 'knownas[import]'"
+        raise UnreadableFile(message) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """A file that is what its name says, as far as its beginning shows."""
+
+    path: Path
+    format: FileFormat
+    is_compressed: bool
+
+    def columns(self) -> tuple[str, ...] | None:
+        """Return the names of the columns; None for JSON Lines, where each line has its own.
+
+        Raises:
+            UnreadableFile: it can't be read.
+        """
+        match self.format:
+            case FileFormat.CSV:
+                with self.path.open("rb") as file:
+                    columns = _csv_columns(self, file)
+                if len(columns) == 1 and any(mark in columns[0] for mark in (";", "\t", "|")):
+                    raise UnreadableFile(f"{self.path.name} is not separated by commas (RFC 4180); convert it first")
+                return columns
+            case FileFormat.PARQUET:
+                return _parquet_columns(self)
+            case FileFormat.JSON_LINES:
+                return None
+
+    def sampled_columns(self) -> tuple[str, ...]:
+        """Return the columns; for JSON Lines those of the first lines, in the order of their first appearance."""
+        columns = self.columns()
+        if columns is not None:
+            return columns
+        seen: dict[str, None] = {}
+        for number, row in enumerate(RowReader(self)):
+            if number >= SAMPLED_ROWS:
+                break
+            seen.update(dict.fromkeys(row.columns))
+        return tuple(seen)
+
+
+def open_import_file(path: Path) -> ImportFile:
+    """Look at a file's name and beginning.
+
+    Raises:
+        UnreadableFile: the name says nothing we read, or the file is not what its name says.
+    """
+    name = path.name.lower()
+    is_compressed = name.endswith(".gz")
+    found = _FORMATS.get(Path(name.removesuffix(".gz")).suffix)
+    if found is None or (is_compressed and found is FileFormat.PARQUET):
+        raise UnreadableFile(f"{path.name}: a name ends with .csv, .jsonl, .ndjson (.gz may follow) or .parquet")
+    file = ImportFile(path, found, is_compressed)
+    try:
+        _check_beginning(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(f"{path} can't be read: {error}") from error
+    return file
+
+
+def _check_beginning(file: ImportFile) -> None:
+    name, wanted = file.path.name, file.format
+    with file.path.open("rb") as raw:
+        start = raw.read(len(_PARQUET_MAGIC))
+    if file.is_compressed != start.startswith(_GZIP_MAGIC):
+        is_not = "is not compressed by gzip" if file.is_compressed else "is compressed by gzip"
+        raise UnreadableFile(f"{name} {is_not}; rename it")
+    if (wanted is FileFormat.PARQUET) != (start == _PARQUET_MAGIC):
+        raise UnreadableFile(f"{name} is {'not ' if wanted is FileFormat.PARQUET else ''}a Parquet file; rename it")
+    if wanted is FileFormat.PARQUET:
+        return
+    with _opened(file) as text:
+        head = text.read(HEAD_BYTES)
+    if head.startswith(_UTF16_MARKS):
+        raise UnreadableFile(f"{name} is UTF-16; convert it to UTF-8 first")
+    if b"\0" in head:
+        raise UnreadableFile(f"{name} is not text; it holds the character NUL")
+    is_json = head.removeprefix(_UTF8_MARK).lstrip()[:1] in (b"{", b"[")
+    if wanted is FileFormat.CSV and is_json:
+        raise UnreadableFile(f"{name} is JSON; rename it to .jsonl if each line is an object")
+    if wanted is FileFormat.JSON_LINES and head.strip() and not head.removeprefix(_UTF8_MARK).lstrip().startswith(b"{"):
+        raise UnreadableFile(f"{name} is not JSON Lines: each line must be a JSON object, the first is not")
+
+
+def _opened(file: ImportFile) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(file.path, "rb")) if file.is_compressed else file.path.open("rb")
+
+
+class RowReader:
+    """Yields the rows of a file, once. `fraction` tells how much of the file has been read, from 0 to 1."""
+
+    def __init__(self, file: ImportFile) -> None:
+        self._file = file
+        self._size = max(1, file.path.stat().st_size)
+        self.fraction = 0.0
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows in their order.
+
+        Raises:
+            UnreadableFile: from here on nothing can be read.
+        """
+        number = 0
+        try:
+            for row in self._rows():
+                number = row.number
+                yield row
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            # Arrow's own errors are ValueErrors and OSErrors.
+            raise UnreadableFile(
+                f"{self._file.path.name} can't be read after row {number}: {_reason(error)}"
+            ) from error
+        self.fraction = 1.0
+
+    def _rows(self) -> Iterator[Row]:
+        match self._file.format:
+            case FileFormat.CSV:
+                return self._csv_rows()
+            case FileFormat.PARQUET:
+                return self._parquet_rows()
+            case FileFormat.JSON_LINES:
+                return self._json_rows()
+
+    def _csv_rows(self) -> Iterator[Row]:
+        columns = self._file.columns() or NOTHING
+        with self._file.path.open("rb") as raw:
+            misshapen: dict[int, RowRefusal] = {}
+
+            def note(row: Any) -> str:
+                sentence = f"The row has {row.actual_columns} cells, the header {row.expected_columns}."
+                # Arrow counts the header as the first row.
+                misshapen[row.number - 1] = RowRefusal("wrong_number_of_cells", sentence)
+                return "skip"
+
+            number, text = 1, _arrow("pyarrow", self._file.path).string()
+            for batch in _open_csv(self._file, raw, columns, note):
+                self.fraction = min(1.0, raw.tell() / self._size)
+                for values, refusal in _rows_of([_csv_values(column, text) for column in batch.columns]):
+                    while number in misshapen:
+                        yield Row(number, NOTHING, (), misshapen.pop(number))
+                        number += 1
+                    yield Row(number, columns, values, refusal)
+                    number += 1
+            for left in sorted(misshapen):
+                yield Row(left, NOTHING, (), misshapen[left])
+
+    def _parquet_rows(self) -> Iterator[Row]:
+        arrow = _arrow("pyarrow", self._file.path)
+        table: Any = _arrow("pyarrow.parquet", self._file.path).ParquetFile(self._file.path)
+        total = max(1, table.metadata.num_rows)
+        number = 1
+        try:
+            for batch in table.iter_batches(batch_size=READ_ROWS):
+                self.fraction = number / total
+                flat = _flattened(arrow.Table.from_batches([batch]), arrow)
+                columns = tuple(map(str, flat.column_names))
+                for values, refusal in _rows_of([_python_values(column, arrow) for column in flat.columns]):
+                    yield Row(number, columns, values, refusal)
+                    number += 1
+        finally:
+            table.close()
+
+    def _json_rows(self) -> Iterator[Row]:
+        decode = msgspec.json.Decoder().decode
+        with self._file.path.open("rb") as raw:
+            lines = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if self._file.is_compressed else raw
+            number, columns = 0, NOTHING
+            while line := lines.readline(ROW_BYTES_MAX + 1):
+                number += 1
+                if number == 1:
+                    line = line.removeprefix(_UTF8_MARK)
+                if len(line) > ROW_BYTES_MAX:
+                    while line and not line.endswith(b"\n"):
+                        line = lines.readline(ROW_BYTES_MAX)
+                    yield Row(number, NOTHING, (), TOO_LONG)
+                    continue
+                if not line.strip():
+                    continue
+                try:
+                    document: Any = decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    document = None
+                self.fraction = min(1.0, raw.tell() / self._size)
+                if not isinstance(document, dict):
+                    yield Row(number, NOTHING, (), NOT_JSON)
+                    continue
+                members = dict(_members(cast("dict[str, object]", document)))
+                names = tuple(members)
+                # Most lines have the same members: one tuple for all lets its meaning be found by identity.
+                columns = columns if names == columns else names
+                yield Row(number, columns, tuple(members.values()))
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).partition("\n")[0]
+    if "straddling" in text:
+        return f"a row has more than {BLOCK_BYTES} bytes, or a quote is not closed"
+    return text or type(error).__name__
+
+
+def _members(document: dict[str, object], prefix: str = "", level: int = 1) -> Iterator[tuple[str, object]]:
+    """Yield the members of an object, those of nested ones by paths with dots."""
+    for name, value in document.items():
+        if isinstance(value, dict) and level < NESTING_MAX:
+            yield from _members(cast("dict[str, object]", value), f"{prefix}{name}.", level + 1)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _csv_columns(file: ImportFile, raw: IO[bytes]) -> tuple[str, ...]:
+    arrow, csv = _arrow("pyarrow", file.path), _arrow("pyarrow.csv", file.path)
+    try:
+        reader = csv.open_csv(
+            _arrow_stream(file, raw, arrow),
+            read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=_skip),
+        )
+        return tuple(map(str, reader.schema.names))
+    except (ValueError, OSError) as error:
+        raise UnreadableFile(f"{file.path.name} has no header that can be read: {_reason(error)}") from error
+
+
+def _skip(_row: object) -> str:
+    return "skip"
+
+
+def _open_csv(file: ImportFile, raw: IO[bytes], columns: Sequence[str], note: Any) -> Any:
+    """Open a CSV file so that every cell comes as the bytes it has, since one that is no UTF-8 must not end it all."""
+    arrow, csv = _arrow("pyarrow", file.path), _arrow("pyarrow.csv", file.path)
+    return csv.open_csv(
+        _arrow_stream(file, raw, arrow),
+        read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+        parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        convert_options=csv.ConvertOptions(
+            column_types={column: arrow.binary() for column in columns}, strings_can_be_null=False
+        ),
+    )
+
+
+def _arrow_stream(file: ImportFile, raw: IO[bytes], arrow: Any) -> Any:
+    stream: Any = arrow.PythonFile(raw, mode="r")
+    return arrow.CompressedInputStream(stream, "gzip") if file.is_compressed else stream
+
+
+def _csv_values(column: Any, text: Any) -> list[object]:
+    try:
+        return column.cast(text).to_pylist()
+    except ValueError:
+        return [_decoded(cell) for cell in column.to_pylist()]
+
+
+def _rows_of(columns: Sequence[list[object]]) -> Iterator[tuple[Sequence[object], RowRefusal | None]]:
+    """Yield the rows of columns, and why one is refused. Only where a column has such a value is each row looked at."""
+    spoilt = any(_NOT_TEXT in column for column in columns)
+    longest = sum(max(map(_length, column), default=0) for column in columns)
+    for values in zip(*columns, strict=True):
+        refusal = None
+        if spoilt and _NOT_TEXT in values:
+            refusal = NOT_UTF8
+        elif longest > ROW_BYTES_MAX and sum(map(_length, values)) > ROW_BYTES_MAX:
+            refusal = TOO_LONG
+        yield values, refusal
+
+
+def _length(value: object) -> int:
+    if value is None:
+        return 0
+    text = value if isinstance(value, str) else str(value)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _decoded(cell: bytes) -> object:
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return _NOT_TEXT
+
+
+def _parquet_columns(file: ImportFile) -> tuple[str, ...]:
+    arrow, parquet = _arrow("pyarrow", file.path), _arrow("pyarrow.parquet", file.path)
+    try:
+        table: Any = parquet.ParquetFile(file.path)
+        try:
+            empty = table.schema_arrow.empty_table()
+            return tuple(map(str, _flattened(empty, arrow).column_names))
+        finally:
+            table.close()
+    except (ValueError, OSError) as error:
+        raise UnreadableFile(f"{file.path.name} is not a whole Parquet file: {_reason(error)}") from error
+
+
+def _flattened(table: Any, arrow: Any) -> Any:
+    """Return a table with the members of structs as columns of their own, by paths with dots."""
+    for _ in range(NESTING_MAX):
+        if not any(arrow.types.is_struct(field.type) for field in table.schema):
+            break
+        table = table.flatten()
+    return table
+
+
+def _python_values(column: Any, arrow: Any) -> list[object]:
+    types, kind = arrow.types, column.type
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        # Python's own times end at microseconds.
+        column = column.cast(arrow.timestamp("us", kind.tz), safe=False)
+    values: list[object] = column.to_pylist()
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind) or types.is_boolean(kind):
+        return values
+    return [_plain(value) for value in values]
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON has it: times as RFC 3339, decimals as text, what is not a number as nothing."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return None if value != value else value  # noqa: PLR0124 - tables write missing numbers as NaN
+    if isinstance(value, bytes):
+        return _decoded(value)
+    if isinstance(value, list):
+        return [_plain(one) for one in cast("list[object]", value)]
+    written = getattr(value, "isoformat", None)
+    return str(value) if written is None else written()

@@ -1,0 +1,60 @@
+"""Folds the rows of a chunk into what the workspace knows of their users, and keeps it durably.
+
+Folding a row twice changes nothing, since all rows of an import count as said when it began. So a chunk whose
+identities were committed before a kill is simply folded again.
+"""
+
+import asyncio
+import random
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from knownas.core.profile.event import EventBatch
+from knownas.core.profile.section import Section, fold_batch
+from knownas.service.limits import COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX
+from knownas.service.sections import read, written
+from knownas.store.errors import StoreBusy
+from knownas.store.user_data import SectionKey, SectionWrite, StoredSection, UserDataCommit, UserDataStore
+
+
+class Said(NamedTuple):
+    """What a row says of a profile."""
+
+    mpid: int
+    batch: EventBatch
+
+
+async def keep_sections(
+    store: UserDataStore, workspace: int, said: Sequence[Said], fresh: Collection[int] = frozenset()
+) -> None:
+    """Fold what rows say, in their order, into the workspace's sections of their profiles.
+
+    `fresh` are profiles made just now, which nobody can have a section of yet; where somebody has, it is noticed.
+
+    Raises:
+        StoreError: the store could not keep it.
+    """
+    keys = dict.fromkeys(_key(workspace, one) for one in said)
+    wanted = [key for key in keys if key.mpid not in fresh]
+    for attempt in range(COMMIT_ATTEMPTS_MAX):
+        stored: Mapping[SectionKey, StoredSection] = (await store.load(wanted)).sections if wanted else {}
+        before = {key: read(section) for key, section in stored.items()}
+        after: dict[SectionKey, Section] = dict(before)
+        for one in said:
+            key = _key(workspace, one)
+            after[key] = fold_batch(after.get(key), one.batch)
+        writes = [
+            SectionWrite(key, stored[key].version if key in stored else None, written(section), section.last_seen_ms)
+            for key, section in after.items()
+            if section != before.get(key)
+        ]
+        if not writes or await store.commit(UserDataCommit(sections=writes)):
+            return
+        wanted = list(keys)
+        pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
+        await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+    raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+
+def _key(workspace: int, one: Said) -> SectionKey:
+    return SectionKey(workspace, one.batch.environment.value, one.mpid)

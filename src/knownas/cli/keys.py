@@ -1,0 +1,229 @@
+"""`knownas keys`: gives inputs and workspaces new keys while the old ones still open, lists them, and ends them."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from knownas.cli.configured import chosen_file, config_option, read_file
+from knownas.cli.first_configuration import configured_keys, kept_configuration
+from knownas.config.values import Configuration, Input, Secret, Workspace
+from knownas.service.keys import (
+    TAKEN_UP_WITHIN_SECONDS,
+    Holder,
+    Holding,
+    KeyChain,
+    KeyChangeRefused,
+    read_changes,
+    revoke,
+    rotate,
+)
+from knownas.service.sealing import SecretKeys, Unopenable
+from knownas.store.errors import StoreError
+from knownas.store.opening import MEMORY, SQLITE, open_store
+from knownas.store.port import Store
+
+KEY_BYTES: Final = 16
+SECRET_BYTES: Final = 32
+VALID_FOR_DAYS_MAX: Final = 365
+"""The longest that an old pair may stay valid beside the new one."""
+
+_DURATION: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+_UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _duration(_context: click.Context, _parameter: click.Parameter, given: str) -> int:
+    """Return a length of time such as 7d, 12h, 30m or 0s in milliseconds."""
+    found = _DURATION.fullmatch(given)
+    length = None if found is None else int(found[1]) * _UNIT_MS[found[2]]
+    if length is None or length > VALID_FOR_DAYS_MAX * _UNIT_MS["d"]:
+        raise click.BadParameter(f"{given!r} is not a number with s, m, h or d, at most {VALID_FOR_DAYS_MAX}d")
+    return length
+
+
+@dataclass(frozen=True, slots=True)
+class _Bearer:
+    """An input, or a workspace's own pair, as the configuration has it."""
+
+    workspace: Workspace
+    input: Input | None
+
+    @property
+    def holder(self) -> Holder:
+        if self.input is None:
+            return Holder(Holding.WORKSPACE, self.workspace.id, self.workspace.key, self.workspace.secret)
+        return Holder(Holding.INPUT, self.workspace.id, self.input.key, self.input.secret)
+
+    def __str__(self) -> str:
+        place = f"workspace {self.workspace.name} ({self.workspace.id})"
+        return place if self.input is None else f"input {self.input.name} of {place}"
+
+
+@click.group()
+def keys() -> None:
+    """Change keys and secrets without an outage."""
+
+
+@keys.command("rotate")
+@config_option
+@click.option("--input", "input_name", metavar="NAME_OR_KEY", help="The input, by its name or a valid key of it.")
+@click.option(
+    "--workspace", "workspace_name", metavar="NAME", help="The workspace, by name, id or key. Alone: its own pair."
+)
+@click.option(
+    "--valid-for",
+    callback=_duration,
+    metavar="DURATION",
+    default="7d",
+    show_default=True,
+    help="How long the old pair stays valid.",
+)
+@click.option("--now", is_flag=True, help="End an older pair that is still valid.")
+def rotate_keys(
+    config_file: Path | None, input_name: str | None, workspace_name: str | None, valid_for: int, *, now: bool
+) -> None:
+    """Give an input, or a workspace, a new key and secret. They are shown once.
+
+    The pair it has now stays valid for a while, so that its users can be moved. A running server takes the new pair
+    up without a restart.
+    """
+    configuration, secret_keys = _configured(config_file)
+    fresh = (secrets.token_hex(KEY_BYTES), Secret(secrets.token_urlsafe(SECRET_BYTES)))
+
+    async def work(store: Store) -> None:
+        bearer = _meant(configuration, await read_changes(store), input_name, workspace_name)
+        done = await rotate(store, secret_keys, bearer.holder, fresh, _now_ms(), valid_for, now=now)
+        click.echo(f"The {bearer} has a new pair. It is shown once; keep it.\n")
+        click.echo(f"  key     {fresh[0]}\n  secret  {fresh[1].reveal()}\n")
+        click.echo(f"The old key {done.replaces} is valid until {_time(done.replaced_until_ms)}.")
+        click.echo(_TAKEN_UP)
+
+    _with_store(configuration, work)
+
+
+@keys.command("list")
+@config_option
+def list_keys(config_file: Path | None) -> None:
+    """List the keys that are valid now, with the end of those that have one. Secrets are never shown."""
+    configuration, _ = _configured(config_file)
+
+    async def work(store: Store) -> None:
+        chain = await read_changes(store)
+        now_ms = _now_ms()
+        for bearer in _bearers(configuration):
+            holder = bearer.holder
+            click.echo(f"{bearer}")
+            replaced = chain.replaced(holder.holding, holder.key, now_ms)
+            if replaced is not None:
+                click.echo(f"  {replaced[0]:34} until {_time(replaced[1])}")
+            click.echo(f"  {chain.current(holder.holding, holder.key):34} newest")
+
+    _with_store(configuration, work)
+
+
+@keys.command("revoke")
+@config_option
+@click.argument("key")
+def revoke_key(config_file: Path | None, key: str) -> None:
+    """End the older KEY of an input or workspace now, before its time."""
+    configuration, _ = _configured(config_file)
+
+    async def work(store: Store) -> None:
+        chain = await read_changes(store)
+        bearer = _only([one for one in _bearers(configuration) if key in _keys(chain, one)], f"key {key}")
+        await revoke(store, bearer.holder, key, _now_ms())
+        click.echo(f"The key {key} of the {bearer} has ended. {_TAKEN_UP}")
+
+    _with_store(configuration, work)
+
+
+_TAKEN_UP: Final = f"A running server takes that up within {TAKEN_UP_WITHIN_SECONDS:g} seconds."
+
+
+def _configured(config_file: Path | None) -> tuple[Configuration, SecretKeys]:
+    path = chosen_file(config_file)
+    if path is not None:
+        configuration = read_file(path)
+        return configuration, configured_keys(configuration)
+    kept = kept_configuration()
+    if kept is None:
+        raise click.UsageError("there is no configuration here: give --config, or start the server once")
+    return kept
+
+
+def _with_store(configuration: Configuration, work: Callable[[Store], Awaitable[None]]) -> None:
+    """Do something with the store, and tell what goes wrong in a sentence."""
+    database = configuration.database
+    if database == MEMORY:
+        raise click.ClickException(f"{MEMORY} keeps nothing, so its keys can't be changed; edit the configuration")
+    file = database.removeprefix(SQLITE)
+    if database.startswith(SQLITE) and not Path(file).exists():
+        raise click.ClickException(f"there is no database {file} yet; start the server once")
+
+    async def opened() -> None:
+        store = open_store(database)
+        try:
+            await work(store)
+        finally:
+            await store.close()
+
+    try:
+        asyncio.run(opened())
+    except (StoreError, Unopenable, KeyChangeRefused) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _bearers(configuration: Configuration) -> Iterator[_Bearer]:
+    for workspace in configuration.workspaces():
+        yield _Bearer(workspace, None)
+        for one in workspace.inputs:
+            yield _Bearer(workspace, one)
+
+
+def _keys(chain: KeyChain, bearer: _Bearer) -> tuple[str, ...]:
+    """Return every key from the configured one on."""
+    return chain.keys(bearer.holder.holding, bearer.holder.key)
+
+
+def _meant(
+    configuration: Configuration, chain: KeyChain, input_name: str | None, workspace_name: str | None
+) -> _Bearer:
+    if input_name is None and workspace_name is None:
+        raise click.UsageError("give --input NAME_OR_KEY, or --workspace NAME for a workspace's own pair")
+    bearers = list(_bearers(configuration))
+    if workspace_name is not None:
+        named = [
+            one
+            for one in bearers
+            if one.input is None and workspace_name in (one.workspace.name, str(one.workspace.id), *_keys(chain, one))
+        ]
+        own = _only(named, f"workspace {workspace_name}")
+        if input_name is None:
+            return own
+        bearers = [one for one in bearers if one.workspace.id == own.workspace.id]
+    found = [one for one in bearers if one.input is not None and input_name in (one.input.name, *_keys(chain, one))]
+    return _only(found, f"input {input_name}")
+
+
+def _only(found: list[_Bearer], what: str) -> _Bearer:
+    if not found:
+        raise click.ClickException(f"the configuration has no {what}; `knownas keys list` lists them")
+    if len(found) > 1:
+        listed = "; ".join(str(one) for one in found)
+        raise click.ClickException(f"there is more than one {what}: {listed}. Give --workspace too, or a key")
+    return found[0]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

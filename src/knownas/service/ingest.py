@@ -1,0 +1,317 @@
+"""Takes batches of events: resolves each to a profile, folds it into what the workspace knows, keeps it durably.
+
+Batches that arrive while others are under way wait and form the next group. A group is looked through for repeats,
+resolved together (`resolver`), folded in arrival order and kept in one transaction; only then is any of it answered.
+So a batch that was answered is kept once: one that was not, and is sent again, resolves to the same profile, and the
+unique id of its sender keeps it from being counted twice.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, assert_never
+
+from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
+from knownas.core.profile.event import EventBatch
+from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold_batch
+from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
+from knownas.service.chance import Chance
+from knownas.service.directory import Door
+from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_SECONDS_MAX, WAITING_MAX
+from knownas.service.question import Answer
+from knownas.service.resolver import Overloaded, Resolver
+from knownas.service.sections import events_document, read, written
+from knownas.store.errors import StoreBusy, StoreUnavailable
+from knownas.store.port import Store
+from knownas.store.user_data import (
+    BatchReceipt,
+    EventsWrite,
+    MessageKey,
+    RequestKey,
+    SectionKey,
+    SectionWrite,
+    UserDataCommit,
+)
+
+log: Final = logging.getLogger(__name__)
+
+
+class Arrival(NamedTuple):
+    """A batch and the input that it came through. `refusal` is why it can't be taken; then it is only kept as refused."""
+
+    door: Door
+    batch: EventBatch
+    refusal: Rejected | None = None
+
+
+class Receipted(NamedTuple):
+    """What became of a batch, and the id under which that can be looked up."""
+
+    receipt_id: str
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class _Resolved:
+    """A batch on its way: the profile it is about, or how it ended."""
+
+    arrival: Arrival
+    receipt_id: str
+    mpid: int | None = None
+    created: bool = False
+    decision_id: str | None = None
+    outcome: Outcome | None = None
+
+
+class Ingest:
+    """Takes batches over one store. One event loop, one ingest."""
+
+    def __init__(
+        self, store: Store, resolver: Resolver, chance: Chance, calculations: Mapping[int, Calculations]
+    ) -> None:
+        self._store = store
+        self._data = store.user_data
+        self._resolver = resolver
+        self._chance = chance
+        self._calculations = calculations
+        self._waiting: deque[tuple[Arrival, asyncio.Future[Receipted]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def submit(self, arrival: Arrival) -> asyncio.Future[Receipted]:
+        """Take one batch. The future brings what became of it, once that is durable, or a StoreError.
+
+        Raises:
+            Overloaded: too many batches wait.
+            StoreUnavailable: the server is stopping.
+        """
+        if self._closed:
+            raise StoreUnavailable("the server is stopping")
+        if len(self._waiting) >= WAITING_MAX:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipted] = loop.create_future()
+        self._waiting.append((arrival, future))
+        if self._task is None:
+            self._task = loop.create_task(self._run())
+        return future
+
+    async def close(self) -> None:
+        """Answer what waits, and stop."""
+        self._closed = True
+        while self._task is not None:
+            await asyncio.wait((self._task,))
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+                group = [one for one in taken if not one[1].done()]
+                if group:
+                    await self._answer(group)
+                await asyncio.sleep(0)
+        finally:
+            self._task = None
+            if self._waiting:
+                self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _answer(self, group: Sequence[tuple[Arrival, asyncio.Future[Receipted]]]) -> None:
+        try:
+            receipts = await self._take([arrival for arrival, _ in group])
+        except Exception as error:  # noqa: BLE001 - every caller is told; the server goes on
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), receipt in zip(group, receipts, strict=True):
+            if not future.done():
+                future.set_result(receipt)
+
+    async def _take(self, arrivals: Sequence[Arrival]) -> list[Receipted]:
+        """Take a group, again and again while others are faster."""
+        for attempt in range(COMMIT_ATTEMPTS_MAX):
+            group = [_Resolved(one, self._chance.decision_id(one.batch.at_ms), outcome=one.refusal) for one in arrivals]
+            await self._find_repeats(group)
+            await self._resolve([one for one in group if one.outcome is None])
+            if await self._keep(group):
+                return [_receipted(one) for one in group]
+            await asyncio.sleep(min(0.001 * 2**attempt, RETRY_PAUSE_SECONDS_MAX))
+        raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+    async def _find_repeats(self, group: Sequence[_Resolved]) -> None:
+        """End those that were taken before: a repeat is accepted and changes nothing (platform §2.7)."""
+        keys = {key for one in group if (key := _request_key(one.arrival)) is not None}
+        if not keys:
+            return
+        seen = set((await self._data.load((), list(keys))).requests)
+        for one in group:
+            key = _request_key(one.arrival)
+            if key is not None and key in seen:
+                one.outcome = Repeated()
+            elif key is not None:
+                seen.add(key)
+
+    async def _resolve(self, group: Sequence[_Resolved]) -> None:
+        """Find each batch's profile: the one it names, or whom its identities lead to, as an identify would."""
+        waiting: list[tuple[_Resolved, asyncio.Future[Answer]]] = []
+        for one in group:
+            door, batch, _ = one.arrival
+            if batch.mpid is not None:
+                await self._find_named(one, batch.mpid)
+            elif not batch.identities:
+                one.outcome = Rejected("no_identities", "The batch names no user: no mpid, no identity.")
+            else:
+                request = IdentityRequest(
+                    Endpoint.IDENTIFY, batch.at_ms, batch.environment, batch.input, batch.identities
+                )
+                question = door.rules.ask(request, may_create=door.may_create)
+                waiting.append((one, self._resolver.submit(question)))
+        for one, future in waiting:
+            _settle(one, await future)
+
+    async def _find_named(self, one: _Resolved, mpid: int) -> None:
+        door, batch, _ = one.arrival
+        profile = await self._store.profile(mpid)
+        if profile is None or profile.pool != door.rules.pool(batch.environment):
+            one.outcome = Rejected("unknown_mpid", f"There is no profile {mpid} in this scope and environment.")
+            return
+        one.mpid = mpid
+        policy = door.rules.policy
+        guarded = policy.login_ids | policy.unique_ids | policy.immutable_ids
+        # Not used for the lookup; what says nothing about who it is may be learnt (platform §2.6, §17 row 17).
+        new = (
+            []
+            if batch.channel.is_client
+            else [
+                IdentityChange(kind, None, value)
+                for kind, value in batch.identities
+                if kind not in guarded and kind in policy.ranked and not profile.record.holds(Identity(kind, value))
+            ]
+        )
+        if new:
+            request = ModifyRequest(
+                batch.at_ms, batch.environment, batch.input, mpid, tuple(new), may_move_unique=False
+            )
+            one.decision_id = (await self._resolver.answer(door.rules.ask(request))).decision_id
+
+    async def _keep(self, group: Sequence[_Resolved]) -> bool:
+        """Fold the group into the sections and keep everything; False if others were faster."""
+        keys = {_section_key(one) for one in group if one.mpid is not None and one.outcome is None}
+        snapshot = await self._data.load(
+            list(keys), (), [key for one in group for key in _message_keys(one, one.arrival.batch)]
+        )
+        sections: dict[SectionKey, Section] = {key: read(stored) for key, stored in snapshot.sections.items()}
+        seen = set(snapshot.messages)
+        messages: dict[MessageKey, int] = {}
+        events: list[EventsWrite] = []
+        receipts: list[BatchReceipt] = []
+        changed: set[SectionKey] = set()
+        for one in group:
+            batch, door = one.arrival.batch, one.arrival.door
+            if one.mpid is not None and one.outcome is None:
+                key = _section_key(one)
+                fresh, repeated = _fresh_events(one, seen)
+                messages.update(dict.fromkeys(_message_keys(one, fresh), batch.at_ms))
+                before = sections.get(key)
+                after = fold_batch(before, fresh, self._calculations.get(key.workspace, NO_CALCULATIONS))
+                if fresh.events:
+                    events.append(_events_write(key, fresh))
+                sections[key] = after
+                changed.add(key)
+                one.outcome = Kept(one.mpid, one.created, len(fresh.events), repeated)
+            receipts.append(_receipt(one, door, batch))
+        commit = UserDataCommit(
+            sections=[
+                SectionWrite(
+                    key,
+                    stored.version if (stored := snapshot.sections.get(key)) is not None else None,
+                    written(sections[key]),
+                    sections[key].last_seen_ms,
+                )
+                for key in changed
+            ],
+            events=events,
+            receipts=receipts,
+            messages=messages,
+        )
+        return await self._data.commit(commit)
+
+
+def _settle(one: _Resolved, answer: Answer) -> None:
+    one.decision_id = answer.decision_id
+    outcome = answer.decision.outcome
+    match outcome:
+        case Returned(mpid):
+            one.mpid = mpid
+        case Created(mpid):
+            one.mpid, one.created = mpid, True
+        case NotFound():
+            sentence = "No profile may answer for these identities, and this input makes none."
+            one.outcome = Rejected("not_found", sentence)
+        case Refused(reason, message):
+            one.outcome = Rejected(reason.value, message)
+        case Modified() | Seeded():
+            raise AssertionError("an identify is neither a modify nor a seed")
+        case _:
+            assert_never(outcome)
+
+
+def _fresh_events(one: _Resolved, seen: set[MessageKey]) -> tuple[EventBatch, int]:
+    """Return the batch without the events that were taken before, and how many these are."""
+    batch = one.arrival.batch
+    fresh = [event for event in batch.events if not _seen_before(one, event.message_id, seen)]
+    if len(fresh) == len(batch.events):
+        return batch, 0
+    return batch.with_events(tuple(fresh)), len(batch.events) - len(fresh)
+
+
+def _seen_before(one: _Resolved, message_id: str | None, seen: set[MessageKey]) -> bool:
+    if message_id is None or one.mpid is None:
+        return False
+    key = MessageKey(one.arrival.door.lasting_key, one.mpid, message_id)
+    if key in seen:
+        return True
+    seen.add(key)
+    return False
+
+
+def _request_key(arrival: Arrival) -> RequestKey | None:
+    request_id = arrival.batch.source_request_id
+    return None if request_id is None else RequestKey(arrival.door.lasting_key, request_id)
+
+
+def _section_key(one: _Resolved) -> SectionKey:
+    if one.mpid is None:
+        raise AssertionError("only a batch with a profile has a section")
+    return SectionKey(one.arrival.door.workspace.id, one.arrival.batch.environment.value, one.mpid)
+
+
+def _message_keys(one: _Resolved, batch: EventBatch) -> list[MessageKey]:
+    if one.mpid is None or isinstance(one.outcome, Rejected | Repeated):
+        return []
+    key, mpid = one.arrival.door.lasting_key, one.mpid
+    return [MessageKey(key, mpid, event.message_id) for event in batch.events if event.message_id]
+
+
+def _events_write(key: SectionKey, batch: EventBatch) -> EventsWrite:
+    times = [event.at_ms for event in batch.events]
+    return EventsWrite(key, batch.at_ms, min(times), max(times), events_document(batch))
+
+
+def _receipt(one: _Resolved, door: Door, batch: EventBatch) -> BatchReceipt:
+    if one.outcome is None:
+        raise AssertionError("every batch has come to something by now")
+    document = receipt_document(one.receipt_id, door, batch, one.outcome, one.decision_id)
+    # The sender's id stands for the first receipt; a repeat's own is found by our id only.
+    request_id = None if isinstance(one.outcome, Repeated) else batch.source_request_id
+    return BatchReceipt(one.receipt_id, door.lasting_key, request_id, batch.at_ms, document)
+
+
+def _receipted(one: _Resolved) -> Receipted:
+    if one.outcome is None:
+        raise AssertionError("every batch has come to something by now")
+    return Receipted(one.receipt_id, one.outcome)

@@ -1,0 +1,217 @@
+"""The memory store's second half: what workspaces know of users, in dictionaries."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count, islice
+
+from knownas.store.errors import StoreUnavailable
+from knownas.store.user_data import (
+    AliasRow,
+    AliasState,
+    BatchReceipt,
+    MessageKey,
+    RequestKey,
+    SectionKey,
+    StoredEvents,
+    StoredSection,
+    UserDataCommit,
+    UserDataSnapshot,
+)
+
+
+class MemoryUserData:
+    """Keeps sections, events, receipts and aliases in memory. Implements `store.user_data.UserDataStore`.
+
+    What a database's unique constraints refuse is looked for before anything is taken over.
+    """
+
+    def __init__(self) -> None:
+        self._sections: dict[SectionKey, StoredSection] = {}
+        self._last_seen: dict[SectionKey, int] = {}
+        self._events: dict[SectionKey, list[StoredEvents]] = {}
+        self._receipts: dict[str, BatchReceipt] = {}
+        self._requests: dict[RequestKey, str] = {}
+        self._messages: dict[MessageKey, int] = {}
+        self._aliases: dict[str, AliasRow] = {}
+        self._versions = count(1)
+        self._seqs = count(1)
+        self._closed = False
+
+    def close(self) -> None:
+        """Refuse all further calls."""
+        self._closed = True
+
+    async def load(
+        self,
+        sections: Sequence[SectionKey],
+        requests: Sequence[RequestKey] = (),
+        messages: Sequence[MessageKey] = (),
+    ) -> UserDataSnapshot:
+        """Load what a group of batches needs."""
+        self._check_open()
+        return UserDataSnapshot(
+            {key: self._sections[key] for key in sections if key in self._sections},
+            self._requests.keys() & set(requests),
+            self._messages.keys() & set(messages),
+        )
+
+    async def commit(self, commit: UserDataCommit) -> bool:
+        """Check that nothing has changed that the commit relies on, then take everything over."""
+        self._check_open()
+        stands = (
+            self._sections_stand(commit)
+            and self._receipts_are_new(commit.receipts)
+            and self._messages_are_new(commit.messages)
+            and self._aliases_stand(commit)
+        )
+        if stands:
+            self._apply(commit)
+        return stands
+
+    def _sections_stand(self, commit: UserDataCommit) -> bool:
+        return all(self._version(write.key) == write.version for write in commit.sections)
+
+    def _version(self, key: SectionKey) -> int | None:
+        stored = self._sections.get(key)
+        return None if stored is None else stored.version
+
+    def _receipts_are_new(self, receipts: Sequence[BatchReceipt]) -> bool:
+        ids = {one.receipt_id for one in receipts}
+        named = [RequestKey(one.input_key, one.request_id) for one in receipts if one.request_id is not None]
+        requests = set(named)
+        return (
+            len(ids) == len(receipts)
+            and len(requests) == len(named)
+            and self._receipts.keys().isdisjoint(ids)
+            and self._requests.keys().isdisjoint(requests)
+        )
+
+    def _messages_are_new(self, messages: Mapping[MessageKey, int]) -> bool:
+        return self._messages.keys().isdisjoint(messages)
+
+    def _aliases_stand(self, commit: UserDataCommit) -> bool:
+        new = {row.request_id for row in commit.new_aliases}
+        settled = {row.request_id for row in commit.settled_aliases}
+        return (
+            len(new) == len(commit.new_aliases)
+            and len(settled) == len(commit.settled_aliases)
+            and self._aliases.keys().isdisjoint(new)
+            and all(self._is_queued(request_id) for request_id in settled)
+        )
+
+    def _is_queued(self, request_id: str) -> bool:
+        row = self._aliases.get(request_id)
+        return row is not None and row.state is AliasState.QUEUED
+
+    def _apply(self, commit: UserDataCommit) -> None:
+        version = next(self._versions)
+        for write in commit.sections:
+            self._sections[write.key] = StoredSection(write.document, version)
+            self._last_seen[write.key] = write.last_seen_ms
+        for key, at_ms, first_ms, last_ms, document in commit.events:
+            kept = StoredEvents(next(self._seqs), at_ms, first_ms, last_ms, document)
+            self._events.setdefault(key, []).append(kept)
+        for receipt in commit.receipts:
+            self._receipts[receipt.receipt_id] = receipt
+            if receipt.request_id is not None:
+                self._requests[RequestKey(receipt.input_key, receipt.request_id)] = receipt.receipt_id
+        self._messages.update(commit.messages)
+        self._aliases.update((row.request_id, row) for row in commit.new_aliases)
+        for row in commit.settled_aliases:
+            was = self._aliases[row.request_id]
+            now = was._replace(state=row.state, reason=row.reason, settled_ms=row.settled_ms)
+            self._aliases[row.request_id] = now
+
+    async def sections_of(self, mpid: int) -> Mapping[SectionKey, StoredSection]:
+        """Return every workspace's section of a profile."""
+        self._check_open()
+        return {key: stored for key, stored in self._sections.items() if key.mpid == mpid}
+
+    async def events(
+        self, key: SectionKey, *, from_ms: int, to_ms: int, after_seq: int, limit: int
+    ) -> Sequence[StoredEvents]:
+        """Return kept events of which any happened in a range of time, by ascending `seq`."""
+        self._check_open()
+        wanted = (
+            one
+            for one in self._events.get(key, ())
+            if one.seq > after_seq and one.last_ms >= from_ms and one.first_ms <= to_ms
+        )
+        return list(islice(wanted, limit))
+
+    async def receipt(self, receipt_id: str) -> BatchReceipt | None:
+        """Return what became of a batch, by our id."""
+        self._check_open()
+        return self._receipts.get(receipt_id)
+
+    async def receipts_named(self, request_id: str, limit: int) -> Sequence[BatchReceipt]:
+        """Return what became of batches with a sender's id, the newest first."""
+        self._check_open()
+        named = [one for one in reversed(self._receipts.values()) if one.request_id == request_id]
+        return sorted(named, key=lambda one: one.at_ms, reverse=True)[:limit]
+
+    async def alias(self, request_id: str) -> AliasRow | None:
+        """Return an alias request."""
+        self._check_open()
+        return self._aliases.get(request_id)
+
+    async def aliases_about(self, workspace: int, environment: str, mpids: Sequence[int]) -> Sequence[AliasRow]:
+        """Return the alias requests that name any of the profiles, by the time they were made."""
+        self._check_open()
+        asked = set(mpids)
+        about = [
+            row
+            for row in self._aliases.values()
+            if (row.workspace, row.environment) == (workspace, environment)
+            and not asked.isdisjoint((row.source_mpid, row.destination_mpid))
+        ]
+        return sorted(about, key=lambda row: row.requested_ms)
+
+    async def aliases_due(self, now_ms: int, limit: int) -> Sequence[AliasRow]:
+        """Return queued alias requests that are due, the earliest first."""
+        self._check_open()
+        due = [row for row in self._aliases.values() if row.state is AliasState.QUEUED and row.due_ms <= now_ms]
+        return sorted(due, key=lambda row: row.due_ms)[:limit]
+
+    async def count_older(self, *, events_ms: int, requests_ms: int, sections_ms: int) -> tuple[int, int, int]:
+        """Count what `forget_older` would remove in all."""
+        self._check_open()
+        requests = len(self._old_receipts(requests_ms)) + len(self._old_messages(requests_ms))
+        return len(self._old_events(events_ms)), requests, len(self._old_sections(sections_ms))
+
+    async def forget_older(self, *, events_ms: int, requests_ms: int, sections_ms: int, limit: int) -> int:
+        """Remove at most `limit` things that are older, and return how many."""
+        self._check_open()
+        events = self._old_events(events_ms)[:limit]
+        gone = len(events)
+        receipts = self._old_receipts(requests_ms)[: limit - gone]
+        gone += len(receipts)
+        messages = self._old_messages(requests_ms)[: limit - gone]
+        gone += len(messages)
+        sections = self._old_sections(sections_ms)[: limit - gone]
+        for key, one in events:
+            self._events[key].remove(one)
+        for receipt in receipts:
+            del self._receipts[receipt.receipt_id]
+            if receipt.request_id is not None:
+                del self._requests[RequestKey(receipt.input_key, receipt.request_id)]
+        for message in messages:
+            del self._messages[message]
+        for key in sections:
+            del self._sections[key], self._last_seen[key]
+        return gone + len(sections)
+
+    def _old_events(self, before_ms: int) -> list[tuple[SectionKey, StoredEvents]]:
+        return [(key, one) for key, kept in self._events.items() for one in kept if one.last_ms < before_ms]
+
+    def _old_receipts(self, before_ms: int) -> list[BatchReceipt]:
+        return [one for one in self._receipts.values() if one.at_ms < before_ms]
+
+    def _old_messages(self, before_ms: int) -> list[MessageKey]:
+        return [key for key, at_ms in self._messages.items() if at_ms < before_ms]
+
+    def _old_sections(self, before_ms: int) -> list[SectionKey]:
+        return [key for key, seen_ms in self._last_seen.items() if seen_ms < before_ms]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")

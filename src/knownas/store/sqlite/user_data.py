@@ -1,0 +1,254 @@
+"""The SQLite store's second half: what workspaces know of users, in the same file as who is who."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from knownas.store.errors import StoreUnavailable
+from knownas.store.sqlite.connection import (
+    LOCK_BLOCKS_MS,
+    Binding,
+    Row,
+    Transactions,
+    named_errors,
+    open_connection,
+)
+from knownas.store.sqlite.statements import statements
+from knownas.store.user_data import (
+    AliasRow,
+    AliasState,
+    BatchReceipt,
+    EventsWrite,
+    MessageKey,
+    RequestKey,
+    SectionKey,
+    SectionWrite,
+    StoredEvents,
+    StoredSection,
+    UserDataCommit,
+    UserDataSnapshot,
+)
+
+KEYS_A_STATEMENT: Final = 128
+"""Keys looked up by one statement; a longer list is cut into several."""
+
+WRITER_CACHE_KIB: Final = 64 * 1024
+"""Of the file, what the writing connection keeps in memory at most; the other half's commits empty it anyway."""
+
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, KEYS_A_STATEMENT)
+"""Few sizes of a list of keys mean few statements to prepare."""
+
+_Key = tuple[int | str, ...]
+
+
+class LostRace(Exception):
+    """Somebody else was faster with something of the commit."""
+
+
+class SqliteUserData:
+    """Keeps sections, events, receipts and aliases in a SQLite file. Implements `store.user_data.UserDataStore`.
+
+    One connection commits, another reads: reads go on while a commit waits for the disk, and see what was committed.
+    """
+
+    def __init__(self, path: Path, transactions: Transactions) -> None:
+        """Open the file, whose layout must be up to date. `transactions` are those of the store that it belongs to.
+
+        Raises:
+            StoreError: it can't be opened.
+        """
+        self._transactions = transactions
+        self._connection = open_connection(path)
+        try:
+            self._connection.pragma("cache_size", -WRITER_CACHE_KIB)
+            self._connection.pragma("busy_timeout", LOCK_BLOCKS_MS)
+            self._reader = open_connection(path, read_only=True)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._closed = False
+
+    def close(self) -> None:
+        """Close both connections; no transaction may be under way."""
+        self._closed = True
+        self._reader.close()
+        self._connection.close()
+
+    async def load(
+        self,
+        sections: Sequence[SectionKey],
+        requests: Sequence[RequestKey] = (),
+        messages: Sequence[MessageKey] = (),
+    ) -> UserDataSnapshot:
+        """Load what a group of batches needs; a statement for each 128 of a kind, in one transaction."""
+        self._check_open()
+        with named_errors():
+            self._reader.execute("BEGIN")
+            try:
+                return UserDataSnapshot(
+                    _sections_from(self._find("sections", sections)),
+                    set(map(RequestKey._make, self._find("requests_seen", requests))),
+                    set(map(MessageKey._make, self._find("messages_seen", messages))),
+                )
+            finally:
+                self._reader.execute("COMMIT")
+
+    async def commit(self, commit: UserDataCommit) -> bool:
+        """Write all of a commit and wait until it is on the disk."""
+        self._check_open()
+        with named_errors():
+            try:
+                async with self._transactions.writing(self._connection):
+                    self._write(commit)
+            except LostRace:
+                return False
+        return True
+
+    def _write(self, commit: UserDataCommit) -> None:
+        """Write everything, a statement for each kind of row.
+
+        Raises:
+            LostRace: nothing of it may be kept.
+        """
+        if commit.sections:
+            self._write_sections(commit.sections)
+        self._change(
+            "settle_alias", [(row.state, row.reason, row.settled_ms, row[0]) for row in commit.settled_aliases]
+        )
+        self._change("insert_alias", commit.new_aliases)
+        self._change("insert_receipt", commit.receipts)
+        self._change("insert_message", [(*key, at_ms) for key, at_ms in commit.messages.items()])
+        self._change("insert_events", list(map(_events_row, commit.events)))
+
+    def _write_sections(self, writes: Sequence[SectionWrite]) -> None:
+        ((version,),) = self._connection.execute(statements()["tick_sections"]).fetchall()
+        new: list[Sequence[Binding]] = []
+        changed: list[Sequence[Binding]] = []
+        for key, was, document, last_seen_ms in writes:
+            if was is None:
+                new.append((*key, version, document, last_seen_ms))
+            else:
+                changed.append((version, document, last_seen_ms, *key, was))
+        self._change("update_section", changed)
+        self._change("insert_section", new)
+
+    def _change(self, statement: str, rows: Sequence[Sequence[Binding]]) -> None:
+        """Run a statement for each of the rows, of which each must change one.
+
+        Raises:
+            LostRace: one did not: it is there already, or is no longer as it was loaded.
+        """
+        if rows:
+            before = self._connection.total_changes()
+            self._connection.executemany(statements()[statement], rows)
+            if self._connection.total_changes() - before != len(rows):
+                raise LostRace(statement)
+
+    async def sections_of(self, mpid: int) -> Mapping[SectionKey, StoredSection]:
+        """Return every workspace's section of a profile."""
+        return _sections_from(self._read("sections_of", mpid))
+
+    async def events(
+        self, key: SectionKey, *, from_ms: int, to_ms: int, after_seq: int, limit: int
+    ) -> Sequence[StoredEvents]:
+        """Return kept events of which any happened in a range of time, by ascending `seq`."""
+        return [StoredEvents._make(row) for row in self._read("events", *key, after_seq, from_ms, to_ms, limit)]
+
+    async def receipt(self, receipt_id: str) -> BatchReceipt | None:
+        """Return what became of a batch, by our id."""
+        for row in self._read("receipt", receipt_id):
+            return BatchReceipt._make(row)
+        return None
+
+    async def receipts_named(self, request_id: str, limit: int) -> Sequence[BatchReceipt]:
+        """Return what became of batches with a sender's id, the newest first."""
+        return [BatchReceipt._make(row) for row in self._read("receipts_named", request_id, limit)]
+
+    async def alias(self, request_id: str) -> AliasRow | None:
+        """Return an alias request."""
+        for row in self._read("alias", request_id):
+            return _alias_from(row)
+        return None
+
+    async def aliases_about(self, workspace: int, environment: str, mpids: Sequence[int]) -> Sequence[AliasRow]:
+        """Return the alias requests that name any of the profiles, by the time they were made."""
+        self._check_open()
+        with named_errors():
+            rows = self._find("aliases_about", [(workspace, environment, mpid) for mpid in mpids])
+        # A request that names two of the profiles was found twice.
+        numbered = {number: _alias_from(row) for number, *row in rows}
+        in_order = sorted(numbered.items(), key=lambda one: (one[1].requested_ms, one[0]))
+        return [alias for _, alias in in_order]
+
+    async def aliases_due(self, now_ms: int, limit: int) -> Sequence[AliasRow]:
+        """Return queued alias requests that are due, the earliest first."""
+        return [_alias_from(row) for row in self._read("aliases_due", now_ms, limit)]
+
+    async def count_older(self, *, events_ms: int, requests_ms: int, sections_ms: int) -> tuple[int, int, int]:
+        """Count what `forget_older` would remove in all; the time it takes grows with what it counts."""
+        ((events, requests, sections),) = self._read("count_older", events_ms, requests_ms, requests_ms, sections_ms)
+        return events, requests, sections
+
+    async def forget_older(self, *, events_ms: int, requests_ms: int, sections_ms: int, limit: int) -> int:
+        """Remove at most `limit` things that are older, the oldest of each kind first, in one transaction."""
+        self._check_open()
+        removals = (
+            ("forget_events", events_ms),
+            ("forget_receipts", requests_ms),
+            ("forget_messages", requests_ms),
+            ("forget_sections", sections_ms),
+        )
+        with named_errors():
+            async with self._transactions.writing(self._connection):
+                before = self._connection.total_changes()
+                for statement, before_ms in removals:
+                    left = limit - (self._connection.total_changes() - before)
+                    self._connection.execute(statements()[statement], (before_ms, left))
+                return self._connection.total_changes() - before
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _read(self, statement: str, *bindings: Binding) -> list[Row]:
+        self._check_open()
+        with named_errors():
+            return self._reader.execute(statements()[statement], bindings).fetchall()
+
+    def _find(self, statement: str, keys: Sequence[_Key]) -> list[Row]:
+        """Return the rows of those of the keys that there are."""
+        rows: list[Row] = []
+        for start in range(0, len(keys), KEYS_A_STATEMENT):
+            part = keys[start : start + KEYS_A_STATEMENT]
+            size, width = next(size for size in _SIZES if size >= len(part)), len(part[0])
+            bindings: list[Binding] = [*chain.from_iterable(part)]
+            # Nothing is equal to NULL: what is left of the list finds nothing.
+            bindings += [None] * (size * width - len(bindings))
+            rows += self._reader.execute(_statement_for(statement, size, width), bindings).fetchall()
+        return rows
+
+
+@cache
+def _statement_for(statement: str, size: int, width: int) -> str:
+    """Return a statement that looks for so many keys of so many columns."""
+    # The marker stands in the statement's description too; the last one is in the statement itself.
+    before, _, after = statements()[statement].rpartition("/*wanted*/")
+    row = f"({', '.join('?' * width)})"
+    return f"{before}{', '.join([row] * size)}{after}"
+
+
+def _events_row(write: EventsWrite) -> Sequence[Binding]:
+    return (*write.key, write.at_ms, write.first_ms, write.last_ms, write.document)
+
+
+def _sections_from(rows: Sequence[Row]) -> dict[SectionKey, StoredSection]:
+    """Read rows of (workspace, environment, mpid, document, version)."""
+    return {SectionKey(*row[:3]): StoredSection(*row[3:]) for row in rows}
+
+
+def _alias_from(row: Sequence[Binding]) -> AliasRow:
+    """Read a row of the alias table as the queries select it."""
+    alias = AliasRow._make(row)
+    return alias._replace(state=AliasState(alias.state))

@@ -1,0 +1,492 @@
+"""The Profile API: by what a profile is read, and what stands in the answer (platform §4)."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from knownas.api.profile import profile_target
+from knownas.api.profile_wire import QUERY_BYTES_MAX, ProfileField, profile_document
+from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.observation import Environment
+from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
+from knownas.core.profile.attributes import Attribute
+from knownas.core.profile.consent import CCPA_PURPOSE, Consent, Purpose, Regulation
+from knownas.core.profile.device import Device
+from knownas.core.profile.event import Attribution
+from knownas.core.profile.section import Section
+from knownas.store.errors import StoreDamaged, StoreError, StoreUnavailable
+from tests.api.profile_stage import (
+    APP,
+    EVERYWHERE,
+    LOOSE,
+    OTHER_APP,
+    POOLED,
+    READER,
+    SHOP,
+    UNKNOWN,
+    Stage,
+    refusal,
+    staged,
+    subject,
+)
+from tests.store.world import START_MS
+
+_T = IdentityType
+ODD_MPIDS = [MPID_MAX, MPID_MIN, 9_007_199_254_740_993, -9_007_199_254_740_993, -1, 1]
+"""The ends of the range, and numbers that no float can hold."""
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A fresh server without its socket."""
+    async with staged() as made:
+        yield made
+
+
+SECTION = Section(
+    first_seen_ms=START_MS - 5_000,
+    last_seen_ms=START_MS + 7_000,
+    attributes={
+        "$city": Attribute("New York", 1),
+        "interests": Attribute(("a", 2, True), 1),
+        "age": Attribute(41, 1),
+        "vip": Attribute(value=True, at_ms=1),
+        "gone": Attribute(None, 2),
+        "score": Attribute(0.5, 1),
+    },
+    consents={
+        Purpose(Regulation.GDPR, "ads"): Consent(True, 11, "v4", "17 Cherry Tree Lane", "IDFA:x"),  # noqa: FBT003
+        Purpose(Regulation.GDPR, "analytics"): Consent(False, 12),  # noqa: FBT003
+        Purpose(Regulation.CCPA, CCPA_PURPOSE): Consent(True, 13),  # noqa: FBT003
+    },
+    devices=(
+        Device("das-1", "ios", {_T.IOS_IDFA: "idfa-1", _T.IOS_IDFV: "idfv-1"}, {"limit_ad_tracking": True}, 1, 9),
+        Device(None, "android", {_T.ANDROID_AAID: "gaid-2"}, {}, 1, 8),
+    ),
+    attributions=(Attribution("a network", "spring", 21), Attribution("another", "summer", 22)),
+    opted_out=True,
+)
+
+
+async def test_a_profile_looks_like_the_vendors(stage: Stage) -> None:
+    """All fields asked for, the answer has the members of the vendor's, in its spelling, values as text."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"), (_T.EMAIL, "a@example.com"), (_T.IOS_IDFV, "idfv-1"))
+    await stage.know(mpid, SECTION)
+
+    answer = await stage.read(mpid)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.json() == {
+        "mpid": mpid,
+        "created_timestamp_ms": START_MS - 5_000,
+        "last_stored_timestamp_ms": START_MS + 7_000,
+        "is_opted_out": True,
+        "limit_ad_tracking": True,
+        "device_identities": [
+            {"type": "ios_advertising_id", "encoding": "none", "value": "idfa-1"},
+            {"type": "ios_vendor_id", "encoding": "none", "value": "idfv-1"},
+            {"type": "device_application_stamp", "encoding": "none", "value": "das-1"},
+            {"type": "google_advertising_id", "encoding": "none", "value": "gaid-2"},
+        ],
+        "user_identities": [
+            {"type": "customer_id", "encoding": "none", "value": "c-1"},
+            {"type": "email", "encoding": "none", "value": "a@example.com"},
+        ],
+        "account_userattributes": None,
+        "user_attributes": {
+            "$city": "New York",
+            "age": "41",
+            "interests": ["a", "2", "true"],
+            "score": "0.5",
+            "vip": "true",
+        },
+        "audience_memberships": [],
+        "attribution": [
+            {"publisher": "a network", "campaign": "spring", "timestamp_ms": 21},
+            {"publisher": "another", "campaign": "summer", "timestamp_ms": 22},
+        ],
+        "consent_state": {
+            "ccpa": {"data_sale_opt_out": {"consented": True, "timestamp_unixtime_ms": 13}},
+            "gdpr": {
+                "ads": {
+                    "consented": True,
+                    "timestamp_unixtime_ms": 11,
+                    "document": "v4",
+                    "location": "17 Cherry Tree Lane",
+                    "hardware_id": "IDFA:x",
+                },
+                "analytics": {"consented": False, "timestamp_unixtime_ms": 12},
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("field", list(ProfileField))
+async def test_only_what_was_asked_for_is_answered(stage: Stage, field: ProfileField) -> None:
+    """One field asked for, the answer has that one beside what every answer has."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    await stage.know(mpid, SECTION)
+    always = {
+        "mpid",
+        "created_timestamp_ms",
+        "last_stored_timestamp_ms",
+        "is_opted_out",
+        "limit_ad_tracking",
+        "account_userattributes",
+    }
+
+    assert set((await stage.read(mpid, fields=field)).json()) == {*always, field}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("mpid", ODD_MPIDS)
+async def test_an_mpid_is_an_exact_number(stage: Stage, mpid: int, method: str) -> None:
+    """Every MPID of 64 bits comes back as the JSON number that it is, asked by either method."""
+    await stage.seed((_T.CUSTOMER_ID, "c-1"), mpid=mpid)
+
+    answer = await stage.read(mpid, method=method)
+
+    assert answer.status_code == 200
+    assert answer.content.startswith(b'{"mpid":%d,' % mpid)
+    assert (await stage.resolve(subject("c-1"))).content.startswith(b'{"mpid":%d,' % mpid)
+
+
+async def test_a_workspace_that_never_saw_a_profile_shows_its_identities(stage: Stage) -> None:
+    """Identities are the scope's, all else is a workspace's own: one that knows nothing shows nothing of another's."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    await stage.know(mpid, SECTION, SHOP)
+
+    seen = (await stage.read(mpid, APP, OTHER_APP)).json()
+
+    assert seen["user_identities"] == [{"type": "customer_id", "encoding": "none", "value": "c-1"}]
+    assert seen["created_timestamp_ms"] == seen["last_stored_timestamp_ms"] == START_MS
+    assert (seen["is_opted_out"], seen["limit_ad_tracking"]) == (False, None)
+    assert seen["user_attributes"] == seen["consent_state"] == {}
+    assert seen["device_identities"] == seen["attribution"] == seen["audience_memberships"] == []
+
+
+async def test_an_identity_that_looks_nothing_up_is_shown(stage: Stage) -> None:
+    """A carried identity, of a type outside the priority, is one of the user's like the others, each shown once."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"), (_T.TWITTER, "t"), (_T.PHONE_NUMBER_3, "3"), (_T.PUSH_TOKEN, "p"))
+
+    seen = (await stage.read(mpid)).json()
+
+    named = {one["type"]: one["value"] for one in seen["user_identities"]}
+    assert named == {"customer_id": "c-1", "twitter": "t", "phone_number_3": "3"}
+    assert seen["device_identities"] == [{"type": "push_token", "encoding": "none", "value": "p"}]
+
+
+async def test_a_read_sees_what_was_just_written(stage: Stage) -> None:
+    """Each read shows the last acknowledged write, be it of identities or of what the workspace knows."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    for count in range(3):
+        await stage.visit((_T.CUSTOMER_ID, "c-1"), (_T.OTHER, f"o-{count}"))
+        await stage.know(mpid, Section(1, 2, {"count": Attribute(count, count)}))
+        seen = (await stage.read(mpid)).json()
+        assert seen["user_attributes"] == {"count": str(count)}
+        assert f"o-{count}" in [one["value"] for one in seen["user_identities"]]
+
+
+def test_a_calculated_attribute_hides_a_users() -> None:
+    """Calculated attributes stand among the others, and win over one of the same name."""
+    record = Record(5, {}, {}, known=False, created_ms=1, active_ms=2)
+    section = Section(1, 2, {"visits": Attribute("told", 1), "city": Attribute("Ulm", 1)})
+
+    seen = profile_document(
+        record, section, frozenset({ProfileField.USER_ATTRIBUTES}), {"visits": "7", "seen": ["a", "b"]}
+    )
+
+    assert seen["user_attributes"] == {"city": "Ulm", "visits": "7", "seen": ["a", "b"]}
+
+
+# By identity
+
+
+async def test_an_immutable_identity_leads_to_its_profile(stage: Stage) -> None:
+    """Resolving gives the very answer that reading by MPID gives, and a decision to look up."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    await stage.seed((_T.CUSTOMER_ID, "c-2"))
+    await stage.know(mpid, SECTION)
+
+    answer = await stage.resolve(subject("c-1"))
+
+    assert answer.status_code == 200
+    assert answer.content == (await stage.read(mpid)).content
+    shown = await stage.service.decisions.show(answer.headers["x-decision-id"])
+    assert shown is not None
+    assert (shown["input"], shown["endpoint"], shown["changed"]) == ("profile_api", "search", False)
+
+
+@pytest.mark.parametrize("value", ["c-2", "C-1", "c-1 ", "%", "ç"])
+async def test_an_identity_that_nobody_has_makes_nobody(stage: Stage, value: str) -> None:
+    """A value that is not held to the letter is answered with its own code, and makes no profile."""
+    await stage.seed((_T.CUSTOMER_ID, "c-1"))
+
+    for _ in range(2):
+        assert refusal(await stage.resolve(subject(value))) == UNKNOWN
+
+
+@pytest.mark.parametrize("kind", ["email", "other", "ios_advertising_id", "device_application_stamp", "other_id_2"])
+async def test_only_immutable_types_are_resolved(stage: Stage, kind: str) -> None:
+    """A type that the scope's policy does not call immutable is refused, whoever holds the value."""
+    await stage.seed((_T.CUSTOMER_ID, "c-1"), (_T.EMAIL, "a@example.com"))
+
+    answer = await stage.resolve(subject("a@example.com", kind))
+
+    assert refusal(answer) == (400, "IDENTITY_TYPE_NOT_IMMUTABLE", "identity_type_not_immutable")
+
+
+async def test_a_scope_without_immutable_types_resolves_none(stage: Stage) -> None:
+    """Where the policy has no immutable types, there is no resolving."""
+    await stage.seed((_T.CUSTOMER_ID, "c-1"), scope="loose")
+
+    answer = await stage.resolve(subject("c-1"), LOOSE)
+
+    assert refusal(answer) == (400, "IDENTITY_TYPE_NOT_IMMUTABLE", "identity_type_not_immutable")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "reason"),
+    [
+        (b"", "BAD_REQUEST", "malformed_json"),
+        (b"{", "BAD_REQUEST", "malformed_json"),
+        (b'{"identity": "\xff"}', "BAD_REQUEST", "malformed_json"),
+        (b'{"x":' * 10_000, "BAD_REQUEST", "malformed_json"),
+        ([], "VALIDATION_ERROR", "invalid_member"),
+        ({}, "VALIDATION_ERROR", "invalid_member"),
+        (subject("c-1", environment_type="staging"), "VALIDATION_ERROR", "invalid_member"),
+        (subject("c-1", environment_type=1), "VALIDATION_ERROR", "invalid_member"),
+        ({"identity": [{"type": "customer_id", "value": "c-1"}]}, "VALIDATION_ERROR", "invalid_member"),
+        ({"identity": {"type": "customer_id"}}, "VALIDATION_ERROR", "invalid_member"),
+        ({"identity": {"type": "customer_id", "value": 1}}, "VALIDATION_ERROR", "invalid_member"),
+        (subject("c-1", "customerid"), "VALIDATION_ERROR", "unknown_identity_type"),
+        (subject("c-1", "x" * 500), "VALIDATION_ERROR", "unknown_identity_type"),
+        (subject(""), "VALIDATION_ERROR", "invalid_identity"),
+        (subject("x" * 257), "VALIDATION_ERROR", "invalid_identity"),
+        (subject("a\0b"), "VALIDATION_ERROR", "invalid_identity"),
+        (
+            b'{"identity":{"type":"customer_id","value":"a","value":"b"}}',
+            "VALIDATION_ERROR",
+            "duplicate_key",
+        ),
+    ],
+)
+async def test_a_body_that_cant_be_understood_is_refused(stage: Stage, body: Any, code: str, reason: str) -> None:
+    """Each fault of a resolve's body has its reason."""
+    answer = await stage.resolve(body)
+
+    assert answer.status_code == 400
+    assert refusal(answer)[1:] in ((code, reason), ("BAD_REQUEST", "too_deep"))
+
+
+async def test_a_body_has_a_limit(stage: Stage) -> None:
+    """A body beyond the limit of all bodies is refused, on either call."""
+    assert refusal(await stage.resolve(b" " * 300_000)) == (413, "BAD_REQUEST", "body_too_long")
+
+
+# Environments
+
+
+async def test_environments_are_apart(stage: Stage) -> None:
+    """A profile of one environment is unknown in the other; production is what is meant where nothing is said."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"), environment=Environment.DEVELOPMENT)
+    await stage.know(mpid, SECTION, environment=Environment.DEVELOPMENT)
+
+    assert refusal(await stage.read(mpid)) == UNKNOWN
+    assert refusal(await stage.read(mpid, environment="production")) == UNKNOWN
+    assert refusal(await stage.resolve(subject("c-1"))) == UNKNOWN
+    answers = [
+        await stage.read(mpid, environment="development"),
+        await stage.read(mpid, environment_type="development"),
+        await stage.resolve(subject("c-1", environment_type="development")),
+        await stage.resolve({"identity": {"type": "customer_id", "value": "c-1"}}, environment="development"),
+    ]
+    for answer in answers:
+        assert answer.json()["user_attributes"]["$city"] == "New York"
+
+
+async def test_where_environments_share_identities_sections_stay_apart(stage: Stage) -> None:
+    """A scope may share its profiles between environments; what a workspace knows of them is never shared."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"), scope="pooled")
+    await stage.know(mpid, SECTION, POOLED, Environment.DEVELOPMENT)
+
+    assert (await stage.read(mpid, POOLED)).json()["user_attributes"] == {}
+    assert (await stage.read(mpid, POOLED, environment="development")).json()["user_attributes"] != {}
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ({"environment": "staging"}, "unknown_environment"),
+        ({"environment_type": "Production"}, "unknown_environment"),
+        ({"environment": "production", "environment_type": "development"}, "two_environments"),
+    ],
+)
+async def test_an_environment_that_is_none_is_refused(stage: Stage, query: dict[str, str], reason: str) -> None:
+    """A request that names no environment that there is, or two, is refused."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+
+    assert refusal(await stage.read(mpid, **query)) == (400, "VALIDATION_ERROR", reason)
+
+
+async def test_query_and_body_must_agree_on_the_environment(stage: Stage) -> None:
+    """A resolve that names one environment in its query and another in its body is refused."""
+    answer = await stage.resolve(subject("c-1"), environment="development")
+
+    assert refusal(answer) == (400, "VALIDATION_ERROR", "two_environments")
+
+
+# Fields
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code", "reason"),
+    [
+        ("", 400, "VALIDATION_ERROR", "no_fields"),
+        ("fields=", 400, "VALIDATION_ERROR", "no_fields"),
+        ("fields=%20,,", 400, "VALIDATION_ERROR", "no_fields"),
+        ("field=user_attributes", 400, "VALIDATION_ERROR", "no_fields"),
+        ("fields=everything", 400, "VALIDATION_ERROR", "unknown_field"),
+        ("fields=user_attributes,nonsense", 400, "VALIDATION_ERROR", "unknown_field"),
+        ("fields=User_Attributes", 400, "VALIDATION_ERROR", "unknown_field"),
+        ("fields=%ff", 400, "VALIDATION_ERROR", "unknown_field"),
+        ("fields=user_attributes&" + "a=1&" * 40, 400, "BAD_REQUEST", "malformed_query"),
+        ("fields=" + "x" * QUERY_BYTES_MAX, 414, "VALIDATION_ERROR", "query_too_long"),
+    ],
+)
+async def test_fields_must_be_named(stage: Stage, query: str, status: int, code: str, reason: str) -> None:
+    """Without a field that there is, there is no answer, and the refusal names those that there are."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    headers = {"Authorization": f"Bearer {stage.bearer(READER)}"}
+    path = f"/userprofile/v1/1/10/{SHOP}/{mpid}"
+
+    answer = await stage.client.get(f"{path}?{query}", headers=headers)
+
+    assert refusal(answer) == (status, code, reason)
+    assert status != 400 or code == "BAD_REQUEST" or "user_attributes" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "fields=user_attributes,user_identities",
+        "fields=user_identities,user_attributes,user_identities,",
+        "fields=user_attributes&fields=user_identities",
+        "fields=user_attributes%2C%20user_identities&other=1",
+    ],
+)
+async def test_fields_are_a_list(stage: Stage, query: str) -> None:
+    """Fields may be named in any order, more than once, in one list or several."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    headers = {"Authorization": f"Bearer {stage.bearer(READER)}"}
+
+    answer = await stage.client.get(f"/userprofile/v1/1/10/{SHOP}/{mpid}?{query}", headers=headers)
+
+    assert {"user_attributes", "user_identities"} <= set(answer.json())
+
+
+@pytest.mark.parametrize(
+    ("mpid", "reason"),
+    [
+        ("0", "malformed_mpid"),
+        ("x", "malformed_mpid"),
+        ("1.0", "malformed_mpid"),
+        ("1e3", "malformed_mpid"),
+        ("9223372036854775808", "malformed_mpid"),
+        ("٣", "malformed_mpid"),
+        ("12345", "unknown_profile"),
+        ("-12345", "unknown_profile"),
+    ],
+)
+async def test_an_unknown_mpid_has_its_own_code(stage: Stage, mpid: str, reason: str) -> None:
+    """What is no MPID and what is an MPID of nobody are both 400, as the vendor has it, and told apart."""
+    code = "BAD_REQUEST" if reason == "malformed_mpid" else "UNKNOWN_PROFILE"
+
+    assert refusal(await stage.read(mpid)) == (400, code, reason)
+
+
+# The rest
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/userprofile/v1",
+        "/userprofile/v1/",
+        "/userprofile/v1/1/10/100",
+        "/userprofile/v1/1/10/100/5/6",
+        "/userprofile/v1/1//100/5",
+        "/userprofile/v1/resolve/1/10",
+        "/userprofile/bulkdelete",
+        "/userprofile/v2/1/10/100/5",
+        "/api/userprofile/v1/1/10/100/5",
+    ],
+)
+def test_other_paths_are_not_ours(path: str) -> None:
+    """What has not the shape of a read or a resolve is left to others."""
+    assert profile_target(path) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "1/10/100/5", "GET, POST"),
+        ("DELETE", "1/10/100/5", "GET, POST"),
+        ("OPTIONS", "1/10/100/5", "GET, POST"),
+        ("GET", "resolve/1/10/100", "POST"),
+    ],
+)
+async def test_another_method_is_refused(stage: Stage, method: str, path: str, allow: str) -> None:
+    """The methods that are allowed are named."""
+    answer = await stage.client.request(method, f"/userprofile/v1/{path}")
+
+    assert refusal(answer) == (405, "BAD_REQUEST", "method_not_allowed")
+    assert answer.headers["allow"] == allow
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted", "headers"),
+    [
+        (StoreUnavailable("away"), (503, "INTERNAL_ERROR", "store_unavailable"), {"retry-after": "1"}),
+        (StoreDamaged("broken"), (500, "INTERNAL_ERROR", "store_damaged"), {}),
+        (RuntimeError("a bug"), (500, "INTERNAL_ERROR", "internal_error"), {}),
+    ],
+)
+async def test_trouble_is_told(
+    stage: Stage, fault: StoreError, wanted: tuple[int, str, str], headers: Mapping[str, str]
+) -> None:
+    """A store that does not answer is no unknown profile: the client is told to come back, or that it is our fault."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    stage.store.fault = fault
+
+    answer = await stage.read(mpid)
+
+    assert refusal(answer) == wanted
+    assert headers.items() <= dict(answer.headers).items()
+
+
+async def test_refusals_are_counted(stage: Stage) -> None:
+    """Each refusal counts in the metrics under its reason."""
+    await stage.read(5)
+
+    counted = stage.telemetry.exposition().decode()
+
+    assert 'knownas_refusals_total{reason="unknown_profile",surface="profile"} 1.0' in counted
+
+
+async def test_neither_tokens_nor_values_are_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing of a request but its path is logged, whatever becomes of it."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "a-private-value"))
+    with caplog.at_level(logging.DEBUG):
+        await stage.resolve(subject("a-private-value"))
+        await stage.resolve(subject("a-private-value", "email"))
+        stage.store.fault = RuntimeError("a bug")
+        await stage.read(mpid)
+
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("knownas"))
+    assert ours
+    assert stage.bearer(EVERYWHERE) not in caplog.text
+    assert "a-private-value" not in caplog.text

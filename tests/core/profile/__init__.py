@@ -1,0 +1,1 @@
+"""Promises about attributes, consent, devices and sections, and about aliases."""
