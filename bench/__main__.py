@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench import crowded_device, decision, growth, import_file, known_user, new_profile
+from bench import crowded_device, decision, events, growth, import_file, known_user, new_profile, profile_read
 from bench.contest import Say
 from bench.load import LoadFailed
 from bench.report import Finding, report
@@ -41,6 +41,8 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "crowded_device": crowded_device,
     "growth": growth,
     "decision": decision,
+    "events": events,
+    "profile_read": profile_read,
     "import_file": import_file,
 }
 

@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server, what it is asked, and the outcome that every one of our answers must have (None for the no-op)."""
+    """A server, what it is asked, and the outcome that every decision of ours must have (None: it decides nothing)."""
 
     name: str
     server: Server
@@ -141,5 +141,5 @@ def _check(one: Contender, before: Mapping[str, int]) -> None:
     """Compare what our server says it decided with what it was asked."""
     after = _outcomes(one)
     changed = {name for name in after if after[name] != before.get(name, 0)}
-    if after and changed != {one.outcome}:
+    if one.outcome is not None and changed != {one.outcome}:
         raise LoadFailed(f"{one.name}: every decision should be {one.outcome!r}, some were {sorted(changed)}")

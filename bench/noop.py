@@ -1,10 +1,10 @@
 """Answers every request alike: the plain ASGI application that shows what the server around ours costs.
 
-It reads the body, decodes what an identify is made of, and sends a fixed answer of identify with the headers that
-IDSync sends. Whatever ours takes beyond that is ours.
+It reads the body if there is one, decodes what an identify or a batch of events is made of, and sends a fixed answer
+of identify with the headers that IDSync sends. Whatever ours takes beyond that is ours.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,7 +21,17 @@ class Body(msgspec.Struct, frozen=True):
     previous_mpid: str | int | None = None
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """The members of a batch of events that decide something."""
+
+    environment: str
+    user_identities: dict[str, str | None]
+    user_attributes: dict[str, Any]
+    events: list[dict[str, Any]]
+
+
 _DECODER: Final = msgspec.json.Decoder(Body)
+_BATCH: Final = msgspec.json.Decoder(Batch)
 _BODY: Final = (
     b'{"context":null,"matched_identities":{"customerid":"c000000001","email":"u41c67ea6.1@example.com"},'
     b'"is_ephemeral":false,"mpid":"4354685564936845356","is_logged_in":true}'
@@ -53,7 +63,8 @@ class NoOp:
         while message.get("more_body", False):
             message = await receive()
             body += message.get("body", b"")
-        _DECODER.decode(body)
+        if body:
+            (_BATCH if scope["path"] == "/v2/events" else _DECODER).decode(body)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await send({"type": "http.response.body", "body": _BODY})
 

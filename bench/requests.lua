@@ -5,7 +5,7 @@
 -- The identities of a seeded user are computed from its number, here and in population.py alike.
 
 local questions = {}
-local head, tail, ask
+local ask
 local threads = {}
 
 local BODY = '{"client_sdk":{"platform":"web","sdk_vendor":"mparticle","sdk_version":"2.30.0"},"context":null,'
@@ -47,6 +47,83 @@ function questions.device(options)
   return function() return identities end
 end
 
+-- Five events about a seeded user, with two attributes, as a shop's server would send them.
+local BATCH = '{"environment":"production","user_identities":{"customer_id":"c%09d","email":"u%08x.%d@example.com"},'
+  .. '"user_attributes":{"tier":"gold","visits":%d},"events":[%s]}'
+local EVENT = '{"event_type":"custom_event","data":{"event_name":"%s","custom_event_type":"transaction",'
+  .. '"timestamp_unixtime_ms":1735689600000,"custom_attributes":{"sku":"sku-%d","amount":"12.50","store":"north"}}}'
+local NAMES = { "Viewed", "Searched", "Added", "Removed", "Bought" }
+
+function questions.events(options)
+  local profiles = tonumber(options.profiles)
+  return function()
+    local number = math.random(1, profiles)
+    local parts = {}
+    for place, name in ipairs(NAMES) do parts[place] = string.format(EVENT, name, math.random(1, 1000)) end
+    return string.format(BATCH, number, scatter(number), number, number % 100, table.concat(parts, ","))
+  end
+end
+
+-- The profile of a seeded user, by its MPID, which is computed in 64 bits as population.py does.
+local STEP, MASK = 0x9E3779B97F4A7C15ULL, 0x7FFFFFFFFFFFFFFFULL
+
+function questions.profile(options)
+  local profiles = tonumber(options.profiles)
+  return function()
+    local mpid = require("bit").band(math.random(1, profiles) * STEP, MASK)
+    return tostring(mpid):gsub("ULL", "")
+  end
+end
+
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+local function base64(text)
+  local bits = text:gsub(".", function(one)
+    local byte, found = one:byte(), ""
+    for place = 7, 0, -1 do found = found .. math.floor(byte / 2 ^ place) % 2 end
+    return found
+  end)
+  local coded = (bits .. "0000"):gsub("%d%d%d?%d?%d?%d?", function(six)
+    if #six < 6 then return "" end
+    local index = tonumber(six, 2)
+    return ALPHABET:sub(index + 1, index + 1)
+  end)
+  return coded .. ({ "", "==", "=" })[#text % 3 + 1]
+end
+
+-- How a question is put: its first lines, and how its body or path is made into a request.
+local function identify(options)
+  local head = string.format(
+    "POST /v1/identify HTTP/1.1\r\nHost: %s:%s\r\nx-mp-key: %s\r\nContent-Type: application/json\r\n"
+      .. "Accept: text/plain;charset=UTF-8\r\nContent-Length: ",
+    wrk.host, wrk.port, options.key)
+  return function()
+    local body = string.format(BODY, ask())
+    return head .. #body .. "\r\n\r\n" .. body
+  end
+end
+
+local function upload(options)
+  local head = string.format(
+    "POST /v2/events HTTP/1.1\r\nHost: %s:%s\r\nAuthorization: Basic %s\r\nContent-Type: application/json\r\n"
+      .. "Content-Length: ",
+    wrk.host, wrk.port, base64(options.key .. ":" .. options.secret))
+  return function()
+    local body = ask()
+    return head .. #body .. "\r\n\r\n" .. body
+  end
+end
+
+local function read(options)
+  local tail = string.format(
+    "?fields=user_identities,user_attributes,device_identities HTTP/1.1\r\nHost: %s:%s\r\nAuthorization: Bearer %s\r\n\r\n",
+    wrk.host, wrk.port, options.token)
+  return function() return "GET /userprofile/v1/1/10/100/" .. ask() .. tail end
+end
+
+local ways = { events = upload, profile = read }
+local put
+
 function setup(thread)
   table.insert(threads, thread)
 end
@@ -59,10 +136,7 @@ function init(args)
   end
   math.randomseed(tonumber(options.seed))
   ask = questions[options.question](options)
-  head = string.format(
-    "POST /v1/identify HTTP/1.1\r\nHost: %s:%s\r\nx-mp-key: %s\r\nContent-Type: application/json\r\n"
-      .. "Accept: text/plain;charset=UTF-8\r\nContent-Length: ",
-    wrk.host, wrk.port, options.key)
+  put = (ways[options.question] or identify)(options)
   -- Looking at every answer costs wrk time, so it is done while warming up only.
   if options.look == "yes" then
     statuses = {}
@@ -74,8 +148,7 @@ function init(args)
 end
 
 function request()
-  local body = string.format(BODY, ask())
-  return head .. #body .. "\r\n\r\n" .. body
+  return put()
 end
 
 local function json_object(counts)

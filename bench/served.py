@@ -54,10 +54,10 @@ class Arena:
     say: Say
     stack: ExitStack = field(default_factory=ExitStack)
 
-    def noop(self) -> Contender:
-        """Start the server that does nothing, to be asked about known users."""
+    def noop(self, question: Question | None = None) -> Contender:
+        """Start the server that does nothing, to be asked the question, or about known users."""
         server = self._serving(Kind.NOOP, "noop", self.folder / "none.db")
-        return Contender("noop", server, known_users(1))
+        return Contender("noop", server, known_users(1) if question is None else question)
 
     def ours(self, name: str, population: Population, *, writes: bool) -> Server:
         """Start our server over a seeded database; over a copy of it, if it will be written to."""

@@ -4,6 +4,7 @@ Both run what `knownas serve` runs, down to uvicorn's settings, the listener and
 the no-op only has another application in the place of ours. `python -m bench.serving ours|noop` is the process.
 """
 
+import json
 import os
 import re
 import selectors
@@ -27,6 +28,9 @@ START_WITHIN_SECONDS: Final = 60
 STOP_WITHIN_SECONDS: Final = 60
 SCOPE: Final = "shop"
 WEB_KEY: Final = "bench-web-key"
+WEB_SECRET: Final = "bench-web-secret"
+WORKSPACE: Final = 100
+CREDENTIAL: Final = {"client_id": "bench", "client_secret": "bench-client-secret"}
 _DECISIONS: Final = re.compile(r'^knownas_decisions_total\{.*outcome="(\w+)".*\} (\S+)$', re.MULTILINE)
 _REFUSALS: Final = re.compile(r'^knownas_refusals_total\{.*reason="(\w+)".*\} (\S+)$', re.MULTILINE)
 
@@ -61,6 +65,15 @@ class Server:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def token(self) -> str:
+        """Return an access token of the bench's client."""
+        asked = {**CREDENTIAL, "audience": "https://api.mparticle.com", "grant_type": "client_credentials"}
+        request = urllib.request.Request(
+            f"{self.url}/oauth/token", json.dumps(asked).encode(), {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["access_token"]
+
     def outcomes(self) -> Mapping[str, int]:
         """Return how our server has decided so far, by outcome; refusals by their reason."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
@@ -73,10 +86,11 @@ class Server:
 
 def configuration(database: Path) -> Mapping[str, object]:
     """Return the configuration that is measured: the defaults, with an input that a browser could ask."""
-    web = {"name": "web", "platform": "web", "key": WEB_KEY, "secret": "bench-web-secret", "allow_key_only": True}
-    workspace = {"id": 100, "name": "Shop", "scope": SCOPE, "key": "bench-key", "secret": "bench-secret"}
+    web = {"name": "web", "platform": "web", "key": WEB_KEY, "secret": WEB_SECRET, "allow_key_only": True}
+    workspace = {"id": WORKSPACE, "name": "Shop", "scope": SCOPE, "key": "bench-key", "secret": "bench-secret"}
     return {
         "database": f"sqlite:///{database}",
+        "credentials": [{**CREDENTIAL, "role": "read_only", "workspaces": [WORKSPACE]}],
         "scopes": [{"name": SCOPE, "strategy": "profile_conversion"}],
         "organization": {
             "id": 1,

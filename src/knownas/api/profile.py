@@ -6,13 +6,12 @@ sees each write that was acknowledged before it, by whichever process.
 
 import logging
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
-from knownas.api.profile_wire import Asked, CalculatedAttributes, asked_of, environment_of, profile_document, subject_of
+from knownas.api.profile_wire import Asked, asked_of, environment_of, profile_document, subject_of
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, VALIDATION_ERROR
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import bearer_credential, challenge
@@ -21,6 +20,7 @@ from knownas.config.values import Credential, Role
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import Record, parse_mpid
+from knownas.service.calculations import calculated_values
 from knownas.service.directory import Place
 from knownas.service.resolver import Overloaded
 from knownas.service.sections import Sections
@@ -45,7 +45,6 @@ _RESOLVE: Final = "resolve"
 _PARTS: Final = 4
 _ID_DIGITS_MAX: Final = 19
 _ENCODER: Final = msgspec.json.Encoder()
-_NOTHING_CALCULATED: Final[CalculatedAttributes] = MappingProxyType({})
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
 
 
@@ -92,6 +91,7 @@ class ProfileApi:
         self._clock = service.clock
         self._tokens = tokens
         self._sections = sections
+        self._calculations = service.calculations
         self._telemetry = telemetry
 
     async def serve(self, target: ProfileTarget, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,7 +141,8 @@ class ProfileApi:
             raise _malformed(malformed) from malformed
         except (Overloaded, StoreError) as error:
             raise _unavailable(error) from error
-        return _ENCODER.encode(profile_document(record, section, asked.fields, _NOTHING_CALCULATED))
+        calculated = calculated_values(self._calculations, place.workspace.id, section)
+        return _ENCODER.encode(profile_document(record, section, asked.fields, calculated))
 
     def _place(self, target: ProfileTarget, credential: Credential) -> Place:
         """Return the workspace that a path names. One that may not be reached is refused like one that is not there."""

@@ -188,7 +188,7 @@ def profile_document(
     if ProfileField.DEVICE_IDENTITIES in fields:
         document["device_identities"] = _device_identities(record, section)
     if ProfileField.USER_IDENTITIES in fields:
-        document["user_identities"] = _user_identities(record)
+        document["user_identities"] = _listed(_held(record, devices=False))
     document["account_userattributes"] = None
     if ProfileField.USER_ATTRIBUTES in fields:
         attributes: Mapping[str, str | list[str]] = {} if section is None else shown(section.attributes)
@@ -205,30 +205,26 @@ def profile_document(
     return document
 
 
-def _user_identities(record: Record) -> list[ShownIdentity]:
-    held: dict[Identity, None] = {}
-    for values in (record.identities, record.carried):
-        for kind in values:
-            if kind not in DEVICE_TYPES:
-                for value in values[kind]:
-                    held[Identity(kind, value)] = None
-    return _listed(held)
-
-
 def _device_identities(record: Record, section: Section | None) -> list[ShownIdentity]:
     """List the device identities of the record, and those of the workspace's devices, the last seen first."""
-    held: dict[Identity, None] = {}
-    for values in (record.identities, record.carried):
-        for kind in values:
-            if kind in DEVICE_TYPES:
-                for value in values[kind]:
-                    held[Identity(kind, value)] = None
+    held = _held(record, devices=True)
     for device in () if section is None else section.devices:
         for kind, value in device.ids.items():
             held[Identity(kind, value)] = None
         if device.stamp is not None:
             held[Identity(IdentityType.DEVICE_APPLICATION_STAMP, device.stamp)] = None
     return _listed(held)
+
+
+def _held(record: Record, *, devices: bool) -> dict[Identity, None]:
+    """Return the identities of a record, looked up by or carried, that name devices, or those that don't."""
+    held: dict[Identity, None] = {}
+    for values in (record.identities, record.carried):
+        for kind in values:
+            if (kind in DEVICE_TYPES) is devices:
+                for value in values[kind]:
+                    held[Identity(kind, value)] = None
+    return held
 
 
 def _listed(held: Iterable[Identity]) -> list[ShownIdentity]:

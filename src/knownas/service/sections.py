@@ -5,8 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from knownas.core.profile.document import section_document, section_from
-from knownas.core.profile.event import EventBatch
+from knownas.core.profile.attributes import Attribute
+from knownas.core.profile.consent import Consent, Purpose, Regulation
+from knownas.core.profile.device import Device
+from knownas.core.profile.document import section_document
+from knownas.core.profile.event import Attribution, EventBatch
 from knownas.core.profile.section import Section
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection, UserDataStore
 
@@ -32,9 +35,45 @@ def events_document(batch: EventBatch) -> bytes:
     return _ENCODER.encode({"stamp": stamp, "platform": platform, "input": batch.input, "events": events})
 
 
+class _Written(msgspec.Struct, frozen=True):
+    """A section as `section_document` writes it: what the store keeps is decoded straight into the core's values."""
+
+    first_seen_ms: int
+    last_seen_ms: int
+    attributes: dict[str, Attribute] = {}
+    consents: tuple[tuple[Regulation, str, bool, int, str | None, str | None, str | None], ...] = ()
+    devices: tuple[Device, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
+    opted_out: bool | None = None
+    opted_out_ms: int = 0
+    inputs: dict[str, int] = {}
+    calculated: dict[str, dict[str, Any]] = {}
+    notes: tuple[str, ...] = ()
+
+
+_SECTION: Final = msgspec.json.Decoder(_Written)
+
+
 def read(stored: StoredSection) -> Section:
     """Read a section that a store kept."""
-    return section_from(_DECODER.decode(stored.document))
+    found = _SECTION.decode(stored.document)
+    consents = {
+        Purpose(regulation, name): Consent(consented, at_ms, document, location, hardware_id)
+        for regulation, name, consented, at_ms, document, location, hardware_id in found.consents
+    }
+    return Section(
+        found.first_seen_ms,
+        found.last_seen_ms,
+        found.attributes,
+        consents,
+        found.devices,
+        found.attributions,
+        found.opted_out,
+        found.inputs,
+        found.calculated,
+        found.notes,
+        found.opted_out_ms,
+    )
 
 
 class Sections:

@@ -60,12 +60,8 @@ class _Search:
         if more:
             self.crowded = True
             mpids = sorted({*mpids, *self._others_holding(one)})
-        found: list[Record] = []
-        for mpid in mpids:
-            record = self.records.record(mpid)
-            if record is not None:
-                found.append(record)
-                self.met[mpid] = record
+        found = [record for mpid in mpids if (record := self.records.record(mpid)) is not None]
+        self.met.update((record.mpid, record) for record in found)
         return found, more
 
     def _others_holding(self, one: Identity) -> list[int]:
@@ -158,8 +154,9 @@ def _break_tie(candidates: Sequence[Record], search: _Search) -> tuple[Record, D
                 fitting = [record for record in left if record.mpid == search.previous_mpid]
                 decided_by = DecidedBy.PREVIOUS_MPID
             case TieBreak.MOST_RECENT:
-                latest = max(map(active_ms, left))
-                fitting = [record for record in left if active_ms(record) == latest]
+                times = [active_ms(record) for record in left]
+                latest = max(times)
+                fitting = [record for record, at_ms in zip(left, times, strict=True) if at_ms == latest]
                 decided_by = DecidedBy.MOST_RECENT
             case TieBreak.SMALLEST_MPID:
                 fitting = [min(left, key=lambda record: record.mpid)]

@@ -38,11 +38,9 @@ def considered(holders: Iterable[Record], active_ms: Callable[[Record], int], *,
     records = list(holders)
     if len(records) <= HOLDERS_CONSIDERED_MAX and not more:
         return Holders(tuple(sorted(record.mpid for record in records)), more=False)
-    anonymous = nlargest(
-        HOLDERS_CONSIDERED_MAX,
-        (record for record in records if not record.known),
-        key=lambda record: (active_ms(record), -record.mpid),
-    )
+    anonymous = [record for record in records if not record.known]
+    if len(anonymous) > HOLDERS_CONSIDERED_MAX:
+        anonymous = nlargest(HOLDERS_CONSIDERED_MAX, anonymous, key=lambda record: (active_ms(record), -record.mpid))
     known = nsmallest(HOLDERS_SHOWN_MAX, (record.mpid for record in records if record.known))
     return Holders(tuple(sorted([*(record.mpid for record in anonymous), *known])), more=True)
 
@@ -70,7 +68,8 @@ class Records:
 
     def active_ms(self, record: Record) -> int:
         """Return when the profile was last active, visits that changed nothing included."""
-        return max(record.active_ms, self._recency.get(record.mpid, 0))
+        seen = self._recency.get(record.mpid)
+        return record.active_ms if seen is None or seen < record.active_ms else seen
 
     def holders(self, wanted: Identity) -> Holders:
         """Return the considered holders of an identity."""

@@ -68,6 +68,7 @@ class SqliteStore:
             self._connection.close()
             raise
         self._pools: dict[Pool, int] = {}
+        self._names: dict[int, Pool] = {}
         self._latest: SqliteSnapshot | None = None
         self._closed = False
 
@@ -236,7 +237,10 @@ class SqliteStore:
         return next((number for number, *names in self._read("pools") if Pool(*names) == pool), _NO_POOL)
 
     def _pool_named(self, wanted: int) -> Pool:
-        return next(Pool(*names) for number, *names in self._read("pools") if number == wanted)
+        """Return the pool with a number; what a number means never changes."""
+        if wanted not in self._names:
+            self._names = {number: Pool(*names) for number, *names in self._read("pools")}
+        return self._names[wanted]
 
 
 _NO_POOL: Final = 0
