@@ -79,7 +79,9 @@ def test_what_the_client_says_on_the_wire(between: Witness) -> None:
 
 def test_many_batches_arrive_in_their_order(server: Served, between: Witness) -> None:
     """A hundred batches in one request are each kept, in the order of the list."""
-    given = [{"customer": f"bulk-{number % 10}", "members": {"user_attributes": {"n": number}}} for number in range(100)]
+    given = [
+        {"customer": f"bulk-{number % 10}", "members": {"user_attributes": {"n": number}}} for number in range(100)
+    ]
     told = send(between, *given, bulk=True)
     assert (told["error"], told["status"], between.last().path) == (None, 202, "/v2/bulkevents")
     assert [one["outcome"] for one in receipts(server, between.last())] == ["kept"] * 100

@@ -60,8 +60,16 @@ def visit() -> list[Any]:
 def consents() -> Any:
     """A consent of each regulation."""
     state = mparticle.ConsentState()
-    state.gdpr = {"marketing": mparticle.GDPRConsentState("v4", True, NOW_MS - 9_000, "shop", "device")}
-    state.ccpa = {"data_sale_opt_out": mparticle.CCPAConsentState("v1", False, NOW_MS - 9_000, "shop", "device")}
+    state.gdpr = {
+        "marketing": mparticle.GDPRConsentState(
+            "v4", consented=True, timestamp_unixtime_ms=NOW_MS - 9_000, location="shop", hardware_id="device"
+        )
+    }
+    state.ccpa = {
+        "data_sale_opt_out": mparticle.CCPAConsentState(
+            "v1", consented=False, timestamp_unixtime_ms=NOW_MS - 9_000, location="shop", hardware_id="device"
+        )
+    }
     return state
 
 
@@ -87,7 +95,7 @@ def test_a_batch_arrives_whole(server: Served, between: Witness) -> None:
         "customerid": ["python"],
         "email": ["python@example.com"],
         "device_application_stamp": [STAMP],
-        "ios_advertising_id": ["07d2ebaa-e956-407e-a1e6-f05f871bf4e2"],
+        "ios_idfa": ["07d2ebaa-e956-407e-a1e6-f05f871bf4e2"],
     }
     known = section(server, mpid)
     values = {name: one["value"] for name, one in known["attributes"].items()}
