@@ -7,6 +7,7 @@ without its words fails here.
 
 import ast
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -19,7 +20,8 @@ import click
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "src")]
 
-import reference_words as words  # noqa: E402 - found beside this file
+import reference_http  # noqa: E402 - found beside this file
+import reference_words as words  # noqa: E402 - likewise
 from reference_http import http_api, reasons_of  # noqa: E402 - likewise
 
 from knownas.api.credentials import Denied  # noqa: E402 - found in src
@@ -30,7 +32,11 @@ from knownas.cli.main import main  # noqa: E402 - likewise
 from knownas.config.reference import configuration_reference  # noqa: E402 - likewise
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip  # noqa: E402
 from knownas.core.identity.kinds import KINDS, Kind  # noqa: E402 - likewise
+from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection  # noqa: E402 - likewise
 from knownas.store.errors import StoreError, StoreUnavailable  # noqa: E402 - likewise
+
+reference_http._TITLES.update(words.SURFACES)  # noqa: SLF001 - the page takes its titles from there
+reference_http._SECURITY.update(words.CREDENTIALS)  # noqa: SLF001 - likewise
 
 FOLDER: Final = ROOT / "docs" / "reference"
 HELP_COLUMNS: Final = 100
@@ -133,6 +139,19 @@ def refusal_codes() -> Iterator[str]:
     )
     yield from ("", "## Reasons", "")
     yield from table(("Reason", "Answered", "Vendor's code", "Meaning, and what helps"), rows)
+    yield from ("", "## Reasons of a batch's receipt", "", words.BATCHES, "")
+    yield from table(
+        ("Reason", "Meaning, and what helps"),
+        ((f"`{reason}`", words.KEPT_AS_REFUSED.get(reason) or meanings[reason]) for reason in words.BATCH_REASONS),
+    )
+    yield from ("", "## Reasons of an alias", "", words.ALIASES, "")
+    _all_named(AliasRejection, words.ALIAS_HELP, "a rejection of an alias")
+    yield from table(
+        ("Reason", "Meaning, and what helps"),
+        ((f"`{one.value}`", f"{REJECTION_SENTENCES[one]} {words.ALIAS_HELP[one]}".strip()) for one in AliasRejection),
+    )
+    yield from ("", "## Errors of the token endpoint", "", words.OAUTH, "")
+    yield from table(("Error", "Meaning"), ((f"`{name}`", text) for name, text in words.OAUTH_ERRORS.items()))
     yield from ("", "## Errors of the store", "", words.STORE, "")
     yield from table(
         ("Code", "Status", "Meaning"),
@@ -208,7 +227,7 @@ def _constants(file: Path, module: ModuleType) -> Iterator[tuple[str, str, str]]
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             waiting.append(node.target.id)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
-            text = " ".join(str(node.value.value).split()).replace("; idsync §1.4.", ".")
+            text = reference_http._plain(str(node.value.value))  # noqa: SLF001 - the same words for both pages
             for name in waiting:
                 yield f"`{name}`", _number(getattr(module, name)), text
             waiting = []
@@ -231,12 +250,17 @@ PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
 }
 
 
+_CHAPTERS: Final = re.compile(r"[;,]?(?: \(?(?:(?:idsync|platform|design) )?§\d+(?:[.-]\d+)*[,)]?)+")
+"""Chapters of documents that are not published."""
+
+
 def pages() -> dict[str, str]:
     """Return what each page of the reference should say, by its name."""
     written: dict[str, str] = {}
     for name, page in PAGES.items():
         title, *rest = page()
-        written[name] = "\n".join([title, "", WRITTEN, *rest]).rstrip() + "\n"
+        text = "\n".join([title, "", WRITTEN, *rest]).rstrip() + "\n"
+        written[name] = _CHAPTERS.sub("", text)
     return written
 
 

@@ -5,6 +5,8 @@ from typing import Final
 
 ENVIRONMENT: Final = {
     "KNOWNAS_SERVER": "The server that `explain` asks, if `--server` is not given.",
+    "KNOWNAS_SECRET_KEY": "The secret keys under which secrets are sealed in the database; see "
+    "[rotate keys](../how-to/rotate-keys.md).",
     "KNOWNAS_TOKEN": "The admin token that `explain` sends, if `--token` is not given.",
     "any": "`${NAME}` in a value of the configuration file is filled in with the environment variable `NAME`.",
 }
@@ -16,16 +18,15 @@ EXIT_STATUS: Final = (
 )
 
 CONFIGURATION: Final = """
-Read and checked, but not used yet: `credentials`, the `settings` of a workspace, the `key` and `secret` of a workspace, and
-`postgresql://` as a `database`, with which no server starts.
+`postgresql://` as a `database` is read and checked, but no server starts with it yet.
 """
 
 IDENTITY_TYPES: Final = """
 # Identity types
 
 An identity is a value of one of these types. Each has a name for each place where it is spelled. IDSync and the
-configuration use the first column; the other surfaces are listed for programs that translate between them, and are not
-served yet. The number is the one under which stores keep the type; up to 25 it is the enumeration of the SDKs.
+configuration use the first column; batches of events, the Profile API and privacy requests (which are not served yet) use
+theirs. The number is the one under which stores keep the type; up to 25 it is the enumeration of the SDKs.
 
 A value has 1 to 256 characters (Unicode code points), no NUL, and no half of a surrogate pair. It is compared byte by
 byte: no folding of case, no trimming.
@@ -34,51 +35,187 @@ byte: no folding of case, no trimming.
 REFUSALS: Final = """
 # Reasons
 
-Every refusal names its reason by a word that does not change between versions. IDSync puts it into the header
-`X-Refusal-Reason`, and into `reason` of the error body where there is a body; the codes that the vendor's documentation
-names (`LOOKUP_ERROR` and so on) stand beside it for the SDKs. Our own API puts the word into `error.code`. In `/metrics` it
-is the label `reason` of `knownas_refusals_total`.
+Every refusal names its reason by a word that does not change between versions. The surfaces that keep the vendor's paths
+put it into the header `X-Refusal-Reason`, and into `reason` of the error body where there is a body; the codes that the
+vendor's documentation names (`LOOKUP_ERROR` and so on) stand beside it for the SDKs. Our own API puts the word into
+`error.code`. In `/metrics` it is the label `reason` of `knownas_refusals_total`.
+
+Where the protocol wants 202 for what is refused later, the refusal is kept and can be asked for: see
+[batches](#reasons-of-a-batchs-receipt) and [aliases](#reasons-of-an-alias).
 """
 
 REASONS: Final[Mapping[str, str]] = {
     "admin_api_off": "The configuration has no `admin_token`. Set one to use `/api/`.",
+    "alias_not_provisioned": "The workspace has no aliasing; set `settings: {alias: {provisioned: true}}` of it.",
+    "batch_too_long": "The batch is longer than 128 KiB. Send its events in several.",
     "body_too_long": "The body is longer than 256 KiB, before or after decompression.",
+    "credential_revoked": "The client of this token is no longer in the configuration. Ask for a token with one that is.",
     "device_application_stamp": "The stamp can't be modified in this scope; `modify_device_application_stamp` allows it.",
     "disconnected": "The client went away before its request was whole.",
     "duplicate_key": "An object of the body names a member twice.",
+    "end_in_future": "The window ends more than five minutes ahead. Look at the clock that made `end_unixtime_ms`.",
     "endpoint_not_explained": "Only identify, login, logout and search are explained.",
+    "event_type_missing": "An event has no `event_type`.",
     "headers_too_long": "The headers are longer than 64 KiB in all.",
-    "identity_type_twice": "Two spellings in one request name the same identity type.",
+    "identity_type_not_immutable": "Profiles are resolved by immutable types of the scope only; the message names them.",
+    "identity_type_twice": "Two spellings in one request name the same identity type, or two members give it different values.",
     "internal_error": "A fault of the server. Its log has more; please report it.",
+    "invalid_attribute": "The name or value of a user attribute is too long, empty, or no scalar or list of scalars; the message says which.",
+    "invalid_environment": "`environment` is neither `production` nor `development`.",
     "invalid_identity": "A value is empty, longer than 256 characters, or holds NUL or half of a surrogate pair.",
     "invalid_limit": "`limit` is no number in its range.",
     "invalid_member": "A member of the body is missing or of the wrong type; the message names it.",
+    "invalid_mpid": "`mpid` is no signed 64-bit integer other than 0.",
     "invalid_parameter": "A query parameter is neither true nor false.",
     "invalid_previous_mpid": "`previous_mpid` is no 64-bit integer.",
+    "invalid_seed": "The seed is not what this calculation type takes; the message says what it takes, or that the attribute can't be seeded.",
+    "invalid_source_request_id": "`source_request_id` is longer than 256 characters or holds NUL; to ask for a batch it must not be empty.",
+    "invalid_workspace": "Name the workspace by its id: `?workspace=100`.",
+    "inverted_window": "`start_unixtime_ms` is not before `end_unixtime_ms`.",
+    "malformed_body": "The request for a token is neither JSON nor a form that can be read.",
     "malformed_decision_id": "A decision id has 32 lower-case hex digits.",
     "malformed_gzip": "The body is not what `Content-Encoding: gzip` says, is cut off, or something follows it.",
     "malformed_json": "The body is not JSON in UTF-8.",
     "malformed_mpid": "The MPID is no 64-bit integer other than 0.",
     "malformed_next": "`next` is not what an earlier page answered.",
+    "malformed_query": "The query can't be read, or has more than 32 parameters.",
+    "malformed_receipt_id": "A receipt id has 32 lower-case hex digits; it is the one in `X-Receipt-Id`.",
+    "malformed_request_id": "A request id of an alias has 1 to 128 characters, and no NUL.",
+    "malformed_token": "What stands in `Authorization` is no access token of this server, or the header stands there twice.",
     "method_not_allowed": "This path is asked with another method; the header `Allow` names it.",
+    "missing_field": "A member of the alias request is missing; the message names it. MPIDs of 0 count as missing.",
     "modify_not_allowed": "The input has `allow_modify: false`.",
-    "not_found": "No profile can be returned, and the request makes none: a search, a read-only request, or an input "
-    "that only updates. The receipt says why.",
+    "no_account_id": "The Platform API needs `?accountId=` with the id of one account.",
+    "no_fields": "The Profile API returns what `?fields=` names, and it names nothing.",
+    "no_token": "Send an access token: `Authorization: Bearer`. `POST /oauth/token` gives one.",
+    "nobody_named": "A user to seed has neither `mpid` nor an identity.",
+    "not_found": "No profile can be returned, and the request makes none: a search, a read-only request, or an input that only updates. The receipt says why.",
     "not_started": "The server is starting or stopping. Try again in a moment.",
+    "nothing_to_seed": "A user has neither calculated attributes nor user attributes.",
+    "other_calculation_type": "The calculated attribute of this name has another `calculation_type`; the message names it.",
+    "other_cutoff_date": "`cutoff_date` is not the `seeding.cutoff_date` of the configuration.",
     "overloaded": "More requests wait than the server keeps. Try again after `Retry-After`.",
-    "rate_limited": "The input, or one of the identities, is over its limit. Wait for `Retry-After` seconds.",
+    "query_too_long": "The query is longer than 2,048 bytes; all fields take 150.",
+    "rate_limited": "The input, one of the identities, or the workspace is over its limit. Wait for `Retry-After` seconds.",
+    "request_id_taken": "Another alias request has this `request_id`. Use a new one.",
+    "role_not_allowed": "The credential has another role: `read_only` reads profiles, `admin` and `user` read the Platform API.",
+    "same_mpid": "Source and destination of the alias are one profile.",
     "search_not_allowed": "The input has `allow_search: false`.",
+    "seeded_twice": "One user has two seeds for the same calculated attribute.",
+    "start_too_old": "The window reaches back further than the workspace's `alias.window_days`.",
+    "strategy_without_alias": "The scope's strategy has no alias; `default`, `profile_conversion` and `profile_link` have.",
+    "token_expired": "The token is older than eight hours. Ask for a new one.",
     "too_deep": "The body is nested too deep.",
+    "too_many_aliases": "1,000 alias requests name one of these profiles, and no more are taken.",
+    "too_many_batches": "A request has more than 100 batches. Send several.",
     "too_many_changes": "A modify has more than 100 changes.",
+    "too_many_events": "A batch has more than 1,000 events. Send several.",
+    "too_many_failures": "Ten wrong secrets for one client id. Wait for `Retry-After` seconds; tokens it has are not touched.",
+    "too_many_seeds": "A user has more than 100 seeds, or more than 100 user attributes.",
+    "too_many_users": "A request has more than 100 users. Send several.",
     "too_many_values": "A profile can come over with 1,000 values.",
+    "two_environments": "Query and body, or two parameters, name both environments.",
     "unauthorised": "The bearer token is missing, or is not the admin token.",
+    "unknown_account": "No account with this id has a workspace that the credential reaches.",
+    "unknown_alias": "No alias was requested under this id.",
+    "unknown_app": "No workspace of the account that the credential reaches has this id.",
+    "unknown_audience": "A token is asked for with another `audience` than `https://api.mparticle.com` or this server's address. Look which server you ask.",
+    "unknown_batch": "No batch has this receipt id, or it was forgotten by now; see `retention.requests_days`.",
+    "unknown_calculated_attribute": "The workspace has no calculated attribute of this name.",
     "unknown_decision": "No decision has this id, or it changed nothing and has been forgotten.",
     "unknown_encoding": "The body is encoded in another way than gzip.",
+    "unknown_environment": "`environment` is neither `production` nor `development`.",
+    "unknown_feed": "No workspace that the credential reaches has a feed of this name or module.",
+    "unknown_field": "`fields` names something that profiles don't have; the message says what there is.",
     "unknown_identity_type": "A name is no identity type; see [identity types](identity-types.md).",
+    "unknown_object": "There are no services, audiences or users yet, so none has this name.",
     "unknown_path": "There is nothing at this path.",
-    "unknown_profile": "No profile has this MPID.",
+    "unknown_platform": "The workspace has no input of this platform.",
+    "unknown_profile": "No profile has this MPID; for the Profile API: none of this workspace's scope and environment is meant.",
     "unknown_scope": "The configuration has no scope of this name.",
+    "unknown_service": "There are no services yet, so none has this name.",
+    "unknown_workspace": "No workspace of the account that the credential reaches has this id.",
+    "unsupported_grant_type": "The one `grant_type` is `client_credentials`.",
+    "workspace_not_allowed": "The credential does not reach a workspace with these ids; see `workspaces` of the credential.",
+    "wrong_client": "No credential has this client id and secret.",
+    "wrong_token_audience": "The token is meant for another server.",
+    "wrong_token_signature": "The token was not signed by this server, or its signing key is gone. Ask for a new one.",
 }
+
+BATCHES: Final = """\
+A batch that can't be attributed, or that stands in a bulk request or comes from the web SDK, is answered 202, and its receipt
+says `refused`. These reasons can stand there; the [how-to](../how-to/send-events.md) says how to ask for it."""
+
+KEPT_AS_REFUSED: Final[Mapping[str, str]] = {
+    "mpid_missing": "A batch of the web SDK has no `mpid`, and the input has no `allow_key_only`: a public key alone does not "
+    "say who somebody is.",
+    "no_event_time": "An event of a historical batch has no `timestamp_unixtime_ms`.",
+    "no_events": "A historical batch has no events.",
+    "no_identities": "The batch names no user: no `mpid`, and no identity that the scope knows.",
+    "not_found": "No profile may answer for these identities, and the input makes none (`protection_level`).",
+    "too_young": "An event of a historical batch is younger than 72 hours. Send it as any other event.",
+    "unknown_mpid": "There is no profile of this MPID in the input's scope and environment.",
+}
+"""Reasons that only a receipt has, or that mean something else there."""
+
+BATCH_REASONS: Final = (
+    "batch_too_long",
+    "duplicate_key",
+    "empty_record",
+    "event_type_missing",
+    "identity_type_twice",
+    "invalid_environment",
+    "invalid_member",
+    "invalid_mpid",
+    "invalid_source_request_id",
+    "malformed_gzip",
+    "malformed_json",
+    "mpid_missing",
+    "no_event_time",
+    "no_events",
+    "no_identities",
+    "not_found",
+    "too_deep",
+    "too_many_events",
+    "too_young",
+    "unknown_mpid",
+)
+
+ALIASES: Final = """\
+An accepted alias request that can't be carried out when it is due is `rejected`; `GET /api/aliases/{request_id}` tells the
+reason."""
+
+ALIAS_HELP: Final[Mapping[str, str]] = {
+    "overlapping_window": "Ask for the rest of the time only.",
+    "source_was_destination": "Alias the first source to the new destination.",
+    "destination_was_source": "Alias to the profile that took its events.",
+    "profile_gone": "",
+    "too_many_events": "",
+}
+
+OAUTH: Final = "`POST /oauth/token` puts the word of OAuth 2 into `error`, and our reason into `reason`."
+
+OAUTH_ERRORS: Final[Mapping[str, str]] = {
+    "invalid_client": "Client id and secret don't fit.",
+    "invalid_request": "The request can't be read, or a member is missing.",
+    "invalid_target": "The `audience` is another server's.",
+    "server_error": "A fault of the server. Its log has more; please report it.",
+    "too_many_attempts": "Too many wrong secrets; ours, OAuth has no word for it.",
+    "unsupported_grant_type": "The `grant_type` is not `client_credentials`.",
+}
+
+SURFACES: Final[Mapping[str, str]] = {
+    "events": "Events",
+    "web": "Web SDK",
+    "alias": "Alias",
+    "tokens": "Tokens",
+    "profiles": "Profile API",
+    "seeding": "Seeding",
+    "platform": "Platform API",
+}
+"""The title of each surface that keeps the vendor's paths, but for IDSync, by its tag in the OpenAPI document."""
+
+CREDENTIALS: Final[Mapping[str, str]] = {"token": "an access token", "workspace": "Basic, of the workspace"}
 
 ANSWERED_ELSEWHERE: Final[Mapping[str, str]] = {
     "method_not_allowed": "everywhere 405",
@@ -205,15 +342,22 @@ the first request that needs it.
 """
 
 LABELS: Final[Mapping[tuple[str, str], str]] = {
-    ("knownas_decisions", "endpoint"): "`identify`, `login`, `logout`, `search`, `modify`",
+    (
+        "knownas_decisions",
+        "endpoint",
+    ): "`identify`, `login`, `logout`, `search`, `modify`; for batches `events`, `bulkevents`, "
+    "`historical`, `websdk_events`",
     ("knownas_decisions", "scope"): "the name of the identity scope",
     (
         "knownas_decisions",
         "outcome",
     ): "`known`: a known profile answered; `became_known`: an anonymous one got its first "
     "login ID; `anonymous`: an anonymous one answered; `created`: a new profile; `created_without_identities`: a new "
-    "profile that nothing leads to; `modified`: a modify was carried out",
-    ("knownas_refusals", "surface"): "`idsync`, `own`",
+    "profile that nothing leads to; `modified`: a modify was carried out; for batches `kept`, `refused`, `repeated`",
+    (
+        "knownas_refusals",
+        "surface",
+    ): "`idsync`, `events`, `websdk`, `alias`, `token`, `profile`, `seeding`, `platform`, `own`",
     ("knownas_refusals", "reason"): "the [reason](refusal-codes.md)",
 }
 
@@ -221,11 +365,13 @@ LIMITS: Final = """
 # Limits
 
 Everything that could grow has a limit. None of these is a setting. What a request may have is refused beyond its limit with
-a [reason](refusal-codes.md), never cut off.
+a [reason](refusal-codes.md), never cut off. Batches of events are the exception, as the protocol has it: what is too long in
+an event is cut, an attribute that can't be kept is left out, and the notes of the batch's receipt say so.
 """
 
 LIMITS_OF: Final[Mapping[str, str]] = {
     "knownas.api.limits": "Of a request",
+    "knownas.batch.import_limits": "Of an import",
     "knownas.config.limits": "Of a configuration file",
     "knownas.core.limits": "Of profiles and decisions",
     "knownas.service.limits": "Of queues, batches and memories",

@@ -1,19 +1,34 @@
-"""Describes every body of the HTTP surfaces as JSON Schema, from the types that decode and encode them.
+"""Describes every body of IDSync and of our own API as JSON Schema, from the types that decode and encode them.
 
 The structs say which members there are; what they can't say (the spellings of the identity types, lengths, ranges)
 is refined here from the same constants that the decoders use.
 """
 
-import inspect
-from collections.abc import Iterable
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, LOOKUP_ERROR, NOT_FOUND_ERROR, VALIDATION_ERROR
+from knownas.api.schema_parts import (
+    CURSOR,
+    DECISION_ID,
+    FLAG,
+    MPID,
+    MPID_OR_NULL,
+    NEW_MPID,
+    TEXT,
+    TIME,
+    TYPES,
+    Schema,
+    enum_of,
+    object_of,
+    ref,
+    values_of,
+)
+from knownas.api.schemas_user_data import user_data_schemas
+from knownas.api.schemas_vendor import vendor_schemas
 from knownas.api.wire import IdentifyBody, IdentityAnswer, ModifyAnswer, ModifyBody
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip
 from knownas.core.identity.kinds import DEVICE_TYPES, KINDS, IdentityType, Surface, types_named_on
@@ -21,35 +36,23 @@ from knownas.core.identity.observation import RESOLVING, Endpoint, Environment
 from knownas.core.identity.policy import EnvironmentPools
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
-from knownas.core.profile.event import Channel
-from knownas.service.decisions import DECISION_ID_DIGITS
 
-Schema = dict[str, Any]
-
-DECISION_ID: Final[Schema] = {"type": "string", "pattern": f"^[0-9a-f]{{{DECISION_ID_DIGITS}}}$"}
-CURSOR: Final[Schema] = {"type": "string", "pattern": "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]$"}
-"""Eight bytes in URL-safe Base64 without padding, the highest bit 0; see `own`."""
-
-_TYPES: Final[Schema] = {"$ref": "#/components/schemas/IdentityType"}
-_MPID: Final[Schema] = {"$ref": "#/components/schemas/Mpid"}
-_MPID_OR_NULL: Final[Schema] = {"anyOf": [_MPID, {"type": "null"}]}
-_NEW_MPID: Final[Schema] = {**_MPID_OR_NULL, "description": "Null if the profile was not made, only explained."}
-_TIME: Final[Schema] = {"type": "string", "format": "date-time", "description": "RFC 3339, in UTC."}
-_FLAG: Final[Schema] = {"type": "boolean"}
-_TEXT: Final[Schema] = {"type": "string"}
 _NAMES: Final = types_named_on(Surface.IDSYNC)
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to a named schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def component_schemas() -> Schema:
     """Return all named schemas."""
     bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
-    schemas: Schema = {**made, **_identities(), **_receipts(), **_profiles(), **_user_data(), **_errors()}
+    schemas: Schema = {
+        **made,
+        **_identities(),
+        **_receipts(),
+        **_profiles(),
+        **user_data_schemas(),
+        **vendor_schemas(),
+        **_errors(),
+    }
     for (name, member), refined in _refinements().items():
         told = schemas[name]["properties"][member]
         schemas[name]["properties"][member] = refined | {key: told[key] for key in ("default",) if key in told}
@@ -80,25 +83,25 @@ def _refinements() -> dict[tuple[str, str], Schema]:
             "type": "object",
             "description": "The identities of the request that are on the profile: those of devices only if no other "
             "is, or if `return_matches` asks for all.",
-            "propertyNames": _TYPES,
+            "propertyNames": TYPES,
             "additionalProperties": ref("IdentityValue"),
         },
         ("IdentityAnswer", "context"): {"type": "null", "description": "Always null; kept for the SDKs."},
         ("IdentityAnswer", "is_ephemeral"): {
-            **_FLAG,
+            **FLAG,
             "description": "Whether a client may forget this profile when it changes to another one.",
         },
-        ("IdentityAnswer", "is_logged_in"): {**_FLAG, "description": "Whether the profile is known."},
-        ("IdentityAnswer", "mpid"): _MPID,
-        ("ModifyAnswer", "mpid"): _MPID,
-        ("ModifyResult", "modified_mpid"): _MPID,
-        ("ModifyResult", "identity_type"): _TYPES,
+        ("IdentityAnswer", "is_logged_in"): {**FLAG, "description": "Whether the profile is known."},
+        ("IdentityAnswer", "mpid"): MPID,
+        ("ModifyAnswer", "mpid"): MPID,
+        ("ModifyResult", "modified_mpid"): MPID,
+        ("ModifyResult", "identity_type"): TYPES,
         ("SeedBody", "identities"): _seed_identities(),
         ("SeedBody", "mpid"): {
-            "anyOf": [_MPID, ref("MpidNumber"), {"type": "null"}],
+            "anyOf": [MPID, ref("MpidNumber"), {"type": "null"}],
             "description": "The MPID that the profile keeps; null or missing for a new one.",
         },
-        ("ExplainBody", "endpoint"): {"enum": _values(RESOLVING)},
+        ("ExplainBody", "endpoint"): {"enum": values_of(RESOLVING)},
         ("ExplainBody", "known_identities"): ref("AnyIdentities"),
         ("ExplainBody", "previous_mpid"): ref("PreviousMpid"),
     }
@@ -150,7 +153,7 @@ def _identities() -> Schema:
         "PreviousMpid": {
             "description": "The MPID of the previous answer, as a string or number; null, 0 and the empty string say "
             "that there was none. It settles ties and opens nothing.",
-            "anyOf": [_MPID, number, {"enum": ["", "0"]}, {"type": "null"}],
+            "anyOf": [MPID, number, {"enum": ["", "0"]}, {"type": "null"}],
         },
     }
 
@@ -180,34 +183,34 @@ def _seed_identities() -> Schema:
 def _profiles() -> Schema:
     values: Schema = {
         "type": "object",
-        "propertyNames": _TYPES,
+        "propertyNames": TYPES,
         "additionalProperties": {"type": "array", "items": ref("IdentityValue"), "minItems": 1},
     }
     return {
-        "Profile": _object(
+        "Profile": object_of(
             "A profile and its identity record.",
-            mpid=_MPID,
-            scope=_TEXT,
-            environment={"enum": [*_values(Environment), EnvironmentPools.SHARED.value]},
-            known={**_FLAG, "description": "Whether the record holds a login ID."},
-            orphan={**_FLAG, "description": "Whether nothing leads to the profile any more."},
-            created_at=_TIME,
-            last_active_at=_TIME,
-            source_mpid={**_MPID_OR_NULL, "description": "The anonymous profile it is linked from."},
+            mpid=MPID,
+            scope=TEXT,
+            environment={"enum": [*values_of(Environment), EnvironmentPools.SHARED.value]},
+            known={**FLAG, "description": "Whether the record holds a login ID."},
+            orphan={**FLAG, "description": "Whether nothing leads to the profile any more."},
+            created_at=TIME,
+            last_active_at=TIME,
+            source_mpid={**MPID_OR_NULL, "description": "The anonymous profile it is linked from."},
             identities={**values, "description": "The identity record: what the profile can be looked up by."},
             carried_identities={**values, "description": "What it knows besides, outside the priority."},
         ),
-        "HistoryItem": _object(
+        "HistoryItem": object_of(
             "One identity added to, removed from or moved to or from a profile.",
-            at=_TIME,
+            at=TIME,
             decision_id=DECISION_ID,
-            change=_enum(ChangeKind),
-            type=_TYPES,
+            change=enum_of(ChangeKind),
+            type=TYPES,
             value=ref("IdentityValue"),
-            from_mpid={**_MPID_OR_NULL, "description": "The profile that lost a moved value."},
-            to_mpid={**_MPID_OR_NULL, "description": "The profile that got a moved value."},
+            from_mpid={**MPID_OR_NULL, "description": "The profile that lost a moved value."},
+            to_mpid={**MPID_OR_NULL, "description": "The profile that got a moved value."},
         ),
-        "History": _object(
+        "History": object_of(
             "A page of a profile's history, oldest first. A page can hold more items than `limit`: it counts decisions.",
             items={"type": "array", "items": ref("HistoryItem")},
             next={"anyOf": [CURSOR, {"type": "null"}], "description": "Where the next page starts; null at the end."},
@@ -216,56 +219,56 @@ def _profiles() -> Schema:
 
 
 def _receipts() -> Schema:
-    mpids: Schema = {"type": "array", "items": _MPID}
-    identity: Schema = {"type": _TYPES, "value": ref("IdentityValue")}
-    rejection = _object("", mpid=_MPID, guard=_enum(Guard))
+    mpids: Schema = {"type": "array", "items": MPID}
+    identity: Schema = {"type": TYPES, "value": ref("IdentityValue")}
+    rejection = object_of("", mpid=MPID, guard=enum_of(Guard))
     return {
-        "LookupStep": _object(
+        "LookupStep": object_of(
             "One type looked up: who holds the value, who was rejected by which guard, and who was left.",
             **identity,
             candidates=mpids,
             rejected={"type": "array", "items": rejection},
-            more={**_FLAG, "description": "Whether the value sits on more profiles than a lookup considers."},
-            effect=_enum(LookupEffect),
+            more={**FLAG, "description": "Whether the value sits on more profiles than a lookup considers."},
+            effect=enum_of(LookupEffect),
             left=mpids,
         ),
-        "Change": _object(
+        "Change": object_of(
             "One identity added to, removed from or moved to a profile.",
-            change=_enum(ChangeKind),
+            change=enum_of(ChangeKind),
             **identity,
-            mpid=_NEW_MPID,
-            from_mpid=_MPID_OR_NULL,
+            mpid=NEW_MPID,
+            from_mpid=MPID_OR_NULL,
         ),
-        "Skipped": _object(
+        "Skipped": object_of(
             "An identity of the request that the profile did not get.",
             **identity,
-            why=_enum(Skip),
-            holder=_MPID_OR_NULL,
+            why=enum_of(Skip),
+            holder=MPID_OR_NULL,
         ),
         "Outcome": {"oneOf": _outcomes()},
-        "Receipt": _object(
+        "Receipt": object_of(
             "A decision whole: what was asked, what was answered, and the steps from one to the other.",
             decision_id={"anyOf": [DECISION_ID, {"type": "null"}], "description": "Null if it was only explained."},
-            at=_TIME,
-            scope=_TEXT,
-            environment={"enum": _values(Environment)},
-            input={**_TEXT, "description": "The input that asked."},
-            endpoint=_enum(Endpoint),
+            at=TIME,
+            scope=TEXT,
+            environment={"enum": values_of(Environment)},
+            input={**TEXT, "description": "The input that asked."},
+            endpoint=enum_of(Endpoint),
             policy_version={"type": "integer", "minimum": 1},
-            changed={**_FLAG, "description": "Whether something was, or would be, written because of it."},
+            changed={**FLAG, "description": "Whether something was, or would be, written because of it."},
             observation={"type": "object", "description": "The request as the log keeps it."},
             outcome=ref("Outcome"),
-            receipt=_object(
+            receipt=object_of(
                 "The steps of the decision.",
                 policy_version={"type": "integer", "minimum": 1},
                 steps={"type": "array", "items": ref("LookupStep"), "maxItems": len(IdentityType)},
-                decided_by=_enum(DecidedBy),
-                decided_at={"anyOf": [_TYPES, {"type": "null"}]},
+                decided_by=enum_of(DecidedBy),
+                decided_at={"anyOf": [TYPES, {"type": "null"}]},
             ),
             changes={"type": "array", "items": ref("Change")},
             skipped={"type": "array", "items": ref("Skipped")},
-            story=_object(
-                "The decision in words.", headline=_TEXT, sentences={"type": "array", "items": {"type": "string"}}
+            story=object_of(
+                "The decision in words.", headline=TEXT, sentences={"type": "array", "items": {"type": "string"}}
             ),
         ),
     }
@@ -274,103 +277,27 @@ def _receipts() -> Schema:
 def _outcomes() -> list[Schema]:
     """Return the closed set of outcomes, in the order of `core.identity.decision.Outcome`."""
     results: Schema = {"type": "array", "items": ref("ModifyResult")}
-    named: Schema = {"mpid": _MPID, "known": _FLAG}
-    made: Schema = {"mpid": _NEW_MPID, "known": _FLAG}
+    named: Schema = {"mpid": MPID, "known": FLAG}
+    made: Schema = {"mpid": NEW_MPID, "known": FLAG}
     return [
-        _object("An existing profile answers.", kind={"const": "returned"}, **named, became_known=_FLAG),
-        _object("A new profile answers.", kind={"const": "created"}, **made, source_mpid=_MPID_OR_NULL),
-        _object("Nothing can be returned.", kind={"const": "not_found"}),
-        _object("The request is refused.", kind={"const": "refused"}, reason=_enum(Refusal), message=_TEXT),
-        _object("A modify was carried out.", kind={"const": "modified"}, **named, results=results),
-        _object("A profile came over.", kind={"const": "seeded"}, **named),
+        object_of("An existing profile answers.", kind={"const": "returned"}, **named, became_known=FLAG),
+        object_of("A new profile answers.", kind={"const": "created"}, **made, source_mpid=MPID_OR_NULL),
+        object_of("Nothing can be returned.", kind={"const": "not_found"}),
+        object_of("The request is refused.", kind={"const": "refused"}, reason=enum_of(Refusal), message=TEXT),
+        object_of("A modify was carried out.", kind={"const": "modified"}, **named, results=results),
+        object_of("A profile came over.", kind={"const": "seeded"}, **named),
     ]
 
 
-def _user_data() -> Schema:
-    any_object: Schema = {"type": "object"}
-    items: Schema = {"type": "array", "items": any_object}
-    section = _object(
-        "What one workspace knows of a profile.",
-        workspace={"type": "integer"},
-        environment={"enum": _values(Environment)},
-        first_seen_at=_TIME,
-        last_seen_at=_TIME,
-        attributes={**any_object, "description": "`{value, at, deleted}` by name."},
-        consents=items,
-        devices=items,
-        attributions=items,
-        opted_out={"anyOf": [_FLAG, {"type": "null"}]},
-        inputs={**any_object, "description": "When each input last sent something."},
-        notes={"type": "array", "items": _TEXT},
-    )
-    receipt = _object(
-        "What became of a batch of events: `kept` on a profile, or `refused` with a reason.",
-        receipt_id=DECISION_ID,
-        source_request_id={"anyOf": [_TEXT, {"type": "null"}]},
-        at=_TIME,
-        scope=_TEXT,
-        workspace={"type": "integer"},
-        environment={"enum": _values(Environment)},
-        input=_TEXT,
-        channel=_enum(Channel),
-        decision_id={"anyOf": [DECISION_ID, {"type": "null"}], "description": "The decision that found the profile."},
-        outcome={"enum": ["kept", "refused"]},
-        notes={"type": "array", "items": _TEXT, "description": "What was left out or cut."},
-    )
-    receipt["properties"] |= {
-        "mpid": _MPID,
-        "profile": {"enum": ["created", "found", "named"]},
-        "events": {"type": "integer"},
-        "repeated_events": {"type": "integer", "description": "Events that were taken before."},
-        "reason": {**_TEXT, "description": "The stable reason code of a refusal."},
-        "sentence": _TEXT,
-    }
-    sections: Schema = {"type": "array", "items": ref("Section")}
-    return {
-        "Section": section,
-        "Sections": _object("What each workspace knows of a profile.", mpid=_MPID, items=sections),
-        "Events": _object(
-            "Batches of events as they were sent.",
-            items=items,
-            next={"anyOf": [CURSOR, {"type": "null"}], "description": "Asks for the next page; null at the end."},
-        ),
-        "BatchReceipt": receipt,
-        "Alias": _object(
-            "What became of an alias request.",
-            request_id=_TEXT,
-            workspace={"type": "integer"},
-            environment={"enum": _values(Environment)},
-            state={"enum": ["done", "queued", "rejected"]},
-            reason={"anyOf": [_TEXT, {"type": "null"}], "description": "The stable reason code of a rejection."},
-            message={"anyOf": [_TEXT, {"type": "null"}]},
-            source_mpid=_MPID,
-            destination_mpid=_MPID,
-            start=_TIME,
-            end=_TIME,
-            device_application_stamp={"anyOf": [_TEXT, {"type": "null"}]},
-            requested_at=_TIME,
-            due_at=_TIME,
-            settled_at={"anyOf": [_TIME, {"type": "null"}]},
-        ),
-        "Retention": _object(
-            "For how long things are kept, what is too old now, and what the last run did.",
-            settings=any_object,
-            now=any_object,
-            last_run={"anyOf": [any_object, {"type": "null"}]},
-        ),
-        "BatchReceipts": _object("Receipts, newest first.", items={"type": "array", "items": ref("BatchReceipt")}),
-    }
-
-
 def _errors() -> Schema:
-    error = _object(
+    error = object_of(
         "",
         code={"enum": [BAD_REQUEST, INTERNAL_ERROR, LOOKUP_ERROR, NOT_FOUND_ERROR, VALIDATION_ERROR]},
-        message=_TEXT,
-        reason={**_TEXT, "description": "The stable reason code; also in the header X-Refusal-Reason."},
+        message=TEXT,
+        reason={**TEXT, "description": "The stable reason code; also in the header X-Refusal-Reason."},
     )
     one: Schema = {"type": "array", "items": error, "minItems": 1, "maxItems": 1}
-    identity = _object(
+    identity = object_of(
         "A refusal of IDSync. The capitalised members repeat it the way the SDKs read it, unless the scope's "
         "`error_body` says `documented_only`.",
         errors=one,
@@ -379,33 +306,11 @@ def _errors() -> Schema:
         "Errors": one,
         "ErrorCode": error["properties"]["code"],
         "StatusCode": {"type": "integer"},
-        "RequestId": {**_TEXT, "description": "The decision's id; empty if there was no decision."},
+        "RequestId": {**TEXT, "description": "The decision's id; empty if there was no decision."},
     }
-    own = _object("", code={**_TEXT, "description": "The stable reason code."}, message=_TEXT)
+    own = object_of("", code={**TEXT, "description": "The stable reason code."}, message=TEXT)
     own["properties"] |= {
         "allowed": {"type": "array", "items": {"type": "string"}, "description": "What could have been given."},
         "see": {"type": "string", "description": "Where to read on."},
     }
-    return {"IdentityError": identity, "Error": _object("A refusal: a stable code and a sentence.", error=own)}
-
-
-def _object(description: str, **members: Schema) -> Schema:
-    """Return the schema of an object that has all of these members."""
-    schema: Schema = {"type": "object", "properties": members, "required": list(members)}
-    return {"description": description, **schema} if description else schema
-
-
-def _values(values: Iterable[StrEnum]) -> list[str]:
-    return sorted(one.value for one in values)
-
-
-def _enum(values: type[StrEnum]) -> Schema:
-    return {"enum": _values(values), "description": inspect.getdoc(values) or ""}
-
-
-def with_codes(name: str, path: Iterable[str], codes: Iterable[str]) -> Schema:
-    """Return an error schema narrowed to some reason codes; `path` leads to the member that holds the code."""
-    narrowed: Schema = {"enum": sorted(codes)}
-    for step in reversed(list(path)):
-        narrowed = {"items": narrowed} if step == "[]" else {"properties": {step: narrowed}}
-    return {"allOf": [ref(name), narrowed]}
+    return {"IdentityError": identity, "Error": object_of("A refusal: a stable code and a sentence.", error=own)}

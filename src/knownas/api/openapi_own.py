@@ -1,0 +1,225 @@
+"""Describes our own API and what operators ask."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Final
+
+from knownas.api.limits import REQUEST_ID_CHARACTERS_MAX
+from knownas.api.openapi_parts import (
+    COMMON_REASONS,
+    MEANINGS,
+    add_refusals,
+    add_store_reasons,
+    answer_of,
+    header_of,
+    outside,
+    request_body,
+)
+from knownas.api.own import OPERATIONS
+from knownas.api.own_operation import Operation
+from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
+from knownas.core.identity.decision import Refusal
+from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
+from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
+
+OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
+    "showProfile": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
+    "showHistory": {
+        400: ("malformed_mpid", "invalid_limit", "malformed_next"),
+        404: ("unknown_profile", "unknown_path"),
+    },
+    "seedProfile": {400: ("malformed_mpid", "too_many_values"), 404: ("unknown_scope", "unknown_path")},
+    "explain": {
+        400: ("malformed_mpid", "identity_type_twice", "endpoint_not_explained"),
+        404: ("unknown_scope", "unknown_path"),
+    },
+    "showDecision": {400: ("malformed_decision_id",), 404: ("unknown_decision", "unknown_path")},
+    "showSections": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
+    "showEvents": {
+        400: ("malformed_mpid", "invalid_environment", "invalid_workspace", "invalid_limit", "malformed_next"),
+        404: ("unknown_profile", "unknown_path"),
+    },
+    "showBatch": {400: ("malformed_receipt_id",), 404: ("unknown_batch", "unknown_path")},
+    "findBatches": {400: ("invalid_source_request_id",), 404: ("unknown_path",)},
+    "showAlias": {400: ("malformed_request_id",), 404: ("unknown_alias", "unknown_path")},
+    "showRetention": {404: ("unknown_path",)},
+}
+"""Why our own operations refuse a request, by operation and status, beside what all of them or all bodies can meet."""
+
+OWN_BODY_REASONS: Final = (
+    "malformed_json",
+    "too_deep",
+    "invalid_member",
+    "duplicate_key",
+    "unknown_identity_type",
+    "invalid_identity",
+    "disconnected",
+)
+"""Why a body of our own API is refused: answered 400."""
+
+_SEEDED_REFUSALS: Final = frozenset(
+    {Refusal.IMMUTABLE_CHANGE, Refusal.RECORD_FULL, Refusal.MPID_TAKEN, Refusal.UNIQUE_TAKEN}
+)
+
+
+def own_paths() -> Schema:
+    """Return the paths of our own API."""
+    paths: Schema = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _own_operation(operation)
+    document: Schema = {
+        "operationId": "showOpenApi",
+        "summary": "Return this document.",
+        "tags": ["own"],
+        "responses": {"200": answer_of("The document.", {"type": "object"}), **outside(431, 503)},
+    }
+    paths["/api/openapi.json"] = {"get": document}
+    return paths
+
+
+_OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
+    "showProfile": (200, "Profile"),
+    "showHistory": (200, "History"),
+    "seedProfile": (201, "Profile"),
+    "explain": (200, "Receipt"),
+    "showDecision": (200, "Receipt"),
+    "showSections": (200, "Sections"),
+    "showEvents": (200, "Events"),
+    "showBatch": (200, "BatchReceipt"),
+    "findBatches": (200, "BatchReceipts"),
+    "showAlias": (200, "Alias"),
+    "showRetention": (200, "Retention"),
+}
+_PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
+    "mpid": ref("Mpid"),
+    "scope": {"type": "string", "minLength": 1},
+    "id": DECISION_ID,
+    "request_id": {"type": "string", "minLength": 1, "maxLength": ALIAS_ID_CHARACTERS_MAX},
+}
+
+
+_EVENTS_PARAMETERS: Final[list[Schema]] = [
+    {
+        "name": "workspace",
+        "in": "query",
+        "required": True,
+        "description": "The workspace's id.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    {
+        "name": "environment",
+        "in": "query",
+        "description": "production if it is not given.",
+        "schema": {"enum": ["development", "production"]},
+    },
+]
+
+_REQUEST_ID_PARAMETER: Final[Schema] = {
+    "name": "source_request_id",
+    "in": "query",
+    "required": True,
+    "description": "The id that the sender gave the batch.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": REQUEST_ID_CHARACTERS_MAX},
+}
+
+
+def _own_operation(operation: Operation) -> Schema:
+    summary, _, description = (inspect.getdoc(operation.serve) or "").partition(". ")
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in _PATH_PARAMETERS.items()
+        if f"{{{name}}}" in operation.path
+    ]
+    if operation.name in ("showHistory", "showEvents"):
+        parameters += _page_parameters()
+    if operation.name == "showEvents":
+        parameters += _EVENTS_PARAMETERS
+    if operation.name == "findBatches":
+        parameters.append(_REQUEST_ID_PARAMETER)
+    made: Schema = {
+        "operationId": operation.name,
+        "summary": f"{summary.removesuffix('.')}.",
+        "tags": ["own"],
+        "security": [{"admin": []}],
+        "parameters": parameters,
+        "responses": _own_responses(operation),
+    }
+    if description:
+        made["description"] = description
+    if operation.body is not None:
+        made["requestBody"] = request_body(ref(operation.body.__name__), inspect.getdoc(operation.body) or "")
+    return made
+
+
+def _page_parameters() -> list[Schema]:
+    limit: Schema = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}
+    return [
+        {"name": "limit", "in": "query", "description": "How many items a page covers.", "schema": limit},
+        {"name": "next", "in": "query", "description": "What the page before answered as `next`.", "schema": CURSOR},
+    ]
+
+
+def _own_responses(operation: Operation) -> Schema:
+    status, name = _OWN_ANSWERS[operation.name]
+    answer = answer_of("The answer.", ref(name))
+    if name in ("Profile", "Receipt") and operation.body is not None:
+        answer["links"] = _links_of(operation)
+    responses: Schema = {str(status): answer}
+    for refused, codes in sorted(_own_reasons(operation).items()):
+        response = answer_of(MEANINGS[refused], with_codes("Error", ("error", "code"), codes))
+        if refused == _UNAUTHORISED:
+            response["headers"] = {"WWW-Authenticate": header_of({"const": "Bearer"}, required=True)}
+        responses[str(refused)] = response
+    return responses
+
+
+_UNAUTHORISED: Final = 401
+
+
+def _links_of(operation: Operation) -> Schema:
+    if operation.name != "seedProfile":
+        return {}
+    mpid = {"mpid": "$response.body#/mpid"}
+    return {
+        name: {"operationId": operation_id, "parameters": mpid}
+        for name, operation_id in (("profile", "showProfile"), ("history", "showHistory"), ("modify", "modify"))
+    }
+
+
+def _own_reasons(operation: Operation) -> dict[int, set[str]]:
+    reasons: dict[int, set[str]] = {status: set(codes) for status, codes in COMMON_REASONS.items()}
+    reasons |= {401: {"unauthorised"}, 403: {"admin_api_off"}}
+    for status, codes in OWN_REASONS[operation.name].items():
+        reasons.setdefault(status, set()).update(codes)
+    if operation.body is None:
+        del reasons[413]
+    else:
+        reasons[400] |= set(OWN_BODY_REASONS)
+    if operation.name == "seedProfile":
+        add_refusals(reasons, _SEEDED_REFUSALS)
+    add_store_reasons(reasons)
+    return reasons
+
+
+def operation_paths() -> Schema:
+    """Return the paths of what operators ask."""
+    ready = answer_of(
+        "The store reads and writes.", {"properties": {"status": {"const": "ready"}}, "required": ["status"]}
+    )
+    alive = answer_of("The process answers.", {"properties": {"status": {"const": "alive"}}, "required": ["status"]})
+    metrics = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    not_ready: dict[int, set[str]] = {503: {"not_started"}}
+    add_store_reasons(not_ready)
+    codes = {code for reasons in not_ready.values() for code in reasons}
+    refused = answer_of("The store does not answer.", with_codes("Error", ("error", "code"), codes))
+    return {
+        "/": _get("welcome", "Say what this server is.", {"200": answer_of("The way on.", {"type": "object"})}),
+        "/healthz": _get("showHealth", "Say that the process answers.", {"200": alive}),
+        "/readyz": _get("showReadiness", "Say whether the store can be used.", {"200": ready, "503": refused}),
+        "/metrics": _get("showMetrics", "Return counters and latencies.", {"200": metrics}),
+    }
+
+
+def _get(name: str, summary: str, responses: Schema) -> Schema:
+    answers = {**outside(431, 503), **responses}
+    return {"get": {"operationId": name, "summary": summary, "tags": ["operations"], "responses": answers}}
