@@ -25,7 +25,7 @@ from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_S
 from knownas.service.question import Answer
 from knownas.service.resolver import Overloaded, Resolver
 from knownas.service.sections import events_document, read, written
-from knownas.store.errors import StoreBusy, StoreUnavailable
+from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Store
 from knownas.store.user_data import (
     BatchReceipt,
@@ -122,7 +122,13 @@ class Ingest:
     async def _answer(self, group: Sequence[tuple[Arrival, asyncio.Future[Receipted]]]) -> None:
         try:
             receipts = await self._take([arrival for arrival, _ in group])
-        except Exception as error:  # noqa: BLE001 - every caller is told; the server goes on
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, StoreError):
+                # One of them breaks a rule of ours: the others must not go down with it.
+                log.exception("a group of %d batches is taken one by one", len(group))
+                for one in group:
+                    await self._answer([one])
+                return
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)
