@@ -188,3 +188,15 @@ def test_a_refusal_at_the_door_uses_up_nothing(server: Served) -> None:
     for _ in range(10):
         assert httpx.post(f"{server.url}/v1/identify", content=b"{}", auth=(key, "wrong")).status_code == 401
     assert ask(server, key, email="still@example.com").status_code == 200
+
+
+def test_an_input_with_two_keys_has_one_limit() -> None:
+    """While a rotated key and its successor are both valid, requests with either count against the same limit."""
+    throttle = Throttle()
+    old, new = (
+        source(key="old", requests_per_second=1.0, burst_seconds=2.0),
+        source(key="new", requests_per_second=1.0, burst_seconds=2.0),
+    )
+    assert isinstance(throttle.admit(old, 0.0, "lasting"), Within)
+    assert isinstance(throttle.admit(new, 0.0, "lasting"), Within)
+    assert isinstance(throttle.admit(old, 0.0, "lasting"), Exceeded)

@@ -15,7 +15,7 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.generation.case import Case
 from schemathesis.schemas import BaseSchema
 
-from tests.served import KEY, SECRET, TOKEN, Served, served
+from tests.served import KEY, SECRET, TOKEN, WEB_KEY, Served, configuration, served
 
 EXAMPLES = 100
 EXAMPLES_BEHIND_PREFIX = 10
@@ -50,12 +50,31 @@ GROUPS = {
     "logout-search": "^/v1/(logout|search)$",
     "modify-prefixed": "^/v1/{mpid}/modify$|^/identity/",
     "own-operations": "^/api/|^/[a-z]*$",
+    "events-web": r"^/v2/(bulk)?events|^/v\d/JS/|^/JS/|^/v1/{key}/audience$",
+    "alias-token": r"^/v1/identity/|^/oauth/|^/\.well-known/",
+    "profiles-seeding": "^/userprofile/|^/v2/(bulk)?calculatedattributes$",
+    "platform": "^/platform/",
 }
+SCOPE = {"strategy": "profile_conversion", "login_ids": ["customerid"], "immutable_ids": ["customerid"]}
+CREDENTIALS = [
+    {"client_id": role, "client_secret": f"{role}-secret", "role": role, "workspaces": [100]}
+    for role in ("read_only", "admin")
+]
+WORKSPACE = "Basic " + base64.b64encode(b"ws-key-for-tests:ws-secret-for-tests").decode()
+TIMES = ("start_unixtime_ms", "end_unixtime_ms")
+SEED = {
+    "environment": "production",
+    "identities": {"customer_id": "seeded"},
+    "user_attributes": {"workspace": [{"attribute_name": "colour", "attribute_value": "red"}]},
+}
+PLACES = {"key": WEB_KEY, "organization": 1, "account": 10, "workspace": 100, "app": 100}
+"""What path parameters must be for anything to be there."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("schemathesis")) as running:
+    document = configuration(SCOPE, credentials=CREDENTIALS)
+    with served(tmp_path_factory.mktemp("schemathesis"), document) as running:
         yield running
 
 
@@ -79,17 +98,29 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
         if case.meta is None or not case.meta.generation.mode.is_positive:
             return
         body = case.body if isinstance(case.body, dict) else {}
-        for member in ("mpid", "previous_mpid"):
-            # JSON Schema can't tell 83.0 from 83. The server can, and refuses it: a decimal fraction loses digits of
-            # an MPID on its way through a float.
-            if isinstance(body.get(member), float):
-                body[member] = int(body[member])
+        data = body.get("data") if isinstance(body.get("data"), dict) else {}
+        for members in (body, data):
+            for member in ("mpid", "previous_mpid", "source_request_id", "source_mpid", "destination_mpid", *TIMES):
+                # JSON Schema can't tell 83.0 from 83. The server can, and refuses it: a decimal fraction loses digits
+                # of an MPID on its way through a float.
+                if isinstance(members.get(member), float):
+                    members[member] = int(members[member])
+        if "calculatedattributes" in case.path:
+            # What can be seeded is said by the configuration, not by a schema.
+            case.body = [SEED] if "bulk" in case.path else SEED
+        if case.path == "/oauth/token":
+            # So that one client's failures are not held against the next.
+            body["client_id"] = uuid.uuid4().hex
         named = case.path_parameters
         if not named or (case.meta.phase.name == "stateful" and case.method == "GET"):
             # A link has just said which one exists.
             return
         if "scope" in named:
             named["scope"] = "shop"
+        named.update({name: value for name, value in PLACES.items() if name in named})
+        if case.path.startswith("/userprofile/"):
+            _name_a_profile(client, case, body)
+            return
         if "mpid" in named or "id" in named:
             request = {
                 "environment": body.get("environment", "production"),
@@ -103,10 +134,32 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
     return before_call
 
 
+def _name_a_profile(client: httpx.Client, case: Case, body: dict[str, Any]) -> None:
+    """Let a read of the Profile API ask for a profile that there is, in the environment it asks for."""
+    case.query.pop("environment", None)
+    body.pop("environment_type", None)
+    request = {"environment": "production", "known_identities": {"customerid": uuid.uuid4().hex}}
+    mpid = client.post("/v1/identify", json=request).json()["mpid"]
+    if "mpid" in case.path_parameters:
+        case.path_parameters["mpid"] = mpid
+    elif body:
+        body["identity"] = {"type": "customer_id", "value": request["known_identities"]["customerid"]}
+
+
+def _token(server: Served, role: str) -> str:
+    asked = {"audience": "https://api.mparticle.com", "grant_type": "client_credentials"}
+    client = {"client_id": role, "client_secret": f"{role}-secret"}
+    answer = httpx.post(f"{server.url}/oauth/token", json={**asked, **client}, timeout=30)
+    return f"Bearer {answer.json()['access_token']}"
+
+
 def _schema(server: Served, *, phases: dict[str, Any], examples: int, paths: str = "") -> BaseSchema:
     """Load the server's own document for the operations whose path matches."""
     operations: list[dict[str, Any]] = [
-        {"include-path-regex": "^(/identity)?/v1/", "headers": {"Authorization": BASIC}},
+        {"include-path-regex": "^(/identity)?/v1/(?!identity/)|^/v2/.*events", "headers": {"Authorization": BASIC}},
+        {"include-path-regex": "^/v2/.*calculatedattributes", "headers": {"Authorization": WORKSPACE}},
+        {"include-path-regex": "^/userprofile/", "headers": {"Authorization": _token(server, "read_only")}},
+        {"include-path-regex": "^/platform/", "headers": {"Authorization": _token(server, "admin")}},
         {"include-path-regex": "^/api/", "headers": {"Authorization": f"Bearer {TOKEN}"}},
         {
             "include-path-regex": "^/identity/",

@@ -138,7 +138,7 @@ class AliasSurface:
                 assert_never(outcome)
 
     def _admit(self, door: Door, headers: list[Header]) -> None:
-        admitted = self._throttle.admit(door.input, perf_counter())
+        admitted = self._throttle.admit(door.input, perf_counter(), door.lasting_key)
         if isinstance(admitted, Exceeded):
             limit = (b"x-mp-rate-limit-exceeded", admitted.source.encode())
             raise _Refusal(429, "rate_limited", headers=(limit, (b"retry-after", b"%d" % admitted.retry_after_seconds)))

@@ -196,7 +196,7 @@ def admit(throttle: Throttle, door: Door, headers: list[Header]) -> None:
     Raises:
         EventsRefused: it is over the limit.
     """
-    admitted = throttle.admit(door.input, perf_counter())
+    admitted = throttle.admit(door.input, perf_counter(), door.lasting_key)
     if isinstance(admitted, Exceeded):
         limits = (
             (b"x-mp-rate-limit-exceeded", admitted.source.encode()),

@@ -150,7 +150,8 @@ class IdSync:
             self._admit(door, now, headers)
         question, all_matches = self._question(target, door, scope["query_string"], body)
         if door.limited and isinstance(question.observation, IdentityRequest):
-            exceeded = self._throttle.admit_identities(door.input, question.observation.identities, now)
+            identities = question.observation.identities
+            exceeded = self._throttle.admit_identities(door.input, identities, now, door.lasting_key)
             if exceeded is not None:
                 raise _too_many(exceeded)
         try:
@@ -163,7 +164,7 @@ class IdSync:
         return self._encode(answer, headers, all_matches=all_matches)
 
     def _admit(self, door: Door, now: float, headers: list[Header]) -> None:
-        admitted = self._throttle.admit(door.input, now)
+        admitted = self._throttle.admit(door.input, now, door.lasting_key)
         if isinstance(admitted, Exceeded):
             raise _too_many(admitted)
         if admitted.percentage_used is not None:

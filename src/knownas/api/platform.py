@@ -50,6 +50,7 @@ OS_NAMES: Final = {
 }
 """How the Platform API spells the platforms; `Other` is ours."""
 
+_WRONG_METHOD: Final = 405
 _READING: Final = ("GET", "HEAD")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WHERE_TO_CHANGE: Final = (
@@ -256,6 +257,8 @@ def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Star
             log.error("%s %s", request.method, request.url.path, exc_info=error)
             fault = _Refusal(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.")
             return _refused(fault, None, telemetry)
+        if error.status_code == _WRONG_METHOD:
+            return _refused(_wrong_method(), None, telemetry)
         return _refused(_Refusal(404, NOT_FOUND, "unknown_path", "There is nothing at this path."), None, telemetry)
 
     routes = [
@@ -288,8 +291,12 @@ def _endpoint(
 
 def _only_reading(request: Request) -> None:
     if request.method not in _READING:
-        allow = [("Allow", "GET, HEAD, OPTIONS")]
-        raise _Refusal(405, METHOD_NOT_ALLOWED, "method_not_allowed", _WHERE_TO_CHANGE, allow)
+        raise _wrong_method()
+
+
+def _wrong_method() -> _Refusal:
+    allow = [("Allow", "GET, HEAD, OPTIONS")]
+    return _Refusal(_WRONG_METHOD, METHOD_NOT_ALLOWED, "method_not_allowed", _WHERE_TO_CHANGE, allow)
 
 
 def _view(service: Service, tokens: Tokens, request: Request) -> View:

@@ -64,20 +64,23 @@ class Throttle:
         self._inputs: dict[str, Bucket] = {}
         self._identities: OrderedDict[tuple[str, Identity], Bucket] = OrderedDict()
 
-    def admit(self, source: Input, now: float) -> Within | Exceeded:
-        """Count one request of an input."""
+    def admit(self, source: Input, now: float, key: str | None = None) -> Within | Exceeded:
+        """Count one request of an input. `key` is what it is counted under, where that is not the key it came with."""
         rate = source.limits.requests_per_second
         if rate is None:
             return _UNLIMITED
-        bucket = self._inputs.get(source.key)
+        held = source.key if key is None else key
+        bucket = self._inputs.get(held)
         if bucket is None:
-            bucket = self._inputs[source.key] = Bucket(rate, source.limits.burst_seconds, now)
+            bucket = self._inputs[held] = Bucket(rate, source.limits.burst_seconds, now)
         wait = bucket.take(now)
         if wait:
             return Exceeded("feed" if source.is_feed else "app", ceil(wait))
         return Within(bucket.percentage_used)
 
-    def admit_identities(self, source: Input, identities: Sequence[Identity], now: float) -> Exceeded | None:
+    def admit_identities(
+        self, source: Input, identities: Sequence[Identity], now: float, key: str | None = None
+    ) -> Exceeded | None:
         """Count one request for each identity: one that is asked for too often is a "hot key" to the vendor.
 
         The limit of an identity is not shown in the percentage header.
@@ -86,7 +89,7 @@ class Throttle:
         if rate is None:
             return None
         for identity in identities:
-            held = (source.key, identity)
+            held = (source.key if key is None else key, identity)
             bucket = self._identities.get(held)
             if bucket is None:
                 bucket = self._identities[held] = Bucket(rate, source.limits.burst_seconds, now)

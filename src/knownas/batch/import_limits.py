@@ -42,6 +42,10 @@ BUSY_ATTEMPTS_MAX: Final = 5
 """Times that a chunk waits for somebody who holds the store's lock, some seconds each, before the import stops."""
 
 MAPPING_BYTES_MAX: Final = 1_048_576
+"""Bytes of a mapping file."""
+
 CHECKPOINT_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Bytes of the file beside the results in which a chunk is announced before it is kept."""
+
 DIGEST_BYTES: Final = 1_048_576
 """Bytes of a file that its digest takes at once."""
