@@ -233,7 +233,7 @@ async def test_the_loser_of_a_race_gets_the_winners_profile(tmp_path: Path) -> N
 
 async def test_losing_every_race_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who loses every race is told that the store is busy, after as many attempts as the limit says."""
-    monkeypatch.setattr("knownas.service.resolver.RETRY_PAUSE_SECONDS_MAX", 0)
+    monkeypatch.setattr("knownas.service.retrying.RETRY_PAUSE_SECONDS_MAX", 0)
     stage = Stage()
     contested = Contested(stage.store.store)
     stage.resolver._store = contested

@@ -171,7 +171,7 @@ async def test_races_end_with_a_reason(world: Stage, monkeypatch: pytest.MonkeyP
     assert mpid is not None
     contested = _Contested(world, mpid, times=1_000_000)
     monkeypatch.setattr(world.seeding, "_data", contested)
-    monkeypatch.setattr("knownas.service.seeding.RETRY_PAUSE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr("knownas.service.retrying.RETRY_PAUSE_SECONDS_MAX", 0.0)
     with pytest.raises(StoreBusy):
         await world.seeding.seed(world.place(), [user(ltv(10), mpid=mpid)])
     assert contested.attempts == COMMIT_ATTEMPTS_MAX

@@ -18,11 +18,12 @@ from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Exceeded, Throttle
+from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.profile.alias import AliasRefused
 from knownas.service.aliasing import Aliasing, Queued, Repeated
 from knownas.service.directory import Directory, Door
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 
 log: Final = logging.getLogger(__name__)
 
@@ -127,7 +128,9 @@ class AliasSurface:
         try:
             outcome = await self._aliasing.request(door, request)
         except StoreError as error:
-            raise _unavailable(error) from error
+            fault = "The store could not keep the request; send it again."
+            status, reason, sentence, wait = unavailable(error, fault)
+            raise _Refusal(status, reason, INTERNAL_ERROR, sentence, wait) from error
         match outcome:
             case Queued() | Repeated():
                 return
@@ -171,12 +174,3 @@ def _signed_paths(scope: Scope) -> tuple[bytes, ...]:
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     prefix, _ = _without_prefix(scope["path"])
     return (path.removeprefix(prefix.encode()), path) if prefix else (path,)
-
-
-def _unavailable(error: StoreError) -> _Refusal:
-    if isinstance(error, StoreUnavailable):
-        log.warning("store: %s", error)
-        retry = ((b"retry-after", b"1"),)
-        return _Refusal(503, error.code, INTERNAL_ERROR, "The store does not answer; try again in a moment.", retry)
-    log.error("store", exc_info=error)
-    return _Refusal(500, error.code, INTERNAL_ERROR, "The store could not keep the request; send it again.")

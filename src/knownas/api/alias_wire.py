@@ -4,8 +4,7 @@ from typing import Final
 
 import msgspec
 
-from knownas.api.duplicate_keys import has_repeated_keys
-from knownas.api.wire import Malformed, decode_document
+from knownas.api.wire import Malformed, decode_document, refuse_repeated_keys
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, parse_mpid, valid_mpid
 from knownas.core.profile.alias import AliasRequest
@@ -41,12 +40,7 @@ def alias_request(body: bytes) -> AliasRequest:
         Malformed: it is not JSON, a member is missing or wrong.
     """
     decoded = decode_document(_ALIAS, body)
-    try:
-        repeated = has_repeated_keys(body)
-    except RecursionError as error:
-        raise Malformed("too_deep", "The body is nested too deep.") from error
-    if repeated:
-        raise Malformed("duplicate_key", "An object of the body has the same key twice.")
+    refuse_repeated_keys(body)
     if decoded.request_type not in (None, "alias"):
         raise Malformed("invalid_member", "request_type is alias.")
     data = decoded.data

@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from knownas.api.duplicate_keys import has_repeated_keys
 from knownas.api.limits import (
     EVENT_ATTRIBUTES_MAX,
     EVENT_NAME_CHARACTERS_MAX,
@@ -20,10 +19,9 @@ from knownas.api.limits import (
     REQUEST_ID_CHARACTERS_MAX,
     USER_ATTRIBUTES_A_BATCH_MAX,
 )
-from knownas.api.wire import Malformed, decode_document
+from knownas.api.wire import INVALID_MPID, Malformed, decode_document, optional_mpid, refuse_repeated_keys
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Environment
-from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
 from knownas.core.profile.attributes import AttributeValue, fault_of, name_fault
 from knownas.core.profile.consent import CCPA_PURPOSE, Consent, Purpose, Regulation
@@ -99,7 +97,7 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
         input=source,
         channel=channel,
         source_request_id=_request_id(given.source_request_id),
-        mpid=_mpid(given.mpid),
+        mpid=optional_mpid(given.mpid, "invalid_mpid", INVALID_MPID),
         identities=identities,
         attributes=_attributes(given, notes),
         consents=_consents(given.consent_state, channel, at_ms, notes),
@@ -115,11 +113,7 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
 
 def _refuse_ambiguous(body: bytes, given: BatchBody) -> None:
     """Refuse what other readers could read differently, or not at all: a key that stands twice, too deep an event."""
-    try:
-        if has_repeated_keys(body):
-            raise Malformed("duplicate_key", "An object of the body has the same key twice.")
-    except RecursionError as error:
-        raise Malformed("too_deep", "The body is nested too deep.") from error
+    refuse_repeated_keys(body)
     if body.count(b"{") + body.count(b"[") > EVENT_DEPTH_MAX and any(
         _is_deeper(one.data, EVENT_DEPTH_MAX) for one in given.events or ()
     ):
@@ -154,15 +148,6 @@ def _request_id(given: str | int | None) -> str | None:
         sentence = f"source_request_id may have {REQUEST_ID_CHARACTERS_MAX} characters, and no NUL."
         raise Malformed("invalid_source_request_id", sentence)
     return text
-
-
-def _mpid(given: str | int | None) -> int | None:
-    if given is None or given in ("", "0", 0):
-        return None
-    mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
-    if mpid is None:
-        raise Malformed("invalid_mpid", "mpid is a signed 64-bit integer, and not 0.")
-    return mpid
 
 
 def _identities(given: BatchBody, channel: Channel, notes: list[str]) -> tuple[Identity, ...]:

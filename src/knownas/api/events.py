@@ -18,6 +18,7 @@ from knownas.api.limits import BATCH_BYTES_MAX, BATCHES_A_REQUEST_MAX
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Exceeded, Throttle
+from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, EventBatch
@@ -26,7 +27,7 @@ from knownas.service.directory import Door
 from knownas.service.ingest import Arrival, Ingest, Receipted
 from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 
 log: Final = logging.getLogger(__name__)
 
@@ -177,17 +178,11 @@ async def take(ingest: Ingest, arrivals: list[Arrival]) -> list[Receipted]:
     Raises:
         EventsRefused: the server is busy, or the store does not keep them; nothing may be taken for granted.
     """
-    wait = ((b"retry-after", b"1"),)
     try:
         waiting = [ingest.submit(one) for one in arrivals]
         return [await one for one in waiting]
-    except Overloaded as overloaded:
-        raise EventsRefused(503, "overloaded", "The server is busy; try again in a moment.", wait) from overloaded
-    except StoreUnavailable as error:
-        raise EventsRefused(503, error.code, "The store does not answer; try again in a moment.", wait) from error
-    except StoreError as error:
-        log.exception("store")
-        raise EventsRefused(500, error.code, "The store could not keep the batch; send it again.") from error
+    except (Overloaded, StoreError) as error:
+        raise EventsRefused(*unavailable(error, "The store could not keep the batch; send it again.")) from error
 
 
 def admit(throttle: Throttle, door: Door, headers: list[Header]) -> None:

@@ -23,6 +23,7 @@ from knownas.api.refusals import (
 )
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Exceeded, Throttle
+from knownas.api.unavailable import unavailable
 from knownas.api.wire import IdentityAnswer, Malformed, ModifyAnswer, ModifyResult, identity_request, modify_request
 from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.kinds import DEVICE_TYPES
@@ -33,7 +34,7 @@ from knownas.service.directory import Door
 from knownas.service.question import Answer, Question
 from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 
 log: Final = logging.getLogger(__name__)
 
@@ -157,7 +158,11 @@ class IdSync:
         try:
             answer = await self._resolver.submit(question)
         except (Overloaded, StoreError) as error:
-            raise _unavailable(error, question.rules.policy.settings.error_body) from error
+            status, reason, sentence, wait = unavailable(
+                error, "The store could not keep the change; nothing was changed."
+            )
+            spelling = question.rules.policy.settings.error_body
+            raise _Refusal(status, reason, INTERNAL_ERROR, sentence, wait, spelling) from error
         decision_id = answer.decision_id.encode()
         headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
         self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
@@ -244,20 +249,6 @@ def _matched_identities(request: IdentityRequest, record: Record, *, all_matches
         if kind in held and value in held[kind]:
             (devices if kind in DEVICE_TYPES else users)[kind] = value
     return {**users, **devices} if all_matches or not users else users
-
-
-def _unavailable(error: Overloaded | StoreError, spelling: ErrorBody) -> _Refusal:
-    match error:
-        case Overloaded():
-            reason, sentence = "overloaded", "The server is busy; try again in a moment."
-        case StoreUnavailable():
-            log.warning("store: %s", error)
-            reason, sentence = error.code, "The store does not answer; try again in a moment."
-        case _:
-            log.error("store", exc_info=error)
-            sentence = "The store could not keep the change; nothing was changed."
-            return _Refusal(500, error.code, INTERNAL_ERROR, sentence, (), spelling)
-    return _Refusal(503, reason, INTERNAL_ERROR, sentence, ((b"retry-after", b"1"),), spelling)
 
 
 def _outcome_name(answer: Answer) -> str:

@@ -15,6 +15,7 @@ from knownas.api.profile_wire import Asked, asked_of, environment_of, profile_do
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, VALIDATION_ERROR
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import bearer_credential, challenge
+from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.config.values import Credential, Role
 from knownas.core.identity.decision import Returned
@@ -26,7 +27,7 @@ from knownas.service.resolver import Overloaded
 from knownas.service.sections import Sections
 from knownas.service.server import Service
 from knownas.service.tokens import TokenRefused, Tokens
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 from knownas.store.user_data import SectionKey
 
 log: Final = logging.getLogger(__name__)
@@ -140,7 +141,8 @@ class ProfileApi:
         except Malformed as malformed:
             raise _malformed(malformed) from malformed
         except (Overloaded, StoreError) as error:
-            raise _unavailable(error) from error
+            status, reason, sentence, wait = unavailable(error, "The store can't be read.")
+            raise _Refusal(status, INTERNAL_ERROR, reason, sentence, wait) from error
         calculated = calculated_values(self._calculations, place.workspace.id, section)
         return _ENCODER.encode(profile_document(record, section, asked.fields, calculated))
 
@@ -201,19 +203,6 @@ def _malformed(malformed: Malformed) -> _Refusal:
     code = BAD_REQUEST if malformed.reason in ("malformed_json", "too_deep", "malformed_query") else VALIDATION_ERROR
     status = 414 if malformed.reason == "query_too_long" else 400
     return _Refusal(status, code, malformed.reason, malformed.sentence)
-
-
-def _unavailable(error: Overloaded | StoreError) -> _Refusal:
-    match error:
-        case Overloaded():
-            reason, sentence = "overloaded", "The server is busy; try again in a moment."
-        case StoreUnavailable():
-            log.warning("store: %s", error)
-            reason, sentence = error.code, "The store does not answer; try again in a moment."
-        case _:
-            log.error("store", exc_info=error)
-            return _Refusal(500, INTERNAL_ERROR, error.code, "The store can't be read.")
-    return _Refusal(503, INTERNAL_ERROR, reason, sentence, ((b"retry-after", b"1"),))
 
 
 def _error(refusal: _Refusal) -> bytes:

@@ -11,8 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from knownas.api.duplicate_keys import has_repeated_keys
-from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed
+from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed, decode_document, refuse_repeated_keys
 from knownas.core.identity.kinds import (
     DEVICE_TYPES,
     KINDS,
@@ -148,18 +147,8 @@ def subject_of(body: bytes) -> Subject:
     Raises:
         Malformed: it is not JSON, a member is missing or wrong, or the identity can't be one.
     """
-    try:
-        body.decode()  # The decoder does not look into the strings that it passes over.
-        decoded = _RESOLVE.decode(body)
-        repeated = has_repeated_keys(body)
-    except msgspec.ValidationError as error:
-        raise Malformed("invalid_member", f"{error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise Malformed("too_deep", "The body is nested too deep.") from error
-    if repeated:
-        raise Malformed("duplicate_key", "An object of the body has the same key twice.")
+    decoded = decode_document(_RESOLVE, body)
+    refuse_repeated_keys(body)
     kind = _TYPES.get(decoded.identity.type)
     if kind is None:
         raise Malformed("unknown_identity_type", f"{_cut(decoded.identity.type)!r} is no identity type here.")

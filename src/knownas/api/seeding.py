@@ -19,12 +19,13 @@ from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR
 from knownas.api.seeding_wire import seeding_request
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Bucket
+from knownas.api.unavailable import unavailable
 from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed
 from knownas.config.values import Secret
 from knownas.service.directory import Directory, Place
 from knownas.service.resolver import Overloaded
 from knownas.service.seeding import SeedFault, Seeding
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 
 log: Final = logging.getLogger(__name__)
 
@@ -106,7 +107,8 @@ class SeedingSurface:
         try:
             faults = await self._seeding.seed(place, users)
         except (Overloaded, StoreError) as error:
-            raise _unavailable(error) from error
+            refusal = unavailable(error, "The store could not keep the seeds; nothing was kept.")
+            raise SeedingRefused(*refusal) from error
         if faults:
             raise _refused(faults)
 
@@ -157,17 +159,6 @@ def _refused(faults: Sequence[SeedFault]) -> SeedingRefused:
     refusal = SeedingRefused(400, faults[0].code, "")
     refusal.sentences = [(one.code, f"{one.name[:NAME_CHARACTERS_SHOWN]}: {one.reason}") for one in faults]
     return refusal
-
-
-def _unavailable(error: Overloaded | StoreError) -> SeedingRefused:
-    match error:
-        case Overloaded():
-            return SeedingRefused(503, "overloaded", "The server is busy; try again in a moment.", _WAIT)
-        case StoreUnavailable():
-            return SeedingRefused(503, error.code, "The store does not answer; try again in a moment.", _WAIT)
-        case _:
-            log.error("store", exc_info=error)
-            return SeedingRefused(500, error.code, "The store could not keep the seeds; nothing was kept.")
 
 
 def _error(refusal: SeedingRefused) -> bytes:

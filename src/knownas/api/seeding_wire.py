@@ -5,11 +5,16 @@ from typing import Any, Final
 
 import msgspec
 
-from knownas.api.duplicate_keys import has_repeated_keys
-from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed, decode_document
+from knownas.api.wire import (
+    INVALID_MPID,
+    NAME_CHARACTERS_SHOWN,
+    Malformed,
+    decode_document,
+    optional_mpid,
+    refuse_repeated_keys,
+)
 from knownas.core.identity.kinds import Identity, IdentityType, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Environment
-from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.section import attribute_value
 from knownas.core.profile.tallies import Seed
@@ -81,19 +86,14 @@ def seeding_request(body: bytes, *, many: bool) -> list[UserSeeds]:
         Malformed: it is not JSON, a member is missing or wrong, or there is too much of something.
     """
     given = decode_document(_MANY, body) if many else [decode_document(_ONE, body)]
-    try:
-        repeated = has_repeated_keys(body)
-    except RecursionError as error:
-        raise Malformed("too_deep", "The body is nested too deep.") from error
-    if repeated:
-        raise Malformed("duplicate_key", "An object of the body has the same key twice.")
+    refuse_repeated_keys(body)
     if len(given) > USERS_A_REQUEST_MAX:
         raise Malformed("too_many_users", f"A request may have {USERS_A_REQUEST_MAX} users.")
     return [_user(one) for one in given]
 
 
 def _user(given: SeedingBody) -> UserSeeds:
-    mpid = _mpid(given.mpid)
+    mpid = optional_mpid(given.mpid, "invalid_mpid", INVALID_MPID)
     identities = () if mpid is not None else _identities(given.identities or {})
     if mpid is None and not identities:
         raise Malformed("nobody_named", "Either mpid or identities must say who the user is.")
@@ -104,15 +104,6 @@ def _user(given: SeedingBody) -> UserSeeds:
     if len(seeds) > SEEDS_A_USER_MAX or len(attributes) > SEEDS_A_USER_MAX:
         raise Malformed("too_many_seeds", f"A user may have {SEEDS_A_USER_MAX} seeds and as many user attributes.")
     return UserSeeds(given.environment, mpid, identities, seeds, attributes)
-
-
-def _mpid(given: str | int | None) -> int | None:
-    if given is None or given in ("", "0", 0):
-        return None
-    mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
-    if mpid is None:
-        raise Malformed("invalid_mpid", "mpid is a signed 64-bit integer, and not 0.")
-    return mpid
 
 
 def _identities(given: Mapping[str, str | None]) -> tuple[Identity, ...]:

@@ -19,6 +19,7 @@ from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receiv
 from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
+from knownas.api.wire import INVALID_MPID
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.event import Channel, EventBatch
@@ -149,7 +150,7 @@ class WebSdk:
         given = parse_qs(query.decode("latin-1")).get("mpid", [""])[-1]
         mpid = parse_mpid(given)
         if mpid is None:
-            raise EventsRefused(400, "invalid_mpid", "mpid is a signed 64-bit integer, and not 0.")
+            raise EventsRefused(400, "invalid_mpid", INVALID_MPID)
         return _ENCODER.encode({"dt": "cam", "ct": self._clock(), "id": f"{mpid}", "audience_memberships": []})
 
 

@@ -76,6 +76,8 @@ _IDENTIFY: Final = msgspec.json.Decoder(IdentifyBody)
 _MODIFY: Final = msgspec.json.Decoder(ModifyBody)
 _NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.IDSYNC)
 _QUOTED: Final[Mapping[str, bytes]] = {name: f'"{name}"'.encode() for name in _NAMES}
+INVALID_MPID: Final = "mpid is a signed 64-bit integer, and not 0."
+_PREVIOUS_MPID: Final = f"previous_mpid must be an integer from {MPID_MIN} to {MPID_MAX}, or null."
 _IDENTIFY_MEMBERS: Final = ("environment", "known_identities", "previous_mpid")
 
 
@@ -98,7 +100,7 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
             identities.append(Identity(kind, value))
     plain = b"\\" not in body and body.isascii()
     if not (plain and _each_key_once(body, given)):
-        _refuse_repeated_keys(body, lambda body: names_twice(body, _IDENTIFY_MEMBERS, "known_identities"))
+        refuse_repeated_keys(body, lambda body: names_twice(body, _IDENTIFY_MEMBERS, "known_identities"))
     for one in identities:
         # Without an escape and outside ASCII's range nothing forbidden can stand in a value; its length is left.
         if not plain or len(one.value) > IDENTITY_VALUE_CHARACTERS_MAX:
@@ -107,7 +109,12 @@ def identity_request(endpoint: Endpoint, body: bytes, at_ms: int, source: str) -
         identities.sort()
         _refuse_two_spellings(identities)
     return IdentityRequest(
-        endpoint, at_ms, decoded.environment, source, tuple(identities), _previous_mpid(decoded.previous_mpid)
+        endpoint,
+        at_ms,
+        decoded.environment,
+        source,
+        tuple(identities),
+        optional_mpid(decoded.previous_mpid, "invalid_previous_mpid", _PREVIOUS_MPID),
     )
 
 
@@ -143,7 +150,7 @@ def modify_request(mpid: int, body: bytes, at_ms: int, source: str, *, stamp: bo
     """
     decoded = decode_document(_MODIFY, body)
     changes = decoded.identity_changes
-    _refuse_repeated_keys(body, has_repeated_keys)
+    refuse_repeated_keys(body)
     if len(changes) > MODIFY_CHANGES_MAX:
         raise Malformed("too_many_changes", f"A request may make {MODIFY_CHANGES_MAX} changes.")
     return ModifyRequest(
@@ -170,7 +177,12 @@ def decode_document(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
         raise _too_deep() from error
 
 
-def _refuse_repeated_keys(body: bytes, repeats: Callable[[bytes], bool]) -> None:
+def refuse_repeated_keys(body: bytes, repeats: Callable[[bytes], bool] = has_repeated_keys) -> None:
+    """Refuse a valid JSON body of which different readers may read different things.
+
+    Raises:
+        Malformed: a key stands twice in an object, at any depth or where `repeats` looks; or the body is too deep.
+    """
     try:
         repeated = repeats(body)
     except RecursionError as error:
@@ -188,15 +200,17 @@ def _unknown_type(name: str) -> Malformed:
     return Malformed("unknown_identity_type", f"{shown!r} is not an identity type; see the reference for the list.")
 
 
-def _previous_mpid(given: str | int | None) -> int | None:
-    """Read the previous MPID; "" and 0 are how SDKs say that there is none."""
+def optional_mpid(given: str | int | None, reason: str, sentence: str) -> int | None:
+    """Read an MPID that may be missing; "" and 0 are how SDKs say that there is none.
+
+    Raises:
+        Malformed: it is no MPID, with this reason and sentence.
+    """
     if given is None or given in ("", "0", 0):
         return None
     mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
     if mpid is None:
-        raise Malformed(
-            "invalid_previous_mpid", f"previous_mpid must be an integer from {MPID_MIN} to {MPID_MAX}, or null."
-        )
+        raise Malformed(reason, sentence)
     return mpid
 
 

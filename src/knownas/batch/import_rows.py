@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, assert_never, cast
 from knownas.batch.import_mapping import ColumnMapping, InvalidColumns, Special, Target, ToAttribute, ToIdentity
 from knownas.batch.import_reading import Row, RowRefusal
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType, value_fault
+from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import (
     Endpoint,
     Environment,
@@ -200,10 +201,7 @@ def observation(content: Content, reading: Reading, policy: Policy, source: str,
         return SeedRequest(at_ms, environment, source, mpid, identities)
     if mpid is None:
         return IdentityRequest(Endpoint.IDENTIFY, at_ms, environment, source, identities)
-    guarded = policy.login_ids | policy.unique_ids | policy.immutable_ids
-    learnt = [
-        IdentityChange(kind, None, value) for kind, value in identities if kind in policy.ranked and kind not in guarded
-    ]
+    learnt = [IdentityChange(kind, None, value) for kind, value in unguarded(identities, policy)]
     return ModifyRequest(at_ms, environment, source, mpid, tuple(learnt), may_move_unique=False)
 
 

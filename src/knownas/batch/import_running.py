@@ -14,9 +14,7 @@ began: newer things that arrive meanwhile from elsewhere stay, and repeating a s
 Memory is bounded: a chunk of rows with what the store has of them, a block of the file, and the store's cache.
 """
 
-import asyncio
 import os
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -45,8 +43,9 @@ from knownas.batch.import_sections import Said, keep_sections
 from knownas.service.batch import captures, commit_of
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
-from knownas.service.limits import COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX
+from knownas.service.limits import COMMIT_ATTEMPTS_MAX
 from knownas.service.receipts import log_entry
+from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Activity, Commit, Committed, Store
 
@@ -201,8 +200,7 @@ class Import:
                 busy += 1
                 if busy == BUSY_ATTEMPTS_MAX:
                     raise
-            pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
-            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+            await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
     async def _is_committed(self, decided: Decided, commit: Commit) -> bool:

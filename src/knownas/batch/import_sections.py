@@ -4,17 +4,16 @@ Folding a row twice changes nothing, since all rows of an import count as said w
 identities were committed before a kill is simply folded again.
 """
 
-import asyncio
-import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from knownas.core.profile.event import EventBatch
 from knownas.core.profile.section import Section, fold_batch
-from knownas.service.limits import COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX
-from knownas.service.sections import read, written
+from knownas.service.limits import COMMIT_ATTEMPTS_MAX
+from knownas.service.retrying import pause_before_retry
+from knownas.service.sections import read, section_write
 from knownas.store.errors import StoreBusy
-from knownas.store.user_data import SectionKey, SectionWrite, StoredSection, UserDataCommit, UserDataStore
+from knownas.store.user_data import SectionKey, StoredSection, UserDataCommit, UserDataStore
 
 
 class Said(NamedTuple):
@@ -44,15 +43,12 @@ async def keep_sections(
             key = _key(workspace, one)
             after[key] = fold_batch(after.get(key), one.batch)
         writes = [
-            SectionWrite(key, stored[key].version if key in stored else None, written(section), section.last_seen_ms)
-            for key, section in after.items()
-            if section != before.get(key)
+            section_write(key, stored.get(key), section) for key, section in after.items() if section != before.get(key)
         ]
         if not writes or await store.commit(UserDataCommit(sections=writes)):
             return
         wanted = list(keys)
-        pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
-        await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+        await pause_before_retry(attempt)
     raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
 

@@ -24,8 +24,8 @@ from knownas.core.profile.alias import (
 )
 from knownas.service.alias_settling import claim_of, settlement
 from knownas.service.directory import Door
-from knownas.service.limits import RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX
 from knownas.service.receipts import rfc3339
+from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy, StoreDamaged, StoreError
 from knownas.store.port import Store
 from knownas.store.user_data import AliasRow, AliasState, UserDataCommit
@@ -102,7 +102,7 @@ class Aliasing:
             if await self._data.commit(UserDataCommit(new_aliases=[row])):
                 self._wake.set()
                 return Queued(row)
-            await _pause(attempt)
+            await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
     async def show(self, request_id: str) -> Document | None:
@@ -191,7 +191,7 @@ class Aliasing:
                 return False
             if await self._data.commit(commit):
                 return True
-            await _pause(attempt)
+            await pause_before_retry(attempt)
         log.warning("alias request %s: others were faster %d times", row.request_id, COMMIT_ATTEMPTS_MAX)
         return False
 
@@ -258,7 +258,3 @@ def _document(row: AliasRow) -> Document:
         "due_at": rfc3339(row.due_ms),
         "settled_at": None if row.settled_ms is None else rfc3339(row.settled_ms),
     }
-
-
-async def _pause(attempt: int) -> None:
-    await asyncio.sleep(min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX))

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
 from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
-from knownas.core.identity.kinds import Identity
+from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.profile.event import EventBatch
 from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold_batch
 from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
-from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_SECONDS_MAX, WAITING_MAX
+from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX, WAITING_MAX
 from knownas.service.question import Answer
 from knownas.service.resolver import Overloaded, Resolver
-from knownas.service.sections import events_document, read, written
+from knownas.service.retrying import pause_before_retry
+from knownas.service.sections import events_document, read, section_write
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Store
 from knownas.store.user_data import (
@@ -33,7 +34,6 @@ from knownas.store.user_data import (
     MessageKey,
     RequestKey,
     SectionKey,
-    SectionWrite,
     UserDataCommit,
 )
 
@@ -145,7 +145,7 @@ class Ingest:
             await self._resolve([one for one in group if one.outcome is None])
             if await self._keep(group):
                 return [_receipted(one) for one in group]
-            await asyncio.sleep(min(0.001 * 2**attempt, RETRY_PAUSE_SECONDS_MAX))
+            await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
     async def _find_repeats(self, group: Sequence[_Resolved]) -> None:
@@ -186,18 +186,11 @@ class Ingest:
             one.outcome = Rejected("unknown_mpid", f"There is no profile {mpid} in this scope and environment.")
             return
         one.mpid = mpid
-        policy = door.rules.policy
-        guarded = policy.login_ids | policy.unique_ids | policy.immutable_ids
-        # Not used for the lookup; what says nothing about who it is may be learnt (platform §2.6, §17 row 17).
-        new = (
-            []
-            if batch.channel.is_client
-            else [
-                IdentityChange(kind, None, value)
-                for kind, value in batch.identities
-                if kind not in guarded and kind in policy.ranked and not profile.record.holds(Identity(kind, value))
-            ]
-        )
+        if batch.channel.is_client:
+            return
+        # Identities are not looked up beside an mpid; of what is learnt, see `unguarded` (platform §17 row 17).
+        learnt = unguarded(batch.identities, door.rules.policy)
+        new = [IdentityChange(one.type, None, one.value) for one in learnt if not profile.record.holds(one)]
         if new:
             request = ModifyRequest(
                 batch.at_ms, batch.environment, batch.input, mpid, tuple(new), may_move_unique=False
@@ -231,15 +224,7 @@ class Ingest:
                 one.outcome = Kept(one.mpid, one.created, len(fresh.events), repeated)
             receipts.append(_receipt(one, door, batch))
         commit = UserDataCommit(
-            sections=[
-                SectionWrite(
-                    key,
-                    stored.version if (stored := snapshot.sections.get(key)) is not None else None,
-                    written(sections[key]),
-                    sections[key].last_seen_ms,
-                )
-                for key in changed
-            ],
+            sections=[section_write(key, snapshot.sections.get(key), sections[key]) for key in changed],
             events=events,
             receipts=receipts,
             messages=messages,

@@ -7,7 +7,6 @@ what it rests on is durable.
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -22,13 +21,12 @@ from knownas.service.limits import (
     CAPTURED_WAITING_MAX,
     COMMIT_ATTEMPTS_MAX,
     FLUSH_AFTER_SECONDS,
-    RETRY_PAUSE_SECONDS,
-    RETRY_PAUSE_SECONDS_MAX,
     TOUCHES_A_FLUSH_MAX,
     WAITING_MAX,
 )
 from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
+from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Commit, Committed, LogEntry, Store
 
@@ -155,8 +153,7 @@ class Resolver:
             ):
                 self._note(answers, commit)
                 return answers
-            pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
-            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+            await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
     async def _decide_without_writing(

@@ -11,7 +11,7 @@ from knownas.core.profile.device import Device
 from knownas.core.profile.document import section_document
 from knownas.core.profile.event import Attribution, EventBatch
 from knownas.core.profile.section import Section
-from knownas.store.user_data import SectionKey, StoredEvents, StoredSection, UserDataStore
+from knownas.store.user_data import SectionKey, SectionWrite, StoredEvents, StoredSection, UserDataStore
 
 TIME_MS_MAX: Final = 2**62
 """Later than any event."""
@@ -52,6 +52,11 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 _SECTION: Final = msgspec.json.Decoder(_Written)
+
+
+def section_write(key: SectionKey, before: StoredSection | None, after: Section) -> SectionWrite:
+    """Return the write that turns a section as it was loaded, None if there was none, into another."""
+    return SectionWrite(key, None if before is None else before.version, written(after), after.last_seen_ms)
 
 
 def read(stored: StoredSection) -> Section:

@@ -4,8 +4,6 @@ A request is kept whole or not at all. Everything that could refuse it is looked
 refused request makes no profile.
 """
 
-import asyncio
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, assert_never
@@ -20,12 +18,13 @@ from knownas.core.profile.moments import span_of
 from knownas.core.profile.section import Section
 from knownas.core.profile.tallies import Seed, SeedRefused
 from knownas.service.directory import Place
-from knownas.service.limits import COMMIT_ATTEMPTS_MAX, RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX
+from knownas.service.limits import COMMIT_ATTEMPTS_MAX
 from knownas.service.resolver import Resolver
-from knownas.service.sections import read, written
+from knownas.service.retrying import pause_before_retry
+from knownas.service.sections import read, section_write
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Store
-from knownas.store.user_data import SectionKey, SectionWrite, UserDataCommit
+from knownas.store.user_data import SectionKey, UserDataCommit
 
 SEEDING_INPUT: Final = "seeding"
 """The input name under which observations of seeding are logged."""
@@ -132,14 +131,10 @@ class Seeding:
             sections = {key: read(one) for key, one in stored.items()}
             for key, user in named:
                 sections[key] = _with_seeds(sections.get(key), definitions, user, at_ms)
-            writes = [
-                SectionWrite(key, stored[key].version if key in stored else None, written(one), one.last_seen_ms)
-                for key, one in sections.items()
-            ]
+            writes = [section_write(key, stored.get(key), one) for key, one in sections.items()]
             if await self._data.commit(UserDataCommit(sections=writes)):
                 return
-            pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
-            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+            await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
 

@@ -5,6 +5,7 @@ immutable type that is set already, a unique value that somebody else holds, the
 record. What stands outside the priority is carried: the profile knows it, no lookup uses it.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Change, ChangeKind, RecordWrite, Skip, SkippedIdentity
@@ -26,6 +27,15 @@ class Learnt(NamedTuple):
     changes: tuple[Change, ...] = ()
     skipped: tuple[SkippedIdentity, ...] = ()
     writes: tuple[RecordWrite, ...] = ()
+
+
+def unguarded(identities: Iterable[Identity], policy: Policy) -> tuple[Identity, ...]:
+    """Return the identities that a profile named by its MPID may learn from whoever names it (platform §2.6).
+
+    Of the types that are looked up by, those that say nothing about who the user is: no login, unique or immutable ID.
+    """
+    guarded = policy.login_ids | policy.unique_ids | policy.immutable_ids
+    return tuple(one for one in identities if one.type in policy.ranked and one.type not in guarded)
 
 
 def new_record(mpid: int, at_ms: int, source_mpid: int | None = None) -> Record:
