@@ -72,6 +72,7 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_source_request_id": "`source_request_id` is longer than 256 characters or holds NUL; to ask for a batch it must not be empty.",
     "invalid_workspace": "Name the workspace by its id: `?workspace=100`.",
     "inverted_window": "`start_unixtime_ms` is not before `end_unixtime_ms`.",
+    "malformed_after": "`after` is not the `next` that an earlier page answered.",
     "malformed_body": "The request for a token is neither JSON nor a form that can be read.",
     "malformed_decision_id": "A decision id has 32 lower-case hex digits.",
     "malformed_gzip": "The body is not what `Content-Encoding: gzip` says, is cut off, or something follows it.",

@@ -210,6 +210,46 @@ def test_the_history_comes_in_pages(server: Served, api: httpx.Client) -> None:
         assert items == whole["items"]
 
 
+def test_identity_changes_are_followed_for_ever(server: Served, api: httpx.Client) -> None:
+    """The `next` of any page, the newest too, asks for what came since, of the scope and environment alone."""
+    path = "/api/scopes/shop/identity-changes"
+    after: dict[str, str] = {}
+    for _ in range(1000):
+        page = api.get(path, params=after).json()
+        after = {"after": page["next"]}
+        if not page["more"]:
+            break
+    assert api.get(path, params=after).json() == {"items": [], "next": after["after"], "more": False}
+    login(server, {"other": "follow-dev"}, environment="development")
+    made = login(server, {"other": "follow-1"})
+    mpid = made.json()["mpid"]
+    replaced = modify(server, mpid, ("other", "follow-1", "follow-2"))
+    page = api.get(path, params={**after, "environment": "production"}).json()
+    sides = [(one["decision_id"], one["data"]["old"], one["data"]["new"]) for one in page["items"]]
+    told = [(decision, old["identity"], new["identity"]) for decision, old, new in sides]
+    decisions = [answer.headers["x-decision-id"] for answer in (made, replaced)]
+    assert told == [(decisions[0], None, "follow-1"), (decisions[1], "follow-1", "follow-2")]
+    assert all(TIME.fullmatch(one["at"]) and one["mpid"] == mpid for one in page["items"])
+    assert api.get(f"/api/profiles/{mpid}/identity-changes").json()["items"] == page["items"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/scopes/nowhere/identity-changes", 404, "unknown_scope"),
+        ("/api/scopes/shop/identity-changes?environment=test", 400, "invalid_environment"),
+        ("/api/scopes/shop/identity-changes?after=yesterday", 400, "malformed_after"),
+        ("/api/scopes/shop/identity-changes?limit=0", 400, "invalid_limit"),
+        ("/api/profiles/me/identity-changes", 400, "malformed_mpid"),
+        ("/api/profiles/77/identity-changes", 404, "unknown_profile"),
+    ],
+)
+def test_a_bad_question_for_changes_is_refused(api: httpx.Client, path: str, status: int, code: str) -> None:
+    """What can't be followed is refused with its reason."""
+    answer = api.get(path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
 def test_a_decision_that_changed_something_is_kept(tmp_path: Path) -> None:
     """The receipt of a change is the same after the server was killed; that of a mere visit was kept for a while."""
     with served(tmp_path) as running:

@@ -16,6 +16,7 @@ from knownas.api.openapi_parts import (
     request_body,
 )
 from knownas.api.own import OPERATIONS
+from knownas.api.own_identity_changes import AFTER
 from knownas.api.own_operation import Operation
 from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
 from knownas.core.identity.decision import Refusal
@@ -34,6 +35,14 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         404: ("unknown_scope", "unknown_path"),
     },
     "showDecision": {400: ("malformed_decision_id",), 404: ("unknown_decision", "unknown_path")},
+    "followChanges": {
+        400: ("invalid_environment", "invalid_limit", "malformed_after"),
+        404: ("unknown_scope", "unknown_path"),
+    },
+    "followProfile": {
+        400: ("malformed_mpid", "invalid_limit", "malformed_after"),
+        404: ("unknown_profile", "unknown_path"),
+    },
     "showSections": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
     "showEvents": {
         400: ("malformed_mpid", "invalid_environment", "invalid_workspace", "invalid_limit", "malformed_next"),
@@ -83,6 +92,8 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "seedProfile": (201, "Profile"),
     "explain": (200, "Receipt"),
     "showDecision": (200, "Receipt"),
+    "followChanges": (200, "IdentityChanges"),
+    "followProfile": (200, "IdentityChanges"),
     "showSections": (200, "Sections"),
     "showEvents": (200, "Events"),
     "showBatch": (200, "BatchReceipt"),
@@ -98,21 +109,20 @@ _PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
 }
 
 
-_EVENTS_PARAMETERS: Final[list[Schema]] = [
-    {
-        "name": "workspace",
-        "in": "query",
-        "required": True,
-        "description": "The workspace's id.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    {
-        "name": "environment",
-        "in": "query",
-        "description": "production if it is not given.",
-        "schema": {"enum": ["development", "production"]},
-    },
-]
+_ENVIRONMENT_PARAMETER: Final[Schema] = {
+    "name": "environment",
+    "in": "query",
+    "description": "production if it is not given.",
+    "schema": {"enum": ["development", "production"]},
+}
+
+_WORKSPACE_PARAMETER: Final[Schema] = {
+    "name": "workspace",
+    "in": "query",
+    "required": True,
+    "description": "The workspace's id.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 _REQUEST_ID_PARAMETER: Final[Schema] = {
     "name": "source_request_id",
@@ -130,12 +140,7 @@ def _own_operation(operation: Operation) -> Schema:
         for name, schema in _PATH_PARAMETERS.items()
         if f"{{{name}}}" in operation.path
     ]
-    if operation.name in ("showHistory", "showEvents"):
-        parameters += _page_parameters()
-    if operation.name == "showEvents":
-        parameters += _EVENTS_PARAMETERS
-    if operation.name == "findBatches":
-        parameters.append(_REQUEST_ID_PARAMETER)
+    parameters += _query_parameters(operation.name)
     made: Schema = {
         "operationId": operation.name,
         "summary": f"{summary.removesuffix('.')}.",
@@ -151,11 +156,27 @@ def _own_operation(operation: Operation) -> Schema:
     return made
 
 
-def _page_parameters() -> list[Schema]:
+def _query_parameters(name: str) -> list[Schema]:
+    match name:
+        case "showHistory":
+            return _page_parameters("next")
+        case "showEvents":
+            return [*_page_parameters("next"), _WORKSPACE_PARAMETER, _ENVIRONMENT_PARAMETER]
+        case "followChanges":
+            return [*_page_parameters(AFTER), _ENVIRONMENT_PARAMETER]
+        case "followProfile":
+            return _page_parameters(AFTER)
+        case "findBatches":
+            return [_REQUEST_ID_PARAMETER]
+        case _:
+            return []
+
+
+def _page_parameters(cursor: str) -> list[Schema]:
     limit: Schema = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}
     return [
         {"name": "limit", "in": "query", "description": "How many items a page covers.", "schema": limit},
-        {"name": "next", "in": "query", "description": "What the page before answered as `next`.", "schema": CURSOR},
+        {"name": cursor, "in": "query", "description": "What the page before answered as `next`.", "schema": CURSOR},
     ]
 
 

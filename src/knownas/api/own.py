@@ -12,7 +12,17 @@ from starlette.routing import Route
 
 from knownas.api.duplicate_keys import has_repeated_keys
 from knownas.api.limits import BODY_BYTES_MAX, SEED_VALUES_MAX
-from knownas.api.own_operation import Operation, Refusal, page_cursor, page_limit, path_mpid, write_cursor
+from knownas.api.own_identity_changes import CHANGES_OPERATIONS
+from knownas.api.own_operation import (
+    Operation,
+    Refusal,
+    page_cursor,
+    page_limit,
+    path_mpid,
+    path_rules,
+    unknown_profile,
+    write_cursor,
+)
 from knownas.api.own_user_data import USER_DATA_OPERATIONS
 from knownas.api.refusals import WIRE_CODE, own_error
 from knownas.api.telemetry import Telemetry
@@ -58,7 +68,7 @@ async def show_profile(service: Service, request: Request) -> tuple[int, Documen
     mpid = path_mpid(request)
     profile = await service.profiles.show(mpid)
     if profile is None:
-        raise _no_profile(mpid)
+        raise unknown_profile(mpid)
     return 200, profile
 
 
@@ -67,7 +77,7 @@ async def show_history(service: Service, request: Request) -> tuple[int, Documen
     mpid = path_mpid(request)
     page = await service.profiles.history(mpid, page_cursor(request), page_limit(request))
     if not page.items and await service.profiles.show(mpid) is None:
-        raise _no_profile(mpid)
+        raise unknown_profile(mpid)
     return 200, {"items": page.items, "next": None if page.next_seq is None else write_cursor(page.next_seq)}
 
 
@@ -79,10 +89,9 @@ async def seed_profile(service: Service, request: Request) -> tuple[int, Documen
         raise Refusal(400, "too_many_values", f"A profile can come over with {SEED_VALUES_MAX} values.")
     mpid = _body_mpid(body.mpid, "mpid")
     seed = SeedRequest(service.clock(), body.environment, API_INPUT, mpid, held)
-    scope = request.path_params["scope"]
-    answer = await service.profiles.seed(scope, seed)
+    answer = await service.profiles.seed(path_rules(service, request).scope, seed)
     if answer is None:
-        raise _no_scope(service, scope)
+        raise AssertionError("a scope that has rules can be seeded")
     match answer.decision.outcome:
         case Seeded(made):
             profile = await service.profiles.show(made)
@@ -113,10 +122,7 @@ async def explain(service: Service, request: Request) -> tuple[int, Document]:
     if body.endpoint not in RESOLVING:
         allowed = sorted(endpoint.value for endpoint in RESOLVING)
         raise Refusal(400, "endpoint_not_explained", "Only requests for identities are explained.", allowed=allowed)
-    scope = request.path_params["scope"]
-    rules = service.directory.rules(scope)
-    if rules is None:
-        raise _no_scope(service, scope)
+    rules = path_rules(service, request)
     given = [
         _identity(name, value or "") for name, value in body.known_identities.items() if value or name not in _NAMES
     ]
@@ -139,8 +145,12 @@ OPERATIONS: Final = (
     Operation("POST", "/api/scopes/{scope}/profiles", "seedProfile", seed_profile, SeedBody),
     Operation("POST", "/api/scopes/{scope}/explain", "explain", explain, ExplainBody),
     Operation("GET", "/api/decisions/{id}", "showDecision", show_decision),
+    *CHANGES_OPERATIONS,
     *USER_DATA_OPERATIONS,
 )
+OPENAPI_PATH: Final = "/api/openapi.json"
+ROUTES: Final = (("GET", OPENAPI_PATH), *((one.method, one.path) for one in OPERATIONS))
+"""Every route of this surface: method and path. What is read with GET can be asked for with HEAD too."""
 
 
 def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starlette:
@@ -164,7 +174,7 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
         return Response(body, error.status_code, headers, "application/json")
 
     routes = [Route(one.path, _endpoint(service, telemetry, one), methods=[one.method]) for one in OPERATIONS]
-    routes.append(Route("/api/openapi.json", show_openapi, methods=["GET"]))
+    routes.append(Route(OPENAPI_PATH, show_openapi, methods=["GET"]))
     api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
     # A path with a slash too many is another path.
     api.router.redirect_slashes = False
@@ -251,12 +261,3 @@ def _body_mpid(given: str | int | None, member: str) -> int | None:
     if mpid is None:
         raise Refusal(400, "malformed_mpid", f"{member} must be a 64-bit integer other than 0.")
     return mpid
-
-
-def _no_profile(mpid: int) -> Refusal:
-    return Refusal(404, "unknown_profile", f"There is no profile {mpid}.")
-
-
-def _no_scope(service: Service, scope: str) -> Refusal:
-    allowed = sorted(service.directory.scopes)
-    return Refusal(404, "unknown_scope", f"There is no scope {scope[:64]!r}.", allowed=allowed)

@@ -10,12 +10,15 @@ import msgspec
 from starlette.requests import Request
 
 from knownas.core.identity.document import Document
+from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
+from knownas.service.question import Rules
 from knownas.service.server import Service
 
 _CURSOR_BYTES: Final = 8
 _CURSOR_CHARACTERS: Final = 11
+_MALFORMED: Final = {"next": "malformed_next", "after": "malformed_after"}
 
 
 class Refusal(Exception):
@@ -52,13 +55,13 @@ def path_mpid(request: Request) -> int:
     return mpid
 
 
-def page_cursor(request: Request) -> int:
-    """Read where a page begins: after this `seq`.
+def page_cursor(request: Request, name: str = "next") -> int:
+    """Read where a page begins: after this `seq`. `name` is the parameter that says so.
 
     Raises:
-        Refusal: `next` is nothing that a page answered.
+        Refusal: it is nothing that a page answered.
     """
-    given = request.query_params.get("next")
+    given = request.query_params.get(name)
     if given is None:
         return 0
     try:
@@ -66,7 +69,7 @@ def page_cursor(request: Request) -> int:
     except (binascii.Error, ValueError):
         seq = -1
     if len(given) != _CURSOR_CHARACTERS or not 0 <= seq < 2**63 or write_cursor(seq) != given:
-        raise Refusal(400, "malformed_next", "next must be what an earlier page answered.")
+        raise Refusal(400, _MALFORMED[name], f"{name} must be the `next` that an earlier page answered.")
     return seq
 
 
@@ -80,6 +83,37 @@ def page_limit(request: Request) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(PAGE_MAX)) and 1 <= int(given) <= PAGE_MAX):
         raise Refusal(400, "invalid_limit", f"limit is a number from 1 to {PAGE_MAX}.")
     return int(given)
+
+
+def query_environment(request: Request) -> Environment:
+    """Read the environment that is asked about; production if none is given.
+
+    Raises:
+        Refusal: there is no such environment.
+    """
+    given = request.query_params.get("environment", Environment.PRODUCTION.value)
+    if given not in set(Environment):
+        raise Refusal(400, "invalid_environment", "environment is production or development.")
+    return Environment(given)
+
+
+def path_rules(service: Service, request: Request) -> Rules:
+    """Return the rules of the scope of a path.
+
+    Raises:
+        Refusal: there is no such scope.
+    """
+    scope = request.path_params["scope"]
+    rules = service.directory.rules(scope)
+    if rules is None:
+        allowed = sorted(service.directory.scopes)
+        raise Refusal(404, "unknown_scope", f"There is no scope {scope[:64]!r}.", allowed=allowed)
+    return rules
+
+
+def unknown_profile(mpid: int) -> Refusal:
+    """Return the refusal of a request about a profile that is not there."""
+    return Refusal(404, "unknown_profile", f"There is no profile {mpid}.")
 
 
 def write_cursor(seq: int) -> str:

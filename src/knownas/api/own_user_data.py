@@ -5,10 +5,18 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from knownas.api.limits import REQUEST_ID_CHARACTERS_MAX
-from knownas.api.own_operation import Operation, Refusal, page_cursor, page_limit, path_mpid, write_cursor
+from knownas.api.own_operation import (
+    Operation,
+    Refusal,
+    page_cursor,
+    page_limit,
+    path_mpid,
+    query_environment,
+    unknown_profile,
+    write_cursor,
+)
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.observation import Environment
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.section import Section
@@ -44,7 +52,7 @@ async def show_sections(service: Service, request: Request) -> tuple[int, Docume
     """Return what each workspace knows of a profile: attributes, consent, devices, attribution."""
     mpid = path_mpid(request)
     if await service.profiles.show(mpid) is None:
-        raise Refusal(404, "unknown_profile", f"There is no profile {mpid}.")
+        raise unknown_profile(mpid)
     sections = await service.sections.of_profile(mpid)
     return 200, {"mpid": str(mpid), "items": [_shown(key, sections[key]) for key in sorted(sections)]}
 
@@ -53,14 +61,12 @@ async def show_events(service: Service, request: Request) -> tuple[int, Document
     """Return the batches of events that a workspace keeps of a profile, as they were sent, in the order they came."""
     mpid = path_mpid(request)
     query = request.query_params
-    environment = query.get("environment", Environment.PRODUCTION.value)
-    if environment not in set(Environment):
-        raise Refusal(400, "invalid_environment", "environment is production or development.")
+    environment = query_environment(request)
     workspace = query.get("workspace", "")
     if not (workspace.isascii() and workspace.isdecimal()) or len(workspace) > WORKSPACE_DIGITS_MAX:
         raise Refusal(400, "invalid_workspace", "Name the workspace by its id: ?workspace=100.")
     if await service.profiles.show(mpid) is None:
-        raise Refusal(404, "unknown_profile", f"There is no profile {mpid}.")
+        raise unknown_profile(mpid)
     limit = page_limit(request)
     found = await service.sections.events(SectionKey(int(workspace), environment, mpid), page_cursor(request), limit)
     items = [{"received_at": rfc3339(stored.at_ms), **document} for stored, document in found]

@@ -8,8 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from knownas.core.history.fold import Logged
-from knownas.core.identity.decision import Created, Seeded
-from knownas.core.identity.document import Document, decision_document, observation_document, observation_from
+from knownas.core.identity.decision import Change, Created, Seeded
+from knownas.core.identity.document import (
+    Document,
+    decision_document,
+    decision_from,
+    observation_document,
+    observation_from,
+)
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.story import story_of_document
@@ -76,6 +82,11 @@ def receipt(entry: LogEntry, policy: Policy | None) -> Document:
 def changes_of(entry: LogEntry) -> list[Mapping[str, Any]]:
     """Return the identity changes of a logged decision."""
     return _DECODER.decode(entry.decision)["changes"]
+
+
+def identity_changes_of(entry: LogEntry) -> tuple[Change, ...]:
+    """Return the identity changes of a logged decision, as the core made them."""
+    return decision_from(_DECODER.decode(entry.decision)).changes
 
 
 def rfc3339(at_ms: int) -> str:
