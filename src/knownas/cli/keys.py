@@ -1,10 +1,9 @@
 """`knownas keys`: gives inputs and workspaces new keys while the old ones still open, lists them, and ends them."""
 
-import asyncio
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,22 +11,18 @@ from typing import Final
 
 import click
 
-from knownas.cli.configured import chosen_file, config_option, read_file
-from knownas.cli.first_configuration import configured_keys, kept_configuration
+from knownas.cli.configured import config_option
+from knownas.cli.stored import configured, with_store
 from knownas.config.values import Configuration, Input, Secret, Workspace
 from knownas.service.keys import (
     TAKEN_UP_WITHIN_SECONDS,
     Holder,
     Holding,
     KeyChain,
-    KeyChangeRefused,
     read_changes,
     revoke,
     rotate,
 )
-from knownas.service.sealing import SecretKeys, Unopenable
-from knownas.store.errors import StoreError
-from knownas.store.opening import MEMORY, SQLITE, open_store
 from knownas.store.port import Store
 
 KEY_BYTES: Final = 16
@@ -94,7 +89,7 @@ def rotate_keys(
     The pair it has now stays valid for a while, so that its users can be moved. A running server takes the new pair
     up without a restart.
     """
-    configuration, secret_keys = _configured(config_file)
+    configuration, secret_keys = configured(config_file)
     fresh = (secrets.token_hex(KEY_BYTES), Secret(secrets.token_urlsafe(SECRET_BYTES)))
 
     async def work(store: Store) -> None:
@@ -105,14 +100,14 @@ def rotate_keys(
         click.echo(f"The old key {done.replaces} is valid until {_time(done.replaced_until_ms)}.")
         click.echo(_TAKEN_UP)
 
-    _with_store(configuration, work)
+    with_store(configuration, work)
 
 
 @keys.command("list")
 @config_option
 def list_keys(config_file: Path | None) -> None:
     """List the keys that are valid now, with the end of those that have one. Secrets are never shown."""
-    configuration, _ = _configured(config_file)
+    configuration, _ = configured(config_file)
 
     async def work(store: Store) -> None:
         chain = await read_changes(store)
@@ -125,7 +120,7 @@ def list_keys(config_file: Path | None) -> None:
                 click.echo(f"  {replaced[0]:34} until {_time(replaced[1])}")
             click.echo(f"  {chain.current(holder.holding, holder.key):34} newest")
 
-    _with_store(configuration, work)
+    with_store(configuration, work)
 
 
 @keys.command("revoke")
@@ -133,7 +128,7 @@ def list_keys(config_file: Path | None) -> None:
 @click.argument("key")
 def revoke_key(config_file: Path | None, key: str) -> None:
     """End the older KEY of an input or workspace now, before its time."""
-    configuration, _ = _configured(config_file)
+    configuration, _ = configured(config_file)
 
     async def work(store: Store) -> None:
         chain = await read_changes(store)
@@ -141,43 +136,10 @@ def revoke_key(config_file: Path | None, key: str) -> None:
         await revoke(store, bearer.holder, key, _now_ms())
         click.echo(f"The key {key} of the {bearer} has ended. {_TAKEN_UP}")
 
-    _with_store(configuration, work)
+    with_store(configuration, work)
 
 
 _TAKEN_UP: Final = f"A running server takes that up within {TAKEN_UP_WITHIN_SECONDS:g} seconds."
-
-
-def _configured(config_file: Path | None) -> tuple[Configuration, SecretKeys]:
-    path = chosen_file(config_file)
-    if path is not None:
-        configuration = read_file(path)
-        return configuration, configured_keys(configuration)
-    kept = kept_configuration()
-    if kept is None:
-        raise click.UsageError("there is no configuration here: give --config, or start the server once")
-    return kept
-
-
-def _with_store(configuration: Configuration, work: Callable[[Store], Awaitable[None]]) -> None:
-    """Do something with the store, and tell what goes wrong in a sentence."""
-    database = configuration.database
-    if database == MEMORY:
-        raise click.ClickException(f"{MEMORY} keeps nothing, so its keys can't be changed; edit the configuration")
-    file = database.removeprefix(SQLITE)
-    if database.startswith(SQLITE) and not Path(file).exists():
-        raise click.ClickException(f"there is no database {file} yet; start the server once")
-
-    async def opened() -> None:
-        store = open_store(database)
-        try:
-            await work(store)
-        finally:
-            await store.close()
-
-    try:
-        asyncio.run(opened())
-    except (StoreError, Unopenable, KeyChangeRefused) as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _bearers(configuration: Configuration) -> Iterator[_Bearer]:

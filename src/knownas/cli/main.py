@@ -9,6 +9,7 @@ from knownas.cli.explain import explain
 from knownas.cli.import_ import import_
 from knownas.cli.init import init
 from knownas.cli.keys import keys
+from knownas.cli.retention import retention
 from knownas.cli.serve import serve
 
 
@@ -18,5 +19,5 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain, keys, import_):
+for verb in (serve, demo, init, check, explain, keys, import_, retention):
     main.add_command(verb)

@@ -23,13 +23,13 @@ FIRST_RUN_AFTER_SECONDS: Final = 60.0
 """How long a server has to start in peace before it removes anything."""
 
 RUN_EVERY_SECONDS: Final = 86_400.0
-FORGOTTEN_A_STEP: Final = 500
-"""Things removed in one transaction, which no request waits longer for."""
+FORGOTTEN_A_STEP: Final = 200
+"""Things removed in one transaction: a few milliseconds, and a few dozen with a slow disk, which a request may wait."""
 
 PAUSE_SECONDS: Final = 0.05
 """The pause between two steps, in which requests are served."""
 
-STEPS_A_RUN_MAX: Final = 100_000
+STEPS_A_RUN_MAX: Final = 250_000
 """Steps of one run; what is left waits for the next day."""
 
 
