@@ -15,7 +15,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
 from knownas.store.port import Commit, LogEntry, Pool
 from knownas.store.sqlite.connection import Binding, Connection, Row
-from knownas.store.sqlite.loading import Key, SqliteSnapshot, data_version
+from knownas.store.sqlite.loading import Key, SqliteSnapshot, clock
 from knownas.store.sqlite.rows import code_of, encode_mpids, encode_values
 from knownas.store.sqlite.statements import statements
 
@@ -42,13 +42,13 @@ class Writer:
         """How many holders each value has that this commit sees first."""
         self._new_holdings: list[Sequence[Binding]] = []
 
-    def write(self, commit: Commit, *, fresh: bool) -> None:
-        """Check and write everything. `fresh` says that this connection has written nothing since the snapshot.
+    def write(self, commit: Commit) -> None:
+        """Check and write everything.
 
         Raises:
             LostRace: nothing of it may be kept.
         """
-        if not fresh or data_version(self._connection) != self._snapshot.data_version:
+        if clock(self._connection) != self._snapshot.clock:
             self._check_reliance(commit)
         seq = next(iter(self._connection.execute(self._sql["last_seq"])))[0]
         # Every row changed by this commit gets the seq of its last entry as its version.
@@ -65,7 +65,7 @@ class Writer:
         self._write_log(seq, commit.log)
 
     def _check_reliance(self, commit: Commit) -> None:
-        """Compare every loaded row with what it is now; only needed when another connection has written.
+        """Compare every loaded row with what it is now; only needed when somebody has written since.
 
         What was absent must still be, too. But what the commit itself takes is left to the unique constraint, which
         decides it in any case.

@@ -32,11 +32,11 @@ class PoolView:
 class SqliteSnapshot:
     """What was loaded, with the versions it was loaded at.
 
-    `data_version` tells whether another connection has committed anything at all since. `asked` are the identities
-    looked up: one of them that is not among `identities` was absent.
+    `clock` tells whether anybody has changed identity records since; what is known of users does not move it.
+    `asked` are the identities looked up: one of them that is not among `identities` was absent.
     """
 
-    data_version: int
+    clock: int
     views: dict[Pool, PoolView] = field(default_factory=dict[Pool, PoolView])
     identities: dict[Key, tuple[int, int]] = field(default_factory=dict[Key, tuple[int, int]])
     asked: set[Key] = field(default_factory=set[Key])
@@ -51,8 +51,7 @@ def load(connection: Connection, pools: Mapping[Pool, int], wanted: Sequence[Wan
     """Load the considered holders of all wanted identities and the wanted profiles, as of one moment."""
     connection.execute("BEGIN")
     try:
-        # Read first: a commit that slips in between makes the later comparison too careful, never too lax.
-        snapshot = SqliteSnapshot(data_version(connection))
+        snapshot = SqliteSnapshot(clock(connection))
         view_of = {pools[pool]: snapshot.views.setdefault(pool, PoolView()) for pool in {one.pool for one in wanted}}
         asked = snapshot.asked
         for one in wanted:
@@ -84,9 +83,9 @@ def sole_holders(connection: Connection, keys: Sequence[Key]) -> list[Record | N
     return found
 
 
-def data_version(connection: Connection) -> int:
-    """Return a number that changes when another connection commits."""
-    return next(iter(connection.execute("PRAGMA data_version")))[0]
+def clock(connection: Connection) -> int:
+    """Return a number that moves with every change of identity records, whichever connection makes it."""
+    return next(iter(connection.execute(statements()["clock"])))[0]
 
 
 def _load_holders(

@@ -69,7 +69,6 @@ class SqliteStore:
             raise
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
-        self._latest: SqliteSnapshot | None = None
         self._closed = False
 
     @property
@@ -101,8 +100,7 @@ class SqliteStore:
             for one in wanted:
                 if one.pool not in self._pools:
                     await self._find_pool(one.pool)
-            snapshot = self._latest = load(self._connection, self._pools, wanted)
-            return snapshot
+            return load(self._connection, self._pools, wanted)
 
     async def sole_holders(self, wanted: Sequence[tuple[Pool, Identity]]) -> Sequence[Record | None]:
         """Return the record of each identity's only holder, by one statement for each 96 of them."""
@@ -126,9 +124,7 @@ class SqliteStore:
                     await self._find_pool(pool)
             try:
                 async with self._transactions.writing(self._connection):
-                    # A snapshot before the last one says nothing about what this very connection has written since.
-                    Writer(self._connection, self._pools, snapshot).write(commit, fresh=snapshot is self._latest)
-                    self._latest = None
+                    Writer(self._connection, self._pools, snapshot).write(commit)
             except LostRace as race:
                 return Conflict(str(race))
         return Committed()
@@ -139,7 +135,8 @@ class SqliteStore:
         sql = statements()
         with named_errors():
             async with self._transactions.writing(self._connection):
-                self._latest = None
+                self._connection.execute(sql["reserve_touch"])
+                self._connection.execute(sql["tick_touch"])
                 for activity in activities:
                     row = next(iter(self._connection.execute(sql["profile"], (activity.mpid,))), None)
                     if row is not None:

@@ -98,6 +98,18 @@ INSERT INTO sqlite_sequence (name, seq) SELECT 'log', max(?, 1) WHERE NOT EXISTS
 -- name: use_seq
 UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'log';
 
+-- name: clock
+-- Moves with every commit of identity records, each of which uses up a seq, and with every touch.
+SELECT coalesce(sum(seq), 0) FROM sqlite_sequence WHERE name IN ('log', 'touch');
+
+-- name: reserve_touch
+INSERT INTO sqlite_sequence (name, seq) SELECT 'touch', 0 WHERE NOT EXISTS (
+    SELECT 1 FROM sqlite_sequence WHERE name = 'touch'
+);
+
+-- name: tick_touch
+UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'touch';
+
 -- name: decision
 SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
        l.observation, l.decision
