@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from knownas.api.exchange import Receive, Scope, Send
-from knownas.api.profile import ProfileApi, profile_target
+from knownas.api.profile import ROUTES, ProfileApi
 from knownas.api.profile_wire import ProfileField
 from knownas.api.telemetry import Telemetry
 from knownas.config.values import Account, Configuration, Credential, Organization, Role, Secret, Workspace
@@ -115,9 +115,9 @@ class Stage:
         await self.service.close()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        target = profile_target(scope["path"])
-        assert target is not None
-        await self.api.serve(target, scope, receive, send)
+        asked = ROUTES.find(scope["path"])
+        assert asked is not None
+        await self.api.serve(asked, scope, receive, send)
 
     def bearer(self, client_id: str) -> str:
         """Return a token of a credential."""

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from knownas.api.alias import AliasSurface, is_alias
+from knownas.api.alias import ROUTES, AliasSurface
 from knownas.api.alias_wire import alias_request
 from knownas.api.exchange import Receive, Scope, Send
 from knownas.api.limits import BODY_BYTES_MAX
@@ -45,8 +45,9 @@ class Surface:
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as the application does."""
-        assert is_alias(scope["path"])
-        await self.surface.serve(scope, receive, send)
+        asked = ROUTES.find(scope["path"])
+        assert asked is not None
+        await self.surface.serve(asked, scope, receive, send)
 
     def body(self, request_id: str = "the-request", **data: Any) -> dict[str, Any]:
         """Return what the web SDK sends."""
@@ -129,7 +130,7 @@ async def test_every_spelling_of_the_path_is_served(prefix: str, last: str, surf
 )
 def test_other_paths_are_not_ours(path: str) -> None:
     """Nothing else is taken for an alias request."""
-    assert not is_alias(path)
+    assert ROUTES.find(path) is None
 
 
 async def test_a_browser_may_ask(surface: Surface) -> None:

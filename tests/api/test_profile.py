@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from knownas.api.profile import profile_target
+from knownas.api.profile import ROUTES
 from knownas.api.profile_wire import QUERY_BYTES_MAX, ProfileField, profile_document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Environment
@@ -427,7 +427,7 @@ async def test_an_unknown_mpid_has_its_own_code(stage: Stage, mpid: str, reason:
 )
 def test_other_paths_are_not_ours(path: str) -> None:
     """What has not the shape of a read or a resolve is left to others."""
-    assert profile_target(path) is None
+    assert ROUTES.find(path) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from knownas.api.seeding import SeedingSurface, takes_many
+from knownas.api.exchange import Receive, Scope, Send
+from knownas.api.seeding import ROUTES, Amount, SeedingSurface
 from knownas.api.seeding_wire import SEEDS_A_USER_MAX, USERS_A_REQUEST_MAX
 from knownas.api.telemetry import Telemetry
 from knownas.core.identity.observation import Environment
@@ -27,8 +28,13 @@ class Desk:
     def __init__(self, world: Stage) -> None:
         self.world = world
         self.surface = SeedingSurface(world.seeding, world.service.directory, Telemetry())
-        transport = httpx.ASGITransport(self.surface.serve)
+        transport = httpx.ASGITransport(self._serve)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://knownas.test")
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = ROUTES.find(scope["path"])
+        assert asked is not None
+        await self.surface.serve(asked, scope, receive, send)
 
     async def post(self, body: Any, path: str = ONE, auth: Any = AUTH, **more: Any) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -68,9 +74,9 @@ def nested(depth: int) -> bytes:
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_paths(prefix: str, slash: str) -> None:
     """With and without the prefix and the slash of the vendor's examples."""
-    assert takes_many(f"{prefix}{ONE}{slash}") is False
-    assert takes_many(f"{prefix}{MANY}{slash}") is True
-    assert takes_many(f"{prefix}/v2/events{slash}") is None
+    assert ROUTES.find(f"{prefix}{ONE}{slash}") == (("POST",), Amount.ONE)
+    assert ROUTES.find(f"{prefix}{MANY}{slash}") == (("POST",), Amount.MANY)
+    assert ROUTES.find(f"{prefix}/v2/events{slash}") is None
 
 
 async def test_an_accepted_seed_is_there(desk: Desk) -> None:

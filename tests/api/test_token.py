@@ -18,7 +18,7 @@ from knownas.api.token import (
     FAILURES_IN_A_ROW_MAX,
     FIELD_CHARACTERS_MAX,
     KEYS_PATH,
-    PATHS,
+    ROUTES,
     SECONDS_A_FAILURE,
     TOKEN_PATH,
     TokenEndpoint,
@@ -69,8 +69,9 @@ async def client(tokens: Tokens) -> AsyncIterator[httpx.AsyncClient]:
     endpoint = TokenEndpoint(tokens, Telemetry())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["path"] in PATHS
-        await endpoint.serve(scope, receive, send)
+        asked = ROUTES.find(scope["path"])
+        assert asked is not None
+        await endpoint.serve(asked, scope, receive, send)
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="https://id.example.com:8443") as asking:

@@ -199,7 +199,7 @@ PATHS = [
     _modified(b"/v1/%20/modify"),
     _modified(b"/v1/null/modify"),
     _modified(b"/v1/'%20OR%201=1/modify"),
-    _modified(b"/v1//modify"),
+    _modified(b"/v1//modify", 404, "unknown_path"),
     _modified(b"/v1/1%2F2/modify", 404, "unknown_path"),
     _modified(b"/v1/1/modify/", 404, "unknown_path"),
     _modified(b"/v1/modify", 404, "unknown_path"),

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from knownas.api.exchange import JSON, App, Receive, Scope, Send, header_bytes, reply
-from knownas.api.idsync import IdSync, target_of
+from knownas.api.exchange import HEADERS_TOO_LONG, JSON, App, Receive, Scope, Send, header_bytes, reply
+from knownas.api.idsync import ROUTES, IdSync
 from knownas.api.limits import HEADER_BYTES_MAX
 from knownas.api.openapi import openapi_document
 from knownas.api.operations import PATHS, serve_operations
 from knownas.api.own import own_api
 from knownas.api.refusals import own_error
-from knownas.api.surfaces import Surface, vendor_surfaces
+from knownas.api.surfaces import Finder, vendor_surfaces
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
 from knownas.service.server import Service
@@ -33,15 +33,15 @@ class Application:
         self._telemetry = Telemetry()
         self._throttle = Throttle()
         self._idsync: IdSync | None = None
-        self._surfaces: Sequence[Surface] = ()
+        self._surfaces: Sequence[Finder] = ()
         self._own: App | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope. IDSync comes first: it is the hot path."""
         if scope["type"] == "http":
-            target = target_of(scope["path"])
-            if target is not None and self._idsync is not None:
-                await self._idsync.serve(target, scope, receive, send)
+            asked = ROUTES.find(scope["path"])
+            if asked is not None and self._idsync is not None:
+                await self._idsync.serve(asked, scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -53,12 +53,11 @@ class Application:
         if service is None or own is None:
             await reply(send, 503, [JSON], own_error("not_started", "The server is starting or stopping."))
         elif header_bytes(scope["headers"]) > HEADER_BYTES_MAX:
-            sentence = f"All headers together may have {HEADER_BYTES_MAX} bytes."
-            await reply(send, 431, [JSON], own_error("headers_too_long", sentence))
+            await reply(send, 431, [JSON], own_error("headers_too_long", HEADERS_TOO_LONG))
         elif path in PATHS:
             await serve_operations(path, scope["method"], service, self._telemetry, send)
         else:
-            found = next((app for surface in self._surfaces if (app := surface(path)) is not None), own)
+            found = next((app for find in self._surfaces if (app := find(path)) is not None), own)
             await found(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -36,7 +36,7 @@ class Denied(StrEnum):
     MALFORMED = "malformed_credentials"
 
 
-_NOBODY: Final = Secret("compared with when the key is unknown, so that the answer takes as long")
+NOBODY: Final = Secret("compared with when the key is unknown, so that the answer takes as long")
 
 
 def authenticate(scope: Scope, body: bytes, given: Mapping[bytes, bytes], directory: Directory) -> Door | Denied:
@@ -67,25 +67,32 @@ def _authenticate(scope: Scope, body: bytes, given: Mapping[bytes, bytes], direc
     return door if door.input.allow_key_only else Denied.KEY_ONLY_NOT_ALLOWED
 
 
-def _basic(header: bytes, directory: Directory) -> Door | Denied:
+def basic_pair(header: bytes) -> tuple[str, str] | None:
+    """Return the key and the secret of an `Authorization: Basic`; None for any other header."""
     scheme, _, encoded = header.partition(b" ")
     if scheme.lower() != b"basic":
-        return Denied.MALFORMED
+        return None
     try:
         key, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (key, secret) if colon else None
+
+
+def _basic(header: bytes, directory: Directory) -> Door | Denied:
+    pair = basic_pair(header)
+    if pair is None:
         return Denied.MALFORMED
-    if not colon:
-        return Denied.MALFORMED
+    key, secret = pair
     door = directory.door(key)
-    matches = (_NOBODY if door is None else door.input.secret).matches(secret)
+    matches = (NOBODY if door is None else door.input.secret).matches(secret)
     if door is None:
         return Denied.UNKNOWN_KEY
     return door if matches else Denied.WRONG_SECRET
 
 
 def _signed(scope: Scope, body: bytes, date: bytes, signature: bytes, door: Door | None) -> Door | Denied:
-    secret = (_NOBODY if door is None else door.input.secret).reveal().encode()
+    secret = (NOBODY if door is None else door.input.secret).reveal().encode()
     given = signature.strip().lower()
     head = b"%b\n%b\n" % (scope["method"].encode(), date)
     matches = False

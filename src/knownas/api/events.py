@@ -4,20 +4,18 @@ A batch is answered with 202 once it is durable, or once it is durably refused: 
 `X-Receipt-Id` (of several batches: their ids in their order) or by the sender's own `source_request_id`.
 """
 
-import logging
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
-import msgspec
-
+from knownas.api.answering import HttpSurface
 from knownas.api.batch_wire import bulk, event_batch
 from knownas.api.credentials import Denied, authenticate
-from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.limits import BATCH_BYTES_MAX, BATCHES_A_REQUEST_MAX
-from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR
+from knownas.api.routes import Routes, literal
 from knownas.api.telemetry import Telemetry
-from knownas.api.throttle import Exceeded, Throttle
+from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.identity.observation import Environment
@@ -29,12 +27,10 @@ from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
 from knownas.store.errors import StoreError
 
-log: Final = logging.getLogger(__name__)
-
 PREFIX: Final = "/s2s"
 CUSTOM_FEED: Final = "custom"
 RECEIPT_HEADER: Final = b"x-receipt-id"
-_ENCODER: Final = msgspec.json.Encoder()
+TOO_MUCH: Final = "The input sends too much; wait and try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,94 +47,59 @@ _KINDS: Final = {
     "/v2/bulkevents": Kind("bulkevents", many=True),
     "/v2/bulkevents/historical": Kind("historical", many=True, historical=True),
 }
-EVENT_PATHS: Final = {prefix + path: kind for path, kind in _KINDS.items() for prefix in ("", PREFIX)}
+ROUTES: Final = Routes(
+    *(literal(prefix + path, ("POST",), kind) for path, kind in _KINDS.items() for prefix in ("", PREFIX))
+)
 
 
-class EventsRefused(Exception):
-    """Ends a request with a status, a stable reason and a sentence; nothing of it was taken."""
-
-    def __init__(self, status: int, reason: str, sentence: str, headers: tuple[Header, ...] = ()) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.reason = reason
-        self.sentence = sentence
-        self.headers = headers
-
-
-def events_error(refusal: EventsRefused) -> bytes:
-    """Write the error body of the events surfaces: the vendor's envelope, with our stable reason; platform §1.6."""
-    code = INTERNAL_ERROR if refusal.status >= 500 else BAD_REQUEST  # noqa: PLR2004 - the class of faults of ours
-    return _ENCODER.encode({"errors": [{"code": code, "message": refusal.sentence, "reason": refusal.reason}]})
-
-
-class Events:
+class Events(HttpSurface[Kind]):
     """The Events API of a service."""
 
+    name = "events"
+
     def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
+        super().__init__(telemetry)
         self._directory = service.directory
         self._clock = service.clock
         self._ingest = service.ingest
         self._throttle = throttle
-        self._telemetry = telemetry
 
-    async def serve(self, kind: Kind, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        headers: list[Header] = []
-        try:
-            await self._answer(kind, scope, receive, headers)
-        except Disconnected:
-            return
-        except EventsRefused as refusal:
-            self._telemetry.refused("events", refusal.reason)
-            headers += [JSON, (b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
-            await reply(send, refusal.status, headers, events_error(refusal))
-        except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
-            self._telemetry.refused("events", "internal_error")
-            refusal = EventsRefused(500, "internal_error", "An unknown error was encountered.")
-            await reply(send, 500, [JSON], events_error(refusal))
-        else:
-            await reply(send, 202, headers, b"")
-
-    async def _answer(self, kind: Kind, scope: Scope, receive: Receive, headers: list[Header]) -> None:
-        if scope["method"] != "POST":
-            raise EventsRefused(405, "method_not_allowed", "Events are sent with POST.", ((b"allow", b"POST"),))
+    async def answer(self, target: Kind, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
+        """Take the batches of a request."""
         body, door = await self._admit(scope, receive, headers)
         now = perf_counter()
         at_ms = self._clock()
         channel = channel_of(door)
-        if kind.many:
-            arrivals = self._arrivals(door, channel, body, at_ms, historical=kind.historical)
+        if target.many:
+            arrivals = self._arrivals(door, channel, body, at_ms, historical=target.historical)
         else:
             if len(body) > BATCH_BYTES_MAX:
-                raise EventsRefused(413, "batch_too_long", f"A batch may have {BATCH_BYTES_MAX} bytes.")
+                raise RequestRefused(413, "batch_too_long", f"A batch may have {BATCH_BYTES_MAX} bytes.")
             try:
                 arrivals = [Arrival(door, event_batch(body, at_ms, door.input.name, channel))]
             except Malformed as malformed:
-                raise EventsRefused(400, malformed.reason, malformed.sentence) from malformed
+                raise RequestRefused(400, malformed.reason, malformed.sentence) from malformed
         receipts = await take(self._ingest, arrivals)
         headers.append((RECEIPT_HEADER, b", ".join(one.receipt_id.encode() for one in receipts)))
         seconds = perf_counter() - now
         for receipt in receipts:
-            self._telemetry.decided(kind.name, door.rules.scope, outcome_name(receipt), seconds)
+            self._telemetry.decided(target.name, door.rules.scope, outcome_name(receipt), seconds)
+        return 202, b""
 
     async def _admit(self, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[bytes, Door]:
         """Read the body and find out who sends it; platform §2.1 for 401 and 403."""
         given: dict[bytes, bytes] = dict(scope["headers"])
-        try:
-            body = await read_body(receive, scope["headers"], given)
-        except BodyRefused as refused:
-            raise EventsRefused(refused.status, refused.reason, refused.sentence) from refused
+        body = await read_body(receive, given)
         if b"authorization" not in given and b"x-mp-signature" not in given:
-            raise EventsRefused(
+            raise RequestRefused(
                 401, Denied.NO_CREDENTIALS.value, "Send the input's key and secret: Authorization: Basic."
             )
         door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
             status = 401 if door in (Denied.MALFORMED, Denied.NO_CREDENTIALS) else 403
-            raise EventsRefused(status, door.value, "These are not the key and secret of an input.")
+            raise RequestRefused(status, door.value, "These are not the key and secret of an input.")
         if door.limited:
-            admit(self._throttle, door, headers)
+            admit(self._throttle, door, perf_counter(), headers, TOO_MUCH)
         return body, door
 
     def _arrivals(self, door: Door, channel: Channel, body: bytes, at_ms: int, *, historical: bool) -> list[Arrival]:
@@ -146,9 +107,9 @@ class Events:
         try:
             parts = bulk(body)
         except Malformed as malformed:
-            raise EventsRefused(400, malformed.reason, malformed.sentence) from malformed
+            raise RequestRefused(400, malformed.reason, malformed.sentence) from malformed
         if len(parts) > BATCHES_A_REQUEST_MAX:
-            raise EventsRefused(400, "too_many_batches", f"A request may have {BATCHES_A_REQUEST_MAX} batches.")
+            raise RequestRefused(400, "too_many_batches", f"A request may have {BATCHES_A_REQUEST_MAX} batches.")
         return [arrival_of(door, channel, part, at_ms, historical=historical) for part in parts]
 
 
@@ -176,30 +137,13 @@ async def take(ingest: Ingest, arrivals: list[Arrival]) -> list[Receipted]:
     """Hand batches over and wait until they are durable.
 
     Raises:
-        EventsRefused: the server is busy, or the store does not keep them; nothing may be taken for granted.
+        RequestRefused: the server is busy, or the store does not keep them; nothing may be taken for granted.
     """
     try:
         waiting = [ingest.submit(one) for one in arrivals]
         return [await one for one in waiting]
     except (Overloaded, StoreError) as error:
-        raise EventsRefused(*unavailable(error, "The store could not keep the batch; send it again.")) from error
-
-
-def admit(throttle: Throttle, door: Door, headers: list[Header]) -> None:
-    """Count a request against its input's limit.
-
-    Raises:
-        EventsRefused: it is over the limit.
-    """
-    admitted = throttle.admit(door.input, perf_counter(), door.lasting_key)
-    if isinstance(admitted, Exceeded):
-        limits = (
-            (b"x-mp-rate-limit-exceeded", admitted.source.encode()),
-            (b"retry-after", b"%d" % admitted.retry_after_seconds),
-        )
-        raise EventsRefused(429, "rate_limited", "The input sends too much; wait and try again.", limits)
-    if admitted.percentage_used is not None:
-        headers.append((b"x-mp-rate-limit-percentage-used", b"%d" % admitted.percentage_used))
+        raise unavailable(error, "The store could not keep the batch; send it again.") from error
 
 
 def outcome_name(receipt: Receipted) -> str:

@@ -1,7 +1,8 @@
 """Reads requests and writes replies on plain ASGI, which is what the hot endpoints can afford."""
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -15,17 +16,26 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON: Final[Header] = (b"content-type", b"application/json; charset=utf-8")
+HEADERS_TOO_LONG: Final = f"All headers together may have {HEADER_BYTES_MAX} bytes."
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
-class BodyRefused(Exception):
-    """The body, or what stands before it, can't be taken: `status` and a stable `reason` say why."""
+@dataclass(slots=True, eq=False)
+class RequestRefused(Exception):
+    """Ends a request with an answer that refuses it: a status, a stable reason, a sentence, further headers.
 
-    def __init__(self, status: int, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.reason = reason
-        self.sentence = sentence
+    Without a sentence the answer has no body. `code` is the vendor's word, where it is not the usual one of the status.
+    """
+
+    status: int
+    reason: str
+    sentence: str = ""
+    headers: tuple[Header, ...] = ()
+    code: str = ""
+
+
+class BodyRefused(RequestRefused):
+    """The body can't be taken."""
 
 
 class Disconnected(Exception):
@@ -37,16 +47,13 @@ def header_bytes(headers: Iterable[Header]) -> int:
     return sum(map(len, chain.from_iterable(headers)))
 
 
-async def read_body(receive: Receive, headers: Sequence[Header], given: Mapping[bytes, bytes]) -> bytes:
+async def read_body(receive: Receive, given: Mapping[bytes, bytes]) -> bytes:
     """Return the request's body, decompressed. `given` are the headers by their names.
 
     Raises:
-        BodyRefused: it is longer than 256 KiB before or after decompression, or not what its headers say, or they
-            are longer than 64 KiB in all.
+        BodyRefused: it is longer than 256 KiB before or after decompression, or not what its headers say.
         Disconnected: the client went away.
     """
-    if header_bytes(headers) > HEADER_BYTES_MAX:
-        raise BodyRefused(431, "headers_too_long", f"All headers together may have {HEADER_BYTES_MAX} bytes.")
     if b"content-length" in given and int(given[b"content-length"]) > BODY_BYTES_MAX:
         raise _too_long()
     message = await receive()

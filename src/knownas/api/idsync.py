@@ -11,18 +11,21 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from knownas.api.answering import HttpSurface
 from knownas.api.credentials import PREFIX, Denied, authenticate
-from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.exchange import HEADERS_TOO_LONG, Header, Receive, RequestRefused, Scope, header_bytes, read_body
+from knownas.api.limits import HEADER_BYTES_MAX
 from knownas.api.refusals import (
     BAD_REQUEST,
-    INTERNAL_ERROR,
     NOT_FOUND_ERROR,
     VALIDATION_ERROR,
     WIRE_CODE,
     identity_error,
+    vendor_code,
 )
+from knownas.api.routes import Route, Routes, literal
 from knownas.api.telemetry import Telemetry
-from knownas.api.throttle import Exceeded, Throttle
+from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import IdentityAnswer, Malformed, ModifyAnswer, ModifyResult, identity_request, modify_request
 from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
@@ -45,8 +48,6 @@ _ENDPOINTS: Final = {
     "/v1/logout": Endpoint.LOGOUT,
     "/v1/search": Endpoint.SEARCH,
 }
-_PREFIX: Final = PREFIX.decode()
-_MODIFY_PARTS: Final = 4
 _TRUE: Final = frozenset({"true", "1"})
 _FALSE: Final = frozenset({"false", "0", ""})
 
@@ -74,106 +75,75 @@ class Target:
     mpid: int = 0
 
 
-def target_of(path: str) -> Target | None:
-    """Return what a path asks for, with or without the prefix of a custom domain; None if it is not ours."""
-    target = _TARGETS.get(path)
-    if target is not None:
-        return target
-    parts = path.removeprefix(_PREFIX).split("/")
-    if len(parts) == _MODIFY_PARTS and parts[0] == "" and parts[1] == "v1" and parts[3] == "modify":
-        return Target(Endpoint.MODIFY, parse_mpid(parts[2]) or 0)
-    return None
+def _modify(mpid: str) -> Target:
+    return Target(Endpoint.MODIFY, parse_mpid(mpid) or 0)
 
 
-_TARGETS: Final = {prefix + path: Target(endpoint) for path, endpoint in _ENDPOINTS.items() for prefix in ("", _PREFIX)}
+_PREFIXES: Final = ("", PREFIX.decode())
+ROUTES: Final = Routes(
+    *(literal(prefix + path, ("POST",), Target(one)) for path, one in _ENDPOINTS.items() for prefix in _PREFIXES),
+    *(Route(prefix + "/v1/{mpid}/modify", ("POST",), _modify) for prefix in _PREFIXES),
+)
+"""What is asked for, with and without the prefix of a custom domain."""
 
 
 @dataclass(slots=True, eq=False)
-class _Refusal(Exception):
-    """Ends a request with an answer that is not 200. Without a code the answer has no body; idsync §4.4."""
+class _Refusal(RequestRefused):
+    """A refusal whose body is written as the scope has it; idsync §4.4."""
 
-    status: int
-    reason: str
-    code: str | None = None
-    sentence: str = ""
-    headers: tuple[Header, ...] = ()
     spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
 
 
-class IdSync:
+class IdSync(HttpSurface[Target]):
     """The IDSync surface of a service."""
 
+    name = "idsync"
+    headers = CORS
+    preflight = PREFLIGHT
+
     def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
+        super().__init__(telemetry)
         self._service = service
         self._directory = service.directory
         self._resolver = service.resolver
         self._clock = service.clock
         self._throttle = throttle
-        self._telemetry = telemetry
 
-    async def serve(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request for a target."""
-        if scope["method"] == "OPTIONS":
-            await _preflight(send)
-            return
-        headers = [JSON, *CORS]
-        try:
-            body = await self._answer(target, scope, receive, headers)
-        except Disconnected:
-            return
-        except _Refusal as refusal:
-            self._telemetry.refused("idsync", refusal.reason)
-            headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
-            await reply(send, refusal.status, headers, _error_body(refusal, headers))
-        except Exception:
-            # A fault of ours is told the way the SDKs read it.
-            log.exception("%s %s", scope["method"], scope["path"])
-            self._telemetry.refused("idsync", "internal_error")
-            body = identity_error(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.", "")
-            await reply(send, 500, headers, body)
-        else:
-            await reply(send, 200, headers, body)
+    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:
+        """Write an error the way the SDKs read it, a fault of ours too; idsync §4.4."""
+        request_id = next((value.decode() for name, value in headers if name == b"x-mp-trace-id"), "")
+        code = refusal.code or vendor_code(refusal.status)
+        spelling = refusal.spelling if isinstance(refusal, _Refusal) else ErrorBody.BOTH_SPELLINGS
+        return identity_error(refusal.status, code, refusal.reason, refusal.sentence, request_id, spelling)
 
-    async def _answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> bytes:
-        if scope["method"] != "POST":
-            allow = ((b"allow", b"POST, OPTIONS"),)
-            raise _Refusal(405, "method_not_allowed", BAD_REQUEST, "IDSync is asked with POST.", allow)
-        try:
-            given: dict[bytes, bytes] = dict(scope["headers"])
-            body = await read_body(receive, scope["headers"], given)
-        except BodyRefused as refused:
-            raise _Refusal(refused.status, refused.reason, BAD_REQUEST, refused.sentence) from refused
+    async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
+        """Resolve the identities of a request, or change those of a profile."""
+        if header_bytes(scope["headers"]) > HEADER_BYTES_MAX:
+            raise RequestRefused(431, "headers_too_long", HEADERS_TOO_LONG)
+        given: dict[bytes, bytes] = dict(scope["headers"])
+        body = await read_body(receive, given)
         door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
-            raise _Refusal(401, door.value)
+            raise RequestRefused(401, door.value)
         now = perf_counter()
         if door.limited:
-            self._admit(door, now, headers)
+            admit(self._throttle, door, now, headers)
         question, all_matches = self._question(target, door, scope["query_string"], body)
         if door.limited and isinstance(question.observation, IdentityRequest):
             identities = question.observation.identities
             exceeded = self._throttle.admit_identities(door.input, identities, now, door.lasting_key)
             if exceeded is not None:
-                raise _too_many(exceeded)
+                raise exceeded.refusal()
         try:
             answer = await self._resolver.submit(question)
         except (Overloaded, StoreError) as error:
-            status, reason, sentence, wait = unavailable(
-                error, "The store could not keep the change; nothing was changed."
-            )
+            told = unavailable(error, "The store could not keep the change; nothing was changed.")
             spelling = question.rules.policy.settings.error_body
-            raise _Refusal(status, reason, INTERNAL_ERROR, sentence, wait, spelling) from error
+            raise _Refusal(told.status, told.reason, told.sentence, told.headers, spelling=spelling) from error
         decision_id = answer.decision_id.encode()
         headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
         self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
-        return self._encode(answer, headers, all_matches=all_matches)
-
-    def _admit(self, door: Door, now: float, headers: list[Header]) -> None:
-        admitted = self._throttle.admit(door.input, now, door.lasting_key)
-        if isinstance(admitted, Exceeded):
-            raise _too_many(admitted)
-        if admitted.percentage_used is not None:
-            headers.append((b"x-mp-rate-limit-percentage-used", b"%d" % admitted.percentage_used))
+        return 200, self._encode(answer, headers, all_matches=all_matches)
 
     def _question(self, target: Target, door: Door, query: bytes, body: bytes) -> tuple[Question, bool]:
         """Decode a request. Also returns whether it asked for all its matches."""
@@ -189,13 +159,13 @@ class IdSync:
         except Malformed as malformed:
             raise _malformed(malformed, spelling) from malformed
         if target.endpoint is Endpoint.SEARCH and not door.input.allow_search:
-            raise _Refusal(403, "search_not_allowed")
+            raise RequestRefused(403, "search_not_allowed")
         may_create = door.may_create and not read_only
         return door.rules.ask(request, may_create=may_create, writes=not read_only), all_matches
 
     def _modify_question(self, target: Target, door: Door, body: bytes) -> Question:
         if not door.input.allow_modify:
-            raise _Refusal(403, "modify_not_allowed")
+            raise RequestRefused(403, "modify_not_allowed")
         stamp = door.rules.policy.settings.modify_device_application_stamp
         moves = door.input.allow_unique_moves
         request = modify_request(target.mpid, body, self._clock(), door.input.name, stamp=stamp, moves=moves)
@@ -212,10 +182,10 @@ class IdSync:
             case NotFound():
                 sentence = "No profile can be returned for these identities; GET /api/decisions/{id} says why."
                 spelling = policy.settings.error_body
-                raise _Refusal(404, "not_found", NOT_FOUND_ERROR, sentence, (), spelling)
+                raise _Refusal(404, "not_found", sentence, (), NOT_FOUND_ERROR, spelling)
             case Refused(reason, message):
                 status, code = WIRE_CODE[reason]
-                raise _Refusal(status, reason.value, code, message, (), policy.settings.error_body)
+                raise _Refusal(status, reason.value, message, (), code, policy.settings.error_body)
             case Modified(mpid, known, results):
                 changed = [ModifyResult(kind.value, str(whose)) for kind, whose in results]
                 return _ENCODER.encode(ModifyAnswer(changed, str(mpid), known))
@@ -284,24 +254,4 @@ def _flag(query: bytes, name: str) -> bool:
 
 def _malformed(malformed: Malformed, spelling: ErrorBody) -> _Refusal:
     code = BAD_REQUEST if malformed.reason in ("malformed_json", "too_deep") else VALIDATION_ERROR
-    return _Refusal(400, malformed.reason, code, malformed.sentence, (), spelling)
-
-
-def _too_many(exceeded: Exceeded) -> _Refusal:
-    headers = (
-        (b"x-mp-rate-limit-exceeded", exceeded.source.encode()),
-        (b"retry-after", b"%d" % exceeded.retry_after_seconds),
-    )
-    return _Refusal(429, "rate_limited", headers=headers)
-
-
-def _error_body(refusal: _Refusal, headers: list[Header]) -> bytes:
-    if refusal.code is None:
-        headers.remove(JSON)
-        return b""
-    request_id = next((value.decode() for name, value in headers if name == b"x-mp-trace-id"), "")
-    return identity_error(refusal.status, refusal.code, refusal.reason, refusal.sentence, request_id, refusal.spelling)
-
-
-async def _preflight(send: Send) -> None:
-    await reply(send, 204, list(PREFLIGHT), b"")
+    return _Refusal(400, malformed.reason, malformed.sentence, (), code, spelling)

@@ -12,7 +12,8 @@ from knownas.store.errors import StoreError
 READY_WITHIN_SECONDS: Final = 1.5
 """A store that takes longer does not answer; readiness tells so within two seconds."""
 
-PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics"})
+PATHS: Final = ("/", "/healthz", "/readyz", "/metrics")
+ROUTES: Final = tuple(("GET", path) for path in PATHS)
 _WELCOME: Final = (
     b'{"knownas":"an open identity resolution server","api":"/api/openapi.json","health":"/healthz",'
     b'"ready":"/readyz","metrics":"/metrics"}'

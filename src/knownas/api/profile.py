@@ -4,15 +4,17 @@ Apps read it to personalise, so everything here is on a hot path, and plain ASGI
 sees each write that was acknowledged before it, by whichever process.
 """
 
-import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.answering import HttpSurface
+from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.profile_wire import Asked, asked_of, environment_of, profile_document, subject_of
-from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, VALIDATION_ERROR
+from knownas.api.refusals import BAD_REQUEST, VALIDATION_ERROR
+from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import bearer_credential, challenge
 from knownas.api.unavailable import unavailable
@@ -30,8 +32,6 @@ from knownas.service.tokens import TokenRefused, Tokens
 from knownas.store.errors import StoreError
 from knownas.store.user_data import SectionKey
 
-log: Final = logging.getLogger(__name__)
-
 PREFIX: Final = "/userprofile/v1/"
 PROFILE_API: Final = "profile_api"
 """The input name under which a resolve stands in its receipt."""
@@ -42,8 +42,6 @@ UNKNOWN_PROFILE: Final = "UNKNOWN_PROFILE"
 NOT_IMMUTABLE: Final = "IDENTITY_TYPE_NOT_IMMUTABLE"
 """Codes of our own: the vendor answers an unknown MPID with 400 like any other fault; platform §4.3, §17-20."""
 
-_RESOLVE: Final = "resolve"
-_PARTS: Final = 4
 _ID_DIGITS_MAX: Final = 19
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
@@ -59,33 +57,20 @@ class ProfileTarget:
     mpid: str | None
 
 
-def profile_target(path: str) -> ProfileTarget | None:
-    """Return what a path asks for; None if it is not of the Profile API."""
-    if not path.startswith(PREFIX):
-        return None
-    parts = path[len(PREFIX) :].split("/")
-    if len(parts) != _PARTS or not all(parts):
-        return None
-    if parts[0] == _RESOLVE:
-        return ProfileTarget(parts[1], parts[2], parts[3], None)
-    return ProfileTarget(parts[0], parts[1], parts[2], parts[3])
+_PLACE: Final = "{organization}/{account}/{workspace}"
+ROUTES: Final = Routes(
+    Route(f"{PREFIX}resolve/{_PLACE}", ("POST",), partial(ProfileTarget, mpid=None)),
+    Route(f"{PREFIX}{_PLACE}/{{mpid}}", ("GET", "POST"), ProfileTarget),
+)
 
 
-@dataclass(slots=True, eq=False)
-class _Refusal(Exception):
-    """Ends a request with an answer that is not 200."""
-
-    status: int
-    code: str
-    reason: str
-    sentence: str
-    headers: tuple[Header, ...] = ()
-
-
-class ProfileApi:
+class ProfileApi(HttpSurface[ProfileTarget]):
     """The Profile API of a service."""
 
+    name = "profile"
+
     def __init__(self, service: Service, tokens: Tokens, sections: Sections, telemetry: Telemetry) -> None:
+        super().__init__(telemetry)
         self._store = service.store
         self._directory = service.directory
         self._resolver = service.resolver
@@ -93,42 +78,17 @@ class ProfileApi:
         self._tokens = tokens
         self._sections = sections
         self._calculations = service.calculations
-        self._telemetry = telemetry
 
-    async def serve(self, target: ProfileTarget, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request for a target."""
-        headers = [JSON]
-        try:
-            body = await self._answer(target, scope, receive, headers)
-        except Disconnected:
-            return
-        except _Refusal as refusal:
-            await self._refuse(refusal, headers, send)
-        except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
-            fault = _Refusal(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.")
-            await self._refuse(fault, headers, send)
-        else:
-            await reply(send, 200, headers, body)
-
-    async def _refuse(self, refusal: _Refusal, headers: list[Header], send: Send) -> None:
-        self._telemetry.refused("profile", refusal.reason)
-        headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
-        await reply(send, refusal.status, headers, _error(refusal))
-
-    async def _answer(self, target: ProfileTarget, scope: Scope, receive: Receive, headers: list[Header]) -> bytes:
-        allowed = ("GET", "POST") if target.mpid is not None else ("POST",)
-        if scope["method"] not in allowed:
-            allow = ((b"allow", ", ".join(allowed).encode()),)
-            raise _Refusal(405, BAD_REQUEST, "method_not_allowed", f"Ask with {' or '.join(allowed)}.", allow)
+    async def answer(
+        self, target: ProfileTarget, scope: Scope, receive: Receive, headers: list[Header]
+    ) -> tuple[int, bytes]:
+        """Return what a workspace knows of the user who is meant."""
         given: dict[bytes, bytes] = dict(scope["headers"])
-        try:
-            body = await read_body(receive, scope["headers"], given)
-        except BodyRefused as refused:
-            raise _Refusal(refused.status, BAD_REQUEST, refused.reason, refused.sentence) from refused
+        body = await read_body(receive, given)
         credential = bearer_credential(scope["headers"], given, self._tokens, self._clock())
         if isinstance(credential, TokenRefused):
-            raise _Refusal(401, UNAUTHORIZED, credential.fault.value, credential.sentence, (challenge(credential),))
+            asking = (challenge(credential),)
+            raise RequestRefused(401, credential.fault.value, credential.sentence, asking, UNAUTHORIZED)
         place = self._place(target, credential)
         try:
             asked = asked_of(scope["query_string"])
@@ -141,23 +101,22 @@ class ProfileApi:
         except Malformed as malformed:
             raise _malformed(malformed) from malformed
         except (Overloaded, StoreError) as error:
-            status, reason, sentence, wait = unavailable(error, "The store can't be read.")
-            raise _Refusal(status, INTERNAL_ERROR, reason, sentence, wait) from error
+            raise unavailable(error, "The store can't be read.") from error
         calculated = calculated_values(self._calculations, place.workspace.id, section)
-        return _ENCODER.encode(profile_document(record, section, asked.fields, calculated))
+        return 200, _ENCODER.encode(profile_document(record, section, asked.fields, calculated))
 
     def _place(self, target: ProfileTarget, credential: Credential) -> Place:
         """Return the workspace that a path names. One that may not be reached is refused like one that is not there."""
         if credential.role is not Role.READ_ONLY:
             sentence = f"A credential of the role {credential.role.value} does not read profiles; use a read_only one."
-            raise _Refusal(403, FORBIDDEN, "role_not_allowed", sentence)
+            raise RequestRefused(403, "role_not_allowed", sentence, code=FORBIDDEN)
         ids = _number(target.organization), _number(target.account), _number(target.workspace)
         place = self._directory.place(*ids) if ids[2] in credential.workspaces else None
         if place is None:
             sentence = (
                 "The credential does not reach a workspace with these ids of organization, account and workspace."
             )
-            raise _Refusal(403, FORBIDDEN, "workspace_not_allowed", sentence)
+            raise RequestRefused(403, "workspace_not_allowed", sentence, code=FORBIDDEN)
         return place
 
     async def _named(self, mpid: str, place: Place, environment: Environment) -> Record:
@@ -168,10 +127,10 @@ class ProfileApi:
         """
         number = parse_mpid(mpid)
         if number is None:
-            raise _Refusal(400, BAD_REQUEST, "malformed_mpid", "An MPID is a signed 64-bit integer that is not 0.")
+            raise RequestRefused(400, "malformed_mpid", "An MPID is a signed 64-bit integer that is not 0.")
         stored = await self._store.profile(number)
         if stored is None or stored.pool != place.rules.pool(environment):
-            raise _Refusal(400, UNKNOWN_PROFILE, "unknown_profile", _NO_PROFILE)
+            raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
         return stored.record
 
     async def _resolved(
@@ -184,13 +143,13 @@ class ProfileApi:
         if subject.identity.type not in policy.immutable_ranking:
             named = ", ".join(kind.value for kind in policy.immutable_ranking) or "none"
             sentence = f"Only immutable identity types of the scope are resolved; by their IDSync names: {named}."
-            raise _Refusal(400, NOT_IMMUTABLE, "identity_type_not_immutable", sentence)
+            raise RequestRefused(400, "identity_type_not_immutable", sentence, code=NOT_IMMUTABLE)
         request = IdentityRequest(Endpoint.SEARCH, self._clock(), environment, PROFILE_API, (subject.identity,))
         answer = await self._resolver.submit(place.rules.ask(request, may_create=False, writes=False))
         headers.append((b"x-decision-id", answer.decision_id.encode()))
         record = answer.decision.record
         if record is None or not isinstance(answer.decision.outcome, Returned):
-            raise _Refusal(400, UNKNOWN_PROFILE, "unknown_profile", _NO_PROFILE)
+            raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
         return environment, record
 
 
@@ -199,12 +158,7 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS_MAX else 0
 
 
-def _malformed(malformed: Malformed) -> _Refusal:
+def _malformed(malformed: Malformed) -> RequestRefused:
     code = BAD_REQUEST if malformed.reason in ("malformed_json", "too_deep", "malformed_query") else VALIDATION_ERROR
     status = 414 if malformed.reason == "query_too_long" else 400
-    return _Refusal(status, code, malformed.reason, malformed.sentence)
-
-
-def _error(refusal: _Refusal) -> bytes:
-    """Write the error body of platform §1.6, with our reason beside the vendor's members."""
-    return _ENCODER.encode({"errors": [{"code": refusal.code, "message": refusal.sentence, "reason": refusal.reason}]})
+    return RequestRefused(status, malformed.reason, malformed.sentence, code=code)

@@ -1,6 +1,6 @@
 """Turns refusals into answers: the vendor's codes for the wire, and a stable reason for whoever wonders why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -46,6 +46,16 @@ def identity_error(
     if spelling is ErrorBody.BOTH_SPELLINGS:
         body |= {"Errors": errors, "ErrorCode": code, "StatusCode": status, "RequestId": request_id}
     return _ENCODER.encode(body)
+
+
+def vendor_code(status: int) -> str:
+    """Return the vendor's usual word for a status."""
+    return INTERNAL_ERROR if status >= 500 else BAD_REQUEST  # noqa: PLR2004 - the class of faults of ours
+
+
+def vendor_error(code: str, told: Iterable[tuple[str, str]]) -> bytes:
+    """Write the error body of the surfaces beside IDSync from reasons and sentences; platform §1.6."""
+    return _ENCODER.encode({"errors": [{"code": code, "message": says, "reason": reason} for reason, says in told]})
 
 
 def own_error(reason: str, sentence: str, **details: object) -> bytes:

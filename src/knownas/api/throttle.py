@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from knownas.api.exchange import Header, RequestRefused
 from knownas.api.limits import HELD_BUCKETS_MAX
 from knownas.config.values import Input
 from knownas.core.identity.kinds import Identity
+from knownas.service.directory import Door
 
 _FULL: Final = 100
 
@@ -22,6 +24,12 @@ class Exceeded:
 
     source: str
     retry_after_seconds: int
+
+    def refusal(self, sentence: str = "") -> RequestRefused:
+        """Return the answer that tells so; idsync §4.5."""
+        limit = (b"x-mp-rate-limit-exceeded", self.source.encode())
+        wait = (b"retry-after", b"%d" % self.retry_after_seconds)
+        return RequestRefused(429, "rate_limited", sentence, (limit, wait))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,24 @@ class Throttle:
             if wait:
                 return Exceeded("system", ceil(wait))
         return None
+
+
+def admit(throttle: Throttle, door: Door, now: float, headers: list[Header], sentence: str = "") -> None:
+    """Count a request against its input's limit, and tell in its headers how much of that is used up.
+
+    Raises:
+        RequestRefused: it is over the limit. Without a sentence, the answer has no body.
+    """
+    admitted = throttle.admit(door.input, now, door.lasting_key)
+    if isinstance(admitted, Exceeded):
+        raise admitted.refusal(sentence)
+    if admitted.percentage_used is not None:
+        headers.append(used_up(admitted.percentage_used))
+
+
+def used_up(percentage: int) -> Header:
+    """Return the header that tells how much of a limit is used up; idsync §4.5."""
+    return (b"x-mp-rate-limit-percentage-used", b"%d" % percentage)
 
 
 _UNLIMITED: Final = Within(None)

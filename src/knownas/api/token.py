@@ -5,10 +5,8 @@ limit nothing is compared for a while. So whoever knows a client id can hold up 
 already are not touched.
 """
 
-import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil
 from time import monotonic
 from typing import Annotated, Final
@@ -16,18 +14,18 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from knownas.api.answering import HttpSurface
 from knownas.api.duplicate_keys import has_repeated_keys
-from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
+from knownas.api.routes import Routes, literal
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Bucket
 from knownas.config.values import Credential
 from knownas.service.tokens import AUDIENCE, Issued, TokenFault, TokenRefused, Tokens
 
-log: Final = logging.getLogger(__name__)
-
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path, not a secret
 KEYS_PATH: Final = "/.well-known/jwks.json"
-PATHS: Final = frozenset({TOKEN_PATH, KEYS_PATH})
+ROUTES: Final = Routes(literal(TOKEN_PATH, ("POST",), TOKEN_PATH), literal(KEYS_PATH, ("GET",), KEYS_PATH))
 
 FIELD_CHARACTERS_MAX: Final = 1_024
 """Characters of each member of a request for a token."""
@@ -69,17 +67,6 @@ class TokenRequest(msgspec.Struct, frozen=True):
 _REQUEST: Final = msgspec.json.Decoder(TokenRequest)
 
 
-@dataclass(slots=True, eq=False)
-class _Refusal(Exception):
-    """Ends a request without a token: OAuth's error code, our stable reason, and a sentence; RFC 6749 §5.2."""
-
-    status: int
-    error: str
-    reason: str
-    sentence: str
-    headers: tuple[Header, ...] = ()
-
-
 def bearer_credential(
     headers: Sequence[Header], given: Mapping[bytes, bytes], tokens: Tokens, now_ms: int
 ) -> Credential | TokenRefused:
@@ -108,60 +95,40 @@ _MISSING: Final = TokenRefused(TokenFault.MISSING)
 _MALFORMED: Final = TokenRefused(TokenFault.MALFORMED)
 
 
-class TokenEndpoint:
+class TokenEndpoint(HttpSurface[str]):
     """Gives tokens to clients that know their secret, and the key set to whoever wants to check one."""
 
+    name = "token"
+    headers = _NO_STORE
+
     def __init__(self, tokens: Tokens, telemetry: Telemetry) -> None:
+        super().__init__(telemetry)
         self._tokens = tokens
-        self._telemetry = telemetry
         self._failures: OrderedDict[str, Bucket] = OrderedDict()
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request for a path of `PATHS`."""
-        headers = [JSON, *_NO_STORE]
-        try:
-            if scope["path"] == KEYS_PATH:
-                body = self._keys(scope, headers)
-            else:
-                body = await self._token(scope, receive)
-        except Disconnected:
-            return
-        except _Refusal as refusal:
-            await self._refuse(refusal, headers, send)
-        except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
-            fault = _Refusal(500, "server_error", "internal_error", "An unknown error was encountered.")
-            await self._refuse(fault, headers, send)
-        else:
-            await reply(send, 200, headers, body)
+    async def answer(self, target: str, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
+        """Give a token, or the key set."""
+        if target == KEYS_PATH:
+            headers[:] = [(b"cache-control", b"public, max-age=%d" % KEYS_AGE_SECONDS)]
+            return 200, _ENCODER.encode(self._tokens.public_keys())
+        return 200, await self._token(scope, receive)
 
-    async def _refuse(self, refusal: _Refusal, headers: list[Header], send: Send) -> None:
-        self._telemetry.refused("token", refusal.reason)
-        headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
-        said = {"error": refusal.error, "error_description": refusal.sentence, "reason": refusal.reason}
-        await reply(send, refusal.status, headers, _ENCODER.encode(said))
-
-    def _keys(self, scope: Scope, headers: list[Header]) -> bytes:
-        if scope["method"] != "GET":
-            raise _wrong_method("GET", "The key set is read with GET.")
-        headers[1:] = [(b"cache-control", b"public, max-age=%d" % KEYS_AGE_SECONDS)]
-        return _ENCODER.encode(self._tokens.public_keys())
+    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:  # noqa: ARG002 - only IDSync needs them
+        """Write OAuth's error body, with our stable reason; RFC 6749 §5.2."""
+        usual = "server_error" if refusal.status >= 500 else "invalid_request"  # noqa: PLR2004 - the class of faults of ours
+        said = {"error": refusal.code or usual, "error_description": refusal.sentence, "reason": refusal.reason}
+        return _ENCODER.encode(said)
 
     async def _token(self, scope: Scope, receive: Receive) -> bytes:
-        if scope["method"] != "POST":
-            raise _wrong_method("POST", "A token is asked for with POST.")
         given: dict[bytes, bytes] = dict(scope["headers"])
-        try:
-            body = await read_body(receive, scope["headers"], given)
-        except BodyRefused as refused:
-            raise _Refusal(refused.status, "invalid_request", refused.reason, refused.sentence) from refused
+        body = await read_body(receive, given)
         request = _request(body, given.get(b"content-type", b""))
         if request.grant_type != CLIENT_CREDENTIALS:
             sentence = f"The one grant_type is {CLIENT_CREDENTIALS}."
-            raise _Refusal(400, "unsupported_grant_type", "unsupported_grant_type", sentence)
+            raise RequestRefused(400, "unsupported_grant_type", sentence, code="unsupported_grant_type")
         if not _is_ours(request.audience, given):
             sentence = f"The audience is {AUDIENCE}, or the address of this server."
-            raise _Refusal(400, "invalid_target", "unknown_audience", sentence)
+            raise RequestRefused(400, "unknown_audience", sentence, code="invalid_target")
         issued = self._issue(request)
         return _ENCODER.encode(
             {"access_token": issued.access_token, "expires_in": issued.expires_in, "token_type": "Bearer"}
@@ -175,7 +142,7 @@ class TokenEndpoint:
             if wait:
                 sentence = "Too many wrong secrets for this client; wait."
                 headers = ((b"retry-after", b"%d" % ceil(wait)),)
-                raise _Refusal(429, "too_many_attempts", "too_many_failures", sentence, headers)
+                raise RequestRefused(429, "too_many_failures", sentence, headers, "too_many_attempts")
         issued = self._tokens.issue(client, request.client_secret)
         if isinstance(issued, Issued):
             failures.pop(client, None)
@@ -186,7 +153,7 @@ class TokenEndpoint:
             if len(failures) > FAILING_CLIENTS_MAX:
                 failures.popitem(last=False)
         failures.move_to_end(client)
-        raise _Refusal(401, "invalid_client", issued.fault.value, issued.sentence)
+        raise RequestRefused(401, issued.fault.value, issued.sentence, code="invalid_client")
 
 
 def _request(body: bytes, content_type: bytes) -> TokenRequest:
@@ -196,12 +163,12 @@ def _request(body: bytes, content_type: bytes) -> TokenRequest:
         body.decode()  # The decoder does not look into the strings that it passes over.
         request = _REQUEST.decode(body)
         if has_repeated_keys(body):
-            raise _Refusal(400, "invalid_request", "duplicate_key", "An object of the body has the same key twice.")
+            raise RequestRefused(400, "duplicate_key", "An object of the body has the same key twice.")
     except msgspec.ValidationError as error:
-        raise _Refusal(400, "invalid_request", "invalid_member", f"{error}.") from None
+        raise RequestRefused(400, "invalid_member", f"{error}.") from None
     except (ValueError, RecursionError):
         # What can't be read may hold a secret, so it is not quoted.
-        raise _Refusal(400, "invalid_request", "malformed_body", "The body is neither JSON nor a form.") from None
+        raise RequestRefused(400, "malformed_body", "The body is neither JSON nor a form.") from None
     return request
 
 
@@ -211,7 +178,7 @@ def _form(body: bytes) -> TokenRequest:
     )
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise _Refusal(400, "invalid_request", "duplicate_key", "The form has the same field twice.")
+        raise RequestRefused(400, "duplicate_key", "The form has the same field twice.")
     return msgspec.convert(fields, TokenRequest)
 
 
@@ -225,7 +192,3 @@ def _is_ours(audience: str, given: Mapping[bytes, bytes]) -> bool:
     wanted = audience.rstrip("/").lower()
     host = given.get(b"host", b"").decode("latin-1").lower()
     return wanted == AUDIENCE or (host != "" and wanted in (f"https://{host}", f"http://{host}"))
-
-
-def _wrong_method(allowed: str, sentence: str) -> _Refusal:
-    return _Refusal(405, "invalid_request", "method_not_allowed", sentence, ((b"allow", allowed.encode()),))

@@ -5,20 +5,23 @@ that IDSync gave out. The SDK repeats a batch without end when it is answered 40
 401 to 499; so whatever can be told apart is answered 202, and what can't be taken is kept as refused.
 """
 
-import logging
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from time import perf_counter
 from typing import Final, assert_never
 from urllib.parse import parse_qs
 
 import msgspec
 
-from knownas.api.events import EventsRefused, admit, arrival_of, events_error, outcome_name, take
-from knownas.api.exchange import JSON, BodyRefused, Disconnected, Header, Receive, Scope, Send, read_body, reply
+from knownas.api.answering import HttpSurface
+from knownas.api.events import TOO_MUCH, arrival_of, outcome_name, take
+from knownas.api.exchange import BodyRefused, Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.idsync import CORS, PREFLIGHT
+from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
-from knownas.api.throttle import Throttle
+from knownas.api.throttle import Throttle, admit
 from knownas.api.wire import INVALID_MPID
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
@@ -28,8 +31,6 @@ from knownas.service.directory import Door
 from knownas.service.ingest import Arrival
 from knownas.service.server import Service
 
-log: Final = logging.getLogger(__name__)
-
 WEB_PREFIX: Final = "/webevents"
 TAGS_PREFIX: Final = "/tags"
 BAD_BODY: Final = 400
@@ -37,7 +38,6 @@ BATCHING_INTERVAL_MS: Final = 1_000
 """How long the SDK gathers events before it sends them."""
 
 _ENCODER: Final = msgspec.json.Encoder()
-_TEXT: Final[Header] = (b"content-type", b"application/json; charset=utf-8")
 
 
 class Call(StrEnum):
@@ -57,65 +57,49 @@ class Target:
     key: str
 
 
-def target_of(path: str) -> Target | None:
-    """Return what a path asks for, with or without the prefixes of a custom domain; None if it is not the SDK's."""
-    parts = path.removeprefix(WEB_PREFIX).removeprefix(TAGS_PREFIX).split("/")
-    match parts:
-        case ["", "v1" | "v2" | "v3", "JS", key, "events"]:
-            return Target(Call.EVENTS, key)
-        case ["", "JS", "v2", key, "config"]:
-            return Target(Call.CONFIG, key)
-        case ["", "v1" | "v2", "JS", key, "Forwarding"]:
-            return Target(Call.FORWARDING, key)
-        case ["", "v1", key, "audience"]:
-            return Target(Call.AUDIENCE, key)
-        case _:
-            return None
+_GET: Final = ("GET",)
+_POST: Final = ("POST",)
+ROUTES: Final = Routes(
+    *(
+        Route(prefix + path, methods, partial(Target, call))
+        for path, methods, call, prefixes in (
+            ("/v3/JS/{key}/events", _POST, Call.EVENTS, ("", WEB_PREFIX)),
+            ("/v2/JS/{key}/events", _POST, Call.EVENTS, ("", WEB_PREFIX)),
+            ("/v1/JS/{key}/events", _POST, Call.EVENTS, ("", WEB_PREFIX)),
+            ("/JS/v2/{key}/config", _GET, Call.CONFIG, ("", TAGS_PREFIX, WEB_PREFIX)),
+            ("/v2/JS/{key}/Forwarding", _POST, Call.FORWARDING, ("", WEB_PREFIX)),
+            ("/v1/JS/{key}/Forwarding", _POST, Call.FORWARDING, ("", WEB_PREFIX)),
+            ("/v1/{key}/audience", _GET, Call.AUDIENCE, ("", WEB_PREFIX)),
+        )
+        for prefix in prefixes
+    )
+)
+"""What the SDK asks for, with and without the prefixes of a custom domain."""
 
 
-class WebSdk:
+class WebSdk(HttpSurface[Target]):
     """The web SDK's surface of a service."""
 
+    name = "websdk"
+    headers = CORS
+    preflight = tuple(
+        (name, b"GET, POST, OPTIONS" if name == b"access-control-allow-methods" else value) for name, value in PREFLIGHT
+    )
+
     def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
+        super().__init__(telemetry)
         self._directory = service.directory
         self._clock = service.clock
         self._ingest = service.ingest
         self._throttle = throttle
-        self._telemetry = telemetry
 
-    async def serve(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["method"] == "OPTIONS":
-            await reply(send, 204, [*_PREFLIGHT], b"")
-            return
-        headers: list[Header] = [*CORS]
-        try:
-            status, body = await self._answer(target, scope, receive, headers)
-        except Disconnected:
-            return
-        except EventsRefused as refusal:
-            self._telemetry.refused("websdk", refusal.reason)
-            headers += [JSON, (b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
-            await reply(send, refusal.status, headers, events_error(refusal))
-        except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
-            self._telemetry.refused("websdk", "internal_error")
-            refusal = EventsRefused(500, "internal_error", "An unknown error was encountered.")
-            await reply(send, 500, [*CORS, JSON], events_error(refusal))
-        else:
-            if body:
-                headers.append(_TEXT)
-            await reply(send, status, headers, body)
-
-    async def _answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
-        wanted = "GET" if target.call in (Call.CONFIG, Call.AUDIENCE) else "POST"
-        if scope["method"] != wanted:
-            raise EventsRefused(405, "method_not_allowed", f"Ask with {wanted}.", ((b"allow", wanted.encode()),))
+    async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
+        """Answer a call in the name of the input whose key is in the path."""
         door = self._directory.door(target.key)
         if door is None:
-            raise EventsRefused(401, "unknown_key", "No input has this key.")
+            raise RequestRefused(401, "unknown_key", "No input has this key.")
         if door.limited:
-            admit(self._throttle, door, headers)
+            admit(self._throttle, door, perf_counter(), headers, TOO_MUCH)
         match target.call:
             case Call.CONFIG:
                 return 200, _config(door)
@@ -150,23 +134,18 @@ class WebSdk:
         given = parse_qs(query.decode("latin-1")).get("mpid", [""])[-1]
         mpid = parse_mpid(given)
         if mpid is None:
-            raise EventsRefused(400, "invalid_mpid", INVALID_MPID)
+            raise RequestRefused(400, "invalid_mpid", INVALID_MPID)
         return _ENCODER.encode({"dt": "cam", "ct": self._clock(), "id": f"{mpid}", "audience_memberships": []})
-
-
-_PREFLIGHT: Final = tuple(
-    (name, b"GET, POST, OPTIONS" if name == b"access-control-allow-methods" else value) for name, value in PREFLIGHT
-)
 
 
 async def _body_of(scope: Scope, receive: Receive) -> bytes | Rejected:
     """Return the body, or why it can't be read when a 400 would make the SDK send it again and again."""
     try:
-        return await read_body(receive, scope["headers"], dict(scope["headers"]))
+        return await read_body(receive, dict(scope["headers"]))
     except BodyRefused as refused:
         if refused.status == BAD_BODY:
             return Rejected(refused.reason, refused.sentence)
-        raise EventsRefused(refused.status, refused.reason, refused.sentence) from refused
+        raise
 
 
 def _config(door: Door) -> bytes:

@@ -1,0 +1,83 @@
+"""Answers requests the one way that all plain ASGI surfaces share: what is refused, and what goes wrong, is told here.
+
+A surface says what a request is answered with (`answer`), and where its errors look different from the vendor's common
+envelope, how they are written (`error`). Our own API and the Platform API have a framework do the same.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from typing import ClassVar, Final, Generic
+
+from knownas.api.exchange import JSON, Disconnected, Header, Receive, RequestRefused, Scope, Send, reply
+from knownas.api.refusals import vendor_code, vendor_error
+from knownas.api.routes import Asked, Target
+from knownas.api.telemetry import Telemetry
+
+log: Final = logging.getLogger(__name__)
+
+
+class HttpSurface(ABC, Generic[Target]):
+    """A surface on plain ASGI."""
+
+    name: ClassVar[str]
+    """The name of the surface in the metrics."""
+
+    headers: ClassVar[tuple[Header, ...]] = ()
+    """The headers that each of its answers begins with."""
+
+    preflight: ClassVar[tuple[Header, ...]] = ()
+    """What a browser is told that asks first; empty for a surface that pages have no business with."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    async def serve(self, asked: Asked[Target], scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        methods, target = asked
+        if self.preflight and scope["method"] == "OPTIONS":
+            await reply(send, 204, [*self.preflight], b"")
+            return
+        headers: list[Header] = [*self.headers]
+        if scope["method"] not in methods:
+            await self._refuse(self._wrong_method(methods), headers, send)
+            return
+        try:
+            status, body = await self.answer(target, scope, receive, headers)
+        except Disconnected:
+            return
+        except RequestRefused as refusal:
+            await self._refuse(refusal, headers, send)
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            fault = RequestRefused(500, "internal_error", "An unknown error was encountered.")
+            await self._refuse(fault, [*self.headers], send)
+        else:
+            if body:
+                headers.append(JSON)
+            await reply(send, status, headers, body)
+
+    @abstractmethod
+    async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
+        """Return the status and the body of the answer, and add to its headers.
+
+        Raises:
+            RequestRefused: the request is answered with its refusal, beside the headers added so far.
+            Disconnected: nobody waits for an answer.
+        """
+
+    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:  # noqa: ARG002 - IDSync repeats one of them
+        """Write the body of a refusal that has a sentence."""
+        return vendor_error(refusal.code or vendor_code(refusal.status), [(refusal.reason, refusal.sentence)])
+
+    async def _refuse(self, refusal: RequestRefused, headers: list[Header], send: Send) -> None:
+        self._telemetry.refused(self.name, refusal.reason)
+        body = b""
+        if refusal.sentence:
+            body = self.error(refusal, headers)
+            headers.append(JSON)
+        headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
+        await reply(send, refusal.status, headers, body)
+
+    def _wrong_method(self, methods: tuple[str, ...]) -> RequestRefused:
+        allowed = ", ".join((*methods, "OPTIONS") if self.preflight else methods).encode()
+        return RequestRefused(405, "method_not_allowed", f"Ask with {' or '.join(methods)}.", ((b"allow", allowed),))

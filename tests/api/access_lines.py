@@ -1,0 +1,191 @@
+"""Says of every route who may reach it, and what each other caller is told (design §8-5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from tests.api.listed_routes import Route
+
+
+class Case(StrEnum):
+    """Who calls, seen from the profile and workspace that the call is about."""
+
+    OWN = "own"
+    OTHER_WORKSPACE = "other workspace"
+    OTHER_SCOPE = "other scope"
+    OTHER_ORGANIZATION = "other organization path"
+    REVOKED = "revoked key"
+    NONE = "no key"
+
+
+class Auth(StrEnum):
+    """What a route asks its callers for."""
+
+    OPEN = "nothing"
+    INPUT = "key and secret of an input"
+    WORKSPACE = "key and secret of a workspace"
+    PATH_KEY = "key of an input in the path"
+    ADMIN = "admin token"
+    READER = "token of a read_only client"
+    ADMINISTRATOR = "token of an admin client"
+
+
+PERSON = {"customerid": "c-own"}
+ASKED = {"environment": "production", "known_identities": PERSON}
+BATCH = {"environment": "production", "user_identities": {"customer_id": "c-own"}, "events": []}
+SEED = {
+    "environment": "production",
+    "mpid": "{mpid}",
+    "user_attributes": {"workspace": [{"attribute_name": "seeded", "attribute_value": "yes"}]},
+}
+ALIAS = {
+    "request_id": "alias-1",
+    "request_type": "alias",
+    "environment": "production",
+    "data": {"source_mpid": "{mpid}", "destination_mpid": "{other}", "scope": "mpid"},
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a route answers: `ok` to whom it is meant for, `elsewhere` from another scope, `foreign` otherwise.
+
+    `{mpid}` and `{decision}` in a body are filled in as in a path.
+    """
+
+    auth: Auth
+    ok: int = 200
+    body: Any = None
+    elsewhere: int | None = None
+    query: str = ""
+    foreign: Mapping[Case, int] = field(default_factory=dict[Case, int])
+
+    def expected(self, case: Case) -> int:
+        """Return the status that a case is answered with."""
+        if case in self.foreign:
+            return self.foreign[case]
+        if self.auth is Auth.OPEN or case is Case.OWN:
+            return self.ok
+        if case in (Case.REVOKED, Case.NONE) or self.auth is Auth.ADMIN:
+            return 401
+        if self.auth in (Auth.READER, Auth.ADMINISTRATOR):
+            return 403 if self.auth is Auth.READER else 404
+        return self.elsewhere if case is Case.OTHER_SCOPE and self.elsewhere is not None else self.ok
+
+
+WRONG_KEY_403: Final = {Case.REVOKED: 403}
+"""The Events and seeding APIs tell a wrong key (403) from none (401); platform §2.1."""
+
+
+def lines() -> dict[Route, Line]:
+    """Return the table."""
+    table: dict[Route, Line] = {}
+    for path in ("/", "/healthz", "/readyz", "/metrics"):
+        table["GET", path] = Line(Auth.OPEN)
+    for prefix in ("", "/identity"):
+        for endpoint in ("identify", "login", "logout"):
+            table["POST", f"{prefix}/v1/{endpoint}"] = Line(Auth.INPUT, body=ASKED)
+        table["POST", f"{prefix}/v1/search"] = Line(Auth.INPUT, body=ASKED, elsewhere=404)
+        change = {"identity_type": "email", "old_value": None, "new_value": "changed@example.com"}
+        modify = {"environment": "production", "identity_changes": [change]}
+        table["POST", f"{prefix}/v1/{{mpid}}/modify"] = Line(Auth.INPUT, body=modify, elsewhere=400)
+    for prefix in ("", "/s2s"):
+        for path, sent in (("events", BATCH), ("bulkevents", [BATCH]), ("bulkevents/historical", [BATCH])):
+            table["POST", f"{prefix}/v2/{path}"] = Line(Auth.INPUT, 202, sent, foreign=WRONG_KEY_403)
+        for name, sent in (("calculatedattributes", SEED), ("bulkcalculatedattributes", [SEED])):
+            for slash in ("", "/"):
+                line = Line(Auth.WORKSPACE, 202, sent, elsewhere=400, foreign=WRONG_KEY_403)
+                table["POST", f"{prefix}/v2/{name}{slash}"] = line
+    web = {"environment": "production", "mpid": "{mpid}", "user_attributes": {"x": "y"}, "events": []}
+    # A browser can't be answered anything else: what is refused is kept as refused (platform §3.2).
+    for prefix in ("", "/webevents"):
+        for version in ("v1", "v2", "v3"):
+            table["POST", f"{prefix}/{version}/JS/{{key}}/events"] = Line(Auth.PATH_KEY, 202, web)
+        for version in ("v1", "v2"):
+            table["POST", f"{prefix}/{version}/JS/{{key}}/Forwarding"] = Line(Auth.PATH_KEY, 202, {})
+        table["GET", f"{prefix}/v1/{{key}}/audience"] = Line(Auth.PATH_KEY, query="?mpid={mpid}")
+    for prefix in ("", "/webevents", "/nativeevents"):
+        table["POST", f"{prefix}/v1/identity/{{key}}/alias"] = Line(Auth.PATH_KEY, 202, ALIAS, elsewhere=400)
+    for prefix in ("", "/tags", "/webevents"):
+        table["GET", f"{prefix}/JS/v2/{{key}}/config"] = Line(Auth.PATH_KEY)
+    table["GET", "/api/openapi.json"] = Line(Auth.OPEN)
+    for path in ("profiles/{mpid}", "profiles/{mpid}/history", "decisions/{id}", "profiles/{mpid}/sections"):
+        table["GET", f"/api/{path}"] = Line(Auth.ADMIN)
+    seeded = {"environment": "production", "identities": {"customerid": ["c-seeded"]}}
+    explained = {"endpoint": "identify", **ASKED}
+    for path in ("scopes/{scope}", "profiles/{mpid}"):
+        table["GET", f"/api/{path}/identity-changes"] = Line(Auth.ADMIN)
+    table["POST", "/api/scopes/{scope}/profiles"] = Line(Auth.ADMIN, 201, seeded)
+    table["POST", "/api/scopes/{scope}/explain"] = Line(Auth.ADMIN, body=explained)
+    return table | own_lines() | token_lines()
+
+
+def own_lines() -> dict[Route, Line]:
+    """Return the lines of our own API's newer calls."""
+    return {
+        ("GET", "/api/batches"): Line(Auth.ADMIN, query="?source_request_id=own-request"),
+        ("GET", "/api/batches/{id}"): Line(Auth.ADMIN, 404),
+        ("GET", "/api/aliases/{request_id}"): Line(Auth.ADMIN, 404),
+        ("GET", "/api/profiles/{mpid}/events"): Line(Auth.ADMIN, query="?workspace=100"),
+        ("GET", "/api/retention"): Line(Auth.ADMIN),
+    }
+
+
+def token_lines() -> dict[Route, Line]:
+    """Return the lines of the surfaces that take tokens, and of the one that gives them."""
+    table: dict[Route, Line] = {
+        # Whoever asks: these don't look at who it is, but at what is asked.
+        ("POST", "/oauth/token"): Line(Auth.OPEN, 401, {
+            "client_id": "own", "client_secret": "guessed", "audience": "https://api.mparticle.com",
+            "grant_type": "client_credentials",
+        }),
+        ("GET", "/.well-known/jwks.json"): Line(Auth.OPEN),
+    }  # fmt: skip
+    place = "{organization}/{account}/{workspace}"
+    for method in ("GET", "POST"):
+        table[method, f"/userprofile/v1/{place}/{{mpid}}"] = Line(Auth.READER, query=FIELDS)
+    resolve = {"environment_type": "production", "identity": {"type": "customer_id", "value": "c-own"}}
+    table["POST", f"/userprofile/v1/resolve/{place}"] = Line(Auth.READER, body=resolve, query=FIELDS)
+    for method, ok in (("GET", 200), ("HEAD", 204)):
+        for path, status in PLATFORM.items():
+            near = {Case.OTHER_WORKSPACE: ok} if status == "list" else {}
+            table[method, f"/platform/v2{path}"] = Line(
+                Auth.ADMINISTRATOR, 404 if status == "absent" else ok, query="?accountId={account}", foreign=near
+            )
+    return table
+
+
+FIELDS: Final = "?fields=user_identities,user_attributes"
+PLATFORM: Final = {
+    "/accounts": "list",
+    "/accounts/{account}": "list",
+    "/workspace": "list",
+    "/apps": "list",
+    "/apps/{app}": "",
+    "/apps/{app}/platforms": "",
+    "/apps/{app}/platforms/{os}": "",
+    "/apps/{app}/platforms/{os}/services": "",
+    "/apps/{app}/datapoints": "",
+    "/apps/{app}/{service}": "absent",
+    "/apps/{app}/{service}/datapoints": "absent",
+    "/services": "list",
+    "/services/{service}": "absent",
+    "/workspace/{workspace}/partnerfeeds": "",
+    "/partnerfeeds/{feed}": "",
+    "/partnerfeeds/{workspace}/subscriptions": "",
+    "/workspace/{workspace}/{module}/serviceconfigurations": "",
+    "/audiences": "list",
+    "/audiences/{audience}": "absent",
+    "/workspace/{workspace}/audiences": "",
+    "/workspaces/{workspace}/calculatedattributes": "",
+    "/workspaces/{workspace}/calculatedattributes/{id}": "absent",
+    "/workspaces/{workspace}/calculatedattributes/{id}/activation": "absent",
+    "/workspaces/{workspace}/calculatedattributes/{id}/calculation": "absent",
+    "/workspaces/{workspace}/calculatedattributes/{id}/draft": "absent",
+    "/users": "list",
+    "/users/{email}": "absent",
+}
+"""The Platform API's resources: what another workspace of the account sees too (its own share), and what is nowhere."""
+
+LINES: Final = lines()
