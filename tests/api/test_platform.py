@@ -1,12 +1,14 @@
 """The Platform API reads what is configured, and only what the caller may see of it (platform §12)."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from knownas.api.platform import RESOURCES, ROUTES, platform_api
+from knownas.api.platform_calculated import attribute_id, calculation_document
 from knownas.api.telemetry import Telemetry
 from knownas.config.values import (
     Account,
@@ -21,6 +23,9 @@ from knownas.config.values import (
     Workspace,
 )
 from knownas.core.identity.policy import Strategy, policy
+from knownas.core.profile.conditions import Condition, ConditionType, Operator
+from knownas.core.profile.definition import AttributeCategory, DataPoint, Definition
+from knownas.core.profile.tallies import CalculationType
 from knownas.service.keys import Holder, Holding, rotate
 from knownas.service.sealing import SecretKeys
 from knownas.service.server import open_service
@@ -37,9 +42,25 @@ def app(name: str, key: str, platform: InputPlatform = InputPlatform.IOS) -> Inp
     return Input(name, platform, None, key, Secret("hidden-secret"))
 
 
+ORDERS = Definition(
+    "orders",
+    CalculationType.COUNT,
+    DataPoint("commerce_event", custom_event_type="purchase"),
+    since_ms=1_569_888_000_000,
+)
+SPENT = Definition(
+    "spent",
+    CalculationType.SUM,
+    DataPoint("commerce_event", None, "purchase", "Total Amount", AttributeCategory.PRODUCT, use_product_quantity=True),
+    (Condition(ConditionType.NUMBER, Operator.EQUALS, "Checkout Step", "22"),),
+    cutoff_ms=1_569_974_400_000,
+)
+
+
 def workspace(number: int, *inputs: Input) -> Workspace:
-    """Return a workspace of one scope."""
-    return Workspace(number, f"W{number}", "shop", f"ws-{number}", Secret("hidden-secret"), inputs)
+    """Return a workspace of one scope, with two calculated attributes."""
+    made = Workspace(number, f"W{number}", "shop", f"ws-{number}", Secret("hidden-secret"), inputs)
+    return replace(made, calculated_attributes=(ORDERS, SPENT))
 
 
 def configured() -> Configuration:
@@ -84,7 +105,7 @@ class Caller:
         """Send one request."""
         issued = self._tokens.issue(client, SECRET)
         assert isinstance(issued, Issued)
-        params = {} if account is None else {"accountId": account}
+        params = None if account is None else {"accountId": account}
         headers = {"Authorization": f"Bearer {issued.access_token}"}
         return await self.http.request(method, f"/platform/v2{path}", params=params, headers=headers)
 
@@ -115,7 +136,8 @@ async def caller() -> AsyncIterator[Caller]:
 def filled(path: str) -> str:
     """Return a resource's path with ids that exist where there can be any."""
     values = {"account": 10, "app": 100, "os": "iOS", "workspace": 100, "feed": "crm", "module": "custom"}
-    return path.format(**values, service="braze", audience=1, email="a@example.com")
+    known = attribute_id(ORDERS)
+    return path.format(**values, service="braze", audience=1, email="a@example.com", id=known)
 
 
 async def test_what_is_configured_is_told(caller: Caller) -> None:
@@ -215,13 +237,112 @@ async def test_every_resource_asks_who_and_about_which_account(
     caller: Caller, client: str, account: str | None, status: int
 ) -> None:
     """An account must be named and reachable, and the role must allow it, whatever the resource."""
-    for one in RESOURCES:
+    for one in (one for one in RESOURCES if one.asks_account):
         answer = await caller.ask(filled(one.path), client, account)
         if status == 200:
             assert answer.status_code in (200, 404), one.path
         else:
             assert answer.status_code == status, one.path
             assert answer.json()["errors"]
+
+
+CALCULATED = "/workspaces/100/calculatedattributes"
+
+
+@pytest.mark.parametrize(
+    ("client", "account", "workspace_id", "status"),
+    [
+        ("admin", None, 100, 200),
+        ("user", None, 100, 200),
+        ("admin", "10", 100, 200),
+        ("both", None, 200, 200),
+        ("both", "10", 200, 404),
+        ("admin", "20", 100, 404),
+        ("admin", None, 101, 404),
+        ("admin", None, 200, 404),
+        ("nobody", None, 100, 404),
+        ("reader", None, 100, 403),
+    ],
+)
+async def test_a_workspace_is_named_without_its_account(
+    caller: Caller, client: str, account: str | None, workspace_id: int, status: int
+) -> None:
+    """Calculated attributes need no account, and are told to nobody else; an account that is given must be theirs."""
+    for one in RESOURCES:
+        if not one.asks_account and not one.path.endswith("/draft"):
+            path = filled(one.path).replace("/100/", f"/{workspace_id}/")
+            assert (await caller.ask(path, client, account)).status_code == status, path
+
+
+async def test_definitions_are_told_in_the_vendors_shape(caller: Caller) -> None:
+    """A bare list of what the configuration defines, which can be narrowed to a name, and each by its id."""
+    orders, spent = (await caller.ask(CALCULATED, account=None)).json()
+    assert [orders["name"], spent["name"]] == ["orders", "spent"]
+    assert orders["active_definition"]["time_period"] == {
+        "type": "since",
+        "date": "2019-10-01T00:00:00",
+        "within": None,
+        "within_unit": None,
+    }
+    assert spent["active_definition"] == {
+        "recipe_type": "event",
+        "datapoint": {
+            "type": "event",
+            "event_name": None,
+            "attribute_name": "Total Amount",
+            "event_type": "commerce_event",
+            "custom_event_type": "purchase",
+            "attribute_category": "product_attribute",
+            "use_product_quantity": True,
+        },
+        "conditions": [
+            {
+                "type": "number",
+                "operator": "equals",
+                "attribute_name": "Checkout Step",
+                "value": "22",
+                "values": None,
+                "min_value": None,
+                "max_value": None,
+            }
+        ],
+        "calculation_type": "sum",
+        "time_period": None,
+        "seeding": {"cutoff_date": "2019-10-02T00:00:00"},
+    }
+    assert (spent["draft_definition"], spent["audience_count"]) == (None, 0)
+    assert (await caller.ask(f"{CALCULATED}?name=spent", account=None)).json() == [spent]
+    assert (await caller.ask(f"{CALCULATED}?name=spend", account=None)).json() == []
+    assert (await caller.ask(f"{CALCULATED}/{spent['id']}", account=None)).json() == spent
+
+
+async def test_what_is_defined_is_active_and_complete(caller: Caller) -> None:
+    """Activation and calculation have nothing left to do, and there is no draft."""
+    path = f"{CALCULATED}/{attribute_id(ORDERS)}"
+    activation = (await caller.ask(f"{path}/activation", account=None)).json()
+    assert (activation["calculated_attribute_id"], activation["is_active"]) == (attribute_id(ORDERS), True)
+    calculation = (await caller.ask(f"{path}/calculation", account=None)).json()
+    assert (calculation["name"], calculation["is_calculated"]) == ("orders", True)
+    assert (calculation["calculation_percent_complete"], calculation["estimated_completion_time"]) == (100, None)
+    assert (await caller.ask(f"{path}/draft", account=None)).status_code == 404
+
+
+async def test_an_id_lasts_as_long_as_the_name(caller: Caller) -> None:
+    """Another definition of the same name has the same id and another revision; numbers are exact in JavaScript."""
+    changed = replace(ORDERS, since_ms=None)
+    assert attribute_id(changed) == attribute_id(ORDERS) != attribute_id(SPENT)
+    assert calculation_document(changed)["revision_id"] != calculation_document(ORDERS)["revision_id"]
+    assert 0 < attribute_id(ORDERS) < 2**53
+    for unknown in ("0", "orders", "9" * 20):
+        assert (await caller.ask(f"{CALCULATED}/{unknown}", account=None)).status_code == 404
+
+
+async def test_head_tells_whether_a_name_is_taken(caller: Caller) -> None:
+    """204 for a name that is defined, 404 for one that is not."""
+    taken, free = [
+        await caller.ask(f"{CALCULATED}?name={name}", account=None, method="HEAD") for name in ("spent", "spend")
+    ]
+    assert (taken.status_code, free.status_code) == (204, 404)
 
 
 async def test_several_accounts_are_listed_but_asked_about_one_by_one(caller: Caller) -> None:

@@ -18,7 +18,7 @@ from knownas.api.openapi_parts import (
     throttle_headers,
 )
 from knownas.api.platform import PREFIX as PLATFORM
-from knownas.api.platform import RESOURCES, Resource
+from knownas.api.platform import RESOURCES, Form, Resource
 from knownas.api.profile_wire import ProfileField
 from knownas.api.schema_parts import DECISION_ID, Schema, ref, values_of, with_codes
 from knownas.core.identity.observation import Environment
@@ -396,14 +396,20 @@ def _reading(resource: Resource) -> Schema:
         500: {"internal_error"},
     }
     what = resource.path.strip("/").replace("{", "").replace("}", "").replace("/", ", ")
-    data: Schema = {"type": "array", "items": {"type": "object"}} if resource.bare else ref("PlatformAnswer")
     account: Schema = {
         "name": "accountId",
         "in": "query",
-        "required": True,
-        "description": "The account's id.",
+        "required": resource.asks_account,
+        "description": "The account's id." if resource.asks_account else "The account's id, which need not be given.",
         "schema": {"type": "integer", "minimum": 1},
     }
+    name: Schema = {
+        "name": "name",
+        "in": "query",
+        "description": "The name of the one that is wanted; all without it.",
+        "schema": {"type": "string"},
+    }
+    of_query = [account, name] if resource.path.endswith("/calculatedattributes") else [account]
     of_path: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in named
     ]
@@ -412,18 +418,41 @@ def _reading(resource: Resource) -> Schema:
         "read_" + re.sub(r"\W+", "_", resource.path).strip("_"),
         f"Return what is configured: {what}.",
         {
-            "200": answer_of("What is configured.", data, _for_pages()),
+            "200": answer_of("What is configured.", _platform_answer(resource), _for_pages()),
             **_refusals("PlatformError", reasons, shared=_for_pages()),
         },
         security=_TOKEN,
-        parameters=[*of_path, account],
+        parameters=[*of_path, *of_query],
     )
+
+
+def _platform_answer(resource: Resource) -> Schema:
+    item = _PLATFORM_ITEMS.get(resource.path.rpartition("/")[2] if resource.data_type == "calculated_attribute" else "")
+    match resource.form:
+        case Form.ENVELOPE:
+            return ref("PlatformAnswer")
+        case Form.LIST:
+            return {"type": "array", "items": {"type": "object"} if item is None else ref(item)}
+        case Form.ONE:
+            return {"type": "object"} if item is None else ref(item)
+
+
+_PLATFORM_ITEMS: Final = {
+    "calculatedattributes": "CalculatedAttribute",
+    "{id}": "CalculatedAttribute",
+    "activation": "CalculatedAttributeActivation",
+    "calculation": "CalculatedAttributeCalculation",
+}
+"""What the resources of calculated attributes answer, by the end of their paths."""
 
 
 def _unknown(resource: Resource, named: list[str]) -> set[str]:
     """Return what may be missing: what the path names, or the one thing that is never there."""
     kinds = {"account": "account", "workspace": "workspace", "app": "app", "os": "platform", "feed": "feed"}
+    kinds["id"] = resource.data_type
     known = {f"unknown_{kinds[name]}" for name in named if name in kinds}
     if resource.path.startswith("/apps/{app}/{service}"):
         return known | {"unknown_service"}
+    if resource.path.endswith("/draft"):
+        return known | {"unknown_draft"}
     return known or ({"unknown_object"} if named else set())

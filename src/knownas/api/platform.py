@@ -1,4 +1,4 @@
-"""Serves the reading part of the Platform API: what is configured, as the vendor's clients ask for it (platform §12).
+"""Serves the reading part of the Platform API: what is configured, as the vendor's clients ask for it (platform §8, §12).
 
 What is configured changes in the configuration file alone, so every writing verb is told to go there. Catalogues that
 this server does not have (services, data points, users) and audiences answer with empty lists.
@@ -7,6 +7,7 @@ this server does not have (services, data points, users) and audiences answer wi
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -16,10 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from knownas.api.platform_calculated import (
+    activation_document,
+    attribute_documents,
+    attribute_id,
+    calculation_document,
+)
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import bearer_credential, challenge
 from knownas.config.values import Account, Input, InputPlatform, Role, Workspace
 from knownas.core.identity.document import Document
+from knownas.core.profile.definition import Definition
 from knownas.service.directory import Directory
 from knownas.service.server import Service
 from knownas.service.tokens import TokenRefused, Tokens
@@ -92,17 +100,27 @@ class View:
     directory: Directory
 
 
+class Form(StrEnum):
+    """How a resource is answered: in the envelope of platform §1.6, as a bare list, or as the one thing there is."""
+
+    ENVELOPE = "envelope"
+    LIST = "list"
+    ONE = "one"
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One thing that can be read: its path below the prefix, the `dataType` of its envelope, and what reads it.
 
-    A bare resource answers with a list and no envelope.
+    One that does not ask for the account is about a workspace, which its path names; an account that is given all the
+    same must be that of the workspace.
     """
 
     path: str
     data_type: str
     read: Callable[[View, Request], Sequence[Document]]
-    bare: bool = False
+    form: Form = Form.ENVELOPE
+    asks_account: bool = True
 
 
 def _accounts(view: View, _request: Request) -> Sequence[Document]:
@@ -219,6 +237,41 @@ def _none_in_app(view: View, request: Request) -> Sequence[Document]:
     return _found([], "service")
 
 
+def _attributes(view: View, request: Request) -> Sequence[Document]:
+    """A list can be narrowed to one name; asked for by HEAD, the name must be there."""
+    name = request.query_params.get("name")
+    found = attribute_documents(_workspace(view, request).calculated_attributes, name)
+    return _found(found, _ATTRIBUTE) if name is not None and request.method == "HEAD" else found
+
+
+def _one_attribute(view: View, request: Request) -> Sequence[Document]:
+    return attribute_documents((_definition(view, request),), None)
+
+
+def _activation(view: View, request: Request) -> Sequence[Document]:
+    return [activation_document(_definition(view, request))]
+
+
+def _calculation(view: View, request: Request) -> Sequence[Document]:
+    return [calculation_document(_definition(view, request))]
+
+
+def _draft(view: View, request: Request) -> Sequence[Document]:
+    _definition(view, request)
+    return _found([], "draft")
+
+
+def _definition(view: View, request: Request) -> Definition:
+    wanted = _number(request.path_params["id"])
+    for one in _workspace(view, request).calculated_attributes:
+        if attribute_id(one) == wanted:
+            return one
+    raise _unknown(_ATTRIBUTE)
+
+
+_ATTRIBUTE: Final = "calculated_attribute"
+_CALCULATED: Final = "/workspaces/{workspace}/calculatedattributes"
+
 RESOURCES: Final = (
     Resource("/accounts", "account", _accounts),
     Resource("/accounts/{account}", "account", _one_account),
@@ -237,13 +290,18 @@ RESOURCES: Final = (
     Resource("/partnerfeeds/{feed}", "partner_feed", _one_feed),
     Resource("/partnerfeeds/{workspace}/subscriptions", "feed_subscription", _nothing_in_workspace),
     Resource("/workspace/{workspace}/{module}/serviceconfigurations", "service_configuration", _nothing_in_workspace),
-    Resource("/audiences", "audience", _nothing, bare=True),
+    Resource("/audiences", "audience", _nothing, Form.LIST),
     Resource("/audiences/{audience}", "audience", _nothing_of_that_name),
-    Resource("/workspace/{workspace}/audiences", "audience", _nothing_in_workspace, bare=True),
+    Resource("/workspace/{workspace}/audiences", "audience", _nothing_in_workspace, Form.LIST),
+    Resource(_CALCULATED, _ATTRIBUTE, _attributes, Form.LIST, asks_account=False),
+    Resource(f"{_CALCULATED}/{{id}}", _ATTRIBUTE, _one_attribute, Form.ONE, asks_account=False),
+    Resource(f"{_CALCULATED}/{{id}}/activation", _ATTRIBUTE, _activation, Form.ONE, asks_account=False),
+    Resource(f"{_CALCULATED}/{{id}}/calculation", _ATTRIBUTE, _calculation, Form.ONE, asks_account=False),
+    Resource(f"{_CALCULATED}/{{id}}/draft", _ATTRIBUTE, _draft, Form.ONE, asks_account=False),
     Resource("/users", "user", _nothing),
     Resource("/users/{email}", "user", _nothing_of_that_name),
 )
-"""What can be read; platform §12. Where two paths fit, the first one counts."""
+"""What can be read; platform §8, §12. Where two paths fit, the first one counts."""
 
 ROUTES: Final = tuple((method, PREFIX + one.path) for one in RESOURCES for method in _READING)
 """Every route of this surface: method and path. The other methods are answered 405 before anything is looked at."""
@@ -278,15 +336,24 @@ def _endpoint(
             return Response(None, 204, _PREFLIGHT)
         try:
             _only_reading(request)
-            data = resource.read(_view(service, tokens, request), request)
+            data = resource.read(_view(service, tokens, resource, request), request)
         except _Refusal as refusal:
             return _refused(refusal, resource.data_type, telemetry)
         if request.method == "HEAD":
             return Response(None, 204, _CORS)
-        body = data if resource.bare else {"data": data, "dataType": resource.data_type, "errors": None}
-        return Response(_ENCODER.encode(body), 200, _CORS, "application/json")
+        return Response(_ENCODER.encode(_answer(resource, data)), 200, _CORS, "application/json")
 
     return serve
+
+
+def _answer(resource: Resource, data: Sequence[Document]) -> Document | Sequence[Document]:
+    match resource.form:
+        case Form.ENVELOPE:
+            return {"data": data, "dataType": resource.data_type, "errors": None}
+        case Form.LIST:
+            return data
+        case Form.ONE:
+            return data[0]
 
 
 def _only_reading(request: Request) -> None:
@@ -299,7 +366,7 @@ def _wrong_method() -> _Refusal:
     return _Refusal(_WRONG_METHOD, METHOD_NOT_ALLOWED, "method_not_allowed", _WHERE_TO_CHANGE, allow)
 
 
-def _view(service: Service, tokens: Tokens, request: Request) -> View:
+def _view(service: Service, tokens: Tokens, resource: Resource, request: Request) -> View:
     """Decide who asks, about which account, and what of it may be seen."""
     headers = request.scope["headers"]
     credential = bearer_credential(headers, dict(headers), tokens, service.clock())
@@ -315,14 +382,26 @@ def _view(service: Service, tokens: Tokens, request: Request) -> View:
         for one in service.configuration.organization.accounts
         if (mine := tuple(workspace for workspace in one.workspaces if workspace.id in credential.workspaces))
     )
+    return View(accounts, _account_meant(accounts, resource, request), service.directory)
+
+
+def _account_meant(accounts: Sequence[Account], resource: Resource, request: Request) -> Account:
+    """Return the account that the query names, or the one that has the workspace of the path."""
     given = request.query_params.getlist("accountId")
+    if not given and not resource.asks_account:
+        wanted = _number(request.path_params["workspace"])
+        found = (one for one in accounts if any(workspace.id == wanted for workspace in one.workspaces))
+        account = next(found, None)
+        if account is None:
+            raise _unknown("workspace")
+        return account
     if len(given) != 1 or not given[0]:
         raise _Refusal(401, UNAUTHORIZED, "no_account_id", "Name one account: ?accountId= with its id.")
     wanted = _number(given[0])
     account = next((one for one in accounts if one.id == wanted), None)
     if account is None:
         raise _unknown("account")
-    return View(accounts, account, service.directory)
+    return account
 
 
 def _workspace(view: View, request: Request, name: str = "workspace") -> Workspace:

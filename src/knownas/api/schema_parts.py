@@ -30,7 +30,7 @@ TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 OBJECT: Final[Schema] = {"type": "object"}
 
 
-def object_of(description: str, **members: Schema) -> Schema:
+def object_of(description: str, /, **members: Schema) -> Schema:
     """Return the schema of an object that has all of these members."""
     schema: Schema = {"type": "object", "properties": members, "required": list(members)}
     return {"description": description, **schema} if description else schema

@@ -13,6 +13,7 @@ from knownas.api.schema_parts import (
     TEXT,
     TEXT_OR_NULL,
     Schema,
+    enum_of,
     list_of,
     object_of,
     ref,
@@ -20,9 +21,13 @@ from knownas.api.schema_parts import (
 )
 from knownas.api.seeding_wire import SEEDS_A_USER_MAX, USERS_A_REQUEST_MAX
 from knownas.api.token import CLIENT_CREDENTIALS, FIELD_CHARACTERS_MAX, FIELDS_MAX
+from knownas.config.calculated import CustomEventType, EventType
 from knownas.core.identity.kinds import Surface, types_named_on
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
+from knownas.core.profile.conditions import ConditionType, Operator
+from knownas.core.profile.definition import AttributeCategory
+from knownas.core.profile.tallies import CalculationType
 from knownas.service.tokens import AUDIENCE, LIFETIME_SECONDS
 
 _NOTHING: Final[Schema] = {"type": "null"}
@@ -38,7 +43,7 @@ _USER: Final[Schema] = {
 
 def vendor_schemas() -> Schema:
     """Return the named schemas."""
-    return {**_batch(), **_token(), **_profile(), **_alias(), **_seeding(), **_web(), **_errors()}
+    return {**_batch(), **_token(), **_profile(), **_alias(), **_seeding(), **_web(), **_calculated(), **_errors()}
 
 
 def _batch() -> Schema:
@@ -209,6 +214,79 @@ def _web() -> Schema:
             audience_memberships={"type": "array", "maxItems": 0},
         ),
         "PlatformAnswer": object_of("What is configured.", data=list_of(OBJECT), dataType=TEXT, errors=_NOTHING),
+    }
+
+
+def _calculated() -> Schema:
+    number: Schema = {"type": "integer", "minimum": 0}
+    unset: Schema = {**_NOTHING, "description": "The configuration does not say."}
+    point = object_of(
+        "Which events count.",
+        type={"const": "event"},
+        event_name=TEXT_OR_NULL,
+        attribute_name=TEXT_OR_NULL,
+        event_type={"enum": values_of(EventType)},
+        custom_event_type={"enum": [*values_of(CustomEventType), None]},
+        attribute_category=enum_of(AttributeCategory),
+        use_product_quantity=FLAG,
+    )
+    condition = object_of(
+        "",
+        type=enum_of(ConditionType),
+        operator=enum_of(Operator),
+        attribute_name=TEXT,
+        value=TEXT_OR_NULL,
+        values={"type": ["array", "null"], "items": TEXT},
+        min_value=TEXT_OR_NULL,
+        max_value=TEXT_OR_NULL,
+    )
+    period = object_of(
+        "From when on events count.", type={"const": "since"}, date=TEXT, within=unset, within_unit=unset
+    )
+    seeding = object_of("Opens it to seeds.", cutoff_date=TEXT)
+    definition = object_of(
+        "How a calculated attribute is computed.",
+        recipe_type={"const": "event"},
+        datapoint=point,
+        conditions=list_of(condition),
+        calculation_type=enum_of(CalculationType),
+        time_period={"anyOf": [period, _NOTHING]},
+        seeding={"anyOf": [seeding, _NOTHING]},
+    )
+    by_id: Schema = {**number, "description": "Made from the name, and the same as long as that is."}
+    return {
+        "CalculatedAttributeDefinition": definition,
+        "CalculatedAttribute": object_of(
+            "A calculated attribute of a workspace, as the configuration defines it.",
+            id=by_id,
+            name=TEXT,
+            description=unset,
+            created_by=unset,
+            created_on=unset,
+            last_modified_on=unset,
+            last_modified_by=unset,
+            active_definition=ref("CalculatedAttributeDefinition"),
+            draft_definition={**_NOTHING, "description": "There are no drafts."},
+            audience_count=number,
+            activated_on=unset,
+            activated_by=unset,
+        ),
+        "CalculatedAttributeActivation": object_of(
+            "What is defined is active.",
+            calculated_attribute_id=by_id,
+            is_active={"const": True},
+            activated_on=unset,
+            activated_by=unset,
+        ),
+        "CalculatedAttributeCalculation": object_of(
+            "Events of before are not looked at, so there is nothing to wait for.",
+            id=by_id,
+            name=TEXT,
+            revision_id={**number, "description": "Another one after each change of what decides the value."},
+            is_calculated={"const": True},
+            calculation_percent_complete={"const": 100},
+            estimated_completion_time=_NOTHING,
+        ),
     }
 
 
