@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 
-from knownas.api.exchange import Receive, Scope, Send
 from knownas.api.profile import ROUTES, ProfileApi
 from knownas.api.profile_wire import ProfileField
 from knownas.api.telemetry import Telemetry
@@ -24,6 +23,7 @@ from knownas.service.tokens import Issued, Tokens, open_tokens
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import StoredProfile
 from knownas.store.user_data import SectionKey, SectionWrite, UserDataCommit
+from tests.api.surface_app import app_of
 from tests.store.world import START_MS
 
 SECRET = Secret("a-secret-for-tests")
@@ -108,16 +108,13 @@ class Stage:
         self.tokens = await open_tokens(CONFIGURATION, self.store, lambda: self.now_ms)
         self.sections = Sections(self.store.user_data)
         self.api = ProfileApi(self.service, self.tokens, self.sections, self.telemetry)
-        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self._serve), base_url="https://id.example.com")
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app_of(self.api, ROUTES)), base_url="https://id.example.com"
+        )
 
     async def close(self) -> None:
         await self.client.aclose()
         await self.service.close()
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = ROUTES.find(scope["path"])
-        assert asked is not None
-        await self.api.serve(asked, scope, receive, send)
 
     def bearer(self, client_id: str) -> str:
         """Return a token of a credential."""

@@ -14,7 +14,6 @@ import pytest
 
 from knownas.api.alias import ROUTES, AliasSurface
 from knownas.api.alias_wire import alias_request
-from knownas.api.exchange import Receive, Scope, Send
 from knownas.api.limits import BODY_BYTES_MAX
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
@@ -25,6 +24,7 @@ from knownas.core.identity.policy import Strategy
 from knownas.core.profile.alias import AliasRequest
 from knownas.service.aliasing import Aliasing
 from knownas.store.errors import StoreFull, StoreUnavailable
+from tests.api.surface_app import app_of
 from tests.service.alias_stage import DAY, SECRET, SHOP, TV, AliasStage, opened
 from tests.store.world import START_MS
 
@@ -43,12 +43,6 @@ class Surface:
         self.surface = AliasSurface(stage.aliasing, stage.directory, Throttle(), self.telemetry)
         self.source = self.destination = 0
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve as the application does."""
-        asked = ROUTES.find(scope["path"])
-        assert asked is not None
-        await self.surface.serve(asked, scope, receive, send)
-
     def body(self, request_id: str = "the-request", **data: Any) -> dict[str, Any]:
         """Return what the web SDK sends."""
         named = {"source_mpid": str(self.source), "destination_mpid": str(self.destination), **data}
@@ -64,7 +58,9 @@ class Surface:
         """Send a request; without content it is a whole one."""
         if "content" not in request and "json" not in request:
             request["json"] = self.body()
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://server") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app_of(self.surface, ROUTES)), base_url="http://server"
+        ) as client:
             return await client.request(method, path, **request)
 
     async def sign(self, path: str, *, signed: str | None = None, secret: str = SECRET, **request: Any) -> Any:

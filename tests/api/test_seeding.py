@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from knownas.api.exchange import Receive, Scope, Send
 from knownas.api.seeding import ROUTES, Amount, SeedingSurface
 from knownas.api.seeding_wire import SEEDS_A_USER_MAX, USERS_A_REQUEST_MAX
 from knownas.api.telemetry import Telemetry
@@ -16,6 +15,7 @@ from knownas.core.identity.observation import Environment
 from knownas.store.errors import StoreBusy, StoreFull
 from knownas.store.memory.store import MemoryStore
 from knownas.store.user_data import UserDataCommit
+from tests.api.surface_app import app_of
 from tests.service.seeding_stage import APP, CUTOFF, SHOP, Stage, stage
 
 ONE, MANY = "/v2/calculatedattributes", "/v2/bulkcalculatedattributes"
@@ -28,13 +28,8 @@ class Desk:
     def __init__(self, world: Stage) -> None:
         self.world = world
         self.surface = SeedingSurface(world.seeding, world.service.directory, Telemetry())
-        transport = httpx.ASGITransport(self._serve)
+        transport = httpx.ASGITransport(app_of(self.surface, ROUTES))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://knownas.test")
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = ROUTES.find(scope["path"])
-        assert asked is not None
-        await self.surface.serve(asked, scope, receive, send)
 
     async def post(self, body: Any, path: str = ONE, auth: Any = AUTH, **more: Any) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

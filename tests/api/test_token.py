@@ -12,7 +12,6 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from knownas.api import token as token_module
-from knownas.api.exchange import Receive, Scope, Send
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import (
     FAILURES_IN_A_ROW_MAX,
@@ -26,6 +25,7 @@ from knownas.api.token import (
 from knownas.config.values import Configuration, Credential, Secret
 from knownas.service.tokens import AUDIENCE, Tokens, open_tokens
 from knownas.store.memory.store import MemoryStore
+from tests.api.surface_app import app_of
 from tests.store.world import START_MS
 
 SECRET = "s3cret-of-personalisation"
@@ -67,13 +67,7 @@ async def tokens() -> Tokens:
 async def client(tokens: Tokens) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the endpoint."""
     endpoint = TokenEndpoint(tokens, Telemetry())
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        asked = ROUTES.find(scope["path"])
-        assert asked is not None
-        await endpoint.serve(asked, scope, receive, send)
-
-    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    transport = httpx.ASGITransport(app_of(endpoint, ROUTES), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="https://id.example.com:8443") as asking:
         yield asking
 

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from knownas.api.alias import AliasSurface
+from knownas.api.alias import ROUTES, AliasSurface
 from knownas.api.alias_wire import alias_request
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
@@ -22,6 +22,7 @@ from knownas.core.profile.alias import AliasRefused
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.section import Section
 from knownas.service.aliasing import HOUR_MS
+from tests.api.surface_app import app_of
 from tests.conformance.scenarios import document
 from tests.service.alias_stage import DAY, SHOP, AliasStage, opened
 
@@ -170,7 +171,7 @@ class HttpRun(AliasRun):
     async def send(self, body: bytes) -> tuple[int, str | None, bytes]:
         """Send a request as the web SDK does."""
         surface = AliasSurface(self.stage.aliasing, self.stage.directory, Throttle(), Telemetry())
-        transport = httpx.ASGITransport(surface.serve)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app_of(surface, ROUTES))
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             headers = {"Accept": "text/plain;charset=UTF-8"}
             answer = await client.post(f"/v1/identity/key-{SHOP}/Alias", content=body, headers=headers)
