@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from cryptography.x509 import load_pem_x509_certificate
 from tests.served import FEED_KEY, FEED_SECRET, TOKEN, Served, configuration, served
 
 ANSWER_WITHIN_SECONDS = 30
+ARRIVES_WITHIN_SECONDS = 20
+ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Shop:
 
     def profile(self, mpid: str | None) -> dict[str, Any]:
         """Return a profile as our own API shows it."""
-        answer = self.client.get(f"/api/profiles/{mpid}", headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = self.client.get(f"/api/profiles/{mpid}", headers=ADMIN)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -73,13 +76,40 @@ class Shop:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def events(self, mpid: str | None) -> list[dict[str, Any]]:
+        """Return all events that the workspace keeps of a profile."""
+        answer = self.client.get(f"/api/profiles/{mpid}/events", params={"workspace": 100}, headers=ADMIN)
+        assert answer.status_code == 200, answer.text
+        return [event for batch in answer.json()["items"] for event in batch["events"]]
+
+    def wait_for(self, mpid: str | None, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until so many events of a type have arrived, and return these."""
+        deadline = time.monotonic() + ARRIVES_WITHIN_SECONDS
+        while True:
+            found = [event for event in self.events(mpid) if event["type"] == kind]
+            if len(found) >= count:
+                return found
+            assert time.monotonic() < deadline, [event["type"] for event in self.events(mpid)]
+            time.sleep(0.1)
+
+    def section(self, mpid: str | None) -> dict[str, Any]:
+        """Return what the workspace knows of a profile."""
+        return self.client.get(f"/api/profiles/{mpid}/sections", headers=ADMIN).json()["items"][0]
+
 
 @contextmanager
-def shop(folder: Path, certificates: Certificates, scope: Mapping[str, Any]) -> Iterator[Shop]:
-    """Run a server with one scope in a folder until the block ends; a folder served before keeps its database."""
+def shop(
+    folder: Path, certificates: Certificates, scope: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+) -> Iterator[Shop]:
+    """Run a server with one scope in a folder until the block ends; a folder served before keeps its database.
+
+    `settings` are those of the workspace.
+    """
     listen = {"certificate": str(certificates.certificate), "private_key": str(certificates.private_key)}
+    document = configuration(scope, listen=listen)
+    document["organization"]["accounts"][0]["workspaces"][0]["settings"] = dict(settings or {})
     with (
-        served(folder, configuration(scope, listen=listen)) as server,
+        served(folder, document) as server,
         httpx.Client(base_url=server.url, verify=certificates.trusting, timeout=ANSWER_WITHIN_SECONDS) as client,
     ):
         yield Shop(server, client)

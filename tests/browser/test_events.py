@@ -1,17 +1,12 @@
 """What the official web SDK sends beside identity calls arrives on the right profile (platform §3)."""
 
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Visit
 from tests.browser.shop import Certificates, Shop, shop
-from tests.served import TOKEN
-
-ARRIVES_WITHIN_SECONDS = 20
-ADMIN = {"Authorization": f"Bearer {TOKEN}"}
+from tests.served import WEB_KEY
 
 
 @pytest.fixture(scope="module")
@@ -19,29 +14,6 @@ def store(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) 
     """A server under profile conversion."""
     with shop(tmp_path_factory.mktemp("events"), certificates, {"strategy": "profile_conversion"}) as running:
         yield running
-
-
-def events(store: Shop, mpid: str | None) -> list[dict[str, Any]]:
-    """Return all events that the workspace keeps of a profile."""
-    answer = store.client.get(f"/api/profiles/{mpid}/events", params={"workspace": 100}, headers=ADMIN)
-    assert answer.status_code == 200, answer.text
-    return [event for batch in answer.json()["items"] for event in batch["events"]]
-
-
-def section(store: Shop, mpid: str | None) -> dict[str, Any]:
-    """Return what the workspace knows of a profile."""
-    return store.client.get(f"/api/profiles/{mpid}/sections", headers=ADMIN).json()["items"][0]
-
-
-def wait_for(store: Shop, mpid: str | None, kind: str, count: int = 1) -> list[dict[str, Any]]:
-    """Wait until so many events of a type have arrived, and return these."""
-    deadline = time.monotonic() + ARRIVES_WITHIN_SECONDS
-    while True:
-        found = [event for event in events(store, mpid) if event["type"] == kind]
-        if len(found) >= count:
-            return found
-        assert time.monotonic() < deadline, [event["type"] for event in events(store, mpid)]
-        time.sleep(0.1)
 
 
 def test_what_happens_on_a_page_arrives(store: Shop, visit: Visit) -> None:
@@ -67,13 +39,13 @@ def test_what_happens_on_a_page_arrives(store: Shop, visit: Visit) -> None:
           mParticle.upload()
         }"""
     )
-    custom = wait_for(store, mpid, "custom_event")
+    custom = store.wait_for(mpid, "custom_event")
     assert (custom[0]["data"]["event_name"], custom[0]["data"]["custom_attributes"]) == ("Searched", {"query": "tea"})
-    assert wait_for(store, mpid, "screen_view")[0]["data"]["screen_name"] == "Front page"
-    action = wait_for(store, mpid, "commerce_event")[0]["data"]["product_action"]
+    assert store.wait_for(mpid, "screen_view")[0]["data"]["screen_name"] == "Front page"
+    action = store.wait_for(mpid, "commerce_event")[0]["data"]["product_action"]
     assert (action["action"], action["transaction_id"], action["total_amount"]) == ("purchase", "order-1", 9)
-    wait_for(store, mpid, "user_attribute_change", 4)
-    known = section(store, mpid)
+    store.wait_for(mpid, "user_attribute_change", 4)
+    known = store.section(mpid)
     attributes = {name: one["value"] for name, one in known["attributes"].items()}
     assert attributes == {"tier": "gold", "likes": ["tea", "cake"], "gone": None}
     assert [(one["purpose"], one["consented"], one["document"]) for one in known["consents"]] == [
@@ -98,9 +70,34 @@ def test_anonymous_events_stay_when_the_visitor_signs_up(store: Shop, visit: Vis
     visitor = visit()
     start = visitor.enter_whole(store)
     visitor.page.evaluate("() => { mParticle.logEvent('Looked around'); mParticle.upload() }")
-    wait_for(store, start.mpid, "custom_event")
+    store.wait_for(start.mpid, "custom_event")
     known = visitor.ask("login", customerid="signed-up")
     visitor.page.evaluate("() => { mParticle.logEvent('Signed up'); mParticle.upload() }")
     assert known.mpid == start.mpid
-    names = [event["data"]["event_name"] for event in wait_for(store, known.mpid, "custom_event", 2)]
+    names = [event["data"]["event_name"] for event in store.wait_for(known.mpid, "custom_event", 2)]
     assert names == ["Looked around", "Signed up"]
+
+
+def test_audiences_are_answered(store: Shop, visit: Visit) -> None:
+    """A page that asks for its user's audiences gets a list, an empty one, through the SDK's own callback."""
+    visitor = visit()
+    visitor.enter(store, flags={"audienceAPI": "True"}, userAudienceUrl=f"{store.host}/v1/")
+    told = visitor.page.evaluate(
+        "() => new Promise(done => mParticle.Identity.getCurrentUser().getUserAudiences(done))"
+    )
+    assert told == {"currentAudienceMemberships": []}
+    assert visitor.asked[-1] == f"/v1/{WEB_KEY}/audience"
+    assert visitor.cross_origin_failures == []
+
+
+@pytest.mark.parametrize(("batching", "version"), [(True, "v2"), (False, "v1")])
+def test_statistics_of_a_kit_are_taken(store: Shop, visit: Visit, *, batching: bool, version: str) -> None:
+    """What a kit on the page reports of its events is accepted, gathered or one by one, so that the SDK lets go of it."""
+    visitor = visit()
+    own = {f"{one}SecureServiceUrl": f"{store.host}/webevents/{one}/JS/" for one in ("v1", "v2", "v3")}
+    visitor.enter(store, flags={"reportBatching": batching}, kit=True, **own)
+    with visitor.page.expect_response(lambda told: "Handed on" in (told.request.post_data or "")) as answered:
+        visitor.page.evaluate("mParticle.logEvent('Handed on')")
+    assert (answered.value.status, answered.value.request.method) == (202, "POST")
+    assert answered.value.url == f"https://{store.host}/webevents/{version}/JS/{WEB_KEY}/Forwarding"
+    assert visitor.cross_origin_failures == []
