@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Response
 
 from tests.browser.conftest import Visit
 from tests.browser.shop import Certificates, Shop, shop
@@ -96,7 +97,11 @@ def test_statistics_of_a_kit_are_taken(store: Shop, visit: Visit, *, batching: b
     visitor = visit()
     own = {f"{one}SecureServiceUrl": f"{store.host}/webevents/{one}/JS/" for one in ("v1", "v2", "v3")}
     visitor.enter(store, flags={"reportBatching": batching}, kit=True, **own)
-    with visitor.page.expect_response(lambda told: "Handed on" in (told.request.post_data or "")) as answered:
+
+    def is_report(told: Response) -> bool:
+        return told.url.endswith("/Forwarding") and "Handed on" in (told.request.post_data or "")
+
+    with visitor.page.expect_response(is_report) as answered:
         visitor.page.evaluate("mParticle.logEvent('Handed on')")
     assert (answered.value.status, answered.value.request.method) == (202, "POST")
     assert answered.value.url == f"https://{store.host}/webevents/{version}/JS/{WEB_KEY}/Forwarding"
