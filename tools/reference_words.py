@@ -97,7 +97,7 @@ REASONS: Final[Mapping[str, str]] = {
     "other_cutoff_date": "`cutoff_date` is not the `seeding.cutoff_date` of the configuration.",
     "overloaded": "More requests wait than the server keeps. Try again after `Retry-After`.",
     "query_too_long": "The query is longer than 2,048 bytes; all fields take 150.",
-    "rate_limited": "The input, one of the identities, or the workspace is over its limit. Wait for `Retry-After` seconds.",
+    "rate_limited": "The input, one of the identities, the workspace or the client is over its limit. Wait for `Retry-After` seconds.",
     "request_id_taken": "Another alias request has this `request_id`. Use a new one.",
     "role_not_allowed": "The credential has another role: `read_only` reads profiles, `admin` and `user` read the Platform API.",
     "same_mpid": "Source and destination of the alias are one profile.",

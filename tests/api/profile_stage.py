@@ -10,7 +10,7 @@ import httpx
 from knownas.api.profile import ROUTES, ProfileApi
 from knownas.api.profile_wire import ProfileField
 from knownas.api.telemetry import Telemetry
-from knownas.config.values import Account, Configuration, Credential, Organization, Role, Secret, Workspace
+from knownas.config.values import Account, Configuration, Credential, Organization, RateLimits, Role, Secret, Workspace
 from knownas.config.values import Scope as ConfiguredScope
 from knownas.core.identity.decision import Seeded
 from knownas.core.identity.kinds import IdentityType, identity
@@ -30,13 +30,14 @@ SECRET = Secret("a-secret-for-tests")
 SHOP, APP, BANK, POOLED, LOOSE = 100, 101, 200, 300, 400
 """Workspaces: two of one scope, one of another, one whose environments are one, one without immutable identities."""
 
-READER, OTHER_APP, BANKER, ADMIN, EVERYWHERE, NOWHERE = (
+READER, OTHER_APP, BANKER, ADMIN, EVERYWHERE, NOWHERE, LIMITED = (
     "reader",
     "other-app",
     "banker",
     "admin",
     "everywhere",
     "nowhere",
+    "limited",
 )
 ALL_FIELDS = ",".join(ProfileField)
 
@@ -72,6 +73,7 @@ def _configuration() -> Configuration:
         Credential("user", SECRET, Role.USER, (SHOP,)),
         Credential(EVERYWHERE, SECRET, Role.READ_ONLY, (SHOP, APP, BANK, POOLED, LOOSE)),
         Credential(NOWHERE, SECRET, Role.READ_ONLY, ()),
+        Credential(LIMITED, SECRET, Role.READ_ONLY, (SHOP,), RateLimits(requests_per_second=1)),
     )
     return Configuration(scopes=_scopes(), organization=Organization(1, "Acme", accounts), credentials=credentials)
 
@@ -107,10 +109,13 @@ class Stage:
         self.service = await open_service(CONFIGURATION, self.store, clock=lambda: self.now_ms)
         self.tokens = await open_tokens(CONFIGURATION, self.store, lambda: self.now_ms)
         self.sections = Sections(self.store.user_data)
-        self.api = ProfileApi(self.service, self.tokens, self.sections, self.telemetry)
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app_of(self.api, ROUTES)), base_url="https://id.example.com"
-        )
+        self.open()
+
+    def open(self) -> None:
+        """Serve with the tokens of now."""
+        api = ProfileApi(self.service, self.tokens, self.sections, self.telemetry)
+        transport = httpx.ASGITransport(app_of(api, ROUTES))
+        self.client = httpx.AsyncClient(transport=transport, base_url="https://id.example.com")
 
     async def close(self) -> None:
         await self.client.aclose()

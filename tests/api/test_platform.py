@@ -17,6 +17,7 @@ from knownas.config.values import (
     Input,
     InputPlatform,
     Organization,
+    RateLimits,
     Role,
     Scope,
     Secret,
@@ -88,6 +89,7 @@ def configured() -> Configuration:
             ("both", Role.ADMIN, (100, 200)),
         )
     )
+    clients += (Credential("limited", Secret(SECRET), Role.USER, (100,), RateLimits(requests_per_second=1)),)
     scopes = (Scope("shop", policy(Strategy.DEFAULT)),)
     return Configuration("memory://", None, scopes, Organization(1, "Acme", accounts), clients)
 
@@ -391,3 +393,15 @@ async def test_browsers_may_ask_from_anywhere(caller: Caller) -> None:
 def test_the_routes_are_those_that_are_served() -> None:
     """The list of routes names each resource with both verbs that read."""
     assert len(ROUTES) == len(set(ROUTES)) == 2 * len(RESOURCES)
+
+
+async def test_a_client_that_asks_too_much_has_to_wait(caller: Caller) -> None:
+    """429 in the envelope with the seconds to wait; a client without a limit is told none."""
+    answers = [await caller.ask("/apps", "limited") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["x-mp-rate-limit-percentage-used"] == "50"
+    refused = answers[2]
+    assert refused.json()["errors"][0]["reason"] == refused.headers["x-refusal-reason"] == "rate_limited"
+    assert refused.headers["x-mp-rate-limit-exceeded"] == "org"
+    assert int(refused.headers["retry-after"]) > 0
+    assert "x-mp-rate-limit-percentage-used" not in (await caller.ask("/apps")).headers

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from knownas.api.profile import ProfileApi
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import IdentityType
 from knownas.service.tokens import LIFETIME_SECONDS, Issued, Tokens, open_tokens
@@ -17,6 +16,7 @@ from tests.api.profile_stage import (
     BANKER,
     CONFIGURATION,
     EVERYWHERE,
+    LIMITED,
     NOT_ALLOWED,
     NOWHERE,
     OTHER_APP,
@@ -201,6 +201,26 @@ async def test_a_revoked_credential_opens_nothing(stage: Stage) -> None:
     """A server that was started without a credential refuses the tokens that it has."""
     token = stage.bearer(READER)
     stage.tokens = await open_tokens(Configuration(), stage.store, lambda: START_MS)
-    stage.api = ProfileApi(stage.service, stage.tokens, stage.sections, stage.telemetry)
+    stage.open()
 
     assert (await unauthorized(stage, ("Authorization", f"Bearer {token}")))[0] == "credential_revoked"
+
+
+async def test_a_client_that_asks_too_much_has_to_wait(stage: Stage) -> None:
+    """429 in the vendor's envelope with the seconds to wait, whatever is asked for; others are not held up."""
+    mpid = await stage.seed((IdentityType.CUSTOMER_ID, "often"))
+    first = await stage.read(mpid, client=LIMITED)
+    resolved = await stage.resolve(subject("often"), client=LIMITED)
+    refused = [await stage.read(mpid, client=LIMITED), await stage.resolve(subject("often"), client=LIMITED)]
+    assert [answer.status_code for answer in (first, resolved, *refused)] == [200, 200, 429, 429]
+    assert (first.headers["x-mp-rate-limit-percentage-used"], resolved.headers["x-mp-rate-limit-percentage-used"]) == (
+        "50",
+        "100",
+    )
+    for answer in refused:
+        assert refusal(answer)[2] == "rate_limited"
+        assert answer.headers["x-mp-rate-limit-exceeded"] == "org"
+        assert int(answer.headers["retry-after"]) > 0
+    other = await stage.read(mpid, client=READER)
+    assert other.status_code == 200
+    assert "x-mp-rate-limit-percentage-used" not in other.headers

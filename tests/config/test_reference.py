@@ -69,6 +69,7 @@ def test_every_section_has_its_heading() -> None:
         "organization.accounts[].workspaces[].calculated_attributes[].seeding",
         "organization.accounts[].workspaces[].limits",
         "credentials[]",
+        "credentials[].limits",
         "listen",
         "secrets",
         "retention",

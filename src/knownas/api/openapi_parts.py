@@ -64,11 +64,10 @@ def page_headers() -> Schema:
 
 def throttle_headers() -> Schema:
     """Return the headers of an answer 429."""
-    sources = ["app", "feed", "system"]
+    sources = ["app", "feed", "org", "system", "workspace"]
+    whose = "Whose limit it is: the input's, the workspace's, the client's (`org`), or (`system`) that of one identity."
     return {
-        "X-mp-rate-limit-exceeded": header_of(
-            {"enum": sources}, "Whose limit it is: the input's, or (`system`) that of one identity.", required=True
-        ),
+        "X-mp-rate-limit-exceeded": header_of({"enum": sources}, whose, required=True),
         "Retry-After": header_of({"type": "integer", "minimum": 1}, "Seconds to wait.", required=True),
     }
 

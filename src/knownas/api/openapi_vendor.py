@@ -77,7 +77,9 @@ def _refusals(error: str, reasons: Reasons, *, bodiless: Iterable[int] = (), sha
             "X-Refusal-Reason": header_of({"enum": sorted(codes)}, required=status < FAULT),
         }
         if status == 429:  # noqa: PLR2004 - an HTTP status
-            told |= {"Retry-After": throttle_headers()["Retry-After"]}
+            told |= throttle_headers()
+            if "rate_limited" not in codes:
+                del told["X-mp-rate-limit-exceeded"]
         described = _MEANINGS.get(status, MEANINGS[status])
         if status in bodiless:
             responses[str(status)] = {"description": described, "headers": told}
@@ -274,6 +276,7 @@ def _profile() -> Schema:
         401: _faults_of_tokens(),
         403: {"role_not_allowed", "workspace_not_allowed"},
         414: {"query_too_long"},
+        429: {"rate_limited"},
     }
     named, resolved = dict(reasons), dict(reasons)
     named[400] = reasons[400] | {"malformed_mpid"}
@@ -393,6 +396,7 @@ def _reading(resource: Resource) -> Schema:
         401: {*_faults_of_tokens(), "no_account_id"},
         403: {"role_not_allowed"},
         404: {"unknown_account", "unknown_path", *_unknown(resource, named)},
+        429: {"rate_limited"},
         500: {"internal_error"},
     }
     what = resource.path.strip("/").replace("{", "").replace("}", "").replace("/", ", ")

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from knownas.api.exchange import Header, RequestRefused
 from knownas.api.platform_calculated import (
     activation_document,
     attribute_documents,
@@ -24,8 +25,9 @@ from knownas.api.platform_calculated import (
     calculation_document,
 )
 from knownas.api.telemetry import Telemetry
+from knownas.api.throttle import Allowances, client_allowances
 from knownas.api.token import bearer_credential, challenge
-from knownas.config.values import Account, Input, InputPlatform, Role, Workspace
+from knownas.config.values import Account, Credential, Input, InputPlatform, Role, Workspace
 from knownas.core.identity.document import Document
 from knownas.core.profile.definition import Definition
 from knownas.service.directory import Directory
@@ -42,6 +44,7 @@ UNAUTHORIZED: Final = "UNAUTHORIZED"
 FORBIDDEN: Final = "FORBIDDEN"
 NOT_FOUND: Final = "NOT_FOUND"
 METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
+TOO_MANY_REQUESTS: Final = "TOO_MANY_REQUESTS"
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 
 OS_NAMES: Final = {
@@ -66,7 +69,8 @@ _WHERE_TO_CHANGE: Final = (
 )
 _CORS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "WWW-Authenticate, X-Refusal-Reason",
+    "Access-Control-Expose-Headers": "WWW-Authenticate, X-Refusal-Reason, X-mp-rate-limit-exceeded, "
+    "X-mp-rate-limit-percentage-used, Retry-After",
 }
 _PREFLIGHT: Final = {
     **_CORS,
@@ -309,6 +313,7 @@ ROUTES: Final = tuple((method, PREFIX + one.path) for one in RESOURCES for metho
 
 def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Starlette:
     """Build the application that serves the Platform API below /platform/v2."""
+    gate = _Gate(service, tokens, client_allowances())
 
     async def refuse(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
@@ -319,29 +324,37 @@ def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Star
             return _refused(_wrong_method(), None, telemetry)
         return _refused(_Refusal(404, NOT_FOUND, "unknown_path", "There is nothing at this path."), None, telemetry)
 
-    routes = [
-        Route(PREFIX + one.path, _endpoint(service, tokens, telemetry, one), methods=_METHODS) for one in RESOURCES
-    ]
+    routes = [Route(PREFIX + one.path, _endpoint(gate, telemetry, one), methods=_METHODS) for one in RESOURCES]
     api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
     # A path with a slash too many is another path.
     api.router.redirect_slashes = False
     return api
 
 
-def _endpoint(
-    service: Service, tokens: Tokens, telemetry: Telemetry, resource: Resource
-) -> Callable[[Request], Awaitable[Response]]:
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What it takes to find out who asks, and whether too much."""
+
+    service: Service
+    tokens: Tokens
+    allowances: Allowances[str]
+
+
+def _endpoint(gate: _Gate, telemetry: Telemetry, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(None, 204, _PREFLIGHT)
+        told: list[Header] = []
         try:
             _only_reading(request)
-            data = resource.read(_view(service, tokens, resource, request), request)
+            credential = _credential(gate, request, told)
+            data = resource.read(_view(gate.service, credential, resource, request), request)
         except _Refusal as refusal:
             return _refused(refusal, resource.data_type, telemetry)
+        headers = _CORS | {name.decode(): value.decode() for name, value in told}
         if request.method == "HEAD":
-            return Response(None, 204, _CORS)
-        return Response(_ENCODER.encode(_answer(resource, data)), 200, _CORS, "application/json")
+            return Response(None, 204, headers)
+        return Response(_ENCODER.encode(_answer(resource, data)), 200, headers, "application/json")
 
     return serve
 
@@ -366,17 +379,27 @@ def _wrong_method() -> _Refusal:
     return _Refusal(_WRONG_METHOD, METHOD_NOT_ALLOWED, "method_not_allowed", _WHERE_TO_CHANGE, allow)
 
 
-def _view(service: Service, tokens: Tokens, resource: Resource, request: Request) -> View:
-    """Decide who asks, about which account, and what of it may be seen."""
+def _credential(gate: _Gate, request: Request, told: list[Header]) -> Credential:
+    """Find out who asks. `told` gets the headers about its rate limit."""
     headers = request.scope["headers"]
-    credential = bearer_credential(headers, dict(headers), tokens, service.clock())
+    credential = bearer_credential(headers, dict(headers), gate.tokens, gate.service.clock())
     if isinstance(credential, TokenRefused):
         name, value = challenge(credential)
         said = [(name.decode(), value.decode())]
         raise _Refusal(401, UNAUTHORIZED, credential.fault.value, credential.sentence, said)
+    try:
+        gate.allowances.admit(credential.client_id, credential.limits, told)
+    except RequestRefused as refused:
+        said = [(name.decode(), value.decode()) for name, value in refused.headers]
+        raise _Refusal(refused.status, TOO_MANY_REQUESTS, refused.reason, refused.sentence, said) from refused
     if credential.role is Role.READ_ONLY:
         sentence = "A read_only credential reads profiles; the Platform API needs the role admin or user."
         raise _Refusal(403, FORBIDDEN, "role_not_allowed", sentence)
+    return credential
+
+
+def _view(service: Service, credential: Credential, resource: Resource, request: Request) -> View:
+    """Decide which account is asked about, and what of it may be seen."""
     accounts = tuple(
         replace(one, workspaces=mine)
         for one in service.configuration.organization.accounts

@@ -16,6 +16,7 @@ from knownas.api.profile_wire import Asked, asked_of, environment_of, profile_do
 from knownas.api.refusals import BAD_REQUEST, VALIDATION_ERROR
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
+from knownas.api.throttle import client_allowances
 from knownas.api.token import bearer_credential, challenge
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
@@ -78,6 +79,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         self._tokens = tokens
         self._sections = sections
         self._calculations = service.calculations
+        self._allowances = client_allowances()
 
     async def answer(
         self, target: ProfileTarget, scope: Scope, receive: Receive, headers: list[Header]
@@ -89,6 +91,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         if isinstance(credential, TokenRefused):
             asking = (challenge(credential),)
             raise RequestRefused(401, credential.fault.value, credential.sentence, asking, UNAUTHORIZED)
+        self._allowances.admit(credential.client_id, credential.limits, headers)
         place = self._place(target, credential)
         try:
             asked = asked_of(scope["query_string"])

@@ -217,9 +217,7 @@ def _web() -> Schema:
     }
 
 
-def _calculated() -> Schema:
-    number: Schema = {"type": "integer", "minimum": 0}
-    unset: Schema = {**_NOTHING, "description": "The configuration does not say."}
+def _definition() -> Schema:
     point = object_of(
         "Which events count.",
         type={"const": "event"},
@@ -241,10 +239,10 @@ def _calculated() -> Schema:
         max_value=TEXT_OR_NULL,
     )
     period = object_of(
-        "From when on events count.", type={"const": "since"}, date=TEXT, within=unset, within_unit=unset
+        "From when on events count.", type={"const": "since"}, date=TEXT, within=_NOTHING, within_unit=_NOTHING
     )
     seeding = object_of("Opens it to seeds.", cutoff_date=TEXT)
-    definition = object_of(
+    return object_of(
         "How a calculated attribute is computed.",
         recipe_type={"const": "event"},
         datapoint=point,
@@ -253,9 +251,14 @@ def _calculated() -> Schema:
         time_period={"anyOf": [period, _NOTHING]},
         seeding={"anyOf": [seeding, _NOTHING]},
     )
+
+
+def _calculated() -> Schema:
+    number: Schema = {"type": "integer", "minimum": 0}
+    unset: Schema = {**_NOTHING, "description": "The configuration does not say."}
     by_id: Schema = {**number, "description": "Made from the name, and the same as long as that is."}
     return {
-        "CalculatedAttributeDefinition": definition,
+        "CalculatedAttributeDefinition": _definition(),
         "CalculatedAttribute": object_of(
             "A calculated attribute of a workspace, as the configuration defines it.",
             id=by_id,

@@ -6,8 +6,6 @@ every fault as `<name>: <reason>`.
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from math import ceil
-from time import perf_counter
 from typing import Final
 
 from knownas.api.answering import HttpSurface
@@ -17,7 +15,7 @@ from knownas.api.refusals import vendor_code, vendor_error
 from knownas.api.routes import Routes, literal
 from knownas.api.seeding_wire import seeding_request
 from knownas.api.telemetry import Telemetry
-from knownas.api.throttle import Bucket, Exceeded, used_up
+from knownas.api.throttle import Allowances
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed
 from knownas.service.directory import Directory, Place
@@ -63,7 +61,7 @@ class SeedingSurface(HttpSurface[Amount]):
         super().__init__(telemetry)
         self._seeding = seeding
         self._directory = directory
-        self._buckets: dict[int, Bucket] = {}
+        self._allowances: Allowances[int] = Allowances("workspace", "The workspace sends too much; wait and try again.")
 
     def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:
         """Write the vendor's envelope, with every fault; platform §1.6, §8."""
@@ -76,7 +74,7 @@ class SeedingSurface(HttpSurface[Amount]):
         given: dict[bytes, bytes] = dict(scope["headers"])
         body = await read_body(receive, given)
         place = self._place(scope["headers"], given)
-        self._admit(place, headers)
+        self._allowances.admit(place.workspace.id, place.workspace.limits, headers)
         try:
             faults = await self._seeding.seed(place, seeding_request(body, many=target is Amount.MANY))
         except Malformed as malformed:
@@ -105,20 +103,6 @@ class SeedingSurface(HttpSurface[Amount]):
         if not matches:
             raise _denied(403, Denied.WRONG_SECRET)
         return place
-
-    def _admit(self, place: Place, headers: list[Header]) -> None:
-        limits = place.workspace.limits
-        if limits.requests_per_second is None:
-            return
-        now = perf_counter()
-        bucket = self._buckets.get(place.workspace.id)
-        if bucket is None:
-            bucket = Bucket(limits.requests_per_second, limits.burst_seconds, now)
-            self._buckets[place.workspace.id] = bucket
-        wait = bucket.take(now)
-        if wait:
-            raise Exceeded("workspace", ceil(wait)).refusal("The workspace sends too much; wait and try again.")
-        headers.append(used_up(bucket.percentage_used))
 
 
 def _denied(status: int, denied: Denied) -> RequestRefused:

@@ -1,21 +1,23 @@
-"""Decides whether an input asks too much: in all, and for one identity (idsync §4.5).
+"""Decides whether somebody asks too much: an input in all and for one identity, a client or workspace in all.
 
-Each limit is a bucket of tokens that fills at the allowed rate and holds a burst's worth; a request takes one.
+The headers that tell so are those of idsync §4.5 and platform §1.7. Each limit is a bucket of tokens that fills at the allowed rate and holds a burst's worth; a request takes one.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from time import perf_counter
+from typing import Final, Generic, TypeVar
 
 from knownas.api.exchange import Header, RequestRefused
 from knownas.api.limits import HELD_BUCKETS_MAX
-from knownas.config.values import Input
+from knownas.config.values import Input, RateLimits
 from knownas.core.identity.kinds import Identity
 from knownas.service.directory import Door
 
 _FULL: Final = 100
+Who = TypeVar("Who")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,41 @@ class Throttle:
             if wait:
                 return Exceeded("system", ceil(wait))
         return None
+
+
+class Allowances(Generic[Who]):
+    """The buckets of those who are limited in all, by what names each of them: as many as the configuration has.
+
+    `source` is the vendor's word for whom a limit is of (platform §1.7), `sentence` what they are told.
+    """
+
+    def __init__(self, source: str, sentence: str) -> None:
+        self._buckets: dict[Who, Bucket] = {}
+        self._source = source
+        self._sentence = sentence
+
+    def admit(self, who: Who, limits: RateLimits, headers: list[Header]) -> None:
+        """Count a request, and tell in its headers how much of the limit is used up.
+
+        Raises:
+            RequestRefused: it is over the limit.
+        """
+        rate = limits.requests_per_second
+        if rate is None:
+            return
+        now = perf_counter()
+        bucket = self._buckets.get(who)
+        if bucket is None:
+            bucket = self._buckets[who] = Bucket(rate, limits.burst_seconds, now)
+        wait = bucket.take(now)
+        if wait:
+            raise Exceeded(self._source, ceil(wait)).refusal(self._sentence)
+        headers.append(used_up(bucket.percentage_used))
+
+
+def client_allowances() -> Allowances[str]:
+    """Return the buckets of OAuth clients, by their ids. Clients belong to the organization."""
+    return Allowances("org", "The client asks too much; wait and try again.")
 
 
 def admit(throttle: Throttle, door: Door, now: float, headers: list[Header], sentence: str = "") -> None:

@@ -372,10 +372,44 @@ CREDENTIAL_WORKSPACES: Final = Member[tuple[int, ...]](
 )
 
 
+CLIENT_REQUESTS_PER_SECOND: Final = Member[float | None](
+    "requests_per_second",
+    _RATE,
+    None,
+    "The most requests a second with the client's tokens; above it they are answered with 429.",
+    "platform §4.3",
+    "no limit",
+)
+CLIENT_BURST_SECONDS: Final = Member(
+    "burst_seconds",
+    BURST_SECONDS.shape,
+    _LIMITS.burst_seconds,
+    "For how many seconds a quiet client saves up requests that it may then send at once.",
+)
+
+
+def _client_limits(given: Given) -> RateLimits:
+    return RateLimits(given[CLIENT_REQUESTS_PER_SECOND], burst_seconds=given[CLIENT_BURST_SECONDS])
+
+
+CLIENT_LIMITS_SECTION: Final = Section(
+    "Rate limits of an OAuth client", (CLIENT_REQUESTS_PER_SECOND, CLIENT_BURST_SECONDS), _client_limits
+)
+CLIENT_LIMITS: Final = Member(
+    "limits",
+    CLIENT_LIMITS_SECTION,
+    _LIMITS,
+    "How much the client may ask of the Profile or the Platform API.",
+    "platform §4.3",
+)
+
+
 def _credential(given: Given) -> Credential:
-    return Credential(given[CLIENT_ID], given[CLIENT_SECRET], given[ROLE], given[CREDENTIAL_WORKSPACES])
+    return Credential(
+        given[CLIENT_ID], given[CLIENT_SECRET], given[ROLE], given[CREDENTIAL_WORKSPACES], given[CLIENT_LIMITS]
+    )
 
 
 CREDENTIAL_SECTION: Final = Section(
-    "An OAuth client", (CLIENT_ID, CLIENT_SECRET, ROLE, CREDENTIAL_WORKSPACES), _credential
+    "An OAuth client", (CLIENT_ID, CLIENT_SECRET, ROLE, CREDENTIAL_WORKSPACES, CLIENT_LIMITS), _credential
 )

@@ -121,9 +121,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How much one input may ask: in all, and for one identity. None sets no limit.
+    """How much an input, workspace or client may ask: in all, and an input for one identity. None sets no limit.
 
-    An input that was quiet may save up `burst_seconds` worth of requests.
+    Who was quiet may save up `burst_seconds` worth of requests.
 
     Raises:
         ValueError: a number is not above 0.
@@ -245,12 +245,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An OAuth client of the Profile and Platform APIs, and the ids of the workspaces it may reach; platform §1.4."""
+    """An OAuth client of the Profile and Platform APIs, and the ids of the workspaces it may reach; platform §1.4.
+
+    `limits` bounds the requests that come with its tokens; platform §4.3.
+    """
 
     client_id: str
     client_secret: Secret
     role: Role = Role.READ_ONLY
     workspaces: tuple[int, ...] = ()
+    limits: RateLimits = RateLimits()
 
 
 @dataclass(frozen=True, slots=True)
