@@ -5,7 +5,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from knownas.cli.receipt import LINES_DRAWN_MAX, WIDTH, render_receipt
@@ -143,7 +143,6 @@ def test_no_value_drives_the_terminal(value: str) -> None:
     assert_fits(render_receipt(last(world), color=False))
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(list(T)),

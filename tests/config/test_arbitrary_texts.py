@@ -13,7 +13,7 @@ from knownas.config.template import generate_configuration
 from knownas.config.values import Configuration
 from tests.config.texts import DESIGN_EXAMPLE, web_input
 
-EXAMPLES = settings(max_examples=400, deadline=None)
+EXAMPLES = settings(max_examples=400)
 SECONDS_MAX = 60.0
 """Processor time, so that a busy machine fails nothing. Ten seconds are the most that any file needs here."""
 

@@ -28,7 +28,7 @@ def test_the_same_seed_gives_the_same_traffic(visits: list[Visit]) -> None:
     assert list(traffic(2, PEOPLE, START_MS)) != visits
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(), st.integers(1, 40), st.integers(0, 2**42), st.integers(1, 3 * HOUR_MS))
 def test_time_never_goes_backwards(seed: int, people: int, start_ms: int, hour_ms: int) -> None:
     """Visits come in the order of their times, all within the hour, and are valid whatever the size."""
@@ -38,7 +38,7 @@ def test_time_never_goes_backwards(seed: int, people: int, start_ms: int, hour_m
     assert all(1 <= one.person <= people for one in visits)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(), st.integers(1, 60))
 def test_every_visit_is_a_valid_call(seed: int, people: int) -> None:
     """Names are IDSync's, values can be identities, and each call carries what its endpoint needs."""

@@ -4,7 +4,6 @@ The log is what survives (design §2). Whatever moved a profile's activity witho
 records alone; what of it could decide stands in the decision's `recency`, and goes into the log with the line.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -14,11 +13,11 @@ from knownas.core.history import fold as folding
 from knownas.core.history.fold import Logged
 from knownas.core.identity import decide as deciding
 from knownas.core.identity.decision import Created, Decision, Returned, Seeded
-from knownas.core.identity.document import observation_document, observation_from
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
+from knownas.service.log_form import observation_bytes, observation_from
 from tests.properties.comparison import (
     START_MS,
     fresh_mpid,
@@ -141,11 +140,8 @@ def served(history: History) -> Server:
 
 
 def read_back(log: Iterable[Logged]) -> list[Logged]:
-    """Return the log as a store gives it back: through JSON."""
-    return [
-        replace(line, observation=observation_from(json.loads(json.dumps(observation_document(line.observation)))))
-        for line in log
-    ]
+    """Return the log as a store gives it back: through the bytes that it keeps."""
+    return [replace(line, observation=observation_from(observation_bytes(line.observation))) for line in log]
 
 
 def state(records: Records) -> dict[int, object]:

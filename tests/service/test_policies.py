@@ -77,7 +77,7 @@ def test_every_setting_comes_back() -> None:
         assert [type(rule) for rule in back.tie_break] == [TieBreak] * len(one.tie_break)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_settings(), st.lists(st.sampled_from(IdentityType), min_size=1, unique=True), st.data())
 def test_any_policy_comes_back(some: Settings, priority: list[IdentityType], data: st.DataObject) -> None:
     """Any valid policy is read as it was written, and writes the same bytes again."""

@@ -14,7 +14,7 @@ from typing import Final
 from knownas.core.identity.decision import Change, ChangeKind
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, IdentityType, Surface, name_on
-from knownas.service.receipts import identity_changes_of, rfc3339
+from knownas.service.receipts import changes_of, rfc3339
 from knownas.store.port import LogEntry, Pool, Store
 
 EVENT_TYPE: Final = "user_identity_change"
@@ -82,7 +82,7 @@ def _page(entries: Sequence[LogEntry], after_seq: int, limit: int, mpid: int | N
 def _items(entry: LogEntry, mpid: int | None) -> Iterator[Document]:
     if not entry.touched:
         return  # It was captured although it changed nothing.
-    for place, one in enumerate(passages(identity_changes_of(entry))):
+    for place, one in enumerate(passages(changes_of(entry))):
         if mpid is None or one.mpid == mpid:
             yield {
                 "at": rfc3339(entry.at_ms),

@@ -63,15 +63,15 @@ class Profiles:
             {
                 "at": rfc3339(entry.at_ms),
                 "decision_id": entry.decision_id,
-                "change": change["change"],
-                "type": change["type"],
-                "value": change["value"],
-                "from_mpid": change["from_mpid"],
-                "to_mpid": change["mpid"] if change["from_mpid"] is not None else None,
+                "change": change.kind,
+                "type": change.identity.type,
+                "value": change.identity.value,
+                "from_mpid": None if change.from_mpid is None else str(change.from_mpid),
+                "to_mpid": None if change.from_mpid is None else str(change.mpid),
             }
             for entry in entries[:limit]
             for change in changes_of(entry)
-            if str(mpid) in (change["mpid"], change["from_mpid"])
+            if mpid in (change.mpid, change.from_mpid)
         ]
         return Page(items, entries[limit - 1].seq if len(entries) > limit else None)
 

@@ -1,31 +1,19 @@
 """Writes decisions down for the log, and shows them to people and programs."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
-
-import msgspec
 
 from knownas.core.history.fold import Logged
 from knownas.core.identity.decision import Change, Created, Seeded
-from knownas.core.identity.document import (
-    Document,
-    decision_document,
-    decision_from,
-    observation_document,
-    observation_from,
-)
+from knownas.core.identity.document import Document, decision_document, observation_document
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.story import story_of_document
+from knownas.core.identity.story import story
 from knownas.service.lately import Lately
 from knownas.service.limits import RECENT_DECISIONS_MAX
+from knownas.service.log_form import decision_bytes, decision_from, observation_bytes, observation_from
 from knownas.service.question import Answer
 from knownas.store.port import LogEntry
-
-_ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def log_entry(answer: Answer) -> LogEntry:
@@ -41,19 +29,14 @@ def log_entry(answer: Answer) -> LogEntry:
         policy_version=answer.question.rules.policy.version,
         created_mpid=outcome.mpid if isinstance(outcome, Created | Seeded) else None,
         touched=tuple(decision.touched) if answer.question.writes else (),
-        observation=_ENCODER.encode(observation_document(observation)),
-        decision=_ENCODER.encode(decision_document(decision)),
+        observation=observation_bytes(observation),
+        decision=decision_bytes(decision),
     )
 
 
 def logged(entry: LogEntry) -> Logged:
     """Read an entry of the log for a fold."""
-    return Logged(
-        observation_from(_DECODER.decode(entry.observation)),
-        entry.policy_version,
-        entry.created_mpid,
-        bool(entry.touched),
-    )
+    return Logged(observation_from(entry.observation), entry.policy_version, entry.created_mpid, bool(entry.touched))
 
 
 def receipt(entry: LogEntry, policy: Policy | None) -> Document:
@@ -61,32 +44,26 @@ def receipt(entry: LogEntry, policy: Policy | None) -> Document:
 
     `policy` is the version it was made under.
     """
-    observation = _DECODER.decode(entry.observation)
-    decision = _DECODER.decode(entry.decision)
-    story = story_of_document(observation, decision, policy)
+    observation, decision = observation_from(entry.observation), decision_from(entry.decision)
+    told = story(observation, decision, policy)
     return {
         "decision_id": entry.decision_id,
         "at": rfc3339(entry.at_ms),
         "scope": entry.pool.scope,
-        "environment": observation["environment"],
-        "input": observation["input"],
-        "endpoint": observation["endpoint"],
+        "environment": observation.environment,
+        "input": observation.input,
+        "endpoint": observation.endpoint,
         "policy_version": entry.policy_version,
         "changed": bool(entry.touched),
-        "observation": observation,
-        **decision,
-        "story": {"headline": story.headline, "sentences": list(story.sentences)},
+        "observation": observation_document(observation),
+        **decision_document(decision),
+        "story": {"headline": told.headline, "sentences": list(told.sentences)},
     }
 
 
-def changes_of(entry: LogEntry) -> list[Mapping[str, Any]]:
+def changes_of(entry: LogEntry) -> tuple[Change, ...]:
     """Return the identity changes of a logged decision."""
-    return _DECODER.decode(entry.decision)["changes"]
-
-
-def identity_changes_of(entry: LogEntry) -> tuple[Change, ...]:
-    """Return the identity changes of a logged decision, as the core made them."""
-    return decision_from(_DECODER.decode(entry.decision)).changes
+    return decision_from(entry.decision).changes
 
 
 def rfc3339(at_ms: int) -> str:

@@ -1,10 +1,8 @@
-"""The written form of observations and decisions: what the log keeps can be read back as it was (design §2)."""
+"""The form in which observations and decisions are shown: whole, with MPIDs as text (design §7)."""
 
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from knownas.core.identity.decision import (
     Created,
@@ -18,90 +16,14 @@ from knownas.core.identity.decision import (
 )
 from knownas.core.identity.document import (
     decision_document,
-    observation_document,
-    observation_from,
     outcome_document,
     record_document,
 )
-from knownas.core.identity.kinds import Identity, IdentityType, identities, value_fault
-from knownas.core.identity.observation import (
-    RESOLVING,
-    Endpoint,
-    Environment,
-    IdentityChange,
-    IdentityRequest,
-    ModifyRequest,
-    Observation,
-    SeedRequest,
-)
+from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from tests.core.pool import Pool, rules
 
 T = IdentityType
-
-TIMES = st.integers(0, 4_102_444_800_000)
-VALUES = st.text(min_size=1, max_size=20).filter(lambda value: value_fault(value) is None)
-MPIDS = st.integers(MPID_MIN, MPID_MAX).filter(bool)
-INPUTS = st.text(max_size=20)
-
-REQUESTS = st.builds(
-    IdentityRequest,
-    st.sampled_from(sorted(RESOLVING)),
-    TIMES,
-    st.sampled_from(Environment),
-    INPUTS,
-    st.dictionaries(st.sampled_from(T), VALUES, max_size=5).map(identities),
-    st.none() | MPIDS,
-    st.lists(st.tuples(MPIDS, TIMES), max_size=4).map(tuple),
-)
-CHANGES = st.builds(IdentityChange, st.sampled_from(T), st.none() | VALUES, st.none() | VALUES)
-MODIFIES = st.builds(
-    ModifyRequest,
-    TIMES,
-    st.sampled_from(Environment),
-    INPUTS,
-    MPIDS,
-    st.lists(CHANGES, max_size=5).map(tuple),
-    st.booleans(),
-)
-SEEDS = st.builds(
-    SeedRequest,
-    TIMES,
-    st.sampled_from(Environment),
-    INPUTS,
-    st.none() | MPIDS,
-    st.lists(st.builds(Identity, st.sampled_from(T), VALUES), max_size=6).map(tuple),
-)
-
-
-@given(REQUESTS | MODIFIES | SEEDS)
-def test_an_observation_is_read_back_as_it_was(observation: Observation) -> None:
-    """Whatever was observed survives being written as JSON and read again, to the last character."""
-    document = observation_document(observation)
-    assert observation_from(document) == observation
-    assert observation_from(json.loads(json.dumps(document))) == observation
-    assert type(observation_from(document)) is type(observation)
-
-
-@given(REQUESTS)
-def test_the_order_of_members_in_a_log_does_not_matter(observation: IdentityRequest) -> None:
-    """A store that orders the members of an object in its own way still gives the same observation back."""
-    document = json.loads(json.dumps(observation_document(observation)))
-    document["identities"] = dict(sorted(document["identities"].items(), key=lambda pair: (len(pair[0]), pair[0])))
-    assert observation_from(dict(reversed(document.items()))) == observation
-
-
-@pytest.mark.parametrize("endpoint", Endpoint)
-def test_a_damaged_document_is_not_read(endpoint: Endpoint) -> None:
-    """A document without what an observation needs is refused, whatever it says it is."""
-    with pytest.raises(KeyError):
-        observation_from({"endpoint": endpoint.value})
-
-
-def test_a_document_of_no_endpoint_is_not_read() -> None:
-    """What names no known endpoint is no observation."""
-    with pytest.raises(ValueError, match="forget"):
-        observation_from({"endpoint": "forget"})
 
 
 @pytest.mark.parametrize(

@@ -1,38 +1,26 @@
-"""Turns observations and decisions into plain JSON-ready values, and back.
+"""Turns observations and decisions into plain JSON-ready values: the form in which people and programs see them.
 
-This is the form in which the log keeps them and our API shows them. MPIDs become strings, since JSON numbers
-lose 64-bit integers in JavaScript. Members never disappear from a form; they are only added.
+MPIDs become strings, since JSON numbers lose 64-bit integers in JavaScript. Members never disappear from a form;
+they are only added. The log keeps a shorter form (`service.log_form`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, assert_never, cast
+from typing import assert_never
 
 from knownas.core.identity.decision import (
     Change,
-    ChangeKind,
     Created,
-    DecidedBy,
     Decision,
-    Guard,
-    LookupEffect,
     LookupStep,
     Modified,
     NotFound,
     Outcome,
     Receipt,
-    Refusal,
     Refused,
-    Rejection,
     Returned,
     Seeded,
-    Skip,
     SkippedIdentity,
 )
-from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import (
-    Endpoint,
-    Environment,
-    IdentityChange,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -44,7 +32,7 @@ Document = dict[str, object]
 
 
 def observation_document(observation: Observation) -> Document:
-    """Write an observation down, with all a fold needs."""
+    """Show an observation whole."""
     document: Document = {
         "endpoint": observation.endpoint,
         "at_ms": observation.at_ms,
@@ -71,69 +59,8 @@ def observation_document(observation: Observation) -> Document:
     return document
 
 
-def observation_from(document: Mapping[str, object]) -> Observation:
-    """Read an observation that `observation_document` wrote.
-
-    Raises:
-        KeyError, ValueError: the document is not one; the log is damaged.
-    """
-    endpoint = Endpoint(cast("str", document["endpoint"]))
-    return _READERS[endpoint](endpoint, document)
-
-
-def _identity_request(endpoint: Endpoint, document: Mapping[str, object]) -> IdentityRequest:
-    identities = cast("Mapping[str, str]", document["identities"])
-    recency = cast("Sequence[tuple[str, int]]", document["recency"])
-    return IdentityRequest(
-        endpoint=endpoint,
-        at_ms=cast("int", document["at_ms"]),
-        environment=Environment(cast("str", document["environment"])),
-        input=cast("str", document["input"]),
-        # A store may order the members of an object in its own way.
-        identities=tuple(sorted(Identity(IdentityType(kind), value) for kind, value in identities.items())),
-        previous_mpid=_mpid_or_none(document["previous_mpid"]),
-        recency=tuple((int(mpid), at_ms) for mpid, at_ms in recency),
-    )
-
-
-def _modify_request(_endpoint: Endpoint, document: Mapping[str, object]) -> ModifyRequest:
-    changes = cast("Sequence[Mapping[str, str | None]]", document["changes"])
-    return ModifyRequest(
-        at_ms=cast("int", document["at_ms"]),
-        environment=Environment(cast("str", document["environment"])),
-        input=cast("str", document["input"]),
-        mpid=_mpid(document["mpid"]),
-        changes=tuple(
-            IdentityChange(IdentityType(cast("str", one["identity_type"])), one["old_value"], one["new_value"])
-            for one in changes
-        ),
-        may_move_unique=cast("bool", document["may_move_unique"]),
-    )
-
-
-def _seed_request(_endpoint: Endpoint, document: Mapping[str, object]) -> SeedRequest:
-    identities = cast("Sequence[tuple[str, str]]", document["identities"])
-    return SeedRequest(
-        at_ms=cast("int", document["at_ms"]),
-        environment=Environment(cast("str", document["environment"])),
-        input=cast("str", document["input"]),
-        mpid=_mpid_or_none(document["mpid"]),
-        identities=tuple(Identity(IdentityType(kind), value) for kind, value in identities),
-    )
-
-
-_READERS: Final[Mapping[Endpoint, Callable[[Endpoint, Mapping[str, object]], Observation]]] = {
-    Endpoint.IDENTIFY: _identity_request,
-    Endpoint.LOGIN: _identity_request,
-    Endpoint.LOGOUT: _identity_request,
-    Endpoint.SEARCH: _identity_request,
-    Endpoint.MODIFY: _modify_request,
-    Endpoint.SEED: _seed_request,
-}
-
-
 def decision_document(decision: Decision) -> Document:
-    """Write a decision down: its outcome, receipt, changes and what was left out."""
+    """Show a decision: its outcome, receipt, changes and what was left out."""
     return {
         "outcome": outcome_document(decision.outcome),
         "receipt": _receipt_document(decision.receipt),
@@ -216,78 +143,5 @@ def _skipped_document(skipped: SkippedIdentity) -> Document:
     }
 
 
-def decision_from(document: Mapping[str, object]) -> Decision:
-    """Read a decision that `decision_document` wrote: all but the records and writes, which it leaves out.
-
-    Raises:
-        KeyError, ValueError: the document is not one; the log is damaged.
-    """
-    outcome, receipt = cast("tuple[Mapping[str, object], ...]", (document["outcome"], document["receipt"]))
-    decided_at = cast("str | None", receipt["decided_at"])
-    return Decision(
-        _outcome_from(outcome),
-        Receipt(
-            cast("int", receipt["policy_version"]),
-            tuple(map(_step_from, _objects(receipt["steps"]))),
-            DecidedBy(receipt["decided_by"]),
-            None if decided_at is None else IdentityType(decided_at),
-        ),
-        changes=tuple(
-            Change(ChangeKind(one["change"]), _identity(one), _mpid(one["mpid"]), _mpid_or_none(one["from_mpid"]))
-            for one in _objects(document["changes"])
-        ),
-        skipped=tuple(
-            SkippedIdentity(_identity(one), Skip(one["why"]), _mpid_or_none(one["holder"]))
-            for one in _objects(document["skipped"])
-        ),
-    )
-
-
-def _outcome_from(document: Mapping[str, object]) -> Outcome:
-    match document:
-        case {"kind": "returned", "mpid": mpid, "known": bool(known), "became_known": bool(became_known)}:
-            return Returned(_mpid(mpid), known, became_known)
-        case {"kind": "created", "mpid": mpid, "known": bool(known), "source_mpid": source_mpid}:
-            return Created(_mpid(mpid), known, _mpid_or_none(source_mpid))
-        case {"kind": "not_found"}:
-            return NotFound()
-        case {"kind": "refused", "reason": reason, "message": str(message)}:
-            return Refused(Refusal(reason), message)
-        case {"kind": "modified", "mpid": mpid, "known": bool(known), "results": results}:
-            changed = ((IdentityType(one["identity_type"]), _mpid(one["modified_mpid"])) for one in _objects(results))
-            return Modified(_mpid(mpid), known, tuple(changed))
-        case {"kind": "seeded", "mpid": mpid, "known": bool(known)}:
-            return Seeded(_mpid(mpid), known)
-        case _:
-            raise ValueError(f"not an outcome: {document}")
-
-
-def _step_from(document: Mapping[str, object]) -> LookupStep:
-    return LookupStep(
-        _identity(document),
-        tuple(map(_mpid, cast("Sequence[str]", document["candidates"]))),
-        tuple(Rejection(_mpid(one["mpid"]), Guard(one["guard"])) for one in _objects(document["rejected"])),
-        cast("bool", document["more"]),
-        LookupEffect(document["effect"]),
-        tuple(map(_mpid, cast("Sequence[str]", document["left"]))),
-    )
-
-
-def _objects(value: object) -> Sequence[Mapping[str, object]]:
-    return cast("Sequence[Mapping[str, object]]", value)
-
-
-def _identity(document: Mapping[str, object]) -> Identity:
-    return Identity(IdentityType(document["type"]), cast("str", document["value"]))
-
-
 def _text(mpid: int | None) -> str | None:
     return None if mpid is None else str(mpid)
-
-
-def _mpid(text: object) -> int:
-    return int(cast("str", text))
-
-
-def _mpid_or_none(text: object) -> int | None:
-    return None if text is None else _mpid(text)

@@ -29,7 +29,6 @@ from knownas.core.identity.decision import (
     Skip,
     SkippedIdentity,
 )
-from knownas.core.identity.document import decision_document, decision_from, observation_document, observation_from
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation
 from knownas.core.identity.policy import Policy
@@ -55,22 +54,12 @@ class Story:
     sentences: tuple[str, ...]
 
 
-def story(observation: Observation, decision: Decision, policy: Policy) -> Story:
-    """Tell a decision that was just made under this policy."""
-    return story_of_document(observation_document(observation), decision_document(decision), policy)
-
-
-def story_of_document(
-    observation: Mapping[str, object], decision: Mapping[str, object], policy: Policy | None = None
-) -> Story:
-    """Tell a decision from the documents that the log keeps of it and of its observation.
+def story(observation: Observation, decision: Decision, policy: Policy | None = None) -> Story:
+    """Tell a decision, fresh or from the log.
 
     `policy` is the version that the receipt names; without it the story leaves out what only a policy knows.
-
-    Raises:
-        KeyError, ValueError: a document is not one of `document.py`; the log is damaged.
     """
-    told = _Telling(observation_from(observation), decision_from(decision), policy)
+    told = _Telling(observation, decision, policy)
     return Story(told.headline(), tuple(told.sentences()))
 
 

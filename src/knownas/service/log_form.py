@@ -1,0 +1,93 @@
+"""Turns observations and decisions into the bytes that the log keeps, and back.
+
+The log keeps each value as the JSON array of its members, in their order: a third as long as with their names, and
+written without a line of Python for each. So the order of the members in `core.identity.observation` and
+`core.identity.decision` is a format: a new member comes last and has a default, and none ever goes.
+What people and programs are shown has names: `core.identity.document`.
+"""
+
+from typing import Final
+
+import msgspec
+
+from knownas.core.identity.decision import (
+    Change,
+    Created,
+    Decision,
+    Modified,
+    NotFound,
+    Outcome,
+    Receipt,
+    Refused,
+    Returned,
+    Seeded,
+    SkippedIdentity,
+)
+from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation, SeedRequest
+
+_ENCODER: Final = msgspec.json.Encoder()
+_OBSERVATION: Final = msgspec.json.Decoder(tuple[Endpoint, msgspec.Raw])
+_REQUEST: Final = msgspec.json.Decoder(IdentityRequest)
+_MODIFY: Final = msgspec.json.Decoder(ModifyRequest)
+_SEED: Final = msgspec.json.Decoder(SeedRequest)
+_DECISION: Final = msgspec.json.Decoder(
+    tuple[str, msgspec.Raw, Receipt, tuple[Change, ...], tuple[SkippedIdentity, ...]]
+)
+_NAMES: Final[dict[type[Outcome], str]] = {
+    Returned: "returned",
+    Created: "created",
+    NotFound: "not_found",
+    Refused: "refused",
+    Modified: "modified",
+    Seeded: "seeded",
+}
+_OUTCOMES: Final[dict[str, msgspec.json.Decoder[Outcome]]] = {
+    name: msgspec.json.Decoder(outcome) for outcome, name in _NAMES.items()
+}
+
+
+class Damaged(ValueError):
+    """The bytes are not what the log keeps."""
+
+
+def observation_bytes(observation: Observation) -> bytes:
+    """Write an observation down, with all a fold needs."""
+    return _ENCODER.encode((observation.endpoint, observation))
+
+
+def observation_from(kept: bytes) -> Observation:
+    """Read an observation that was written down.
+
+    Raises:
+        Damaged: it was not.
+    """
+    try:
+        endpoint, raw = _OBSERVATION.decode(kept)
+        match endpoint:
+            case Endpoint.MODIFY:
+                return _MODIFY.decode(raw)
+            case Endpoint.SEED:
+                return _SEED.decode(raw)
+            case _:
+                return _REQUEST.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise Damaged(f"not an observation: {error}") from error
+
+
+def decision_bytes(decision: Decision) -> bytes:
+    """Write a decision down: its outcome, receipt, changes and what was left out; the records are kept elsewhere."""
+    outcome = decision.outcome
+    return _ENCODER.encode((_NAMES[type(outcome)], outcome, decision.receipt, decision.changes, decision.skipped))
+
+
+def decision_from(kept: bytes) -> Decision:
+    """Read a decision that was written down: all but the records and writes.
+
+    Raises:
+        Damaged: it was not.
+    """
+    try:
+        name, raw, receipt, changes, skipped = _DECISION.decode(kept)
+        return Decision(_OUTCOMES[name].decode(raw), receipt, changes=changes, skipped=skipped)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise Damaged(f"not a decision: {error}") from error
