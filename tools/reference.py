@@ -5,24 +5,21 @@
 without its words fails here.
 """
 
-import ast
-import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import click
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "src")]
 
-import reference_http  # noqa: E402 - found beside this file
-import reference_words as words  # noqa: E402 - likewise
-from reference_http import http_api, reasons_of  # noqa: E402 - likewise
+import reference_words as words  # noqa: E402 - found beside this file
+from reference_http import http_api, plain, reasons_of  # noqa: E402 - likewise
+from reference_limits import PACKAGES, limits_of  # noqa: E402 - likewise
 
 from knownas.api.credentials import Denied  # noqa: E402 - found in src
 from knownas.api.openapi import openapi_document  # noqa: E402 - likewise
@@ -34,9 +31,6 @@ from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupE
 from knownas.core.identity.kinds import KINDS, Kind  # noqa: E402 - likewise
 from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection  # noqa: E402 - likewise
 from knownas.store.errors import StoreError, StoreUnavailable  # noqa: E402 - likewise
-
-reference_http._TITLES.update(words.SURFACES)  # noqa: SLF001 - the page takes its titles from there
-reference_http._SECURITY.update(words.CREDENTIALS)  # noqa: SLF001 - likewise
 
 FOLDER: Final = ROOT / "docs" / "reference"
 HELP_COLUMNS: Final = 100
@@ -212,31 +206,12 @@ def metrics() -> Iterator[str]:
 
 
 def limits() -> Iterator[str]:
-    """Yield the page of the limits: every constant of every limits.py, with its sentence."""
+    """Yield the page of the limits: every limit that the code names, with its sentence."""
     yield from words.LIMITS.strip().splitlines()
-    for file in sorted((ROOT / "src" / "knownas").rglob("*limits.py")):
-        module = importlib.import_module(".".join(file.relative_to(ROOT / "src").with_suffix("").parts))
-        yield from ("", f"## {words.LIMITS_OF[module.__name__]}", "")
-        yield from table(("Limit", "Value", "Meaning"), _constants(file, module))
-
-
-def _constants(file: Path, module: ModuleType) -> Iterator[tuple[str, str, str]]:
-    """Yield each constant of a file with its value and the string that stands below it, which may be of several."""
-    waiting: list[str] = []
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            waiting.append(node.target.id)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
-            text = reference_http._plain(str(node.value.value))  # noqa: SLF001 - the same words for both pages
-            for name in waiting:
-                yield f"`{name}`", _number(getattr(module, name)), text
-            waiting = []
-    for name in waiting:
-        yield f"`{name}`", _number(getattr(module, name)), ""
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    for package, title in PACKAGES.items():
+        rows = ((f"`{name}`", f"{value:,}", plain(text)) for name, value, text in limits_of(package))
+        yield from ("", f"## {title}", "")
+        yield from table(("Limit", "Value", "Meaning"), rows)
 
 
 PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {

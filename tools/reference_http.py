@@ -4,12 +4,24 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from reference_words import CREDENTIALS, SURFACES
+
 Document = Mapping[str, Any]
 
 PREFIX: Final = "/identity"
-_TITLES: Final = {"identity": "IDSync", "own": "Our own API", "operations": "Operations"}
-_SECURITY: Final = {"basic": "Basic", "key": "key only", "signature": "signature", "admin": "the admin token"}
-_CHAPTER: Final = re.compile(r";? ?\(?\b(?:idsync|platform|design) §[\d.-]+(?: step \d)?\)?")
+TITLES: Final = {"identity": "IDSync", "own": "Our own API", "operations": "Operations", **SURFACES}
+"""The title of each surface, by its tag in the document."""
+
+SECURITY: Final = {
+    "basic": "Basic",
+    "key": "key only",
+    "signature": "signature",
+    "admin": "the admin token",
+    **CREDENTIALS,
+}
+"""What the ways to prove who one is are called, by their names in the document."""
+
+_CHAPTER: Final = re.compile(r";? ?\(?\b(?:idsync|platform|design) §[\d.-]*\d(?: step \d)?\)?")
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
@@ -17,7 +29,7 @@ def reasons_of(document: Document) -> dict[str, set[tuple[str, str]]]:
     """Return every reason a request can be refused for, with the surfaces and statuses it is answered with."""
     found: dict[str, set[tuple[str, str]]] = {}
     for _, _, operation in operations(document):
-        surface = _TITLES[operation["tags"][0]]
+        surface = TITLES[operation["tags"][0]]
         for status, response in operation["responses"].items():
             if int(status) >= 400:  # noqa: PLR2004 - where refusals start
                 for reason in _reasons(response):
@@ -62,7 +74,7 @@ def http_api(document: Document) -> Iterator[str]:
             continue
         if operation["tags"][0] != tag:
             tag = operation["tags"][0]
-            yield from ("", f"## {_TITLES[tag]}")
+            yield from ("", f"## {TITLES[tag]}")
         yield from _operation(document, path, method, operation)
     yield from ("", "## Bodies")
     for name, schema in document["components"]["schemas"].items():
@@ -70,32 +82,30 @@ def http_api(document: Document) -> Iterator[str]:
 
 
 def _operation(document: Document, path: str, method: str, operation: Document) -> Iterator[str]:
-    yield from ("", f"### `{method.upper()} {path}`", "", _plain(operation["summary"]))
+    yield from ("", f"### `{method.upper()} {path}`", "", plain(operation["summary"]))
     if "description" in operation:
-        yield from ("", _plain(operation["description"]))
+        yield from ("", plain(operation["description"]))
     if PREFIX + path in document["paths"]:
         yield from ("", f"Also at `{PREFIX}{path}`.")
-    allowed = [
-        " with ".join(_SECURITY[one] for one in way if one in _SECURITY) for way in operation.get("security", [])
-    ]
+    allowed = [" with ".join(SECURITY[one] for one in way if one in SECURITY) for way in operation.get("security", [])]
     allowed = ["signature" if "signature" in one else one for one in allowed]
     yield from ("", f"Credentials: {', '.join(allowed) or 'none'}.")
     if "requestBody" in operation:
         yield from (
             "",
-            f"Body: {_type(_content(operation['requestBody']))}. {_plain(operation['requestBody']['description'])}",
+            f"Body: {_type(_content(operation['requestBody']))}. {plain(operation['requestBody']['description'])}",
         )
     if operation.get("parameters"):
         yield from ("", "| Parameter | In | Type | Meaning |", "|---|---|---|---|")
         for one in operation["parameters"]:
-            yield f"| `{one['name']}` | {one['in']} | {_type(one['schema'])} | {_plain(one.get('description', ''))} |"
+            yield f"| `{one['name']}` | {one['in']} | {_type(one['schema'])} | {plain(one.get('description', ''))} |"
     yield from ("", "| Status | Answer | Reasons | Headers |", "|---|---|---|---|")
     for status, response in operation["responses"].items():
         yield _response(status, response)
 
 
 def _response(status: str, response: Document) -> str:
-    described = _plain(response["description"])
+    described = plain(response["description"])
     if status.startswith("2") and "application/json" in response.get("content", {}):
         described += f" {_type(_content(response))}"
     reasons = ", ".join(f"`{reason}`" for reason in sorted(_reasons(response)))
@@ -109,7 +119,7 @@ def _content(holder: Document) -> Document:
 
 def _schema(name: str, schema: Document) -> Iterator[str]:
     yield from ("", f"### {name}", "")
-    described = _plain(schema.get("description", ""))
+    described = plain(schema.get("description", ""))
     if described:
         yield described
     forms = schema.get("oneOf")
@@ -118,7 +128,7 @@ def _schema(name: str, schema: Document) -> Iterator[str]:
         for form in forms:
             members = ", ".join(f"`{member}`" for member in form["properties"] if member != "kind")
             kind = form["properties"].get("kind", {}).get("const", "")
-            yield f"- `{kind}`: {_plain(form.get('description', ''))} {f'Members: {members}.' if members else ''}".rstrip()
+            yield f"- `{kind}`: {plain(form.get('description', ''))} {f'Members: {members}.' if members else ''}".rstrip()
     elif "properties" in schema:
         shared = {_type(one) for one in schema["properties"].values()}
         if len(schema["properties"]) > 20 and len(shared) == 1:  # noqa: PLR2004 - a map by identity type
@@ -127,7 +137,7 @@ def _schema(name: str, schema: Document) -> Iterator[str]:
         yield from ("", "| Member | Needed | Type | Meaning |", "|---|---|---|---|")
         needed = schema.get("required", [])
         for member, one in schema["properties"].items():
-            meaning = _plain(one.get("description", ""))
+            meaning = plain(one.get("description", ""))
             yield f"| `{member}` | {'yes' if member in needed else 'no'} | {_type(one)} | {meaning} |"
     else:
         yield from ("", f"Type: {_type(schema)}.")
@@ -164,6 +174,6 @@ def _type(schema: Document) -> str:  # noqa: PLR0911 - one case a form of schema
     return kinds
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a description on one line, without chapters of documents that are not published."""
     return _CHAPTER.sub("", " ".join(text.split())).replace(" .", ".").strip()

@@ -1,6 +1,7 @@
 """What is declared is served, what is not declared is not, and the OpenAPI document describes both."""
 
 import importlib
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -89,6 +90,11 @@ def test_each_route_is_described() -> None:
     declared = {route for route in routes() if route[0] != "HEAD"}
     assert described <= declared
     assert {(method, short(path)) for method, path in declared} <= described
+
+
+def test_the_description_stands_by_itself() -> None:
+    """No text of the OpenAPI document points at a chapter of a document that its readers do not have."""
+    assert "§" not in json.dumps(openapi_document(), ensure_ascii=False)
 
 
 def short(path: str) -> str:

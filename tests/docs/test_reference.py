@@ -192,6 +192,15 @@ def test_every_identity_type_is_there() -> None:
         assert row.endswith(f"| {kind.code} |")
 
 
+def test_every_limit_is_there() -> None:
+    """Each number that the product names as the most or the least of something has a line with its meaning."""
+    rows = page("limits.md").splitlines()
+    for file in (ROOT / "src" / "knownas").rglob("*.py"):
+        if not {"demo", "conformance"} & set(file.parts):
+            for name in re.findall(r"^([A-Z]\w*_(?:MAX|MIN)): Final = [-(\d]", file.read_text(encoding="utf-8"), re.MULTILINE):
+                assert any(row.startswith(f"| `{name}` | ") and row.endswith(". |") for row in rows), name
+
+
 def test_every_dependency_has_a_reason() -> None:
     """Each package that pyproject.toml names, and no other, stands in the page of dependencies with its reason."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

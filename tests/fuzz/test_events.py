@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from knownas.config.limits import ID_MAX
 from tests.fuzz.batches import CASES, LIMITS, NOW_MS, WRONG, Case, nested, one_event, paths, whole, with_raw
 from tests.fuzz.lines import client, zipped
 from tests.fuzz.test_bad_input import GROWTH_BYTES_MAX, RECURSION_LIMITS, _bombs, _memory
@@ -360,8 +361,10 @@ def test_odd_pages_of_events_are_no_fault(odd: str, somebody: str, sender: httpx
     base = f"/api/profiles/{somebody}/events"
     for query in (f"workspace=100&next={odd}", f"workspace=100&limit={odd}", f"workspace={odd}"):
         assert sender.get(f"{base}?{query}", headers=ADMIN).status_code == 400, query
-    assert sender.get(f"{base}?workspace=999", headers=ADMIN).json()["items"] == []
-    assert sender.get(f"{base}?workspace={'9' * 19}", headers=ADMIN).status_code == 400
+    for elsewhere in (999, ID_MAX):
+        assert sender.get(f"{base}?workspace={elsewhere}", headers=ADMIN).json()["items"] == []
+    for nothing in (ID_MAX + 1, "9" * 19, "9" * 5_000):
+        assert sender.get(f"{base}?workspace={nothing}", headers=ADMIN).status_code == 400
 
 
 @pytest.mark.parametrize("path", [ONE, BULK, HISTORY, WEB, FORWARDING, f"/JS/v2/{WEB_KEY}/config"])

@@ -1,6 +1,7 @@
 """Describes every path of the server as an OpenAPI document, from the same types that decode the requests."""
 
-from typing import Final
+import re
+from typing import Any, Final, cast
 
 import knownas
 from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
@@ -25,8 +26,27 @@ member twice is refused.
 """
 
 
+_CHAPTERS: Final = re.compile(r";? ?\(?\b(?:idsync|platform|design) §[\d.-]*\d(?: step \d)?(?:, §[\d.-]*\d)*\)?")
+"""Chapters of the specifications, which the descriptions of types name and whoever reads the document has not."""
+
+
 def openapi_document() -> Document:
     """Return the document that is served at /api/openapi.json."""
+    return {name: _published(part) for name, part in _document().items()}
+
+
+def _published(part: Any) -> Any:
+    """Return a part of the document without the chapters that its texts name."""
+    if isinstance(part, str):
+        return _CHAPTERS.sub("", part)
+    if isinstance(part, list):
+        return [_published(one) for one in cast("list[Any]", part)]
+    if isinstance(part, dict):
+        return {name: _published(one) for name, one in cast("dict[str, Any]", part).items()}
+    return part
+
+
+def _document() -> Document:
     return {
         "openapi": "3.1.0",
         "info": {

@@ -19,6 +19,7 @@ from knownas.api.own import OPERATIONS
 from knownas.api.own_identity_changes import AFTER
 from knownas.api.own_operation import Operation
 from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
+from knownas.config.limits import ID_MAX
 from knownas.core.identity.decision import Refusal
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
@@ -121,7 +122,7 @@ _WORKSPACE_PARAMETER: Final[Schema] = {
     "in": "query",
     "required": True,
     "description": "The workspace's id.",
-    "schema": {"type": "integer", "minimum": 0},
+    "schema": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
 }
 
 _REQUEST_ID_PARAMETER: Final[Schema] = {

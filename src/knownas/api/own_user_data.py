@@ -15,6 +15,7 @@ from knownas.api.own_operation import (
     unknown_profile,
     write_cursor,
 )
+from knownas.config.limits import ID_MAX
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
@@ -25,7 +26,8 @@ from knownas.service.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey
 
-WORKSPACE_DIGITS_MAX: Final = 18
+ID_DIGITS_MAX: Final = len(str(ID_MAX))
+"""Digits of a workspace's id."""
 
 
 async def show_batch(service: Service, request: Request) -> tuple[int, Document]:
@@ -63,7 +65,8 @@ async def show_events(service: Service, request: Request) -> tuple[int, Document
     query = request.query_params
     environment = query_environment(request)
     workspace = query.get("workspace", "")
-    if not (workspace.isascii() and workspace.isdecimal()) or len(workspace) > WORKSPACE_DIGITS_MAX:
+    well_formed = workspace.isascii() and workspace.isdecimal() and len(workspace) <= ID_DIGITS_MAX
+    if not well_formed or int(workspace) > ID_MAX:
         raise Refusal(400, "invalid_workspace", "Name the workspace by its id: ?workspace=100.")
     if await service.profiles.show(mpid) is None:
         raise unknown_profile(mpid)

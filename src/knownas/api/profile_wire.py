@@ -35,6 +35,7 @@ QUERIES_REMEMBERED_MAX: Final = 1_024
 """Queries whose meaning is remembered: a client asks for the same fields again and again."""
 
 QUERY_PARAMETERS_MAX: Final = 32
+"""Parameters of a query to the Profile API."""
 
 
 class ProfileField(StrEnum):

@@ -72,6 +72,8 @@ class Malformed(Exception):
 Body = TypeVar("Body")
 
 NAME_CHARACTERS_SHOWN: Final = 64
+"""Characters of a name that a refusal repeats."""
+
 _IDENTIFY: Final = msgspec.json.Decoder(IdentifyBody)
 _MODIFY: Final = msgspec.json.Decoder(ModifyBody)
 _NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.IDSYNC)

@@ -19,6 +19,7 @@ SCOPE: Final = "shop"
 TOKEN: Final = "demo-admin-token"  # noqa: S105 - printed for everybody to use
 WEB_KEY: Final = "demo-web-key"
 PEOPLE_MAX: Final = 100_000
+"""People of the town of the demo."""
 
 
 @click.command()

@@ -23,6 +23,7 @@ from knownas.store.errors import StoreError
 from knownas.store.opening import SQLITE, open_store
 
 ANSWER_WITHIN_SECONDS: Final = 10
+"""How long `knownas explain` waits for the server."""
 
 
 @click.command()

@@ -33,7 +33,9 @@ from knownas.store.port import Store
 RESULTS_SUFFIX: Final = ".results.csv"
 CUSTOM_FEED: Final = "custom"
 GARBAGE_OBJECTS: Final = 200_000
+
 REDRAW_SECONDS: Final = 0.2
+"""The shortest time between two states of an import that the terminal shows."""
 
 T = TypeVar("T")
 

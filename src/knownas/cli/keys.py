@@ -27,6 +27,8 @@ from knownas.store.port import Store
 
 KEY_BYTES: Final = 16
 SECRET_BYTES: Final = 32
+"""Random bytes of a key and of a secret that the command makes."""
+
 VALID_FOR_DAYS_MAX: Final = 365
 """The longest that an old pair may stay valid beside the new one."""
 

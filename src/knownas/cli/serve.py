@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import click
 import uvicorn
@@ -25,8 +25,12 @@ from knownas.store.errors import StoreError
 from knownas.store.opening import open_store
 
 GRACE_SECONDS: Final = 3
+"""How long requests under way may take when the server is told to stop."""
+
 GARBAGE_OBJECTS: Final = 100_000
 BACKLOG: Final = 2_048
+"""Connections that wait to be accepted."""
+
 SWITCH_SECONDS: Final = 0.001
 """How long the thread that waits for the disk may have to wait for the interpreter."""
 
@@ -144,3 +148,14 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, without the wait for idle TLS clients: one that does not say goodbye would take up all of the grace."""
+        for connection in list(self.server_state.connections):
+            # uvloop's transport of TLS is a WriteTransport in all but its base class.
+            cycle = getattr(connection, "cycle", None)
+            transport = cast("asyncio.WriteTransport | None", getattr(connection, "transport", None))
+            idle = cycle is None or cycle.response_complete
+            if self.config.is_ssl and transport is not None and idle and not transport.get_write_buffer_size():
+                transport.abort()
+        await super().shutdown(sockets)

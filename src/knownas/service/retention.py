@@ -23,6 +23,8 @@ FIRST_RUN_AFTER_SECONDS: Final = 60.0
 """How long a server has to start in peace before it removes anything."""
 
 RUN_EVERY_SECONDS: Final = 86_400.0
+"""The time from one run to the next."""
+
 FORGOTTEN_A_STEP: Final = 200
 """Things removed in one transaction: a few milliseconds, and a few dozen with a slow disk, which a request may wait."""
 

@@ -23,6 +23,8 @@ VARIABLE: Final = "KNOWNAS_SECRET_KEY"
 """The environment variable that holds secret keys."""
 
 KEY_BYTES: Final = 32
+"""Bytes of a secret key, as AES-256 takes them."""
+
 SECRET_KEYS_MAX: Final = 16
 """Secret keys that a server may be given at once."""
 

@@ -172,7 +172,10 @@ class Settings:
 
 
 MAX_AGE_SECONDS_MAX: Final = 31_536_000
+"""The longest that a scope may let clients reuse an answer: a year."""
+
 MAX_VALUES_MAX: Final = 1_000
+"""The largest number of values of one type that a scope may let a profile keep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from knownas.core.identity.policy import Policy
 
 MPID_MIN: Final = -(2**63)
 MPID_MAX: Final = 2**63 - 1
+"""The smallest and the largest MPID; 0 is none."""
 
 Values = Mapping[IdentityType, tuple[str, ...]]
 """Values by type, each type's in the order in which they were set; a type without values is absent."""

@@ -31,8 +31,13 @@ CACHE_KIB: Final = 512 * 1024
 """Of the file, what the connection that decides keeps in memory at most: a million profiles with three identities."""
 
 READER_CACHE_KIB: Final = 16 * 1024
+"""Of the file, what a connection that only reads keeps in memory at most."""
+
 CHECKPOINT_PAGES: Final = 4_000
+"""Pages of the write-ahead log after which it is written back into the file."""
+
 STATEMENTS_CACHED: Final = 256
+"""Statements that a connection keeps compiled."""
 
 LOCK_PAUSE_SECONDS: Final = 0.004
 """The longest pause between two tries to take the write lock; each is random, so that nobody always comes last."""
