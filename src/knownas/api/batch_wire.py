@@ -5,11 +5,11 @@ otherwise sound is left out or cut, and the receipt's notes say so; only what ma
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
+from knownas.api.duplicate_keys import surely_once
 from knownas.api.limits import (
     EVENT_ATTRIBUTES_MAX,
     EVENT_NAME_CHARACTERS_MAX,
@@ -19,7 +19,7 @@ from knownas.api.limits import (
     REQUEST_ID_CHARACTERS_MAX,
     USER_ATTRIBUTES_A_BATCH_MAX,
 )
-from knownas.api.wire import INVALID_MPID, Malformed, decode_document, optional_mpid, refuse_repeated_keys
+from knownas.api.wire import INVALID_MPID, Malformed, decode_document, optional_mpid, refuse_repeated_keys, shaped
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Environment
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
@@ -65,6 +65,7 @@ class BatchBody(msgspec.Struct, frozen=True):
 
 
 _BATCH: Final = msgspec.json.Decoder(BatchBody)
+_ANYTHING: Final = msgspec.json.Decoder(Any)
 _BULK: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.EVENTS)
 
@@ -84,11 +85,12 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
     Raises:
         Malformed: it is not JSON, a member has the wrong shape, or it says two things at once.
     """
-    given = decode_document(_BATCH, body)
-    _refuse_ambiguous(body, given)
+    given = _decoded(body)
     notes: list[str] = []
     identities = _identities(given, channel, notes)
-    events = _events(given.events or [], at_ms, notes, historical=historical)
+    # No text has more characters than the body has bytes: in most batches no value needs to be measured.
+    reading = _Reading(at_ms, notes, historical, may_be_long=len(body) > EVENT_VALUE_CHARACTERS_MAX)
+    events = _events(given.events or [], reading)
     if historical:
         _check_history(events, given.events or [], at_ms)
     batch = EventBatch(
@@ -106,18 +108,43 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
         is_historical=historical,
     )
     device = _device(given, batch, channel, notes)
+    if device is None and not notes:
+        return batch
     if len(notes) > NOTES_MAX:
         notes[NOTES_MAX - 1 :] = [f"and {len(notes) - NOTES_MAX + 1} further notes"]
-    return replace(batch, device=device, notes=tuple(notes))
+    return batch._replace(device=device, notes=tuple(notes))
 
 
-def _refuse_ambiguous(body: bytes, given: BatchBody) -> None:
-    """Refuse what other readers could read differently, or not at all: a key that stands twice, too deep an event."""
-    refuse_repeated_keys(body)
+def _decoded(body: bytes) -> BatchBody:
+    """Decode a body, and refuse what other readers could read differently, or not at all.
+
+    Raises:
+        Malformed: it can't be decoded, a key stands twice in an object, an event is nested too deep.
+    """
+    try:
+        document = decode_document(_ANYTHING, body)
+    except Malformed:
+        # What can't be read may stand where it is passed over.
+        given = decode_document(_BATCH, body)
+        refuse_repeated_keys(body)
+    else:
+        given = shaped(document, BatchBody)
+        if not surely_once(body, document):
+            refuse_repeated_keys(body)
     if body.count(b"{") + body.count(b"[") > EVENT_DEPTH_MAX and any(
         _is_deeper(one.data, EVENT_DEPTH_MAX) for one in given.events or ()
     ):
         raise Malformed("too_deep", f"An event may be nested {EVENT_DEPTH_MAX} deep.")
+    return given
+
+
+class _Reading(NamedTuple):
+    """What the events of a batch are read under: when they came, as what, and where to note what was cut."""
+
+    at_ms: int
+    notes: list[str]
+    historical: bool
+    may_be_long: bool
 
 
 def _is_deeper(value: object, limit: int) -> bool:
@@ -166,7 +193,7 @@ def _identities(given: BatchBody, channel: Channel, notes: list[str]) -> tuple[I
     # Some partners send one constant for all users (idsync §5.3).
     if given.mp_deviceid and channel is not Channel.PARTNER:
         _take_identity(found, IdentityType.DEVICE_APPLICATION_STAMP, given.mp_deviceid, "mp_deviceid", notes)
-    return tuple(sorted(Identity(kind, value) for kind, value in found.items()))
+    return tuple(sorted([Identity(kind, value) for kind, value in found.items()]))
 
 
 def _take_identity(
@@ -193,12 +220,13 @@ def _attributes(given: BatchBody, notes: list[str]) -> Mapping[str, AttributeVal
             break
         read = attribute_value(value)
         fault = None if read is None else fault_of(name, read)
-        shown = f"user_attributes.{name[:NAME_CHARACTERS_SHOWN]}"
         if fault is not None or (read is None and value is not None):
+            shown = f"user_attributes.{name[:NAME_CHARACTERS_SHOWN]}"
             notes.append(f"{shown}: {fault or 'a scalar or a list of scalars is wanted'}")
         elif read is not None:
             taken[name] = read
             if isinstance(read, tuple) and isinstance(value, list) and len(read) < len(cast("list[object]", value)):
+                shown = f"user_attributes.{name[:NAME_CHARACTERS_SHOWN]}"
                 notes.append(f"{shown}: entries of the list that are no scalars were left out")
     deleted = given.deleted_user_attributes or []
     if len(deleted) > USER_ATTRIBUTES_A_BATCH_MAX:
@@ -304,24 +332,29 @@ def _fact_fault(name: str, value: object) -> str | None:
     return name_fault(name)
 
 
-def _events(given: list[EventBody], at_ms: int, notes: list[str], *, historical: bool) -> tuple[Event, ...]:
+def _events(given: list[EventBody], reading: _Reading) -> tuple[Event, ...]:
     if len(given) > EVENTS_A_BATCH_MAX:
         raise Malformed("too_many_events", f"A batch may have {EVENTS_A_BATCH_MAX} events.")
-    return tuple([_event(one, at_ms, notes, historical=historical) for one in given])
-
-
-def _event(given: EventBody, at_ms: int, notes: list[str], *, historical: bool) -> Event:
-    if not given.event_type:
-        raise Malformed("event_type_missing", 'Required event field "event_type" is missing or empty.')
-    data = given.data or {}
-    when = data.get("timestamp_unixtime_ms")
-    if isinstance(when, bool) or not isinstance(when, int) or when <= 0 or (when > at_ms and not historical):
-        when = at_ms  # Not given, or the clock of a device is ahead.
-    if given.event_type == "user_attribute_change":
-        change = attribute_change(data)
-        if isinstance(change, str):
-            notes.append(f"user_attribute_change: {change}; nothing was changed")
-    return Event(given.event_type, when, _message_id(data.get("source_message_id"), notes), _cut(data, notes))
+    at_ms, notes, historical, may_be_long = reading
+    found: list[Event] = []
+    for one in given:
+        kind, data = one.event_type, one.data or {}
+        if not kind:
+            raise Malformed("event_type_missing", 'Required event field "event_type" is missing or empty.')
+        when = data.get("timestamp_unixtime_ms")
+        if type(when) is not int or when <= 0 or (when > at_ms and not historical):
+            when = at_ms  # Not given, or the clock of a device is ahead.
+        if kind == "user_attribute_change":
+            change = attribute_change(data)
+            if isinstance(change, str):
+                notes.append(f"user_attribute_change: {change}; nothing was changed")
+        message_id = data.get("source_message_id")
+        if message_id is not None:
+            message_id = _message_id(message_id, notes)
+        if not _is_within_limits(data, may_be_long=may_be_long):
+            data = _cut(data, notes)
+        found.append(Event(kind, when, message_id, data))
+    return tuple(found)
 
 
 def _message_id(given: object, notes: list[str]) -> str | None:
@@ -335,23 +368,35 @@ def _message_id(given: object, notes: list[str]) -> str | None:
     return text
 
 
-def _cut(data: dict[str, Any], notes: list[str]) -> Mapping[str, Any]:
+def _is_within_limits(data: Members, *, may_be_long: bool) -> bool:
+    """Whether no name or value of an event has to be cut."""
+    name, attributes = data.get("event_name"), data.get("custom_attributes")
+    if isinstance(name, str) and len(name) > EVENT_NAME_CHARACTERS_MAX:
+        return False
+    if not isinstance(attributes, dict) or not attributes:
+        return True
+    members = cast("dict[str, Any]", attributes)
+    return (
+        len(members) <= EVENT_ATTRIBUTES_MAX
+        and max(map(len, members)) <= EVENT_NAME_CHARACTERS_MAX
+        and not (may_be_long and any(map(_is_long, members.values())))
+    )
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > EVENT_VALUE_CHARACTERS_MAX
+
+
+def _cut(data: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """Cut names and values that are too long, the way the vendor does for servers; platform §2.2, §14."""
     name, attributes = data.get("event_name"), data.get("custom_attributes")
     if isinstance(name, str) and len(name) > EVENT_NAME_CHARACTERS_MAX:
         notes.append(f"event_name: cut to {EVENT_NAME_CHARACTERS_MAX} characters")
         data = {**data, "event_name": name[:EVENT_NAME_CHARACTERS_MAX]}
-    if isinstance(attributes, dict):
-        members = cast("dict[str, Any]", attributes)
-        sound = len(members) <= EVENT_ATTRIBUTES_MAX and all(
-            len(one) <= EVENT_NAME_CHARACTERS_MAX
-            and not (isinstance(value, str) and len(value) > EVENT_VALUE_CHARACTERS_MAX)
-            for one, value in members.items()
-        )
-        if not sound:
-            notes.append("custom_attributes: cut to the limits")
-            kept = list(members.items())[:EVENT_ATTRIBUTES_MAX]
-            data = {**data, "custom_attributes": {one[:EVENT_NAME_CHARACTERS_MAX]: _cut_value(v) for one, v in kept}}
+    if not _is_within_limits(data, may_be_long=True):
+        notes.append("custom_attributes: cut to the limits")
+        kept = list(cast("dict[str, Any]", attributes).items())[:EVENT_ATTRIBUTES_MAX]
+        data = {**data, "custom_attributes": {one[:EVENT_NAME_CHARACTERS_MAX]: _cut_value(v) for one, v in kept}}
     return data
 
 

@@ -172,9 +172,23 @@ def decode_document(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
             body.decode()
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Malformed("invalid_member", f"{error}.") from error
+        raise _invalid(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("malformed_json", f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+
+
+def shaped(document: object, shape: type[Body]) -> Body:
+    """Give a decoded JSON document a shape, as if it had been decoded into it.
+
+    Raises:
+        Malformed: it is not what the shape wants, or nested too deep.
+    """
+    try:
+        return msgspec.convert(document, shape)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from error
     except RecursionError as error:
         raise _too_deep() from error
 
@@ -191,6 +205,10 @@ def refuse_repeated_keys(body: bytes, repeats: Callable[[bytes], bool] = has_rep
         raise _too_deep() from error
     if repeated:
         raise Malformed("duplicate_key", "An object of the body has the same key twice.")
+
+
+def _invalid(error: msgspec.ValidationError) -> Malformed:
+    return Malformed("invalid_member", f"{error}.")
 
 
 def _too_deep() -> Malformed:

@@ -5,7 +5,6 @@ refused request makes no profile.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple, assert_never
 
 from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
@@ -151,7 +150,7 @@ def _with_seeds(before: Section | None, definitions: Mapping[str, Definition], u
     for name, value in user.attributes:
         attributes = with_attribute(attributes, name, value, at_ms)
     last_seen_ms = max(section.last_seen_ms, at_ms)
-    return replace(section, calculated=states, attributes=attributes, last_seen_ms=last_seen_ms)
+    return section._replace(calculated=states, attributes=attributes, last_seen_ms=last_seen_ms)
 
 
 def _faults(definitions: Mapping[str, Definition], user: UserSeeds) -> list[SeedFault]:

@@ -1,7 +1,7 @@
 """What an alias does: which requests are taken, which are carried out, and what they change (idsync §4.7)."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -340,7 +340,7 @@ def test_the_destination_takes_over_the_sources_past() -> None:
     assert str(P1) in after.notes[-1]
     assert str(P2) not in after.notes[-1]
     assert "the-request" in after.notes[-1]
-    changed = {one.name for one in fields(Section) if getattr(after, one.name) != getattr(destination, one.name)}
+    changed = {name for name in Section._fields if getattr(after, name) != getattr(destination, name)}
     assert changed == {"first_seen_ms", "attributions", "notes"}
 
 
@@ -348,7 +348,7 @@ def test_the_source_stays_as_it_is_but_for_a_note() -> None:
     """Only a note that names the destination is added to the source."""
     source = section(70, "s")
     after = source_after(source, claim(P1, P2))
-    assert replace(after, notes=source.notes) == source
+    assert after._replace(notes=source.notes) == source
     assert after.notes[:-1] == ("s",)
     assert str(P2) in after.notes[-1]
     assert str(P1) not in after.notes[-1]
@@ -357,7 +357,7 @@ def test_the_source_stays_as_it_is_but_for_a_note() -> None:
 def test_notes_and_attributions_have_a_limit() -> None:
     """The oldest go first."""
     held = [Attribution("p", str(at), at) for at in range(ATTRIBUTIONS_MAX)]
-    full = replace(section(1, "d", *held), notes=tuple(map(str, range(STATUS_NOTES_MAX))))
+    full = section(1, "d", *held)._replace(notes=tuple(map(str, range(STATUS_NOTES_MAX))))
     newer = Attribution("new", "c", 1_000)
     after = destination_after(full, section(1, "s", newer), claim())
     assert after.attributions == (*held[1:], newer)

@@ -22,6 +22,7 @@ from knownas.core.profile.attributes import (
     name_fault,
     shown,
     with_attribute,
+    with_attributes,
 )
 
 Said = tuple[str, AttributeValue | None, int]
@@ -71,6 +72,15 @@ def test_a_name_beyond_the_limit_is_left_out() -> None:
     assert with_attribute(full, "new", 1, 2) is full
     assert with_attribute(full, "a0", 2, 2)["a0"].value == 2
     assert len(with_attribute(full, "a0", None, 2)) == ATTRIBUTES_MAX
+
+
+def test_names_that_are_left_out_are_told() -> None:
+    """Each new name that there is no room for is told once; to delete what is not there leaves nothing out."""
+    almost: Attributes = {f"a{number}": Attribute(1, 1) for number in range(ATTRIBUTES_MAX - 1)}
+    said = [("last", 1, 2), ("c", 1, 2), ("b", 1, 2), ("c", 2, 3), ("gone", None, 2), ("a0", 2, 2)]
+    held, left_out = with_attributes(almost, said)
+    assert (len(held), held["last"], held["a0"]) == (ATTRIBUTES_MAX, Attribute(1, 2), Attribute(2, 2))
+    assert left_out == ("c", "b")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knownas.core.identity.observation import Environment
-from knownas.core.limits import ATTRIBUTE_NAME_CHARACTERS_MAX, ATTRIBUTIONS_MAX, INPUTS_SHOWN_MAX
+from knownas.core.limits import (
+    ATTRIBUTE_NAME_CHARACTERS_MAX,
+    ATTRIBUTES_MAX,
+    ATTRIBUTIONS_MAX,
+    CONSENT_PURPOSES_MAX,
+    INPUTS_SHOWN_MAX,
+)
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
-from knownas.core.profile.section import Section, attribute_change, fold_batch
+from knownas.core.profile.section import Section, attribute_change, fold, fold_batch
 
 SERVERS = [channel for channel in Channel if not channel.is_client]
 
@@ -147,3 +153,31 @@ def test_history_computes_nothing() -> None:
     section = fold_batch(None, live, Counting())
     section = fold_batch(section, batch(9, Event("x", 1, None, {}), is_historical=True), Counting())
     assert section.calculated == {"seen": {"at": [2, 3]}}
+
+
+def test_what_there_is_no_room_for_is_told() -> None:
+    """New attributes, set by the batch or by an event, and new purposes beyond the limits are named."""
+    full = folded(
+        batch(
+            1,
+            attributes={str(number): 1 for number in range(ATTRIBUTES_MAX)},
+            consents=tuple(
+                (Purpose(Regulation.GDPR, str(number)), Consent(consented=True, at_ms=1))
+                for number in range(CONSENT_PURPOSES_MAX)
+            ),
+        )
+    )
+    marketing = Purpose(Regulation.GDPR, "marketing")
+    after = fold(
+        full,
+        batch(
+            2,
+            change(2, "tier", "gold"),
+            attributes={"city": "Ulm"},
+            consents=((marketing, Consent(consented=True, at_ms=2)),),
+        ),
+    )
+    assert after.attributes_left_out == ("city", "tier")
+    assert after.consents_left_out == (marketing,)
+    assert after.section.attributes == full.attributes
+    assert fold(full, batch(3, attributes={"0": 2}))[1:] == ((), ())

@@ -8,7 +8,7 @@ reason is kept to be asked for.
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -247,8 +247,7 @@ def is_of_device(stamp: str | None, event_stamp: str | None) -> bool:
 def destination_after(destination: Section, source: Section, claim: AliasClaim) -> Section:
     """Return what is known of the destination after the alias: first seen, attribution and a note change, no more."""
     note = f"Events of profile {claim.source_mpid} were copied to this one by the alias request {claim.request_id}."
-    return replace(
-        destination,
+    return destination._replace(
         first_seen_ms=source.first_seen_ms,
         attributions=_merged(destination.attributions, source.attributions),
         notes=_noted(destination, note),
@@ -258,7 +257,7 @@ def destination_after(destination: Section, source: Section, claim: AliasClaim) 
 def source_after(source: Section, claim: AliasClaim) -> Section:
     """Return what is known of the source after the alias: the same, with a note."""
     note = f"Events of this profile were copied to {claim.destination_mpid} by the alias request {claim.request_id}."
-    return replace(source, notes=_noted(source, note))
+    return source._replace(notes=_noted(source, note))
 
 
 def _merged(held: Sequence[Attribution], copied: Sequence[Attribution]) -> tuple[Attribution, ...]:

@@ -3,7 +3,7 @@
 Values keep the type in which they were sent; surfaces that know only text write them as text (`as_text`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from knownas.core.limits import (
@@ -52,18 +52,37 @@ def name_fault(name: str) -> str | None:
     return None
 
 
-def with_attribute(attributes: Attributes, name: str, value: AttributeValue | None, at_ms: int) -> Attributes:
-    """Return the attributes after one was set, or deleted (None), at a time. What was said later stays.
+Said = tuple[str, AttributeValue | None, int]
+"""An attribute's name, the value that it was set to (None: it was deleted), and when (Unix milliseconds)."""
 
-    Of two things said at the same time, the one that arrived later counts. A deleted name is remembered, so that
-    an older value that arrives late does not bring it back. A new name beyond the limit is left out.
+
+def with_attribute(attributes: Attributes, name: str, value: AttributeValue | None, at_ms: int) -> Attributes:
+    """Return the attributes after one was set or deleted; see `with_attributes`."""
+    return with_attributes(attributes, ((name, value, at_ms),))[0]
+
+
+def with_attributes(attributes: Attributes, said: Iterable[Said]) -> tuple[Attributes, tuple[str, ...]]:
+    """Return the attributes after some were set or deleted, and the new names that there was no room for.
+
+    What was said later stays. Of two things said at the same time, the one that arrived later counts. A deleted name
+    is remembered, so that an older value that arrives late does not bring it back.
     """
-    held = attributes.get(name)
-    if held is not None and held.at_ms > at_ms:
-        return attributes
-    if held is None and len(attributes) >= ATTRIBUTES_MAX:
-        return attributes
-    return {**attributes, name: Attribute(value, at_ms)}
+    after: dict[str, Attribute] | None = None
+    held = attributes
+    left_out: list[str] = []
+    for name, value, at_ms in said:
+        before = held.get(name)
+        if before is None:
+            if len(held) >= ATTRIBUTES_MAX:
+                if value is not None:
+                    left_out.append(name)
+                continue
+        elif before.at_ms > at_ms:
+            continue
+        if after is None:
+            held = after = dict(attributes)
+        after[name] = Attribute(value, at_ms)
+    return held, tuple(dict.fromkeys(left_out))
 
 
 def as_text(value: Scalar) -> str:

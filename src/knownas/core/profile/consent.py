@@ -38,14 +38,20 @@ class Consent(NamedTuple):
 Consents = Mapping[Purpose, Consent]
 
 
-def with_consents(held: Consents, given: Iterable[tuple[Purpose, Consent]]) -> Consents:
-    """Return the statements after others were made; an older one never replaces a newer one."""
+def with_consents(held: Consents, given: Iterable[tuple[Purpose, Consent]]) -> tuple[Consents, tuple[Purpose, ...]]:
+    """Return the statements after others were made, and the new purposes that there was no room for.
+
+    An older statement never replaces a newer one.
+    """
     merged = dict(held)
+    left_out: list[Purpose] = []
     for purpose, consent in given:
         before = merged.get(purpose)
         if before is None:
             if len(merged) < CONSENT_PURPOSES_MAX:
                 merged[purpose] = consent
+            else:
+                left_out.append(purpose)
         elif consent.at_ms >= before.at_ms:
             merged[purpose] = consent
-    return merged
+    return merged, tuple(dict.fromkeys(left_out))

@@ -14,25 +14,25 @@ Document = dict[str, Any]
 
 
 def section_document(section: Section) -> Document:
-    """Write a section down; what is empty is left out."""
+    """Write a section down; what is empty is left out. Tuples, named or not, are the document's lists."""
     document: Document = {"first_seen_ms": section.first_seen_ms, "last_seen_ms": section.last_seen_ms}
     if section.attributes:
-        document["attributes"] = {name: [one.value, one.at_ms] for name, one in section.attributes.items()}
+        document["attributes"] = section.attributes
     if section.consents:
-        document["consents"] = [[*purpose, *consent] for purpose, consent in section.consents.items()]
+        document["consents"] = [(*purpose, *consent) for purpose, consent in section.consents.items()]
     if section.devices:
-        document["devices"] = [list(one) for one in section.devices]
+        document["devices"] = section.devices
     if section.attributions:
-        document["attributions"] = [list(one) for one in section.attributions]
+        document["attributions"] = section.attributions
     if section.opted_out is not None:
         document["opted_out"] = section.opted_out
         document["opted_out_ms"] = section.opted_out_ms
     if section.inputs:
-        document["inputs"] = dict(section.inputs)
+        document["inputs"] = section.inputs
     if section.calculated:
-        document["calculated"] = dict(section.calculated)
+        document["calculated"] = section.calculated
     if section.notes:
-        document["notes"] = list(section.notes)
+        document["notes"] = section.notes
     return document
 
 

@@ -1,9 +1,8 @@
 """Holds what arrives about a user: a batch of events with the profile's update, as every surface decodes it (platform §2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
@@ -49,8 +48,10 @@ class Event(NamedTuple):
         return name if isinstance(name, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatch:
+NO_ATTRIBUTES: Final[Mapping[str, AttributeValue | None]] = {}
+
+
+class EventBatch(NamedTuple):
     """One user's batch: who it is about, what it says of the profile, and the events.
 
     `identities` are in canonical order. `attributes` with the value None are deleted. `notes` say what was left out
@@ -64,7 +65,7 @@ class EventBatch:
     source_request_id: str | None = None
     mpid: int | None = None
     identities: tuple[Identity, ...] = ()
-    attributes: Mapping[str, AttributeValue | None] = field(default_factory=dict[str, AttributeValue | None])
+    attributes: Mapping[str, AttributeValue | None] = NO_ATTRIBUTES
     consents: tuple[tuple[Purpose, Consent], ...] = ()
     device: Device | None = None
     attribution: Attribution | None = None
@@ -74,7 +75,7 @@ class EventBatch:
 
     def with_events(self, events: tuple[Event, ...]) -> "EventBatch":
         """Return the batch with other events."""
-        return replace(self, events=events)
+        return self._replace(events=events)
 
     @property
     def first_ms(self) -> int:

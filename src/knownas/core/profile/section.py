@@ -7,14 +7,16 @@ event that says so changes an attribute, since the rest of it is context.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, cast
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from knownas.core.limits import ATTRIBUTIONS_MAX, INPUTS_SHOWN_MAX
-from knownas.core.profile.attributes import Attribute, Attributes, AttributeValue, fault_of, name_fault, with_attribute
-from knownas.core.profile.consent import Consent, Consents, Purpose, with_consents
+from knownas.core.profile.attributes import Attributes, AttributeValue, Said, fault_of, name_fault, with_attributes
+from knownas.core.profile.consent import Consents, Purpose, with_consents
 from knownas.core.profile.device import Device, with_device
 from knownas.core.profile.event import Attribution, Event, EventBatch
+
+_AT: Final = attrgetter("at_ms")
 
 CalculatedStates = Mapping[str, Mapping[str, Any]]
 """What is remembered for each calculated attribute, by its name: JSON objects that only its calculation reads."""
@@ -40,8 +42,11 @@ class NoCalculations:
 NO_CALCULATIONS: Final = NoCalculations()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+_NOTHING: Final[Mapping[Any, Any]] = {}
+"""Never changed: what is folded into a section makes another one."""
+
+
+class Section(NamedTuple):
     """What one workspace knows of a profile. Times are Unix milliseconds.
 
     `inputs` tells when each input last sent something. `notes` are sentences about what was done to the profile as a
@@ -50,13 +55,13 @@ class Section:
 
     first_seen_ms: int
     last_seen_ms: int
-    attributes: Attributes = field(default_factory=dict[str, Attribute])
-    consents: Consents = field(default_factory=dict[Purpose, Consent])
+    attributes: Attributes = _NOTHING
+    consents: Consents = _NOTHING
     devices: tuple[Device, ...] = ()
     attributions: tuple[Attribution, ...] = ()
     opted_out: bool | None = None
-    inputs: Mapping[str, int] = field(default_factory=dict[str, int])
-    calculated: CalculatedStates = field(default_factory=dict[str, Mapping[str, Any]])
+    inputs: Mapping[str, int] = _NOTHING
+    calculated: CalculatedStates = _NOTHING
     notes: tuple[str, ...] = ()
     opted_out_ms: int = 0
     """When `opted_out` was said."""
@@ -67,58 +72,85 @@ class Section:
         return next((one.limit_ad_tracking for one in self.devices if one.limit_ad_tracking is not None), None)
 
 
+class Folded(NamedTuple):
+    """A section after a batch, and what of the batch it had no room for: names of attributes, purposes of consent."""
+
+    section: Section
+    attributes_left_out: tuple[str, ...] = ()
+    consents_left_out: tuple[Purpose, ...] = ()
+
+
 def fold_batch(before: Section | None, batch: EventBatch, calculations: Calculations = NO_CALCULATIONS) -> Section:
     """Return what a workspace knows of a user after a batch."""
-    section = before or Section(batch.first_ms, batch.last_ms)
-    attributes = section.attributes
-    if not batch.channel.is_client:
-        for name, value in batch.attributes.items():
-            attributes = with_attribute(attributes, name, value, batch.last_ms)
-    events = sorted(batch.events, key=lambda event: event.at_ms)
-    opted_out, opted_out_ms = _opt_out(section, events)
-    attributions = list(section.attributions)
-    if batch.attribution is not None and batch.attribution[:2] not in [(one[0], one[1]) for one in attributions]:
-        # Many senders repeat it in every batch: it was told first when it was told first.
-        attributions.append(batch.attribution)
-    for event in events:
-        if event.type == "user_attribute_change":
-            attributes = _changed(attributes, event)
-        elif event.type == "custom_event":
-            install = _install(event)
-            if install is not None and install not in attributions:
-                attributions.append(install)
+    return fold(before, batch, calculations).section
+
+
+def fold(before: Section | None, batch: EventBatch, calculations: Calculations = NO_CALCULATIONS) -> Folded:
+    """Return what a workspace knows of a user after a batch, and what there was no room for."""
+    events: Sequence[Event] = batch.events
+    if len(events) > 1:
+        events = sorted(events, key=_AT)
+    first_ms = events[0].at_ms if events else batch.at_ms
+    last_ms = batch.last_ms
+    section = before or Section(first_ms, last_ms)
+    said, attributions, opted_out, opted_out_ms = _told(section, batch, events)
+    attributes, attributes_left_out = with_attributes(section.attributes, said) if said else (section.attributes, ())
+    consents, consents_left_out = section.consents, ()
+    if batch.consents:
+        consents, consents_left_out = with_consents(consents, batch.consents)
     calculated = section.calculated
     if events and not batch.is_historical:
         calculated = calculations.count_in(calculated, events)
-    return replace(
-        section,
-        first_seen_ms=min(section.first_seen_ms, batch.first_ms),
-        last_seen_ms=max(section.last_seen_ms, batch.last_ms),
+    after = Section(
+        first_seen_ms=min(section.first_seen_ms, first_ms),
+        last_seen_ms=max(section.last_seen_ms, last_ms),
         attributes=attributes,
-        consents=with_consents(section.consents, batch.consents) if batch.consents else section.consents,
+        consents=consents,
         devices=section.devices if batch.device is None else with_device(section.devices, batch.device),
-        attributions=tuple(attributions[-ATTRIBUTIONS_MAX:]),
+        attributions=attributions[-ATTRIBUTIONS_MAX:],
         opted_out=opted_out,
-        opted_out_ms=opted_out_ms,
-        inputs=_seen(section.inputs, batch),
+        inputs=_seen(section.inputs, batch.input, last_ms),
         calculated=calculated,
+        notes=section.notes,
+        opted_out_ms=opted_out_ms,
     )
+    return Folded(after, attributes_left_out, consents_left_out)
 
 
-def _changed(attributes: Attributes, event: Event) -> Attributes:
-    """Carry out a `user_attribute_change`, the one way in which an SDK changes an attribute; platform §2.6."""
-    change = attribute_change(event.data)
-    return attributes if isinstance(change, str) else with_attribute(attributes, *change, event.at_ms)
+class _Told(NamedTuple):
+    """What a batch says of attributes, in its order, and what is known of attribution and opting out after it."""
+
+    said: Sequence[Said]
+    attributions: tuple[Attribution, ...]
+    opted_out: bool | None
+    opted_out_ms: int
 
 
-def _opt_out(section: Section, events: Sequence[Event]) -> tuple[bool | None, int]:
-    """Return whether the user has opted out, and when that was said, after events in time order."""
-    said, said_ms = section.opted_out, section.opted_out_ms
+def _told(section: Section, batch: EventBatch, events: Sequence[Event]) -> _Told:
+    said: list[Said] = []
+    if batch.attributes and not batch.channel.is_client:
+        at_ms = batch.last_ms
+        said = [(name, value, at_ms) for name, value in batch.attributes.items()]
+    attributions = section.attributions
+    if batch.attribution is not None and batch.attribution[:2] not in [one[:2] for one in attributions]:
+        # Many senders repeat it in every batch: it was told first when it was told first.
+        attributions = (*attributions, batch.attribution)
+    opted_out, opted_out_ms = section.opted_out, section.opted_out_ms
     for event in events:
-        value = event.data.get("is_opted_out") if event.type == "opt_out" else None
-        if isinstance(value, bool) and event.at_ms >= said_ms:
-            said, said_ms = value, event.at_ms
-    return said, said_ms
+        if event.type == "custom_event":
+            install = _install(event) if event.data.get("custom_event_type") == "attribution" else None
+            if install is not None and install not in attributions:
+                attributions = (*attributions, install)
+        elif event.type == "user_attribute_change":
+            # The one way in which an SDK changes an attribute; platform §2.6.
+            change = attribute_change(event.data)
+            if not isinstance(change, str):
+                said.append((*change, event.at_ms))
+        elif event.type == "opt_out":
+            value = event.data.get("is_opted_out")
+            if isinstance(value, bool) and event.at_ms >= opted_out_ms:
+                opted_out, opted_out_ms = value, event.at_ms
+    return _Told(said, attributions, opted_out, opted_out_ms)
 
 
 def attribute_change(data: Mapping[str, Any]) -> tuple[str, AttributeValue | None] | str:
@@ -144,8 +176,8 @@ def attribute_value(given: object) -> AttributeValue | None:
 
 
 def _install(event: Event) -> Attribution | None:
-    """Read an install attribution: a custom event of that type and name; platform §2.4."""
-    if event.data.get("custom_event_type") != "attribution" or event.name != "attribution":
+    """Read an install attribution: a custom event of that type, and of that name; platform §2.4."""
+    if event.name != "attribution":
         return None
     said = event.data.get("custom_attributes")
     if not isinstance(said, dict):
@@ -157,7 +189,9 @@ def _install(event: Event) -> Attribution | None:
     return None
 
 
-def _seen(inputs: Mapping[str, int], batch: EventBatch) -> Mapping[str, int]:
-    if batch.input not in inputs and len(inputs) >= INPUTS_SHOWN_MAX:
-        return inputs
-    return {**inputs, batch.input: max(inputs.get(batch.input, 0), batch.last_ms)}
+def _seen(inputs: Mapping[str, int], name: str, at_ms: int) -> Mapping[str, int]:
+    """Return when each input last sent something, after one did."""
+    seen_ms = inputs.get(name)
+    if seen_ms is None:
+        return {**inputs, name: at_ms} if len(inputs) < INPUTS_SHOWN_MAX else inputs
+    return inputs if seen_ms >= at_ms else {**inputs, name: at_ms}
