@@ -10,6 +10,7 @@ from knownas.config.values import Account, Configuration, Input, InputPlatform, 
 from knownas.core.identity.kinds import IdentityType, identities
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Strategy, policy
+from knownas.core.limits import ATTRIBUTES_MAX
 from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.core.profile.section import CalculatedStates
 from knownas.service.batch_receipts import Kept, Rejected, Repeated
@@ -130,6 +131,53 @@ async def test_a_repeat_within_a_group_is_taken_once(intake: Intake) -> None:
     )
     assert isinstance(second.outcome, Repeated)
     assert await intake.attributes(kept(first).mpid) == {"n": 1}
+
+
+async def test_only_a_kept_batch_takes_its_id(intake: Intake) -> None:
+    """A batch that was refused and is corrected is kept under the same id, whether later or in the same group."""
+    receipts = [
+        *await intake.take(intake.arrival(request_id="r")),
+        *await intake.take(
+            intake.arrival(request_id="r", mpid=404),
+            intake.arrival(request_id="other", customerid="bob", attributes={"n": 0}),
+            intake.arrival(request_id="r", customerid="ann", attributes={"n": 1}),
+            intake.arrival(request_id="r", customerid="eve", attributes={"n": 2}),
+            intake.arrival(request_id="r"),
+        ),
+        *await intake.take(intake.arrival(request_id="r", customerid="ann", attributes={"n": 3})),
+    ]
+    expected = [Rejected, Rejected, Kept, Kept, Repeated, Repeated, Repeated]
+    assert [type(one.outcome) for one in receipts] == expected
+    assert await intake.attributes(kept(receipts[3]).mpid) == {"n": 1}
+    named = await intake.service.batches.named("r")
+    assert [one["receipt_id"] for one in named] == [receipts[3].receipt_id]
+    refused = await intake.service.batches.show(receipts[1].receipt_id)
+    assert refused is not None
+    assert (refused["outcome"], refused["source_request_id"]) == ("refused", "r")
+
+
+async def test_the_newest_refusal_has_the_id(intake: Intake) -> None:
+    """Until a batch is kept under an id, the receipt that it stands for is that of the last one refused."""
+    first, second = await intake.take(intake.arrival(request_id="r"), intake.arrival(request_id="r", mpid=404))
+    assert [one["receipt_id"] for one in await intake.service.batches.named("r")] == [second.receipt_id]
+    (third,) = await intake.take(intake.arrival(request_id="r"))
+    assert [one["receipt_id"] for one in await intake.service.batches.named("r")] == [third.receipt_id]
+    for one, reason in ((first, "no_identities"), (second, "unknown_mpid")):
+        shown = await intake.service.batches.show(one.receipt_id)
+        assert shown is not None
+        assert shown["reason"] == reason
+
+
+async def test_a_receipt_names_what_was_left_out(intake: Intake) -> None:
+    """Attributes that the profile has no room for are named in the receipt, with the reason, and not among those set."""
+    for start in range(0, ATTRIBUTES_MAX, 100):
+        named = {f"a{number}": 1 for number in range(start, start + 100)}
+        await intake.take(intake.arrival(customerid="ann", attributes=named))
+    (receipt,) = await intake.take(intake.arrival(customerid="ann", attributes={"a0": 2, "tier": "gold"}))
+    shown = await intake.service.batches.show(receipt.receipt_id)
+    assert shown is not None
+    assert (shown["attributes"], shown["left_out"]) == (["a0"], {"attributes": ["tier"], "consents": []})
+    assert str(ATTRIBUTES_MAX) in shown["notes"][0]
 
 
 async def test_a_lost_race_is_decided_again(intake: Intake) -> None:

@@ -86,6 +86,22 @@ class RequestsUnchecked(MemoryUserData):
         return super()._receipts_are_new([one._replace(request_id=None) for one in receipts])
 
 
+class RefusedTakes(MemoryUserData):
+    """Lets a batch take its id that was not kept."""
+
+    def _is_taken(self, key: RequestKey) -> bool:
+        return key in self._requests
+
+
+class RefusedStay(MemoryUserData):
+    """Shows every batch that had an id, not the one that has it."""
+
+    def _apply(self, commit: UserDataCommit) -> None:
+        before = dict(self._receipts)
+        super()._apply(commit)
+        self._receipts.update(before)
+
+
 class BlindToItself(MemoryUserData):
     """Does not notice that a commit keeps one request id twice."""
 
@@ -367,6 +383,8 @@ BROKEN = [
     OneVersionForAll,
     ReceiptsUnchecked,
     RequestsUnchecked,
+    RefusedTakes,
+    RefusedStay,
     BlindToItself,
     NamelessCollide,
     MessagesUnchecked,

@@ -79,6 +79,11 @@ def _batches() -> Schema:
         "events": {**_COUNT, "description": "Events that were taken."},
         "repeated_events": {**_COUNT, "description": "Events that were taken before."},
         "attributes": {**list_of(TEXT), "description": "The names of the attributes that the batch sets or deletes."},
+        "left_out": object_of(
+            "What the profile had no room for, by name; the notes say why.",
+            attributes=list_of(TEXT),
+            consents=list_of(TEXT),
+        ),
         "consents": {**list_of(TEXT), "description": "`regulation/purpose` of each statement."},
         "device": {**FLAG, "description": "Whether the batch describes a device."},
         "reason": {**TEXT, "description": "The stable reason code of a refusal."},
@@ -86,7 +91,7 @@ def _batches() -> Schema:
     }
     return {
         "BatchReceipt": receipt,
-        "BatchReceipts": object_of("Receipts, newest first.", items=list_of(ref("BatchReceipt"))),
+        "BatchReceipts": object_of("The receipt of each input, newest first.", items=list_of(ref("BatchReceipt"))),
     }
 
 

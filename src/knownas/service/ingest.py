@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, assert_never
 from knownas.core.identity.decision import Created, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
-from knownas.core.profile.event import EventBatch
-from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold_batch
+from knownas.core.profile.event import Event, EventBatch
+from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold
 from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
@@ -80,6 +80,7 @@ class Ingest:
         self._calculations = calculations
         self._waiting: deque[tuple[Arrival, asyncio.Future[Receipted]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     def submit(self, arrival: Arrival) -> asyncio.Future[Receipted]:
@@ -93,11 +94,13 @@ class Ingest:
             raise StoreUnavailable("the server is stopping")
         if len(self._waiting) >= WAITING_MAX:
             raise Overloaded
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Receipted] = loop.create_future()
+        if self._loop is None:
+            # Asking for the loop is a system call; there is one loop for an ingest's life.
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipted] = self._loop.create_future()
         self._waiting.append((arrival, future))
         if self._task is None:
-            self._task = loop.create_task(self._run())
+            self._task = self._loop.create_task(self._run())
         return future
 
     async def close(self) -> None:
@@ -141,25 +144,41 @@ class Ingest:
         """Take a group, again and again while others are faster."""
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             group = [_Resolved(one, self._chance.decision_id(one.batch.at_ms), outcome=one.refusal) for one in arrivals]
-            await self._find_repeats(group)
-            await self._resolve([one for one in group if one.outcome is None])
+            await self._decide(group)
             if await self._keep(group):
                 return [_receipted(one) for one in group]
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 
-    async def _find_repeats(self, group: Sequence[_Resolved]) -> None:
-        """End those that were taken before: a repeat is accepted and changes nothing (platform §2.7)."""
-        keys = {key for one in group if (key := _request_key(one.arrival)) is not None}
-        if not keys:
-            return
-        seen = set((await self._data.load((), list(keys))).requests)
-        for one in group:
-            key = _request_key(one.arrival)
-            if key is not None and key in seen:
-                one.outcome = Repeated()
-            elif key is not None:
-                seen.add(key)
+    async def _decide(self, group: Sequence[_Resolved]) -> None:
+        """Find each batch's profile, or why it is not kept. A repeat is accepted and changes nothing (platform §2.7).
+
+        Only a batch that is kept takes its sender's id. So those under one id are resolved one after the other, until
+        one of them will be kept.
+        """
+        waiting: Sequence[_Resolved] = group
+        keys = {key for one in waiting if (key := _request_key(one.arrival)) is not None}
+        taken = set((await self._data.load((), list(keys))).requests) if keys else set[RequestKey]()
+        while waiting:
+            turn: list[_Resolved] = []
+            later: list[_Resolved] = []
+            under_way: set[RequestKey] = set()
+            for one in waiting:
+                key = _request_key(one.arrival)
+                if key is None:
+                    turn.append(one)
+                elif key in taken:
+                    one.outcome = Repeated()
+                elif key in under_way:
+                    later.append(one)
+                else:
+                    under_way.add(key)
+                    turn.append(one)
+            await self._resolve([one for one in turn if one.outcome is None])
+            if under_way:
+                decided = [_request_key(one.arrival) for one in turn if one.outcome is None]
+                taken.update(key for key in decided if key is not None)
+            waiting = later
 
     async def _resolve(self, group: Sequence[_Resolved]) -> None:
         """Find each batch's profile: the one it names, or whom its identities lead to, as an identify would."""
@@ -199,34 +218,33 @@ class Ingest:
 
     async def _keep(self, group: Sequence[_Resolved]) -> bool:
         """Fold the group into the sections and keep everything; False if others were faster."""
-        keys = {_section_key(one) for one in group if one.mpid is not None and one.outcome is None}
-        snapshot = await self._data.load(
-            list(keys), (), [key for one in group for key in _message_keys(one, one.arrival.batch)]
-        )
+        found = [(one, _section_key(one)) for one in group if one.outcome is None]
+        messages_named = [key for one, _ in found for key in _message_keys(one)]
+        snapshot = await self._data.load(list({key for _, key in found}), (), messages_named)
         sections: dict[SectionKey, Section] = {key: read(stored) for key, stored in snapshot.sections.items()}
+        changed: dict[SectionKey, Section] = {}
         seen = set(snapshot.messages)
         messages: dict[MessageKey, int] = {}
         events: list[EventsWrite] = []
-        receipts: list[BatchReceipt] = []
-        changed: set[SectionKey] = set()
-        for one in group:
-            batch, door = one.arrival.batch, one.arrival.door
-            if one.mpid is not None and one.outcome is None:
-                key = _section_key(one)
-                fresh, repeated = _fresh_events(one, seen)
-                messages.update(dict.fromkeys(_message_keys(one, fresh), batch.at_ms))
-                before = sections.get(key)
-                after = fold_batch(before, fresh, self._calculations.get(key.workspace, NO_CALCULATIONS))
-                if fresh.events:
-                    events.append(_events_write(key, fresh))
-                sections[key] = after
-                changed.add(key)
-                one.outcome = Kept(one.mpid, one.created, len(fresh.events), repeated)
-            receipts.append(_receipt(one, door, batch))
+        for one, key in found:
+            fresh = _fresh_batch(one, seen, messages)
+            calculations = self._calculations.get(key.workspace, NO_CALCULATIONS)
+            folded = fold(sections.get(key), fresh, calculations)
+            sections[key] = changed[key] = folded.section
+            if fresh.events:
+                events.append(_events_write(key, fresh))
+            one.outcome = Kept(
+                key.mpid,
+                one.created,
+                len(fresh.events),
+                len(one.arrival.batch.events) - len(fresh.events),
+                folded.attributes_left_out,
+                folded.consents_left_out,
+            )
         commit = UserDataCommit(
-            sections=[section_write(key, snapshot.sections.get(key), sections[key]) for key in changed],
+            sections=[section_write(key, snapshot.sections.get(key), after) for key, after in changed.items()],
             events=events,
-            receipts=receipts,
+            receipts=_receipts(group),
             messages=messages,
         )
         return await self._data.commit(commit)
@@ -251,23 +269,21 @@ def _settle(one: _Resolved, answer: Answer) -> None:
             assert_never(outcome)
 
 
-def _fresh_events(one: _Resolved, seen: set[MessageKey]) -> tuple[EventBatch, int]:
-    """Return the batch without the events that were taken before, and how many these are."""
+def _fresh_batch(one: _Resolved, seen: set[MessageKey], messages: dict[MessageKey, int]) -> EventBatch:
+    """Return the batch without the events that were taken before, and note the ids of the others in both."""
     batch = one.arrival.batch
-    fresh = [event for event in batch.events if not _seen_before(one, event.message_id, seen)]
-    if len(fresh) == len(batch.events):
-        return batch, 0
-    return batch.with_events(tuple(fresh)), len(batch.events) - len(fresh)
-
-
-def _seen_before(one: _Resolved, message_id: str | None, seen: set[MessageKey]) -> bool:
-    if message_id is None or one.mpid is None:
-        return False
-    key = MessageKey(one.arrival.door.lasting_key, one.mpid, message_id)
-    if key in seen:
-        return True
-    seen.add(key)
-    return False
+    if not any(event.message_id for event in batch.events):
+        return batch
+    fresh: list[Event] = []
+    for event in batch.events:
+        if event.message_id:
+            key = _message_key(one, event.message_id)
+            if key in seen:
+                continue
+            seen.add(key)
+            messages[key] = batch.at_ms
+        fresh.append(event)
+    return batch if len(fresh) == len(batch.events) else batch.with_events(tuple(fresh))
 
 
 def _request_key(arrival: Arrival) -> RequestKey | None:
@@ -277,15 +293,18 @@ def _request_key(arrival: Arrival) -> RequestKey | None:
 
 def _section_key(one: _Resolved) -> SectionKey:
     if one.mpid is None:
-        raise AssertionError("only a batch with a profile has a section")
+        raise AssertionError("a batch that was not ended has a profile")
     return SectionKey(one.arrival.door.workspace.id, one.arrival.batch.environment.value, one.mpid)
 
 
-def _message_keys(one: _Resolved, batch: EventBatch) -> list[MessageKey]:
-    if one.mpid is None or isinstance(one.outcome, Rejected | Repeated):
-        return []
-    key, mpid = one.arrival.door.lasting_key, one.mpid
-    return [MessageKey(key, mpid, event.message_id) for event in batch.events if event.message_id]
+def _message_key(one: _Resolved, message_id: str) -> MessageKey:
+    if one.mpid is None:
+        raise AssertionError("a batch that was not ended has a profile")
+    return MessageKey(one.arrival.door.lasting_key, one.mpid, message_id)
+
+
+def _message_keys(one: _Resolved) -> list[MessageKey]:
+    return [_message_key(one, event.message_id) for event in one.arrival.batch.events if event.message_id]
 
 
 def _events_write(key: SectionKey, batch: EventBatch) -> EventsWrite:
@@ -293,13 +312,26 @@ def _events_write(key: SectionKey, batch: EventBatch) -> EventsWrite:
     return EventsWrite(key, batch.at_ms, min(times), max(times), events_document(batch))
 
 
-def _receipt(one: _Resolved, door: Door, batch: EventBatch) -> BatchReceipt:
-    if one.outcome is None:
-        raise AssertionError("every batch has come to something by now")
-    document = receipt_document(one.receipt_id, door, batch, one.outcome, one.decision_id)
-    # The sender's id stands for the first receipt; a repeat's own is found by our id only.
-    request_id = None if isinstance(one.outcome, Repeated) else batch.source_request_id
-    return BatchReceipt(one.receipt_id, door.lasting_key, request_id, batch.at_ms, document)
+def _receipts(group: Sequence[_Resolved]) -> list[BatchReceipt]:
+    """Write down what became of each batch. Of those under one id of their sender, the last but a repeat has it."""
+    receipts: list[BatchReceipt] = []
+    named: dict[RequestKey, int] = {}
+    for one in group:
+        arrival, outcome = one.arrival, one.outcome
+        if outcome is None:
+            raise AssertionError("every batch has come to something by now")
+        # A repeat's own receipt is found by our id only.
+        key = None if isinstance(outcome, Repeated) else _request_key(arrival)
+        if key is not None:
+            if key in named:
+                receipts[named[key]] = receipts[named[key]]._replace(request_id=None)
+            named[key] = len(receipts)
+        document = receipt_document(arrival.door, arrival.batch, outcome, one.decision_id)
+        request_id = None if key is None else key.request_id
+        kept = isinstance(outcome, Kept)
+        row = BatchReceipt(one.receipt_id, arrival.door.lasting_key, request_id, arrival.batch.at_ms, document, kept)
+        receipts.append(row)
+    return receipts
 
 
 def _receipted(one: _Resolved) -> Receipted:

@@ -7,7 +7,7 @@ again, it is resolved to the same profile and kept once.
 
 Within a commit everything is kept or nothing. What was loaded is protected by versions: if a section has changed
 since, `commit` keeps nothing and says so, and the caller loads and decides again. What was absent (a section, a
-request id, a message id, an alias request) is protected by unique constraints, with the same answer.
+request id that is taken, a message id, an alias request) is protected by unique constraints, with the same answer.
 
 All methods are called from one event loop, any of them while others are under way. Every method raises only
 `store.errors`. Documents are JSON that the store never looks into. Times are Unix milliseconds.
@@ -83,13 +83,18 @@ class StoredEvents(NamedTuple):
 
 
 class BatchReceipt(NamedTuple):
-    """What became of a batch. `receipt_id` is ours and unique; `request_id` is the sender's, if it gave one."""
+    """What became of a batch. `receipt_id` is ours and unique; `request_id` is the sender's, if it gave one.
+
+    A batch that was kept takes the request id of its input for good. One that was not only has it until the next one
+    under that id comes, kept or not: then its own `request_id` is None.
+    """
 
     receipt_id: str
     input_key: str
     request_id: str | None
     at_ms: int
     document: bytes
+    kept: bool = True
 
 
 class AliasState(StrEnum):
@@ -123,7 +128,7 @@ class AliasRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UserDataSnapshot:
-    """What there is of what was asked for: sections by key, and the requests and messages that were seen before."""
+    """What there is of what was asked for: sections by key, the requests that are taken, the messages that were seen."""
 
     sections: Mapping[SectionKey, StoredSection]
     requests: AbstractSet[RequestKey]
@@ -176,7 +181,7 @@ class UserDataStore(Protocol):
         ...
 
     async def receipts_named(self, request_id: str, limit: int) -> Sequence[BatchReceipt]:
-        """Return what became of batches with a sender's id, of any input, the newest first."""
+        """Return what became of batches that have a sender's id, at most one for each input, the newest first."""
         ...
 
     async def alias(self, request_id: str) -> AliasRow | None:

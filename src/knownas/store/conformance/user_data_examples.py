@@ -64,10 +64,12 @@ def happened(
     return EventsWrite(key, first_ms + 1_000, first_ms, first_ms if last_ms is None else last_ms, document)
 
 
-def receipt(receipt_id: str, named: RequestKey | None = None, at_ms: int = START_MS) -> BatchReceipt:
-    """Make a batch's receipt; of one that its sender has not named, unless told otherwise."""
+def receipt(
+    receipt_id: str, named: RequestKey | None = None, at_ms: int = START_MS, *, kept: bool = True
+) -> BatchReceipt:
+    """Make a batch's receipt; of one that was kept and that its sender has not named, unless told otherwise."""
     input_key, request_id = named or ("web", None)
-    return BatchReceipt(receipt_id, input_key, request_id, at_ms, DOCUMENT)
+    return BatchReceipt(receipt_id, input_key, request_id, at_ms, DOCUMENT, kept)
 
 
 def alias(

@@ -144,6 +144,29 @@ class UserDataLogPromises(Subject):
                 found = [one.receipt_id for one in await data.receipts_named("wanted", limit)]
                 same(found, newest_first[:limit], f"the newest {limit}")
 
+    async def test_only_a_kept_batch_takes_its_senders_id(self) -> None:
+        """An id goes from one refused batch to the next and to the one that is kept, and from there nowhere."""
+        wanted, same_elsewhere = RequestKey("web", "wanted"), RequestKey("app", "wanted")
+        refused = [receipt(name, wanted, START_MS, kept=False) for name in ("first", "second")]
+        elsewhere = receipt("elsewhere", same_elsewhere, START_MS - 1, kept=False)
+        taking = receipt("taking", wanted, START_MS)
+        async with self.rivals() as (one, other):
+            data = one.user_data
+            await refuse(one, UserDataCommit(receipts=refused), "two batches under one id at once")
+            await keep(one, UserDataCommit(receipts=[elsewhere]))
+            for newest in (*refused, taking):
+                same((await data.load([], [wanted])).requests, set[RequestKey](), "what is taken before")
+                await keep(other, UserDataCommit(receipts=[newest]), f"the {newest.receipt_id} one")
+                found = await data.receipts_named("wanted", PAGE)
+                same(list(found), [newest, elsewhere], f"those with the id after the {newest.receipt_id} one")
+            for before in refused:
+                nameless = before._replace(request_id=None)
+                same(await data.receipt(before.receipt_id), nameless, "one that has lost the id, by ours")
+            same((await data.load([], [wanted, same_elsewhere])).requests, {wanted}, "what is taken")
+            for late in (receipt("late", wanted), receipt("late", wanted, kept=False)):
+                await refuse(one, UserDataCommit(receipts=[late]), "one that comes after a kept one")
+            same(list(await data.receipts_named("wanted", PAGE)), [taking, elsewhere], "those with the id in the end")
+
     async def test_batches_without_a_name_do_not_collide(self) -> None:
         """Any number of batches to which their sender gave no id are kept, and found by ours only."""
         async with self.opened() as store:

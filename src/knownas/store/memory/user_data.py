@@ -50,7 +50,7 @@ class MemoryUserData:
         self._check_open()
         return UserDataSnapshot(
             {key: self._sections[key] for key in sections if key in self._sections},
-            self._requests.keys() & set(requests),
+            {key for key in requests if self._is_taken(key)},
             self._messages.keys() & set(messages),
         )
 
@@ -82,8 +82,12 @@ class MemoryUserData:
             len(ids) == len(receipts)
             and len(requests) == len(named)
             and self._receipts.keys().isdisjoint(ids)
-            and self._requests.keys().isdisjoint(requests)
+            and not any(map(self._is_taken, requests))
         )
+
+    def _is_taken(self, key: RequestKey) -> bool:
+        receipt_id = self._requests.get(key)
+        return receipt_id is not None and self._receipts[receipt_id].kept
 
     def _messages_are_new(self, messages: Mapping[MessageKey, int]) -> bool:
         return self._messages.keys().isdisjoint(messages)
@@ -113,7 +117,11 @@ class MemoryUserData:
         for receipt in commit.receipts:
             self._receipts[receipt.receipt_id] = receipt
             if receipt.request_id is not None:
-                self._requests[RequestKey(receipt.input_key, receipt.request_id)] = receipt.receipt_id
+                key = RequestKey(receipt.input_key, receipt.request_id)
+                before = self._requests.get(key)
+                if before is not None:
+                    self._receipts[before] = self._receipts[before]._replace(request_id=None)
+                self._requests[key] = receipt.receipt_id
         self._messages.update(commit.messages)
         self._aliases.update((row.request_id, row) for row in commit.new_aliases)
         for row in commit.settled_aliases:

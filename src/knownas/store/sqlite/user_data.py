@@ -1,6 +1,7 @@
 """The SQLite store's second half: what workspaces know of users, in the same file as who is who."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -10,6 +11,7 @@ from knownas.store.errors import StoreUnavailable
 from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
     Binding,
+    Connection,
     Row,
     Transactions,
     named_errors,
@@ -51,6 +53,8 @@ class SqliteUserData:
     """Keeps sections, events, receipts and aliases in a SQLite file. Implements `store.user_data.UserDataStore`.
 
     One connection commits, another reads: reads go on while a commit waits for the disk, and see what was committed.
+    What others commit empties a connection's memory of the file. So while no commit is under way, what a group of
+    batches needs is loaded over the connection that will write it, which remembers what it wrote last.
     """
 
     def __init__(self, path: Path, transactions: Transactions) -> None:
@@ -68,6 +72,8 @@ class SqliteUserData:
         except BaseException:
             self._connection.close()
             raise
+        self._commits = 0
+        """Transactions of the writing connection that are under way or wait for their turn."""
         self._closed = False
 
     def close(self) -> None:
@@ -84,30 +90,41 @@ class SqliteUserData:
     ) -> UserDataSnapshot:
         """Load what a group of batches needs; a statement for each 128 of a kind, in one transaction."""
         self._check_open()
+        over = self._reader if self._commits else self._connection
         with named_errors():
             if not requests and not messages and len(sections) <= KEYS_A_STATEMENT:
                 # One statement sees one moment by itself.
-                return UserDataSnapshot(_sections_from(self._find("sections", sections)), frozenset(), frozenset())
-            self._reader.execute("BEGIN")
+                found = _sections_from(_find(over, "sections", sections))
+                return UserDataSnapshot(found, frozenset(), frozenset())
+            over.execute("BEGIN")
             try:
                 return UserDataSnapshot(
-                    _sections_from(self._find("sections", sections)),
-                    set(map(RequestKey._make, self._find("requests_seen", requests))),
-                    set(map(MessageKey._make, self._find("messages_seen", messages))),
+                    _sections_from(_find(over, "sections", sections)),
+                    set(map(RequestKey._make, _find(over, "requests_seen", requests))),
+                    set(map(MessageKey._make, _find(over, "messages_seen", messages))),
                 )
             finally:
-                self._reader.execute("COMMIT")
+                over.execute("COMMIT")
 
     async def commit(self, commit: UserDataCommit) -> bool:
         """Write all of a commit and wait until it is on the disk."""
         self._check_open()
         with named_errors():
             try:
-                async with self._transactions.writing(self._connection):
+                async with self._writing():
                     self._write(commit)
             except LostRace:
                 return False
         return True
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[None]:
+        self._commits += 1
+        try:
+            async with self._transactions.writing(self._connection):
+                yield
+        finally:
+            self._commits -= 1
 
     def _write(self, commit: UserDataCommit) -> None:
         """Write everything, a statement for each kind of row.
@@ -121,7 +138,8 @@ class SqliteUserData:
             "settle_alias", [(row.state, row.reason, row.settled_ms, row[0]) for row in commit.settled_aliases]
         )
         self._change("insert_alias", commit.new_aliases)
-        self._change("insert_receipt", commit.receipts)
+        if commit.receipts:
+            self._write_receipts(commit.receipts)
         self._change("insert_message", [(*key, at_ms) for key, at_ms in commit.messages.items()])
         self._change("insert_events", list(map(_events_row, commit.events)))
 
@@ -136,6 +154,14 @@ class SqliteUserData:
                 changed.append((version, document, last_seen_ms, *key, was))
         self._change("update_section", changed)
         self._change("insert_section", new)
+
+    def _write_receipts(self, receipts: Sequence[BatchReceipt]) -> None:
+        named = [(one.request_id, one.input_key) for one in receipts if one.request_id is not None]
+        if len(set(named)) < len(named):
+            raise LostRace("two batches under one id")
+        if named:
+            self._connection.executemany(statements()["release_request"], named)
+        self._change("insert_receipt", receipts)
 
     def _change(self, statement: str, rows: Sequence[Sequence[Binding]]) -> None:
         """Run a statement for each of the rows, of which each must change one.
@@ -162,12 +188,12 @@ class SqliteUserData:
     async def receipt(self, receipt_id: str) -> BatchReceipt | None:
         """Return what became of a batch, by our id."""
         for row in self._read("receipt", receipt_id):
-            return BatchReceipt._make(row)
+            return _receipt_from(row)
         return None
 
     async def receipts_named(self, request_id: str, limit: int) -> Sequence[BatchReceipt]:
         """Return what became of batches with a sender's id, the newest first."""
-        return [BatchReceipt._make(row) for row in self._read("receipts_named", request_id, limit)]
+        return [_receipt_from(row) for row in self._read("receipts_named", request_id, limit)]
 
     async def alias(self, request_id: str) -> AliasRow | None:
         """Return an alias request."""
@@ -179,7 +205,7 @@ class SqliteUserData:
         """Return the alias requests that name any of the profiles, by the time they were made."""
         self._check_open()
         with named_errors():
-            rows = self._find("aliases_about", [(workspace, environment, mpid) for mpid in mpids])
+            rows = _find(self._reader, "aliases_about", [(workspace, environment, mpid) for mpid in mpids])
         # A request that names two of the profiles was found twice.
         numbered = {number: _alias_from(row) for number, *row in rows}
         in_order = sorted(numbered.items(), key=lambda one: (one[1].requested_ms, one[0]))
@@ -204,7 +230,7 @@ class SqliteUserData:
             ("forget_sections", sections_ms),
         )
         with named_errors():
-            async with self._transactions.writing(self._connection):
+            async with self._writing():
                 before = self._connection.total_changes()
                 for statement, before_ms in removals:
                     left = limit - (self._connection.total_changes() - before)
@@ -220,17 +246,18 @@ class SqliteUserData:
         with named_errors():
             return self._reader.execute(statements()[statement], bindings).fetchall()
 
-    def _find(self, statement: str, keys: Sequence[_Key]) -> list[Row]:
-        """Return the rows of those of the keys that there are."""
-        rows: list[Row] = []
-        for start in range(0, len(keys), KEYS_A_STATEMENT):
-            part = keys[start : start + KEYS_A_STATEMENT]
-            size, width = next(size for size in _SIZES if size >= len(part)), len(part[0])
-            bindings: list[Binding] = [*chain.from_iterable(part)]
-            # Nothing is equal to NULL: what is left of the list finds nothing.
-            bindings += [None] * (size * width - len(bindings))
-            rows += self._reader.execute(_statement_for(statement, size, width), bindings).fetchall()
-        return rows
+
+def _find(over: Connection, statement: str, keys: Sequence[_Key]) -> list[Row]:
+    """Return the rows of those of the keys that there are, read over a connection."""
+    rows: list[Row] = []
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        part = keys[start : start + KEYS_A_STATEMENT]
+        size, width = next(size for size in _SIZES if size >= len(part)), len(part[0])
+        bindings: list[Binding] = [*chain.from_iterable(part)]
+        # Nothing is equal to NULL: what is left of the list finds nothing.
+        bindings += [None] * (size * width - len(bindings))
+        rows += over.execute(_statement_for(statement, size, width), bindings).fetchall()
+    return rows
 
 
 @cache
@@ -249,6 +276,11 @@ def _events_row(write: EventsWrite) -> Sequence[Binding]:
 def _sections_from(rows: Sequence[Row]) -> dict[SectionKey, StoredSection]:
     """Read rows of (workspace, environment, mpid, document, version)."""
     return {SectionKey(*row[:3]): StoredSection(*row[3:]) for row in rows}
+
+
+def _receipt_from(row: Row) -> BatchReceipt:
+    """Read (receipt_id, input_key, request_id, at_ms, document, kept)."""
+    return BatchReceipt._make((*row[:-1], row[-1] == 1))
 
 
 def _alias_from(row: Sequence[Binding]) -> AliasRow:

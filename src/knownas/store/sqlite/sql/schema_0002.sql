@@ -40,7 +40,7 @@ CREATE INDEX user_events_of ON user_events (mpid, workspace, environment, seq, f
 
 CREATE INDEX user_events_last ON user_events (last_ms);
 
--- What became of a batch.
+-- What became of a batch. One that was kept takes its request_id for good; another has it until the next one comes.
 CREATE TABLE batch_receipt (
     seq INTEGER PRIMARY KEY,
     receipt_id TEXT NOT NULL,
@@ -48,10 +48,11 @@ CREATE TABLE batch_receipt (
     request_id TEXT,
     at_ms INTEGER NOT NULL,
     document BLOB NOT NULL,
+    kept INTEGER NOT NULL,
     CONSTRAINT batch_receipt_once UNIQUE (receipt_id)
 ) STRICT;
 
--- An input's request id is kept once. The id comes first, so that it can be looked up without its input.
+-- An input's request id stands for one batch. The id comes first, so that it can be looked up without its input.
 CREATE UNIQUE INDEX batch_receipt_named ON batch_receipt (request_id, input_key) WHERE request_id IS NOT NULL;
 
 CREATE INDEX batch_receipt_at ON batch_receipt (at_ms);

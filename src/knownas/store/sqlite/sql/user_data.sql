@@ -6,12 +6,12 @@ FROM wanted AS w
 CROSS JOIN section AS s ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment;
 
 -- name: requests_seen
--- Which of the wanted requests there are. /*wanted*/ becomes one (input_key, request_id) for each.
+-- Which of the wanted requests are taken. /*wanted*/ becomes one (input_key, request_id) for each.
 WITH wanted (input_key, request_id) AS (VALUES /*wanted*/)
 SELECT r.input_key, r.request_id
 FROM wanted AS w
 CROSS JOIN batch_receipt AS r ON r.request_id = w.request_id AND r.input_key = w.input_key
-WHERE r.request_id IS NOT NULL;
+WHERE r.request_id IS NOT NULL AND r.kept = 1;
 
 -- name: messages_seen
 -- Which of the wanted messages there are. /*wanted*/ becomes one (input_key, mpid, message_id) for each.
@@ -36,9 +36,13 @@ WHERE workspace = ? AND environment = ? AND mpid = ? AND version = ?;
 INSERT INTO user_events (workspace, environment, mpid, at_ms, first_ms, last_ms, document)
 VALUES (?, ?, ?, ?, ?, ?, ?);
 
+-- name: release_request
+-- Takes an id from a batch that was not kept, for the next one that has it.
+UPDATE batch_receipt SET request_id = NULL WHERE request_id = ? AND input_key = ? AND kept = 0;
+
 -- name: insert_receipt
-INSERT INTO batch_receipt (receipt_id, input_key, request_id, at_ms, document)
-VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO batch_receipt (receipt_id, input_key, request_id, at_ms, document, kept)
+VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: insert_message
 INSERT INTO message (input_key, mpid, message_id, at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
@@ -63,11 +67,11 @@ WHERE workspace = ? AND environment = ? AND mpid = ? AND seq > ? AND last_ms >= 
 ORDER BY seq LIMIT ?;
 
 -- name: receipt
-SELECT receipt_id, input_key, request_id, at_ms, document FROM batch_receipt WHERE receipt_id = ?;
+SELECT receipt_id, input_key, request_id, at_ms, document, kept FROM batch_receipt WHERE receipt_id = ?;
 
 -- name: receipts_named
 -- One for each input at most, which is few enough to sort.
-SELECT receipt_id, input_key, request_id, at_ms, document
+SELECT receipt_id, input_key, request_id, at_ms, document, kept
 FROM batch_receipt
 WHERE request_id = ?
 ORDER BY at_ms DESC, seq DESC LIMIT ?;
