@@ -197,17 +197,48 @@ def test_the_environment_takes_the_place_of_the_key_file(tmp_path: Path) -> None
         assert any("answers at" in line for line in lines)
 
 
-async def test_a_plain_configuration_of_an_older_version_is_read(tmp_path: Path) -> None:
-    """A database that an older knownas made serves with the keys it has, and says that they stand plain in it."""
+def stands_in_database(folder: Path, text: bytes) -> bool:
+    """Whether a text can be found in the files of the database."""
+    return any(text in one.read_bytes() for one in folder.glob("knownas.db*"))
+
+
+async def test_a_plain_configuration_of_an_older_version_is_sealed(tmp_path: Path) -> None:
+    """A database that an older knownas made serves with the keys it has, and from then on they stand sealed in it."""
     numbers = iter(range(99))
     text = generate_configuration(lambda nbytes: f"token-{next(numbers)}-of-{nbytes}-bytes")
     store = open_store(f"sqlite:///{tmp_path / 'knownas.db'}")
     await store.keep("first_configuration", text.encode())
     await store.close()
+    assert stands_in_database(tmp_path, b"token-1-of-")
     with unconfigured(tmp_path) as lines:
         assert "plain" in "".join(lines)
         assert "Using the keys made" in "".join(lines)
+    assert not stands_in_database(tmp_path, b"token-1-of-")
+    with unconfigured(tmp_path) as lines:
+        assert "plain" not in "".join(lines)
     rotated(tmp_path, "--input", "web")
+
+
+def test_after_resealing_the_old_secret_key_is_not_needed(tmp_path: Path) -> None:
+    """Everything opens with the new key alone, whichever way the old one was given; a second time changes nothing."""
+    with unconfigured(tmp_path, KNOWNAS_SECRET_KEY=SECRET_KEY):
+        pass
+    rotated(tmp_path, "--input", "web", KNOWNAS_SECRET_KEY=SECRET_KEY)
+    (tmp_path / "old.key").write_text(SECRET_KEY)
+    refused = run(tmp_path, "keys", "reseal", KNOWNAS_SECRET_KEY=OTHER_KEY)
+    assert refused.returncode != 0
+    assert "not among those given" in refused.stderr
+    resealed = run(tmp_path, "keys", "reseal", "--old-key", "old.key", KNOWNAS_SECRET_KEY=OTHER_KEY)
+    assert resealed.returncode == 0, resealed.stderr
+    for what in ("1 secrets of rotated pairs", "the key that signs tokens", "the first configuration"):
+        assert what in resealed.stdout
+    with unconfigured(tmp_path, KNOWNAS_SECRET_KEY=OTHER_KEY) as lines:
+        assert any("answers at" in line for line in lines)
+    again = run(tmp_path, "keys", "reseal", KNOWNAS_SECRET_KEY=f"{OTHER_KEY},{SECRET_KEY}")
+    assert "0 secrets of rotated pairs. " in again.stdout
+    back = run(tmp_path, "serve", "--port", "0", KNOWNAS_SECRET_KEY=SECRET_KEY)
+    assert back.returncode != 0
+    assert "not among those given" in back.stderr
 
 
 def test_there_is_nothing_to_rotate_before_the_first_start(tmp_path: Path) -> None:

@@ -292,6 +292,13 @@ class Replacing(MemoryStore):
         return await super().add_policy(policy)
 
 
+class Overwriting(MemoryStore):
+    """Replaces a kept document whatever it is by now."""
+
+    async def replace_kept(self, name: str, before: bytes, after: bytes) -> bool:
+        return await super().replace_kept(name, self._kept.get(name, before), after)
+
+
 class Renaming(MemoryStore):
     """Keeps documents under names without regard to case."""
 
@@ -354,6 +361,7 @@ BROKEN = [
     Unsigned,
     WrongPool,
     Replacing,
+    Overwriting,
     Renaming,
     Unsorted,
     Undead,

@@ -11,6 +11,7 @@ import click
 from knownas.cli.configured import parse
 from knownas.config.template import generate_configuration
 from knownas.config.values import DATABASE_DEFAULT, Configuration
+from knownas.service.resealing import FIRST_CONFIGURATION, seal_first_configuration
 from knownas.service.sealing import (
     VARIABLE,
     InvalidSecretKey,
@@ -24,21 +25,21 @@ from knownas.store.errors import StoreError
 from knownas.store.opening import SQLITE, open_store
 from knownas.store.port import Store
 
-FIRST_CONFIGURATION: Final = "first_configuration"
-"""The name under which a server that was given no file keeps the configuration it made."""
-
 KEY_FILE_SUFFIX: Final = ".secret-key"
 """What the name of the key file beside the database ends with."""
 
 PLAIN_WARNING: Final = (
-    "warning: an older knownas kept the keys of this database in it, plain. `knownas keys rotate` replaces them by "
-    "sealed ones; a new configuration (`knownas init`) replaces the admin token."
+    "warning: an older knownas kept the keys of this database in it, plain. They are sealed now, but older copies of the "
+    "database have them: `knownas keys rotate` replaces them; a new configuration (`knownas init`) replaces the admin token."
 )
 
 
-def configured_keys(configuration: Configuration) -> SecretKeys:
-    """Return the secret keys of the environment and of the configuration's key file, or end the program."""
-    return _read_keys(configuration.secrets.key_file)
+def configured_keys(configuration: Configuration, older: Path | None = None) -> SecretKeys:
+    """Return the secret keys of the environment, the configuration's key file and one with older keys.
+
+    Ends the program if one of them can't be read.
+    """
+    return _read_keys(configuration.secrets.key_file, older)
 
 
 def first_configuration() -> tuple[Configuration, SecretKeys]:
@@ -56,8 +57,11 @@ def first_configuration() -> tuple[Configuration, SecretKeys]:
     return configuration, keys
 
 
-def kept_configuration() -> tuple[Configuration, SecretKeys] | None:
-    """Return the configuration that a server without a file made before, and its secret keys; None if none did."""
+def kept_configuration(older: Path | None = None) -> tuple[Configuration, SecretKeys] | None:
+    """Return the configuration that a server without a file made before, and its secret keys; None if none did.
+
+    `older` is a file with further secret keys.
+    """
     database = _database()
     if not database.exists():
         return None
@@ -65,7 +69,7 @@ def kept_configuration() -> tuple[Configuration, SecretKeys] | None:
         kept = asyncio.run(_kept(database))
         if kept is None:
             return None
-        keys = _read_keys(_key_file(database, make=not is_sealed(kept)))
+        keys = _read_keys(_key_file(database, make=not is_sealed(kept)), older)
         return parse(_opened(kept, keys), f"the configuration kept in {database}"), keys
     except (StoreError, Unopenable) as error:
         raise _unreadable(database, error) from error
@@ -92,6 +96,7 @@ async def _kept_or_made(database: Path) -> tuple[str, SecretKeys, bool]:
             made = keys.seal(FIRST_CONFIGURATION, generate_configuration(secrets.token_urlsafe).encode())
             is_new = await store.keep(FIRST_CONFIGURATION, made.encode())
             kept = await _text(store)
+        await _seal_plain(store, keys, kept)
     finally:
         await store.close()
     if kept is None:
@@ -112,12 +117,15 @@ async def _text(store: Store) -> str | None:
     return None if kept is None else kept.decode()
 
 
+async def _seal_plain(store: Store, keys: SecretKeys, kept: str | None) -> None:
+    """Seal a configuration that an older version kept plain."""
+    if kept is not None and not is_sealed(kept):
+        await seal_first_configuration(store, keys, kept)
+        click.secho(PLAIN_WARNING, fg="yellow", err=True)
+
+
 def _opened(kept: str, keys: SecretKeys) -> str:
-    """Return the configuration; those that older versions kept are plain."""
-    if is_sealed(kept):
-        return keys.open(FIRST_CONFIGURATION, kept).decode()
-    click.secho(PLAIN_WARNING, fg="yellow", err=True)
-    return kept
+    return keys.open(FIRST_CONFIGURATION, kept).decode() if is_sealed(kept) else kept
 
 
 def _key_file(database: Path, *, make: bool) -> Path | None:
@@ -131,9 +139,9 @@ def _key_file(database: Path, *, make: bool) -> Path | None:
     return file if file.exists() else None
 
 
-def _read_keys(file: Path | None) -> SecretKeys:
+def _read_keys(*files: Path | None) -> SecretKeys:
     try:
-        return read_secret_keys(os.environ.get(VARIABLE), file)
+        return read_secret_keys(os.environ.get(VARIABLE), *files)
     except InvalidSecretKey as error:
         raise click.ClickException(str(error)) from error
 

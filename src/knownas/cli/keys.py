@@ -23,6 +23,7 @@ from knownas.service.keys import (
     revoke,
     rotate,
 )
+from knownas.service.resealing import reseal
 from knownas.store.port import Store
 
 KEY_BYTES: Final = 16
@@ -137,6 +138,32 @@ def revoke_key(config_file: Path | None, key: str) -> None:
         bearer = _only([one for one in _bearers(configuration) if key in _keys(chain, one)], f"key {key}")
         await revoke(store, bearer.holder, key, _now_ms())
         click.echo(f"The key {key} of the {bearer} has ended. {_TAKEN_UP}")
+
+    with_store(configuration, work)
+
+
+@keys.command("reseal")
+@config_option
+@click.option(
+    "--old-key",
+    "old_key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A file with the secret keys of before, if the server is not given them any more.",
+)
+def reseal_keys(config_file: Path | None, old_key: Path | None) -> None:
+    """Seal all secrets in the database under the newest secret key.
+
+    Then the older secret keys are not needed any more. What an older version left plain is sealed too.
+    """
+    configuration, secret_keys = configured(config_file, old_key)
+
+    async def work(store: Store) -> None:
+        done = await reseal(store, secret_keys)
+        told = [f"{done.pairs} secrets of rotated pairs"]
+        told += ["the key that signs tokens"] * done.signing_key
+        told += ["the first configuration" + (", which lay plain" if done.was_plain else "")] * done.configuration
+        click.echo(f"Sealed under the newest secret key: {', '.join(told)}. The rest was already.")
 
     with_store(configuration, work)
 

@@ -16,13 +16,16 @@ from knownas.store.opening import MEMORY, SQLITE, open_store
 from knownas.store.port import Store
 
 
-def configured(config_file: Path | None) -> tuple[Configuration, SecretKeys]:
-    """Return the configuration and its secret keys: of a file, else what a server without one keeps in its database."""
+def configured(config_file: Path | None, older: Path | None = None) -> tuple[Configuration, SecretKeys]:
+    """Return the configuration and its secret keys: of a file, else what a server without one keeps in its database.
+
+    `older` is a file with further secret keys, which open what was sealed before.
+    """
     path = chosen_file(config_file)
     if path is not None:
         configuration = read_file(path)
-        return configuration, configured_keys(configuration)
-    kept = kept_configuration()
+        return configuration, configured_keys(configuration, older)
+    kept = kept_configuration(older)
     if kept is None:
         raise click.UsageError("there is no configuration here: give --config, or start the server once")
     return kept

@@ -1,7 +1,7 @@
 """Knows which key and secret replaced which, and until when the old pair opens beside the new one.
 
 The configuration names the first pair of an input or workspace. What follows stands in the store: one document a
-change, `keys/000001` and up, never rewritten. Secrets in it are sealed (`service.sealing`), each under its key's name.
+change, `keys/000001` and up, rewritten only to seal its secret anew. Secrets in it are sealed (`service.sealing`), each under its key's name.
 A pair is found by following the changes from the configured key, so that a configuration which names a newer pair
 of the same chain goes on from there. At most two pairs of a holder are valid at any time.
 """
@@ -225,6 +225,23 @@ async def read_changes(store: Store, known: KeyChain | None = None) -> KeyChain:
         except msgspec.DecodeError as error:
             raise StoreDamaged(f"{_name(number)} is no change of keys: {error}") from error
     return known if known is not None and len(changes) == len(known.changes) else KeyChain(changes)
+
+
+async def reseal_changes(store: Store, keys: SecretKeys) -> int:
+    """Seal the secrets of all changes under the first key, those that are not yet; returns how many.
+
+    Raises:
+        Unopenable: one can't be opened with the keys at hand; those before it are done.
+        StoreError: the store does not answer, or what it keeps is no change of keys.
+    """
+    done = 0
+    for number, change in enumerate((await read_changes(store)).changes, 1):
+        if isinstance(change, Rotation) and not keys.is_newest(change.secret):
+            name = _sealed_as(change.holding, change.key)
+            fresh = msgspec.structs.replace(change, secret=keys.seal(name, keys.open(name, change.secret)))
+            # Nobody else rewrites a change but another of these, and then it is done too.
+            done += await store.replace_kept(_name(number), _ENCODER.encode(change), _ENCODER.encode(fresh))
+    return done
 
 
 def _name(number: int) -> str:

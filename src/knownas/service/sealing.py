@@ -105,6 +105,11 @@ class SecretKeys:
             # The cipher's own error says nothing more.
             raise Unopenable(f"{name} is damaged: restore the database from a backup") from None
 
+    def is_newest(self, sealed: str) -> bool:
+        """Whether a sealed text is sealed under the first key."""
+        found = _SEALED.fullmatch(sealed)
+        return found is not None and found[1] == self._first
+
     def _at_hand(self) -> str:
         if not self.__keys:
             return f"and there is none: set {VARIABLE}, or secrets.key_file"
@@ -144,21 +149,26 @@ def _secret_key(text: str, source: str, place: int) -> bytes:
     raise InvalidSecretKey(f"{source}: secret key {place} is not base64 of {KEY_BYTES} bytes; {_MAKE_ONE}")
 
 
-def read_secret_keys(variable: str | None, file: Path | None) -> SecretKeys:
-    """Return the keys of the environment variable, then those of the file; either may be absent.
+def read_secret_keys(variable: str | None, *files: Path | None) -> SecretKeys:
+    """Return the keys of the environment variable, then those of the files; any may be absent.
 
     Raises:
-        InvalidSecretKey: one of the two holds something else, or the file can't be read.
+        InvalidSecretKey: one of them holds something else, or a file can't be read.
     """
     keys = parse_secret_keys(variable, VARIABLE) if variable else []
-    if file is not None:
-        try:
-            with file.open("rb") as opened:
-                text = opened.read(KEY_TEXT_MAX + 1).decode("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSecretKey(f"the key file {file} can't be read: {error}; {_MAKE_ONE}") from error
-        keys += parse_secret_keys(text, f"the key file {file}")
+    for file in files:
+        if file is not None:
+            keys += _keys_in(file)
     return SecretKeys(keys)
+
+
+def _keys_in(file: Path) -> list[bytes]:
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(KEY_TEXT_MAX + 1).decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSecretKey(f"the key file {file} can't be read: {error}; {_MAKE_ONE}") from error
+    return parse_secret_keys(text, f"the key file {file}")
 
 
 def make_key_file(file: Path, random: Callable[[int], bytes] = secrets.token_bytes) -> None:

@@ -213,3 +213,10 @@ class Store(Protocol):
     async def keep(self, name: str, document: bytes) -> bool:
         """Keep a small document under a name that is not taken; False if it is."""
         ...
+
+    async def replace_kept(self, name: str, before: bytes, after: bytes) -> bool:
+        """Put a small document in the place of another, durably; False if what is kept there is not `before`.
+
+        For secrets that are sealed anew: a database that can overwrites what was there before.
+        """
+        ...

@@ -16,7 +16,7 @@ def policy(scope: str, version: int, document: bytes = DOCUMENT) -> StoredPolicy
 
 
 class DocumentPromises(Subject):
-    """What `policies`, `add_policy`, `kept` and `keep` do."""
+    """What `policies`, `add_policy`, `kept`, `keep` and `replace_kept` do."""
 
     async def test_policies_come_back_in_order(self) -> None:
         """All versions of a scope's policy come back as they were kept, by ascending version."""
@@ -44,3 +44,15 @@ class DocumentPromises(Subject):
             is_so(await other.keep("First", b""), "one under a name in another case")
             same([await other.kept(name) for name in ("first", "First")], [DOCUMENT, b""], "the documents")
             is_not_so(await one.keep("first", DOCUMENT), "the same again")
+
+    async def test_a_document_is_replaced_by_who_knows_it(self) -> None:
+        """What is replaced must be what the caller names, to the byte; so of two that replace the same, one does."""
+        async with self.rivals() as (one, other):
+            is_not_so(await one.replace_kept("first", b"", b"{}"), "a document that nobody kept")
+            is_so(await one.keep("first", DOCUMENT), "the first")
+            is_so(await one.keep("second", DOCUMENT), "the second")
+            is_so(await other.replace_kept("first", DOCUMENT, b"2"), "the first that replaces it")
+            is_not_so(await one.replace_kept("first", DOCUMENT, b"3"), "the second that does")
+            is_not_so(await one.replace_kept("first", b"2 ", b"3"), "one that is nearly there")
+            for store in (one, other):
+                same([await store.kept(name) for name in ("first", "second")], [b"2", DOCUMENT], "the documents")

@@ -147,6 +147,7 @@ CHECKS: Final[Mapping[str, Callable[[Store, Pool, list[Pool]], Awaitable[None]]]
     "add_policy": _policies,
     "kept": _server_wide,
     "keep": _server_wide,
+    "replace_kept": _server_wide,
     "ping": _server_wide,
 }
 """What must hold for each of the port's methods but `close`, seen from one pool among others."""

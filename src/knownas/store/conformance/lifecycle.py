@@ -42,6 +42,7 @@ CALLS: Final[Mapping[str, Callable[[Store, Snapshot], Awaitable[object]]]] = {
     "add_policy": lambda store, _: store.add_policy(policy("shop", 2)),
     "kept": lambda store, _: store.kept("first"),
     "keep": lambda store, _: store.keep("second", b"{}"),
+    "replace_kept": lambda store, _: store.replace_kept("first", b"{}", b"[]"),
 }
 """A call of each of the port's methods but `close`."""
 

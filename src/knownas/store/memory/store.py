@@ -230,6 +230,14 @@ class MemoryStore:
         self._kept[name] = document
         return True
 
+    async def replace_kept(self, name: str, before: bytes, after: bytes) -> bool:
+        """Put a document in the place of another."""
+        self._check_open()
+        if self._kept.get(name) != before:
+            return False
+        self._kept[name] = after
+        return True
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")

@@ -186,7 +186,7 @@ class SqliteStore:
 
     async def add_policy(self, policy: StoredPolicy) -> bool:
         """Keep a new version of a scope's policy."""
-        return await self._insert("add_policy", policy.scope, policy.version, policy.since_ms, policy.document)
+        return await self._write_row("add_policy", policy.scope, policy.version, policy.since_ms, policy.document)
 
     async def kept(self, name: str) -> bytes | None:
         """Return a kept document."""
@@ -196,7 +196,11 @@ class SqliteStore:
 
     async def keep(self, name: str, document: bytes) -> bool:
         """Keep a document under a new name."""
-        return await self._insert("keep", name, document)
+        return await self._write_row("keep", name, document)
+
+    async def replace_kept(self, name: str, before: bytes, after: bytes) -> bool:
+        """Put a document in the place of another, and overwrite that one with zeros."""
+        return await self._write_row("replace_kept", after, name, before, overwriting=True)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -207,20 +211,21 @@ class SqliteStore:
         with named_errors():
             return self._reader.execute(statements()[statement], bindings).fetchall()
 
-    async def _insert(self, statement: str, *bindings: Binding) -> bool:
-        """Insert a row on a connection of its own, since the writing one may be inside a transaction."""
+    async def _write_row(self, statement: str, *bindings: Binding, overwriting: bool = False) -> bool:
+        """Write a row on a connection of its own, since the writing one may be inside a transaction."""
         self._check_open()
 
-        def insert() -> bool:
+        def write() -> bool:
             with named_errors():
                 connection = open_connection(self._path)
                 try:
+                    connection.pragma("secure_delete", int(overwriting))
                     connection.execute(statements()[statement], bindings)
                     return connection.changes() == 1
                 finally:
                     connection.close()
 
-        return await asyncio.to_thread(insert)
+        return await asyncio.to_thread(write)
 
     async def _find_pool(self, pool: Pool) -> None:
         """Learn a pool's number, giving it one if nobody has yet."""

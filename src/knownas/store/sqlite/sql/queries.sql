@@ -149,3 +149,6 @@ SELECT document FROM kept WHERE name = ?;
 
 -- name: keep
 INSERT INTO kept (name, document) VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: replace_kept
+UPDATE kept SET document = ? WHERE name = ? AND document = ?;
