@@ -370,11 +370,3 @@ Everything that could grow has a limit. None of these is a setting. What a reque
 a [reason](refusal-codes.md), never cut off. Batches of events are the exception, as the protocol has it: what is too long in
 an event is cut, an attribute that can't be kept is left out, and the notes of the batch's receipt say so.
 """
-
-LIMITS_OF: Final[Mapping[str, str]] = {
-    "knownas.api.limits": "Of a request",
-    "knownas.batch.import_limits": "Of an import",
-    "knownas.config.limits": "Of a configuration file",
-    "knownas.core.limits": "Of profiles and decisions",
-    "knownas.service.limits": "Of queues, batches and memories",
-}

@@ -20,6 +20,7 @@ from tests.served import KEY, SECRET, TOKEN, WEB_KEY, Served, configuration, ser
 EXAMPLES = 100
 EXAMPLES_BEHIND_PREFIX = 10
 EXAMPLES_STATEFUL = 10
+BODY_CHARACTERS_SHOWN = 20_000
 WITHIN_SECONDS = 900
 """For one group of operations on a busy machine; an idle one takes a tenth of it."""
 
@@ -189,12 +190,16 @@ def _findings(schema: BaseSchema, ran: set[str]) -> list[str]:
             case events.FatalError():
                 found.append(f"{event.exception!r}")
             case events.ScenarioFinished():
-                for check in (one for checks in event.recorder.checks.values() for one in checks):
-                    ran.add(check.name)
-                    if check.status is not Status.SUCCESS:
-                        told = check.failure_info
-                        assert told is not None
-                        found.append(f"{event.recorder.label}: {check.name}: {told.failure}\n{told.code_sample}")
+                for number, checks in event.recorder.checks.items():
+                    for check in checks:
+                        ran.add(check.name)
+                        if check.status is not Status.SUCCESS:
+                            told = check.failure_info
+                            assert told is not None
+                            # The sample cuts a long body short, in which the reason may be what is cut off.
+                            body = repr(event.recorder.cases[number].value.body)[:BODY_CHARACTERS_SHOWN]
+                            sample = f"{told.failure}\n{told.code_sample}\n{body}"
+                            found.append(f"{event.recorder.label}: {check.name}: {sample}")
             case _:
                 pass
     return found
@@ -209,7 +214,8 @@ def test_answers_are_as_described(paths: str, server: Served) -> None:
     """Every operation answers generated requests, fitting and unfitting ones, with what its description promises."""
     schema = _schema(server, phases={"stateful": {"enabled": False}}, examples=EXAMPLES, paths=paths)
     ran: set[str] = set()
-    assert not _findings(schema, ran)
+    found = _findings(schema, ran)
+    assert not found, "\n\n".join(found)
     assert ran >= CHECKS
 
 
@@ -222,7 +228,8 @@ def test_links_lead_on(server: Served) -> None:
     phases = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing")}
     schema = _schema(server, phases=phases, examples=EXAMPLES_STATEFUL)
     ran: set[str] = set()
-    assert not _findings(schema, ran)
+    found = _findings(schema, ran)
+    assert not found, "\n\n".join(found)
     assert {"ensure_resource_availability", "use_after_free"} <= ran
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from knownas.api.ids import id_number
 from knownas.api.limits import REQUEST_ID_CHARACTERS_MAX
 from knownas.api.own_operation import (
     Operation,
@@ -15,7 +16,6 @@ from knownas.api.own_operation import (
     unknown_profile,
     write_cursor,
 )
-from knownas.config.limits import ID_MAX
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
@@ -25,9 +25,6 @@ from knownas.service.decisions import is_decision_id
 from knownas.service.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey
-
-ID_DIGITS_MAX: Final = len(str(ID_MAX))
-"""Digits of a workspace's id."""
 
 
 async def show_batch(service: Service, request: Request) -> tuple[int, Document]:
@@ -64,14 +61,13 @@ async def show_events(service: Service, request: Request) -> tuple[int, Document
     mpid = path_mpid(request)
     query = request.query_params
     environment = query_environment(request)
-    workspace = query.get("workspace", "")
-    well_formed = workspace.isascii() and workspace.isdecimal() and len(workspace) <= ID_DIGITS_MAX
-    if not well_formed or int(workspace) > ID_MAX:
+    workspace = id_number(query.get("workspace", ""))
+    if workspace is None:
         raise Refusal(400, "invalid_workspace", "Name the workspace by its id: ?workspace=100.")
     if await service.profiles.show(mpid) is None:
         raise unknown_profile(mpid)
     limit = page_limit(request)
-    found = await service.sections.events(SectionKey(int(workspace), environment, mpid), page_cursor(request), limit)
+    found = await service.sections.events(SectionKey(workspace, environment, mpid), page_cursor(request), limit)
     items = [{"received_at": rfc3339(stored.at_ms), **document} for stored, document in found]
     return 200, {"items": items, "next": write_cursor(found[-1][0].seq) if len(found) == limit else None}
 

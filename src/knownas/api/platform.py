@@ -18,12 +18,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from knownas.api.exchange import Header, RequestRefused
+from knownas.api.ids import id_number
 from knownas.api.platform_calculated import (
     activation_document,
     attribute_documents,
     attribute_id,
     calculation_document,
 )
+from knownas.api.refusals import FORBIDDEN, INTERNAL_ERROR, UNAUTHORIZED
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Allowances, client_allowances
 from knownas.api.token import bearer_credential, challenge
@@ -37,15 +39,9 @@ from knownas.service.tokens import TokenRefused, Tokens
 log: Final = logging.getLogger(__name__)
 
 PREFIX: Final = "/platform/v2"
-ID_DIGITS_MAX: Final = 19
-"""Digits of an id in a path or query; more can't name anything."""
-
-UNAUTHORIZED: Final = "UNAUTHORIZED"
-FORBIDDEN: Final = "FORBIDDEN"
 NOT_FOUND: Final = "NOT_FOUND"
 METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
 TOO_MANY_REQUESTS: Final = "TOO_MANY_REQUESTS"
-INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 
 OS_NAMES: Final = {
     InputPlatform.IOS: "iOS",
@@ -132,7 +128,7 @@ def _accounts(view: View, _request: Request) -> Sequence[Document]:
 
 
 def _one_account(view: View, request: Request) -> Sequence[Document]:
-    wanted = _number(request.path_params["account"])
+    wanted = id_number(request.path_params["account"])
     return _found([_account(one) for one in view.accounts if one.id == wanted], "account")
 
 
@@ -266,7 +262,7 @@ def _draft(view: View, request: Request) -> Sequence[Document]:
 
 
 def _definition(view: View, request: Request) -> Definition:
-    wanted = _number(request.path_params["id"])
+    wanted = id_number(request.path_params["id"])
     for one in _workspace(view, request).calculated_attributes:
         if attribute_id(one) == wanted:
             return one
@@ -412,7 +408,7 @@ def _account_meant(accounts: Sequence[Account], resource: Resource, request: Req
     """Return the account that the query names, or the one that has the workspace of the path."""
     given = request.query_params.getlist("accountId")
     if not given and not resource.asks_account:
-        wanted = _number(request.path_params["workspace"])
+        wanted = id_number(request.path_params["workspace"])
         found = (one for one in accounts if any(workspace.id == wanted for workspace in one.workspaces))
         account = next(found, None)
         if account is None:
@@ -420,7 +416,7 @@ def _account_meant(accounts: Sequence[Account], resource: Resource, request: Req
         return account
     if len(given) != 1 or not given[0]:
         raise _Refusal(401, UNAUTHORIZED, "no_account_id", "Name one account: ?accountId= with its id.")
-    wanted = _number(given[0])
+    wanted = id_number(given[0])
     account = next((one for one in accounts if one.id == wanted), None)
     if account is None:
         raise _unknown("account")
@@ -429,7 +425,7 @@ def _account_meant(accounts: Sequence[Account], resource: Resource, request: Req
 
 def _workspace(view: View, request: Request, name: str = "workspace") -> Workspace:
     """Return the workspace of the path, if the account has it and the caller reaches it."""
-    wanted = _number(request.path_params[name])
+    wanted = id_number(request.path_params[name])
     for one in view.account.workspaces:
         if one.id == wanted:
             return one
@@ -445,11 +441,6 @@ def _found(documents: Sequence[Document], what: str) -> Sequence[Document]:
 def _unknown(what: str) -> _Refusal:
     """One answer for what is not there and for what the caller may not see, so that it tells nothing of others."""
     return _Refusal(404, NOT_FOUND, f"unknown_{what}", f"There is no such {what} among those you may see.")
-
-
-def _number(text: str) -> int | None:
-    """Read an id; None for what can't be one."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX else None
 
 
 def _refused(refusal: _Refusal, data_type: str | None, telemetry: Telemetry) -> Response:

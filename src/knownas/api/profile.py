@@ -12,8 +12,9 @@ import msgspec
 
 from knownas.api.answering import HttpSurface
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
+from knownas.api.ids import id_number
 from knownas.api.profile_wire import Asked, asked_of, environment_of, profile_document, subject_of
-from knownas.api.refusals import BAD_REQUEST, VALIDATION_ERROR
+from knownas.api.refusals import BAD_REQUEST, FORBIDDEN, UNAUTHORIZED, VALIDATION_ERROR
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import client_allowances
@@ -37,13 +38,10 @@ PREFIX: Final = "/userprofile/v1/"
 PROFILE_API: Final = "profile_api"
 """The input name under which a resolve stands in its receipt."""
 
-UNAUTHORIZED: Final = "UNAUTHORIZED"
-FORBIDDEN: Final = "FORBIDDEN"
 UNKNOWN_PROFILE: Final = "UNKNOWN_PROFILE"
 NOT_IMMUTABLE: Final = "IDENTITY_TYPE_NOT_IMMUTABLE"
 """Codes of our own: the vendor answers an unknown MPID with 400 like any other fault; platform §4.3, §17-20."""
 
-_ID_DIGITS_MAX: Final = 19
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
 
@@ -113,7 +111,8 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         if credential.role is not Role.READ_ONLY:
             sentence = f"A credential of the role {credential.role.value} does not read profiles; use a read_only one."
             raise RequestRefused(403, "role_not_allowed", sentence, code=FORBIDDEN)
-        ids = _number(target.organization), _number(target.account), _number(target.workspace)
+        # 0 is what nothing has.
+        ids = (id_number(target.organization) or 0, id_number(target.account) or 0, id_number(target.workspace) or 0)
         place = self._directory.place(*ids) if ids[2] in credential.workspaces else None
         if place is None:
             sentence = (
@@ -154,11 +153,6 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         if record is None or not isinstance(answer.decision.outcome, Returned):
             raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
         return environment, record
-
-
-def _number(text: str) -> int:
-    """Read an id; 0, which nothing has, for anything that is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS_MAX else 0
 
 
 def _malformed(malformed: Malformed) -> RequestRefused:
