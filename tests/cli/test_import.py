@@ -21,6 +21,7 @@ from knownas.core.identity.record import Record
 from knownas.service.sections import Sections
 from knownas.store.opening import open_store
 from knownas.store.port import Pool
+from tests.batch.dying import BESIDE, SECOND_KILLED
 from tests.batch.files import Cells, people, write_csv, write_json_lines
 from tests.served import FEED_KEY, configuration, served
 
@@ -151,18 +152,38 @@ def test_killed_ten_times_it_ends_as_if_nobody_had(
     assert state_of(folder) == uninterrupted
 
 
-@pytest.mark.parametrize("step", ["intent", "append", "commit", "sections"])
+@pytest.mark.parametrize(
+    "step",
+    ["intent", "append", "commit", "sections", "beside-commit", "beside-append", "beside-sections", "beside-begin"],
+)
 @pytest.mark.parametrize("moment", ["before-", ""])
 def test_killed_at_any_step_it_ends_as_if_nobody_had(
     tmp_path: Path, rows: list[dict[str, str]], uninterrupted: State, step: str, moment: str
 ) -> None:
-    """Before and after each thing that is made durable: at the first chunk, and at later ones, one after the other."""
+    """Before and after each thing that is made durable: at the first chunk, and at later ones, one after the other.
+
+    In one process, and in two, of which the second keeps what the rows say.
+    """
     folder = prepared(tmp_path / "killed", rows)
+    beside = BESIDE if step.startswith(BESIDE) else ""
     for count in (1, 2, 4):
-        died = run(folder, *COMMAND, dying=(moment + step, count))
+        died = run(folder, *COMMAND, dying=(beside + moment + step.removeprefix(beside), count))
         assert died.returncode == -signal.SIGKILL, died.stderr
-    done = run(folder, *COMMAND)
+    done = run(folder, *COMMAND, dying=(beside, 0))
     assert done.returncode == 0, done.stderr
+    assert state_of(folder) == uninterrupted
+
+
+def test_a_second_process_that_is_killed_ends_the_import(
+    tmp_path: Path, rows: list[dict[str, str]], uninterrupted: State
+) -> None:
+    """With a sentence about it; the same command goes on, and ends as if nobody had been killed."""
+    folder = prepared(tmp_path / "killed", rows)
+    died = run(folder, *COMMAND, dying=(SECOND_KILLED, 0))
+    assert died.returncode == 1
+    assert "the process that keeps what rows say is gone" in died.stderr
+    assert "the same command goes on from there" in died.stderr
+    assert run(folder, *COMMAND).returncode == 0
     assert state_of(folder) == uninterrupted
 
 

@@ -37,7 +37,6 @@ class Decided:
     """
 
     results: Sequence[RowResult]
-    contents: Sequence[Content | RowRefusal]
     answers: Sequence[Answer]
     visits: Sequence[Activity]
     batch: Batch | None
@@ -80,14 +79,14 @@ class Decider:
             contents = await self._without_foreign(contents)
         questions = [self._question(one) for one in contents if not isinstance(one, RowRefusal)]
         if not questions:
-            return Decided(self._results(rows, contents, (), None), contents, (), (), None)
+            return Decided(self._results(rows, contents, (), None), (), (), None)
         # Visits that another process knows of and has not written down yet are not known here.
         batch = await load_whole(self._store, questions, ActivityMemory())
         decided = batch.decide(self._chance, stops=True)
         answers = [answer for answer in decided if answer is not None]
         results = self._results(rows, contents, answers, batch)
         visits = [visit for answer in answers if (visit := _visit(answer)) is not None]
-        return Decided(results, contents[: len(results)], answers, visits, batch)
+        return Decided(results, answers, visits, batch)
 
     def _question(self, content: Content) -> Question:
         door = self._door

@@ -20,8 +20,14 @@ READ_ROWS: Final = 10_000
 HEAD_BYTES: Final = 4_096
 """What is looked at of a file's beginning to see whether it is what its name says."""
 
-CHUNK_ROWS: Final = 5_000
+CHUNK_ROWS: Final = 20_000
 """Rows decided together, with one read and one commit. A server on the same database waits for at most one chunk."""
+
+ALONE_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Bytes of a file for which a second process is not worth its start."""
+
+STOP_SECONDS: Final = 60.0
+"""How long the second process may take to finish a chunk after the first one has given up."""
 
 PREVIEW_ROWS: Final = 10_000
 """Rows that a preview decides; it only reads the others."""

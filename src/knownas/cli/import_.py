@@ -1,7 +1,6 @@
 """`knownas import`: brings a file of users in, shows what it would do, and says what became of each row."""
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Coroutine
@@ -32,7 +31,6 @@ from knownas.store.port import Store
 
 RESULTS_SUFFIX: Final = ".results.csv"
 CUSTOM_FEED: Final = "custom"
-GARBAGE_OBJECTS: Final = 200_000
 
 REDRAW_SECONDS: Final = 0.2
 """The shortest time between two states of an import that the terminal shows."""
@@ -122,11 +120,11 @@ async def _import(
         _show_preview(job, targets, await preview(job, store, SystemChance(), system_clock()))
         return
     path: Path = options["results"] or file.path.with_name(file.path.name + RESULTS_SUFFIX)
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
     with ResultFile(path) as results:
         line, began = _Line(), monotonic()
-        ended = await Import(job, store, SystemChance(), results).run(system_clock(), line.watch)
+        shared = configuration.database if configuration.database != MEMORY else None
+        imports = Import(job, store, SystemChance(), results, shared)
+        ended = await imports.run(system_clock(), line.watch)
         line.clear()
         _show_end(ended, path, monotonic() - began)
 
