@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -161,7 +160,7 @@ class AliasRun:
             assert profile == self.records[label]
         assert str(self.labels["P1"]) in destination.notes[-1]
         assert (expected["source"]["events"], expected["source"]["status_message"]) == ("unchanged", "names P2")
-        assert replace(source, notes=()) == replace(source_was, notes=())
+        assert source._replace(notes=()) == source_was._replace(notes=())
         assert str(self.labels["P2"]) in source.notes[-1]
 
 
