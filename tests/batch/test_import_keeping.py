@@ -84,6 +84,17 @@ async def test_what_goes_wrong_there_is_raised_here(tmp_path: Path, database: st
     assert not keeper.is_alive
 
 
+async def test_given_up_in_the_middle_it_ends_without_a_word(
+    tmp_path: Path, database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What it was at is kept or not; nobody hears an answer, and nothing is printed."""
+    path = write_csv(tmp_path / "a.csv", people(6))
+    with KeeperProcess(source_of(path), database) as keeper:
+        keeper.begin(came_to([1, 2], 2))
+    assert not keeper.is_alive
+    assert capfd.readouterr().err == ""
+
+
 async def test_nothing_is_waited_for_that_was_not_begun(tmp_path: Path, store: Store, database: str) -> None:
     """Neither here nor there."""
     path = write_csv(tmp_path / "a.csv", people(6))

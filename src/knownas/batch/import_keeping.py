@@ -11,6 +11,7 @@ import os
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
@@ -180,25 +181,20 @@ def keep_from(pipe: "Connection[Any, Any]", source: Source, database: str) -> No
 
 
 async def _keep_from(pipe: "Connection[Any, Any]", source: Source, database: str) -> None:
-    keeper: RowKeeper | None = None
-    store = None
-    try:
-        while True:
-            try:
+    async with AsyncExitStack() as opened:
+        keeper: RowKeeper | None = None
+        # Without the first process there is nobody to hear from or to answer.
+        with suppress(EOFError, OSError):
+            while True:
                 came_to: CameTo = pipe.recv()
-            except (EOFError, OSError):
-                return
-            try:
-                if store is None:
-                    store = open_store(database)
-                    keeper = RowKeeper(source, store.user_data)
-                if keeper is not None:
+                failure: Exception | None = None
+                try:
+                    if keeper is None:
+                        store = open_store(database)
+                        opened.push_async_callback(store.close)
+                        keeper = RowKeeper(source, store.user_data)
                     await keeper.keep(came_to)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other process raises it
-                error.add_note(traceback.format_exc())
-                pipe.send(error)
-            else:
-                pipe.send(None)
-    finally:
-        if store is not None:
-            await store.close()
+                except Exception as error:  # noqa: BLE001 - whatever it is, the other process raises it
+                    error.add_note(traceback.format_exc())
+                    failure = error
+                pipe.send(failure)
