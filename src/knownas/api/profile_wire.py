@@ -98,6 +98,9 @@ _NAME_OF: Final[Mapping[IdentityType, str]] = {
 _PLACE_OF: Final[Mapping[IdentityType, int]] = {kind.type: place for place, kind in enumerate(KINDS)}
 """The order in which identities are listed: that of the types' numbers."""
 
+_DEVICE_NAMES: Final = {kind: name for kind, name in _NAME_OF.items() if kind in DEVICE_TYPES}
+_USER_NAMES: Final = {kind: name for kind, name in _NAME_OF.items() if kind not in DEVICE_TYPES}
+
 
 @lru_cache(QUERIES_REMEMBERED_MAX)
 def asked_of(query: bytes) -> Asked:
@@ -178,7 +181,7 @@ def profile_document(
     if ProfileField.DEVICE_IDENTITIES in fields:
         document["device_identities"] = _device_identities(record, section)
     if ProfileField.USER_IDENTITIES in fields:
-        document["user_identities"] = _listed(_held(record, devices=False))
+        document["user_identities"] = _identities(record, _USER_NAMES, devices=False)
     document["account_userattributes"] = None
     if ProfileField.USER_ATTRIBUTES in fields:
         attributes: Mapping[str, str | list[str]] = {} if section is None else shown(section.attributes)
@@ -197,13 +200,26 @@ def profile_document(
 
 def _device_identities(record: Record, section: Section | None) -> list[ShownIdentity]:
     """List the device identities of the record, and those of the workspace's devices, the last seen first."""
+    if section is None or not section.devices:
+        return _identities(record, _DEVICE_NAMES, devices=True)
     held = _held(record, devices=True)
-    for device in () if section is None else section.devices:
+    for device in section.devices:
         for kind, value in device.ids.items():
             held[Identity(kind, value)] = None
         if device.stamp is not None:
             held[Identity(IdentityType.DEVICE_APPLICATION_STAMP, device.stamp)] = None
     return _listed(held)
+
+
+def _identities(record: Record, names: Mapping[IdentityType, str], *, devices: bool) -> list[ShownIdentity]:
+    """List the identities of a record that name devices, or those that don't; `names` are those of such types."""
+    if record.carried:
+        return _listed(_held(record, devices=devices))
+    held = record.identities
+    kinds = [kind for kind in held if kind in names]
+    if len(kinds) > 1:
+        kinds.sort(key=_PLACE_OF.__getitem__)
+    return [ShownIdentity(names[kind], "none", value) for kind in kinds for value in held[kind]]
 
 
 def _held(record: Record, *, devices: bool) -> dict[Identity, None]:

@@ -89,8 +89,7 @@ class Sections:
 
     async def find(self, key: SectionKey) -> Section | None:
         """Return what a workspace knows of a profile; None if the profile was never seen there."""
-        snapshot = await self._store.load([key])
-        stored = snapshot.sections.get(key)
+        stored = await self._store.section(key)
         return None if stored is None else read(stored)
 
     async def events(

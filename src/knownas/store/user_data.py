@@ -162,6 +162,10 @@ class UserDataStore(Protocol):
         """Load what a group of batches needs, as of one moment. Sees every acknowledged commit."""
         ...
 
+    async def section(self, key: SectionKey) -> StoredSection | None:
+        """Return one section. Sees every acknowledged commit."""
+        ...
+
     async def commit(self, commit: UserDataCommit) -> bool:
         """Keep all of it, durably, or nothing. False: somebody else was faster with something of it."""
         ...

@@ -55,6 +55,7 @@ CALLS: Final[Mapping[str, Callable[[UserDataStore], Awaitable[object]]]] = {
     "sections_of": lambda data: data.sections_of(ANN.mpid),
     "events": lambda data: data.events(ANN, from_ms=0, to_ms=START_MS, after_seq=0, limit=PAGE),
     "receipt": lambda data: data.receipt("receipt"),
+    "section": lambda data: data.section(ANN),
     "receipts_named": lambda data: data.receipts_named("request", PAGE),
     "alias": lambda data: data.alias("alias"),
     "aliases_about": lambda data: data.aliases_about(ANN.workspace, ANN.environment, [ANN.mpid]),
@@ -281,6 +282,8 @@ class UserDataCommitPromises(Subject):
             for key in keys:
                 alone = (await store.user_data.load([key])).sections
                 same(dict(alone), {key: found[key]}, "a section loaded alone")
+                same(await store.user_data.section(key), found[key], "a section read alone")
+            same(await store.user_data.section(SectionKey(1, "production", 2)), None, "a section that is not there")
                 same(len(await history(store, key)), 1, "the number of batches of events")
             for mpid in (1, 10):
                 wanted = {key: one for key, one in found.items() if key.mpid == mpid}

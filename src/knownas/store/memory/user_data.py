@@ -54,6 +54,11 @@ class MemoryUserData:
             self._messages.keys() & set(messages),
         )
 
+    async def section(self, key: SectionKey) -> StoredSection | None:
+        """Return one section."""
+        self._check_open()
+        return self._sections.get(key)
+
     async def commit(self, commit: UserDataCommit) -> bool:
         """Check that nothing has changed that the commit relies on, then take everything over."""
         self._check_open()

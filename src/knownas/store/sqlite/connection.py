@@ -5,10 +5,11 @@ The connections of one store take turns at writing (`Transactions`).
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Protocol, cast
 
 import apsw
@@ -214,13 +215,24 @@ class Transactions:
             raise
 
 
-@contextmanager
-def named_errors() -> Generator[None]:
+class _NamedErrors(AbstractContextManager[None]):
+    """Has no state, so that one serves all: it stands around every statement, where a generator would be felt."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, apsw.Error):
+            raise store_error(error) from error
+
+
+_NAMED_ERRORS: Final = _NamedErrors()
+
+
+def named_errors() -> AbstractContextManager[None]:
     """Turn SQLite's errors into the store's vocabulary."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise store_error(error) from error
+    return _NAMED_ERRORS
 
 
 def store_error(error: apsw.Error) -> StoreError:

@@ -106,6 +106,15 @@ class SqliteUserData:
             finally:
                 over.execute("COMMIT")
 
+    async def section(self, key: SectionKey) -> StoredSection | None:
+        """Return one section, over whichever connection remembers more of the file."""
+        self._check_open()
+        over = self._reader if self._commits else self._connection
+        with named_errors():
+            for row in over.execute(statements()["section"], key).fetchall():
+                return StoredSection._make(row)
+        return None
+
     async def commit(self, commit: UserDataCommit) -> bool:
         """Write all of a commit and wait until it is on the disk."""
         self._check_open()

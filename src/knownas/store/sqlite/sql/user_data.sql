@@ -5,6 +5,9 @@ SELECT s.workspace, s.environment, s.mpid, s.document, s.version
 FROM wanted AS w
 CROSS JOIN section AS s ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment;
 
+-- name: section
+SELECT document, version FROM section WHERE workspace = ? AND environment = ? AND mpid = ?;
+
 -- name: requests_seen
 -- Which of the wanted requests are taken. /*wanted*/ becomes one (input_key, request_id) for each.
 WITH wanted (input_key, request_id) AS (VALUES /*wanted*/)
