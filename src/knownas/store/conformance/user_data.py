@@ -283,8 +283,8 @@ class UserDataCommitPromises(Subject):
                 alone = (await store.user_data.load([key])).sections
                 same(dict(alone), {key: found[key]}, "a section loaded alone")
                 same(await store.user_data.section(key), found[key], "a section read alone")
-            same(await store.user_data.section(SectionKey(1, "production", 2)), None, "a section that is not there")
                 same(len(await history(store, key)), 1, "the number of batches of events")
+            same(await store.user_data.section(SectionKey(1, "production", 2)), None, "a section that is not there")
             for mpid in (1, 10):
                 wanted = {key: one for key, one in found.items() if key.mpid == mpid}
                 same(dict(await store.user_data.sections_of(mpid)), wanted, "a profile's sections")

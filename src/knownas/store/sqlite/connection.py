@@ -215,6 +215,33 @@ class Transactions:
             raise
 
 
+class SharedReads:
+    """Lets all reads of one turn of the event loop share a transaction, since beginning one costs more than most reads.
+
+    It ends before anything runs that was called for after it began. So whoever asks because of an acknowledgement,
+    ours or another process's, is answered from a transaction that began after the acknowledged commit.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Read over a connection that only reads, and that nobody else begins transactions on."""
+        self._connection = connection
+        self._begun = False
+
+    def connection(self) -> Connection:
+        """Return the connection, inside the transaction of this turn of the running event loop."""
+        if not self._begun:
+            self._connection.execute("BEGIN")
+            self._begun = True
+            asyncio.get_running_loop().call_soon(self.end)
+        return self._connection
+
+    def end(self) -> None:
+        """End the transaction if one has begun."""
+        if self._begun:
+            self._begun = False
+            self._connection.execute("COMMIT")
+
+
 class _NamedErrors(AbstractContextManager[None]):
     """Has no state, so that one serves all: it stands around every statement, where a generator would be felt."""
 

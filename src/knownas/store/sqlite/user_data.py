@@ -13,6 +13,7 @@ from knownas.store.sqlite.connection import (
     Binding,
     Connection,
     Row,
+    SharedReads,
     Transactions,
     named_errors,
     open_connection,
@@ -72,6 +73,7 @@ class SqliteUserData:
         except BaseException:
             self._connection.close()
             raise
+        self._reads = SharedReads(self._reader)
         self._commits = 0
         """Transactions of the writing connection that are under way or wait for their turn."""
         self._closed = False
@@ -79,6 +81,7 @@ class SqliteUserData:
     def close(self) -> None:
         """Close both connections; no transaction may be under way."""
         self._closed = True
+        self._reads.end()
         self._reader.close()
         self._connection.close()
 
@@ -90,29 +93,19 @@ class SqliteUserData:
     ) -> UserDataSnapshot:
         """Load what a group of batches needs; a statement for each 128 of a kind, in one transaction."""
         self._check_open()
-        over = self._reader if self._commits else self._connection
         with named_errors():
-            if not requests and not messages and len(sections) <= KEYS_A_STATEMENT:
-                # One statement sees one moment by itself.
-                found = _sections_from(_find(over, "sections", sections))
-                return UserDataSnapshot(found, frozenset(), frozenset())
-            over.execute("BEGIN")
+            if self._commits:
+                return _snapshot(self._reads.connection(), sections, requests, messages)
+            self._connection.execute("BEGIN")
             try:
-                return UserDataSnapshot(
-                    _sections_from(_find(over, "sections", sections)),
-                    set(map(RequestKey._make, _find(over, "requests_seen", requests))),
-                    set(map(MessageKey._make, _find(over, "messages_seen", messages))),
-                )
+                return _snapshot(self._connection, sections, requests, messages)
             finally:
-                over.execute("COMMIT")
+                self._connection.execute("COMMIT")
 
     async def section(self, key: SectionKey) -> StoredSection | None:
-        """Return one section, over whichever connection remembers more of the file."""
-        self._check_open()
-        over = self._reader if self._commits else self._connection
-        with named_errors():
-            for row in over.execute(statements()["section"], key).fetchall():
-                return StoredSection._make(row)
+        """Return one section."""
+        for row in self._read("section", *key):
+            return StoredSection._make(row)
         return None
 
     async def commit(self, commit: UserDataCommit) -> bool:
@@ -214,7 +207,7 @@ class SqliteUserData:
         """Return the alias requests that name any of the profiles, by the time they were made."""
         self._check_open()
         with named_errors():
-            rows = _find(self._reader, "aliases_about", [(workspace, environment, mpid) for mpid in mpids])
+            rows = _find(self._reads.connection(), "aliases_about", [(workspace, environment, mpid) for mpid in mpids])
         # A request that names two of the profiles was found twice.
         numbered = {number: _alias_from(row) for number, *row in rows}
         in_order = sorted(numbered.items(), key=lambda one: (one[1].requested_ms, one[0]))
@@ -253,7 +246,21 @@ class SqliteUserData:
     def _read(self, statement: str, *bindings: Binding) -> list[Row]:
         self._check_open()
         with named_errors():
-            return self._reader.execute(statements()[statement], bindings).fetchall()
+            return self._reads.connection().execute(statements()[statement], bindings).fetchall()
+
+
+def _snapshot(
+    over: Connection,
+    sections: Sequence[SectionKey],
+    requests: Sequence[RequestKey],
+    messages: Sequence[MessageKey],
+) -> UserDataSnapshot:
+    """Load over a connection that is inside a transaction."""
+    return UserDataSnapshot(
+        _sections_from(_find(over, "sections", sections)),
+        set(map(RequestKey._make, _find(over, "requests_seen", requests))),
+        set(map(MessageKey._make, _find(over, "messages_seen", messages))),
+    )
 
 
 def _find(over: Connection, statement: str, keys: Sequence[_Key]) -> list[Row]:
