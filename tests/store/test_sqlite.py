@@ -16,7 +16,7 @@ from knownas.store.conformance.examples import EMAIL, START_MS, get, look_up, pu
 from knownas.store.conformance.suite import StoreConformance
 from knownas.store.errors import StoreDamaged, StoreReadOnly, StoreTooNew, StoreUnavailable
 from knownas.store.port import Activity, Store
-from knownas.store.sqlite.connection import CHECKPOINT_PAGES, open_connection
+from knownas.store.sqlite.connection import CHECKPOINT_PAGES, SharedReads, open_connection
 from knownas.store.sqlite.statements import schema_steps, statements
 from knownas.store.sqlite.store import SqliteStore
 from tests.store.inspection import contradictions, unexplained
@@ -291,3 +291,27 @@ async def test_a_backup_of_a_running_store_is_whole(file: Path, back_up: Callabl
     assert await look_up(restored, Identity(EMAIL, "100")) == [100]
     await put(restored, record(2_000_000, {EMAIL: ["restored"]}))
     await restored.close()
+
+
+async def test_reads_of_one_turn_share_a_transaction_that_ends_with_it(tmp_path: Path) -> None:
+    """A transaction of shared reads is gone before anything runs that was called for after it began."""
+    writing = open_connection(tmp_path / "shared.db")
+    writing.execute("CREATE TABLE one (number INTEGER)")
+    reading = open_connection(tmp_path / "shared.db", read_only=True)
+    reads = SharedReads(reading)
+
+    def count() -> int:
+        return reads.connection().execute("SELECT count(*) FROM one").fetchall()[0][0]
+
+    assert count() == 0
+    writing.execute("INSERT INTO one VALUES (1)")
+    assert (count(), reading.in_transaction) == (0, True)
+    after = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(lambda: after.set_result((reading.in_transaction, count())))
+    assert await after == (False, 1)
+    reads.end()
+    reads.end()
+    assert not reading.in_transaction
+    await asyncio.sleep(0)
+    reading.close()
+    writing.close()

@@ -4,9 +4,8 @@ Apps read it to personalise, so everything here is on a hot path, and plain ASGI
 sees each write that was acknowledged before it, by whichever process.
 """
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -46,8 +45,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileTarget:
+class ProfileTarget(NamedTuple):
     """What a path asks for: a workspace by its ids, and a profile by its MPID; None for a resolve."""
 
     organization: str

@@ -27,6 +27,7 @@ from knownas.store.sqlite.connection import (
     Binding,
     Connection,
     Row,
+    SharedReads,
     Transactions,
     migrate,
     named_errors,
@@ -67,6 +68,7 @@ class SqliteStore:
         except BaseException:
             self._connection.close()
             raise
+        self._reads = SharedReads(self._reader)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
         self._closed = False
@@ -82,6 +84,7 @@ class SqliteStore:
             self._closed = True
             await self._transactions.close()
             self._user_data.close()
+            self._reads.end()
             self._reader.close()
             self._connection.close()
 
@@ -209,7 +212,7 @@ class SqliteStore:
     def _read(self, statement: str, *bindings: Binding) -> Sequence[Row]:
         self._check_open()
         with named_errors():
-            return self._reader.execute(statements()[statement], bindings).fetchall()
+            return self._reads.connection().execute(statements()[statement], bindings).fetchall()
 
     async def _write_row(self, statement: str, *bindings: Binding, overwriting: bool = False) -> bool:
         """Write a row on a connection of its own, since the writing one may be inside a transaction."""
