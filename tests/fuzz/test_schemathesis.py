@@ -15,6 +15,9 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.generation.case import Case
 from schemathesis.schemas import BaseSchema
 
+from knownas.api.platform_calculated import attribute_id
+from knownas.core.profile.definition import DataPoint, Definition
+from knownas.core.profile.tallies import CalculationType
 from tests.served import KEY, SECRET, TOKEN, WEB_KEY, Served, configuration, served
 
 EXAMPLES = 100
@@ -68,6 +71,7 @@ SEED = {
     "identities": {"customer_id": "seeded"},
     "user_attributes": {"workspace": [{"attribute_name": "colour", "attribute_value": "red"}]},
 }
+ORDERS = Definition("orders", CalculationType.COUNT, DataPoint("commerce_event"))
 PLACES = {"key": WEB_KEY, "organization": 1, "account": 10, "workspace": 100, "app": 100}
 """What path parameters must be for anything to be there."""
 
@@ -75,6 +79,9 @@ PLACES = {"key": WEB_KEY, "organization": 1, "account": 10, "workspace": 100, "a
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     document = configuration(SCOPE, credentials=CREDENTIALS)
+    workspace = document["organization"]["accounts"][0]["workspaces"][0]
+    orders = {"name": ORDERS.name, "calculation_type": "count", "data_point": {"type": ORDERS.data_point.type}}
+    workspace["calculated_attributes"] = [orders]
     with served(tmp_path_factory.mktemp("schemathesis"), document) as running:
         yield running
 
@@ -106,7 +113,7 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
                 # of an MPID on its way through a float.
                 if isinstance(members.get(member), float):
                     members[member] = int(members[member])
-        if "calculatedattributes" in case.path:
+        if case.path.startswith("/v2/") and "calculatedattributes" in case.path:
             # What can be seeded is said by the configuration, not by a schema.
             case.body = [SEED] if "bulk" in case.path else SEED
         if case.path == "/oauth/token":
@@ -121,6 +128,11 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
         named.update({name: value for name, value in PLACES.items() if name in named})
         if case.path.startswith("/userprofile/"):
             _name_a_profile(client, case, body)
+            return
+        if case.path.startswith("/platform/"):
+            # Its ids are texts to the document: what is none names nothing.
+            named.update({"id": attribute_id(ORDERS)} if "id" in named else {})
+            named.update({name: str(value) for name, value in named.items()})
             return
         if "mpid" in named or "id" in named:
             request = {

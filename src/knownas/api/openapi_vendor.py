@@ -403,8 +403,8 @@ def _reading(resource: Resource) -> Schema:
     account: Schema = {
         "name": "accountId",
         "in": "query",
-        "required": resource.asks_account,
-        "description": "The account's id." if resource.asks_account else "The account's id, which need not be given.",
+        "required": True,
+        "description": "The account's id.",
         "schema": {"type": "integer", "minimum": 1},
     }
     name: Schema = {
@@ -413,7 +413,9 @@ def _reading(resource: Resource) -> Schema:
         "description": "The name of the one that is wanted; all without it.",
         "schema": {"type": "string"},
     }
-    of_query = [account, name] if resource.path.endswith("/calculatedattributes") else [account]
+    of_query = [account] if resource.asks_account else []
+    if resource.path.endswith("/calculatedattributes"):
+        of_query = [name]
     of_path: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in named
     ]
