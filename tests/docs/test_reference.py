@@ -197,7 +197,9 @@ def test_every_limit_is_there() -> None:
     rows = page("limits.md").splitlines()
     for file in (ROOT / "src" / "knownas").rglob("*.py"):
         if not {"demo", "conformance"} & set(file.parts):
-            for name in re.findall(r"^([A-Z]\w*_(?:MAX|MIN)): Final = [-(\d]", file.read_text(encoding="utf-8"), re.MULTILINE):
+            for name in re.findall(
+                r"^([A-Z]\w*_(?:MAX|MIN)): Final = [-(\d]", file.read_text(encoding="utf-8"), re.MULTILINE
+            ):
                 assert any(row.startswith(f"| `{name}` | ") and row.endswith(". |") for row in rows), name
 
 

@@ -73,8 +73,8 @@ def oldest_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, records: Records) -> None:
             self.records = records
 
-        def active_ms(self, record: Any) -> int:
-            return -self.records.active_ms(record)
+        def activity(self, records: Any) -> dict[int, int]:
+            return {mpid: -at_ms for mpid, at_ms in self.records.activity(records).items()}
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self.records, name)

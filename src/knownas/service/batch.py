@@ -6,7 +6,7 @@ is loaded whole. A question that a glance settled is settled again if the batch 
 turn; where that fails, it is asked again in the next batch. So is one that meets a crowd which a member has left.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,11 +52,12 @@ class Batch:
             ]
         answers: list[Answer | None] = []
         changed = False
+        crowded = {pool: loaded.crowded for pool, loaded in self.snapshot.pools.items() if loaded.crowded}
         thinned: set[tuple[Pool, Identity]] = set()
         for question, glanced, settled in zip(self.questions, self.glanced, self.settled, strict=True):
             decision: Decision | None
             if settled is None:
-                decision = self._decide(question, chance, thinned)
+                decision = self._decide(question, chance, crowded.get(question.pool, ()), thinned)
                 changed = changed or bool(decision and question.writes and decision.writes)
             elif changed and glanced is not None:
                 decision = self._settle_again(question, glanced, settled)
@@ -72,7 +73,9 @@ class Batch:
                 answers.append(Answer(chance.decision_id(question.observation.at_ms), question, decision))
         return answers
 
-    def _decide(self, question: Question, chance: Chance, thinned: set[tuple[Pool, Identity]]) -> Decision | None:
+    def _decide(
+        self, question: Question, chance: Chance, crowded: Iterable[Identity], thinned: set[tuple[Pool, Identity]]
+    ) -> Decision | None:
         """Decide a question that was loaded whole; None if it meets a crowd that is no longer what was loaded of it."""
         pool, records = question.pool, self.working[question.pool]
         if thinned and any((pool, one) in thinned for one in question.wanted().identities):
@@ -80,18 +83,10 @@ class Batch:
         fresh_mpid = chance.fresh_mpid() if question.writes else NOT_MADE
         policy, observation = question.rules.policy, question.observation
         decision = decide(observation, policy, records, fresh_mpid, may_create=question.may_create)
-        if question.writes:
+        if question.writes and decision.writes:
             records.apply(decision.writes)
-            thinned.update((pool, one) for one in self._thinned(pool, decision.writes))
+            thinned.update((pool, one) for one in crowded if _is_thinned(one, decision.writes))
         return decision
-
-    def _thinned(self, pool: Pool, writes: Iterable[RecordWrite]) -> Iterator[Identity]:
-        """Yield the crowded identities that a loaded member has left: whoever moves up was not loaded."""
-        loaded = None if self.snapshot is None else self.snapshot.pools.get(pool)
-        for one in () if loaded is None else loaded.crowded:
-            for before, after in writes:
-                if before is not None and before.holds(one) and not (after.holds(one) and after.known == before.known):
-                    yield one
 
     def _saw(self, question: Question, decision: Decision) -> None:
         """Let a visit count for the questions after it, whether or not a glance settled it."""
@@ -109,6 +104,14 @@ class Batch:
         if not now.holds(glanced) or any(mpid != sole.mpid for mpid in records.holders(glanced).mpids):
             return None
         return settle(observation, question.rules.policy, glanced, now)
+
+
+def _is_thinned(crowded: Identity, writes: Iterable[RecordWrite]) -> bool:
+    """Whether a loaded member of a crowd has left it: whoever moves up was not loaded."""
+    return any(
+        before is not None and before.holds(crowded) and not (after.holds(crowded) and after.known == before.known)
+        for before, after in writes
+    )
 
 
 async def load_batch(store: Store, questions: Sequence[Question], activity: ActivityMemory) -> Batch:

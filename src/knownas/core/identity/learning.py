@@ -12,7 +12,7 @@ from knownas.core.identity.decision import Change, ChangeKind, RecordWrite, Skip
 from knownas.core.identity.guards import Wanted
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.record import Record, is_known, with_value
+from knownas.core.identity.record import Record, is_known
 from knownas.core.identity.records import Records
 from knownas.core.limits import RECORD_IDENTITIES_MAX
 
@@ -52,35 +52,37 @@ def learn(
     """
     if not is_new and has_all(record, wanted, policy):
         return Learnt(record)
-    identities, carried = record.identities, record.carried
-    ranked = policy.ranked
+    identities, carried = dict(record.identities), dict(record.carried)
+    ranked, mpid = policy.ranked, record.mpid
     added: list[Change] = []
     skipped: list[SkippedIdentity] = []
     size = record.size
     # The ranking's order, then canonical order, so that the order on the wire never matters.
     for kind, value in _in_order(wanted, policy):
-        here = identities if kind in ranked else carried
-        if value in here.get(kind, ()):
+        is_ranked = kind in ranked
+        values = identities if is_ranked else carried
+        held = values.get(kind, ())
+        if value in held:
             continue
         one = Identity(kind, value)
-        obstacle = _obstacle(record, one, size, policy, records)
+        obstacle = _obstacle(mpid, held, one, size, policy, records)
         if obstacle is not None:
             skipped.append(obstacle)
-        elif kind in ranked:
-            identities = with_value(identities, one)
-            added.append(Change(ChangeKind.ADDED, one, record.mpid))
-            size += 1
-        else:
-            carried = with_value(carried, one)
-            added.append(Change(ChangeKind.CARRIED, one, record.mpid))
-            size += 1
+            continue
+        values[kind] = (*held, value)
+        added.append(Change(ChangeKind.ADDED if is_ranked else ChangeKind.CARRIED, one, mpid))
+        size += 1
     if not added and not is_new:
         return Learnt(record, skipped=tuple(skipped))
-    after = record._replace(
-        identities=identities,
-        carried=carried,
-        known=is_known(identities, policy),
-        active_ms=max(at_ms, record.active_ms),
+    after = Record(
+        mpid,
+        identities,
+        carried,
+        is_known(identities, policy),
+        record.created_ms,
+        max(at_ms, record.active_ms),
+        record.source_mpid,
+        record.version,
     )
     return Learnt(after, tuple(added), tuple(skipped), (RecordWrite(None if is_new else record, after),))
 
@@ -105,21 +107,21 @@ def _in_order(wanted: Wanted, policy: Policy) -> list[tuple[IdentityType, str]]:
     return ordered
 
 
-def _obstacle(record: Record, one: Identity, size: int, policy: Policy, records: Records) -> SkippedIdentity | None:
-    """Say what keeps an identity that the record lacks from being added to it."""
+def _obstacle(
+    mpid: int, held: tuple[str, ...], one: Identity, size: int, policy: Policy, records: Records
+) -> SkippedIdentity | None:
+    """Say what keeps an identity from a profile that lacks it and has `held` of its type."""
+    kind = one.type
     if size >= RECORD_IDENTITIES_MAX:
         return SkippedIdentity(one, Skip.RECORD_FULL)
-    if one.type not in policy.ranked:
-        held = record.carried.get(one.type, ())
-    else:
-        held = record.identities.get(one.type, ())
-        if held and one.type in policy.immutable_ids:
+    if kind in policy.ranked:
+        if held and kind in policy.immutable_ids:
             return SkippedIdentity(one, Skip.IMMUTABLE_SET)
-        if one.type in policy.unique_ids:
-            others = [mpid for mpid in records.holders(one).mpids if mpid != record.mpid]
+        if kind in policy.unique_ids:
+            others = [other for other in records.holders(one).mpids if other != mpid]
             if others:
                 return SkippedIdentity(one, Skip.UNIQUE_HELD, others[0])
-    most = policy.settings.max_values.get(one.type)
+    most = policy.settings.max_values.get(kind)
     if most is not None and len(held) >= most:
         return SkippedIdentity(one, Skip.MAX_VALUES)
     return None

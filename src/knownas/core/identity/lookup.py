@@ -60,8 +60,13 @@ class _Search:
         if more:
             self.crowded = True
             mpids = sorted({*mpids, *self._others_holding(one)})
-        found = [record for mpid in mpids if (record := self.records.record(mpid)) is not None]
-        self.met.update((record.mpid, record) for record in found)
+        met, record_of = self.met, self.records.record
+        found: list[Record] = []
+        for mpid in mpids:
+            record = record_of(mpid)
+            if record is not None:
+                met[mpid] = record
+                found.append(record)
         return found, more
 
     def _others_holding(self, one: Identity) -> list[int]:
@@ -77,15 +82,16 @@ class _Search:
 
     def verdict(self, record: Record) -> Rejection | None:
         """Judge a profile by the guards, once."""
-        mpid = record.mpid
-        if mpid not in self.judged:
-            guard = guard_against(record, self.wanted, self.policy, searching=self._searching)
-            self.judged[mpid] = None if guard is None else Rejection(mpid, guard)
-        return self.judged[mpid]
+        mpid, judged = record.mpid, self.judged
+        if mpid in judged:
+            return judged[mpid]
+        guard = guard_against(record, self.wanted, self.policy, searching=self._searching)
+        rejection = judged[mpid] = None if guard is None else Rejection(mpid, guard)
+        return rejection
 
     def recency(self) -> Recency:
         """Return when everybody met so far was last active."""
-        return tuple((mpid, self.records.active_ms(self.met[mpid])) for mpid in sorted(self.met))
+        return tuple(sorted(self.records.activity(self.met.values()).items()))
 
 
 def look_up(
@@ -95,15 +101,17 @@ def look_up(
 
     Costs time in proportion to the considered holders, of which there are at most 20 an identity.
     """
+    ranked = [Identity(kind, wanted[kind]) for kind in policy.ranking if kind in wanted]
+    if not any(map(records.is_held, ranked)):
+        return Found(tuple(map(_unmet, ranked)), None, DecidedBy.NO_CANDIDATE)
     search = _Search(wanted, policy, records, previous_mpid, searching=searching)
     steps: list[LookupStep] = []
     candidates: list[Record] = []
-    for kind in policy.ranking:
-        if kind in wanted:
-            step, candidates = _step(Identity(kind, wanted[kind]), search, candidates)
-            steps.append(step)
-            if len(candidates) == 1:
-                break
+    for one in ranked:
+        step, candidates = _step(one, search, candidates)
+        steps.append(step)
+        if len(candidates) == 1:
+            break
     if not candidates:
         recency = search.recency() if search.crowded else ()
         return Found(tuple(steps), None, DecidedBy.NO_CANDIDATE, recency=recency)
@@ -120,13 +128,19 @@ def look_up(
     return Found(tuple(steps), chosen, decided_by, decided_at, recency)
 
 
+def _unmet(one: Identity) -> LookupStep:
+    """Return the step of an identity that nobody holds."""
+    return LookupStep(one, (), (), False, LookupEffect.NONE, ())  # noqa: FBT003 - not crowded
+
+
 def _step(one: Identity, search: _Search, candidates: list[Record]) -> tuple[LookupStep, list[Record]]:
     """Look one identity up and narrow the candidates by it."""
     holders, more = search.holders(one)
     hits: list[Record] = []
     rejected: list[Rejection] = []
+    verdict = search.verdict
     for record in holders:
-        rejection = search.verdict(record)
+        rejection = verdict(record)
         if rejection is None:
             hits.append(record)
         else:
@@ -147,16 +161,15 @@ def _step(one: Identity, search: _Search, candidates: list[Record]) -> tuple[Loo
 def _break_tie(candidates: Sequence[Record], search: _Search) -> tuple[Record, DecidedBy]:
     """Pick one of several candidates; idsync §7-9."""
     left = list(candidates)
-    active_ms = search.records.active_ms
     for rule in search.policy.settings.tie_break:
         match rule:
             case TieBreak.PREVIOUS_MPID:
                 fitting = [record for record in left if record.mpid == search.previous_mpid]
                 decided_by = DecidedBy.PREVIOUS_MPID
             case TieBreak.MOST_RECENT:
-                times = [active_ms(record) for record in left]
-                latest = max(times)
-                fitting = [record for record, at_ms in zip(left, times, strict=True) if at_ms == latest]
+                times = search.records.activity(left)
+                latest = max(times.values())
+                fitting = [record for record in left if times[record.mpid] == latest]
                 decided_by = DecidedBy.MOST_RECENT
             case TieBreak.SMALLEST_MPID:
                 fitting = [min(left, key=lambda record: record.mpid)]

@@ -249,6 +249,11 @@ class Policy:
         return tuple(kind for kind in self.ranking if kind in self.immutable_ids)
 
     @cached_property
+    def guarded(self) -> frozenset[IdentityType]:
+        """The types of which a record that has a value is kept from some requests."""
+        return self.ranked & (self.login_ids | self.immutable_ids)
+
+    @cached_property
     def logout_makes_a_profile(self) -> bool:
         """Whether each logout starts a new anonymous profile; idsync §3.4."""
         return self.strategy in (Strategy.DEFAULT, Strategy.PROFILE_CONVERSION, Strategy.PROFILE_LINK)

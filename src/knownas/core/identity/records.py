@@ -48,13 +48,15 @@ def considered(holders: Iterable[Record], active_ms: Callable[[Record], int], *,
 class Records:
     """A mutable collection of the identity records of one pool (a scope and an environment)."""
 
-    __slots__ = ("_crowded", "_holders", "_recency", "_records")
+    __slots__ = ("_considered", "_crowded", "_holders", "_recency", "_records")
 
     def __init__(self) -> None:
         self._records: dict[int, Record] = {}
         self._holders: dict[Identity, set[int]] = {}
         self._crowded: set[Identity] = set()
         self._recency: dict[int, int] = {}
+        self._considered: dict[Identity, Holders] = {}
+        """What was considered of crowded identities, as long as that stands: a batch often asks for one again."""
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())
@@ -71,6 +73,15 @@ class Records:
         seen = self._recency.get(record.mpid)
         return record.active_ms if seen is None or seen < record.active_ms else seen
 
+    def activity(self, records: Iterable[Record]) -> dict[int, int]:
+        """Return when each profile was last active, visits that changed nothing included, by MPID."""
+        seen = self._recency.get
+        return {record.mpid: max(record.active_ms, seen(record.mpid, 0)) for record in records}
+
+    def is_held(self, wanted: Identity) -> bool:
+        """Whether any profile holds an identity."""
+        return bool(self._holders.get(wanted))
+
     def holders(self, wanted: Identity) -> Holders:
         """Return the considered holders of an identity."""
         mpids = self._holders.get(wanted)
@@ -78,17 +89,26 @@ class Records:
             return NOBODY
         if len(mpids) == 1 and wanted not in self._crowded:
             return Holders(tuple(mpids), more=False)
-        records = self._records
-        return considered((records[mpid] for mpid in mpids), self.active_ms, more=wanted in self._crowded)
+        found = self._considered.get(wanted)
+        if found is None:
+            records = self._records
+            found = considered((records[mpid] for mpid in mpids), self.active_ms, more=wanted in self._crowded)
+            if found.more:
+                self._considered[wanted] = found
+        return found
 
     def saw(self, mpid: int, at_ms: int) -> None:
         """Note that a profile was active, without changing its record."""
         if at_ms > self._recency.get(mpid, 0):
             self._recency[mpid] = at_ms
+            # One that is considered stays so; another may have become one of the most recent.
+            if any(mpid not in found.mpids for found in self._considered.values()):
+                self._considered.clear()
 
     def recall(self, recency: Iterable[tuple[int, int]]) -> None:
         """Know of visits just these; what was noted before is forgotten."""
         self._recency = dict(recency)
+        self._considered.clear()
 
     def load(self, records: Iterable[Record], crowded: Iterable[Identity] = ()) -> None:
         """Take over records from a store; `crowded` are the identities with more holders than were loaded."""
@@ -96,6 +116,7 @@ class Records:
             if record.mpid not in self._records:
                 self._put(record)
         self._crowded.update(crowded)
+        self._considered.clear()
 
     def apply(self, writes: Iterable[RecordWrite]) -> None:
         """Take over what a decision changed."""
@@ -107,9 +128,11 @@ class Records:
 
     def replace(self, record: Record) -> None:
         """Take over another state of a record that holds the same identities."""
+        self._considered.clear()
         self._records[record.mpid] = record
 
     def _put(self, record: Record) -> None:
+        self._considered.clear()
         self._records[record.mpid] = record
         holders = self._holders
         for held in record.lookups():
