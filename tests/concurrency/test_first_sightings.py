@@ -30,11 +30,13 @@ def take_constraints_away(path: Path) -> None:
     """Leave the database everything but the two unique constraints: the same columns, and an index to find rows by."""
     connection = open_connection(path)
     try:
-        columns = "pool INTEGER, type INTEGER, value TEXT, identity INTEGER, version INTEGER, holders INTEGER"
+        columns = (
+            "pool INTEGER, type INTEGER, value TEXT, identity INTEGER, version INTEGER, holders INTEGER, "
+            "holder INTEGER, exclusive INTEGER"
+        )
         connection.execute("DROP TABLE identity")
         connection.execute(f"CREATE TABLE identity ({columns}) STRICT")
         connection.execute("CREATE INDEX identity_by_value ON identity (pool, type, value)")
-        connection.execute("DROP INDEX holding_exclusive")
     finally:
         connection.close()
 

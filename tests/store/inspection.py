@@ -8,6 +8,8 @@ import apsw
 
 from knownas.core.identity.kinds import KIND_OF, IdentityType
 
+_TOUCHED = "SELECT mpid, seq FROM touched UNION ALL SELECT mpid, first_seq FROM profile WHERE first_seq > 0"
+
 
 def contradictions(file: Path) -> list[str]:
     """Return everything in a database that contradicts what its tables promise one another."""
@@ -32,14 +34,19 @@ def _holdings(connection: apsw.Connection) -> list[str]:
                 place = (1, 0) if known else (0, active_ms)
                 wanted.add((pool, KIND_OF[IdentityType(name)].code, value, *place, mpid))
     query = """SELECT i.pool, i.type, i.value, h.known, h.active_ms, h.mpid
-        FROM holding AS h JOIN identity AS i ON i.identity = h.identity"""
+        FROM holding AS h JOIN identity AS i ON i.identity = h.identity
+        UNION ALL
+        SELECT i.pool, i.type, i.value, p.known, CASE WHEN p.known THEN 0 ELSE p.active_ms END, i.holder
+        FROM identity AS i LEFT JOIN profile AS p ON p.mpid = i.holder WHERE i.holder IS NOT NULL"""
     there = Counter(connection.execute(query))
     found = [f"not found by its value: {row}" for row in wanted - there.keys()]
     found += [f"found by a value it does not hold: {row}" for row in there.keys() - wanted]
     found += [f"found {times} times: {row}" for row, times in there.items() if times > 1]
-    query = """SELECT pool, type, value, holders, (SELECT count(*) FROM holding AS h WHERE h.identity = i.identity)
-        FROM identity AS i"""
-    found += [f"holders miscounted: {row}" for row in connection.execute(query) if row[3] != row[4]]
+    query = """SELECT pool, type, value, holders, holder,
+        (SELECT count(*) FROM holding AS h WHERE h.identity = i.identity) FROM identity AS i"""
+    for *key, holders, holder, crowd in connection.execute(query):
+        if (holders, crowd) != ((1, 0) if holder is not None else (crowd, crowd)) or crowd == 1:
+            found.append(f"holders miscounted: {key} has {holders}, alone {holder}, among others {crowd}")
     query = "SELECT pool, type, value, count(*) FROM identity GROUP BY 1, 2, 3 HAVING count(*) > 1"
     found += [f"an identity twice: {row}" for row in connection.execute(query)]
     strays = "SELECT count(*) FROM holding WHERE identity NOT IN (SELECT identity FROM identity)"
@@ -56,7 +63,7 @@ def _log(connection: apsw.Connection) -> list[str]:
         for seq, touched in connection.execute("SELECT seq, touched FROM log")
         for mpid in json.loads(touched)
     }
-    there = set(connection.execute("SELECT mpid, seq FROM touched"))
+    there = set(connection.execute(_TOUCHED))
     if wanted != there:
         found.append(f"histories differ from the log: {wanted ^ there}")
     return found
@@ -65,7 +72,7 @@ def _log(connection: apsw.Connection) -> list[str]:
 def unexplained(file: Path) -> list[str]:
     """Return the profiles whose making no line of the log explains, and the lines about profiles that are not there."""
     connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
-    query = "SELECT mpid FROM profile WHERE mpid NOT IN (SELECT mpid FROM touched)"
+    query = f"SELECT mpid FROM profile WHERE mpid NOT IN (SELECT mpid FROM ({_TOUCHED}))"
     found = [f"profile {mpid} has no history" for (mpid,) in connection.execute(query)]
     query = "SELECT mpid FROM touched WHERE mpid NOT IN (SELECT mpid FROM profile)"
     found += [f"a history of nobody: {mpid}" for (mpid,) in connection.execute(query)]

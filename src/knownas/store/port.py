@@ -5,8 +5,8 @@ transaction (`commit`). Between the two, others may write. What was *present* wh
 protected by versions: if a loaded record, or the set of holders of a loaded identity, has changed since, the
 commit answers `Conflict` and nothing of it is kept. What was *absent* is protected by the database itself: an
 identity's value exists once in a pool, by a unique constraint, so of two simultaneous first sightings one
-commit answers `Conflict`. The loser loads again and decides again. A value of a unique type has one holder, by
-a unique constraint of its own.
+commit answers `Conflict`. The loser loads again and decides again. A value that is taken as one of a unique type
+has one holder, by a constraint of its own.
 
 An adapter compares values byte by byte, whatever the database's collation; it never normalises. Text that is a
 valid identity (`core.identity.kinds.identity`) comes back as it went in.

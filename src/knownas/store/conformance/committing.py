@@ -170,15 +170,25 @@ class CommitPromises(Subject):
             same(await look_up(store, Identity(EMAIL, "e")), [1, 3], "the holders that are left")
 
     async def test_a_new_rule_does_not_judge_what_was_there(self) -> None:
-        """Values that were shared before their type became exclusive stay, and one more profile may get them."""
+        """Values that were shared before their type became exclusive stay, and nobody else gets them."""
         stricter = EXCLUSIVE | {EMAIL}
         async with self.opened() as store:
             await put(store, record(1, {EMAIL: ["e"]}), record(2, {EMAIL: ["e"]}))
             await put(store, record(1, {EMAIL: ["e", "f"]}), exclusive=stricter)
+            outcome = await try_put(store, record(3, {EMAIL: ["e"]}), exclusive=stricter)
+            was_refused(outcome, "a further holder under the new rule")
+            same(await look_up(store, Identity(EMAIL, "e")), [1, 2], "the holders")
+            await put(store, record(1, {EMAIL: ["f"]}), record(2, {}), exclusive=stricter)
             await put(store, record(3, {EMAIL: ["e"]}), exclusive=stricter)
-            same(await look_up(store, Identity(EMAIL, "e")), [1, 2, 3], "the holders")
-            outcome = await try_put(store, record(4, {EMAIL: ["e"]}), exclusive=stricter)
-            was_refused(outcome, "a second holder under the new rule")
+            same(await look_up(store, Identity(EMAIL, "e")), [3], "the holder of the value that was given up")
+
+    async def test_an_old_rule_shares_what_was_exclusive(self) -> None:
+        """A value that was taken as exclusive may be shared once its type no longer is, and stays so."""
+        async with self.opened() as store:
+            await put(store, record(1, {CUSTOMER: ["ann"]}))
+            await put(store, record(2, {CUSTOMER: ["ann"]}), exclusive=frozenset())
+            await put(store, record(1, {CUSTOMER: ["ann"], EMAIL: ["e"]}))
+            same(await look_up(store, ANN), [1, 2], "the holders")
 
     async def test_an_mpid_names_one_profile(self) -> None:
         """A new profile under an MPID that is taken is refused, in the same pool and in any other."""

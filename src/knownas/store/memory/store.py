@@ -1,6 +1,7 @@
 """The memory store: the port over the core's own collection of records."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -41,8 +42,6 @@ class MemorySnapshot:
 class _PoolState:
     records: Records = field(default_factory=Records)
     holders: dict[Identity, set[int]] = field(default_factory=dict[Identity, set[int]])
-    owners: dict[Identity, int] = field(default_factory=dict[Identity, int])
-    """Who took a value while its type was exclusive. A policy that came later does not judge what was there."""
 
 
 class MemoryStore:
@@ -133,35 +132,31 @@ class MemoryStore:
         return None
 
     def _obstacle(self, pool: Pool, changed: PoolWrites) -> str | None:
-        """Do what a database's constraints do: one profile an MPID, one owner a value of an exclusive type."""
+        """Do what a database's constraints do: one profile an MPID, one holder a value taken as exclusive."""
         state = self._pools.get(pool) or _PoolState()
-        owners = dict[Identity, int | None]()
+        taken = Counter[Identity]()
+        given_up = Counter[Identity]()
         for write in changed.writes:
             mpid = write.after.mpid
             if write.before is None and any(self._record(other, mpid) is not None for other in self._pools):
                 return f"profile {mpid} exists"
             if write.before is not None and state.records.record(mpid) != write.before:
                 return f"profile {mpid} changed"
-            owners.update((one, None) for one in _given_up(write) if state.owners.get(one) == mpid)
-        for write in changed.writes:
-            for one in _taken(write):
-                if one.type in changed.exclusive:
-                    if owners.get(one, state.owners.get(one)) is not None:
-                        return f"{one.type.value} is taken"
-                    owners[one] = write.after.mpid
+            given_up.update(_given_up(write))
+            taken.update(one for one in _taken(write) if one.type in changed.exclusive)
+        for one, times in taken.items():
+            # A policy that came later does not judge what was there, but nobody joins it.
+            if len(state.holders.get(one, ())) - given_up[one] + times > 1:
+                return f"{one.type.value} is taken"
         return None
 
     def _apply(self, pool: _PoolState, changed: PoolWrites, version: int) -> None:
         for write in changed.writes:
             for one in _given_up(write):
                 pool.holders[one].discard(write.after.mpid)
-                if pool.owners.get(one) == write.after.mpid:
-                    del pool.owners[one]
         for write in changed.writes:
             for one in _taken(write):
                 pool.holders.setdefault(one, set()).add(write.after.mpid)
-                if one.type in changed.exclusive:
-                    pool.owners[one] = write.after.mpid
         pool.records.apply(RecordWrite(write.before, write.after._replace(version=version)) for write in changed.writes)
 
     async def touch(self, activities: Sequence[Activity]) -> None:

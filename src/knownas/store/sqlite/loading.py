@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from knownas.core.identity.kinds import TYPE_OF_CODE, Identity
 from knownas.core.identity.record import Record
@@ -18,6 +18,15 @@ IDENTITIES_A_STATEMENT: Final = 96
 
 Key = tuple[int, int, str]
 """A row of the identity table: pool, type code, value."""
+
+
+class IdentityRow(NamedTuple):
+    """What the identity table says of a value: its number, when its holders changed last, how many, the only one."""
+
+    identity: int
+    version: int
+    holders: int
+    holder: int | None
 
 
 @dataclass(slots=True)
@@ -38,7 +47,7 @@ class SqliteSnapshot:
 
     clock: int
     views: dict[Pool, PoolView] = field(default_factory=dict[Pool, PoolView])
-    identities: dict[Key, tuple[int, int]] = field(default_factory=dict[Key, tuple[int, int]])
+    identities: dict[Key, IdentityRow] = field(default_factory=dict[Key, IdentityRow])
     asked: set[Key] = field(default_factory=set[Key])
 
     @property
@@ -98,15 +107,15 @@ def _load_holders(
     identities = snapshot.identities
     crowds: dict[Key, int] = {}
     for row in connection.execute(_holders_statement(size), bindings):
-        pool, code, value, identity, version, holders, mpid = row[:7]
-        identities[pool, code, value] = (identity, version)
+        pool, code, value, identity, version, holders, holder, mpid = row[:8]
+        identities[pool, code, value] = IdentityRow(identity, version, holders, holder)
         if mpid is None:
             if holders > HOLDERS_CONSIDERED_MAX:
                 crowds[pool, code, value] = identity
         else:
             view = view_of[pool]
             if mpid not in view.by_mpid:
-                view.by_mpid[mpid] = record_from(row[6:])
+                view.by_mpid[mpid] = record_from(row[7:])
     for (pool, code, value), identity in crowds.items():
         view = view_of[pool]
         view.crowded.append(Identity(TYPE_OF_CODE[code], value))

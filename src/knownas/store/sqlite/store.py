@@ -25,7 +25,6 @@ from knownas.store.sqlite.committing import LostRace, Writer
 from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
     Binding,
-    Connection,
     Row,
     SharedReads,
     Transactions,
@@ -151,10 +150,13 @@ class SqliteStore:
         sql = statements()
         self._connection.execute(sql["touch_profile"], (at_ms, record.mpid))
         if not record.known:
-            for held in record.lookups():
-                identity = _identity_row(self._connection, pool, held)
-                place = (0, at_ms, identity, 0, record.active_ms, record.mpid)
-                self._connection.execute(sql["move_holding"], place)
+            for kind, value in record.lookups():
+                for identity, _, holders, _ in self._connection.execute(
+                    sql["find_identity"], (pool, code_of(kind), value)
+                ):
+                    if holders > 1:
+                        place = (0, at_ms, identity, 0, record.active_ms, record.mpid)
+                        self._connection.execute(sql["move_holding"], place)
 
     async def profile(self, mpid: int) -> StoredProfile | None:
         """Return a profile by its MPID."""
@@ -177,7 +179,8 @@ class SqliteStore:
 
     async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return the entries that changed a profile, oldest first."""
-        return [entry_from(row) for row in self._read("history", mpid, after_seq, limit)]
+        rows = [*self._read("first_entry", mpid, after_seq), *self._read("history", mpid, after_seq, limit)]
+        return [entry_from(row) for row in rows[:limit]]
 
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return a pool's log in order."""
@@ -249,8 +252,3 @@ class SqliteStore:
 
 
 _NO_POOL: Final = 0
-
-
-def _identity_row(connection: Connection, pool: int, held: Identity) -> int:
-    key = (pool, code_of(held.type), held.value)
-    return next(iter(connection.execute(statements()["find_identity"], key)))[0]

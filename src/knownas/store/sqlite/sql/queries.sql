@@ -4,12 +4,12 @@
 -- and the CASE from walking through a crowd only to leave each of it out.
 WITH wanted (pool, type, value) AS (VALUES /*wanted*/)
 SELECT
-    i.pool, i.type, i.value, i.identity, i.version, i.holders,
+    i.pool, i.type, i.value, i.identity, i.version, i.holders, i.holder,
     p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
 FROM wanted AS w
 CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.value
-LEFT JOIN holding AS h ON h.identity = CASE WHEN i.holders <= 16 THEN i.identity END
-LEFT JOIN profile AS p ON p.mpid = h.mpid;
+LEFT JOIN holding AS h ON h.identity = CASE WHEN i.holders BETWEEN 2 AND 16 THEN i.identity END
+LEFT JOIN profile AS p ON p.mpid = coalesce(i.holder, h.mpid);
 
 -- name: sole_holders
 -- The profiles that alone hold wanted identities. /*wanted*/ becomes one (place, pool, type, value) for each.
@@ -17,9 +17,8 @@ WITH wanted (place, pool, type, value) AS (VALUES /*wanted*/)
 SELECT
     w.place, p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
 FROM wanted AS w
-CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.value AND i.holders = 1
-CROSS JOIN holding AS h ON h.identity = i.identity
-CROSS JOIN profile AS p ON p.mpid = h.mpid;
+CROSS JOIN identity AS i ON i.pool = w.pool AND i.type = w.type AND i.value = w.value
+CROSS JOIN profile AS p ON p.mpid = i.holder;
 
 -- name: crowd
 -- The few holders of a crowded identity that a lookup considers: known = 0 or 1, at most so many.
@@ -42,8 +41,8 @@ SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identitie
 FROM profile WHERE pool = ? AND mpid >= ? ORDER BY mpid LIMIT ?;
 
 -- name: insert_profile
-INSERT INTO profile (mpid, pool, known, created_ms, active_ms, source_mpid, version, identities, carried)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO profile (mpid, pool, known, created_ms, active_ms, source_mpid, version, first_seq, identities, carried)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_profile
 -- Only as it was when it was loaded: no row changed means that somebody else was faster.
@@ -53,27 +52,40 @@ WHERE mpid = ? AND version = ? AND active_ms = ?;
 -- name: profile_state
 SELECT version, active_ms FROM profile WHERE mpid = ?;
 
+-- name: place
+-- Where a profile stands among the holders of its identities.
+SELECT known, CASE WHEN known THEN 0 ELSE active_ms END FROM profile WHERE mpid = ?;
+
 -- name: find_identity
-SELECT identity, version FROM identity WHERE pool = ? AND type = ? AND value = ?;
+SELECT identity, version, holders, holder FROM identity WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: identity_version
 SELECT version FROM identity WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: insert_identity
 -- Fails on identity_once if somebody else has seen the value first.
-INSERT INTO identity (pool, type, value, identity, version, holders) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO identity (pool, type, value, identity, version, holders, holder, exclusive)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_identity
-UPDATE identity SET version = ?, holders = holders + ? WHERE pool = ? AND type = ? AND value = ?;
+-- Fails on identity_exclusive if a value that is taken as one of a unique type would get a second holder. What several
+-- held before stays as it is: a policy that came later doesn't judge what was there.
+UPDATE identity SET version = ?, holders = ?, holder = ?, exclusive = coalesce(?, exclusive)
+WHERE pool = ? AND type = ? AND value = ?;
 
 -- name: insert_holding
-INSERT INTO holding (identity, known, active_ms, mpid, exclusive) VALUES (?, ?, ?, ?, ?);
+INSERT INTO holding (identity, known, active_ms, mpid) VALUES (?, ?, ?, ?);
+
+-- name: any_holding
+SELECT mpid FROM holding WHERE identity = ? LIMIT 1;
 
 -- name: delete_holding
 DELETE FROM holding WHERE identity = ? AND known = ? AND active_ms = ? AND mpid = ?;
 
+-- name: delete_holdings
+DELETE FROM holding WHERE identity = ?;
+
 -- name: move_holding
--- Keeps exclusive as it is: a policy that came later doesn't judge what was there before.
 UPDATE holding SET known = ?, active_ms = ? WHERE identity = ? AND known = ? AND active_ms = ? AND mpid = ?;
 
 -- name: touch_profile
@@ -116,7 +128,17 @@ SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, 
 FROM log AS l JOIN pool AS p ON p.pool = l.pool
 WHERE l.decision_id = ?;
 
+-- name: first_entry
+-- The entry that made a profile.
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM profile AS made
+CROSS JOIN log AS l ON l.seq = made.first_seq
+JOIN pool AS p ON p.pool = l.pool
+WHERE made.mpid = ? AND made.first_seq > ?;
+
 -- name: history
+-- The entries that changed a profile after the one that made it.
 SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
        l.observation, l.decision
 FROM touched AS t

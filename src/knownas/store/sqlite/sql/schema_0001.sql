@@ -10,7 +10,8 @@ CREATE TABLE pool (
 ) STRICT;
 
 -- One profile with its identity record. The record is kept whole, as JSON of {type: [values]}, so that loading
--- it is one row; identity and holding are how it is found. version is the seq of the log's last entry about it.
+-- it is one row; identity and holding are how it is found. version is the seq of the log's last entry about it,
+-- first_seq that of the entry that made it (0 if none did); the table touched has those in between.
 CREATE TABLE profile (
     mpid INTEGER PRIMARY KEY CHECK (mpid <> 0),
     pool INTEGER NOT NULL,
@@ -19,13 +20,15 @@ CREATE TABLE profile (
     active_ms INTEGER NOT NULL,
     source_mpid INTEGER,
     version INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
     identities TEXT NOT NULL,
     carried TEXT NOT NULL
 ) STRICT;
 
 -- One value of one type in one pool, once: the constraint that decides between simultaneous first sightings.
 -- identity is the number by which holding refers to it, given by the commit that saw it first. version changes
--- whenever the set of holders does; holders counts them.
+-- whenever the set of holders does; holders counts them, and holder is the only one, if there is one. exclusive says
+-- that whoever took the value last has it of a unique type, of which a value has one holder.
 CREATE TABLE identity (
     pool INTEGER NOT NULL,
     type INTEGER NOT NULL,
@@ -33,23 +36,22 @@ CREATE TABLE identity (
     identity INTEGER NOT NULL,
     version INTEGER NOT NULL,
     holders INTEGER NOT NULL,
-    CONSTRAINT identity_once PRIMARY KEY (pool, type, value)
+    holder INTEGER,
+    exclusive INTEGER NOT NULL,
+    CONSTRAINT identity_once PRIMARY KEY (pool, type, value),
+    CONSTRAINT identity_exclusive CHECK (exclusive = 0 OR holders <= 1)
 ) STRICT, WITHOUT ROWID;
 
--- Who can be looked up by a value. Anonymous holders stand first, the most recently active before the others,
--- so that the few a lookup considers are the first rows of a crowd. active_ms is 0 for known profiles, whose
--- order nothing depends on.
+-- Who can be looked up by a value that several hold; a lone holder stands in the table identity. Anonymous holders
+-- stand first, the most recently active before the others, so that the few a lookup considers are the first rows of
+-- a crowd. active_ms is 0 for known profiles, whose order nothing depends on.
 CREATE TABLE holding (
     identity INTEGER NOT NULL,
     known INTEGER NOT NULL,
     active_ms INTEGER NOT NULL,
     mpid INTEGER NOT NULL,
-    exclusive INTEGER NOT NULL,
     PRIMARY KEY (identity, known, active_ms DESC, mpid)
 ) STRICT, WITHOUT ROWID;
-
--- A value of a unique type has one holder.
-CREATE UNIQUE INDEX holding_exclusive ON holding (identity) WHERE exclusive = 1;
 
 -- The log: every observation that changed something, with its decision, in the order of commits.
 CREATE TABLE log (
@@ -65,7 +67,7 @@ CREATE TABLE log (
     CONSTRAINT log_once UNIQUE (decision_id)
 ) STRICT;
 
--- Which entries of the log changed a profile.
+-- Which entries of the log changed a profile after the one that made it.
 CREATE TABLE touched (
     mpid INTEGER NOT NULL,
     seq INTEGER NOT NULL,
