@@ -18,9 +18,6 @@ Wanted = Mapping[IdentityType, str]
 
 def guard_against(record: Record, wanted: Wanted, policy: Policy, *, searching: bool) -> Guard | None:
     """Return the guard that keeps a record from being returned, None if it may be."""
-    if not searching and policy.guarded.isdisjoint(record.identities):
-        # Nothing to guard: the common case where a device has many anonymous profiles.
-        return None
     if _holds_none_of(record, wanted, policy.login_ranking):
         return Guard.LOGIN
     immutable = policy.immutable_ranking

@@ -12,8 +12,8 @@ A value can be crowded: on more profiles than a lookup considers (`records.Holde
 another identity of the request, or is the previous profile, and holds the value too, counts as well.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import DecidedBy, LookupEffect, LookupStep, Rejection
 from knownas.core.identity.guards import Wanted, guard_against
@@ -22,6 +22,8 @@ from knownas.core.identity.observation import Recency
 from knownas.core.identity.policy import Policy, TieBreak
 from knownas.core.identity.record import Record, is_known
 from knownas.core.identity.records import Records
+
+_ALL_TYPES: Final = frozenset(IdentityType)
 
 
 class Found(NamedTuple):
@@ -40,7 +42,7 @@ class Found(NamedTuple):
 class _Search:
     """One lookup under way: what it may see, whom it has met, and how each was judged."""
 
-    __slots__ = ("_searching", "crowded", "judged", "met", "policy", "previous_mpid", "records", "wanted")
+    __slots__ = ("_activity", "_searching", "crowded", "judged", "met", "policy", "previous_mpid", "records", "wanted")
 
     def __init__(
         self, wanted: Wanted, policy: Policy, records: Records, previous_mpid: int | None, *, searching: bool
@@ -53,23 +55,21 @@ class _Search:
         self.crowded = False
         self.met: dict[int, Record] = {}
         self.judged: dict[int, Rejection | None] = {}
+        self._activity: Mapping[int, int] = {}
 
-    def holders(self, one: Identity) -> tuple[list[Record], bool]:
+    def holders(self, one: Identity) -> tuple[Sequence[Record], bool]:
         """Return the considered holders of an identity by ascending MPID, and whether there are more."""
-        mpids, more = self.records.holders(one)
+        (mpids, more), found = self.records.considered(one)
         if more:
             self.crowded = True
-            mpids = sorted({*mpids, *self._others_holding(one)})
-        met, record_of = self.met, self.records.record
-        found: list[Record] = []
-        for mpid in mpids:
-            record = record_of(mpid)
-            if record is not None:
-                met[mpid] = record
-                found.append(record)
+            further = [record for record in self._others_holding(one) if record.mpid not in mpids]
+            if further:
+                found = sorted((*found, *further), key=lambda record: record.mpid)
+                mpids = [record.mpid for record in found]
+        self.met.update(zip(mpids, found, strict=True))
         return found, more
 
-    def _others_holding(self, one: Identity) -> list[int]:
+    def _others_holding(self, one: Identity) -> list[Record]:
         """Return who holds a crowded identity among the holders of the request's others, and the previous profile."""
         mpids: set[int] = set()
         for kind, value in self.wanted.items():
@@ -78,10 +78,23 @@ class _Search:
         if self.previous_mpid is not None:
             mpids.add(self.previous_mpid)
         found = (self.records.record(mpid) for mpid in mpids)
-        return [record.mpid for record in found if record is not None and record.holds(one)]
+        return [record for record in found if record is not None and record.holds(one)]
 
-    def verdict(self, record: Record) -> Rejection | None:
-        """Judge a profile by the guards, once."""
+    def judge(self, holders: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Rejection]]:
+        """Part the profiles that may be returned from those that a guard keeps out; each is judged once."""
+        # Most holders of a crowded device are anonymous, and have nothing to guard.
+        guarded = _ALL_TYPES if self._searching else self.policy.guarded
+        hits: list[Record] = []
+        rejected: list[Rejection] = []
+        for record in holders:
+            rejection = None if guarded.isdisjoint(record.identities) else self._verdict(record)
+            if rejection is None:
+                hits.append(record)
+            else:
+                rejected.append(rejection)
+        return hits, rejected
+
+    def _verdict(self, record: Record) -> Rejection | None:
         mpid, judged = record.mpid, self.judged
         if mpid in judged:
             return judged[mpid]
@@ -89,9 +102,15 @@ class _Search:
         rejection = judged[mpid] = None if guard is None else Rejection(mpid, guard)
         return rejection
 
-    def recency(self) -> Recency:
+    def activity(self) -> Mapping[int, int]:
         """Return when everybody met so far was last active."""
-        return tuple(sorted(self.records.activity(self.met.values()).items()))
+        if len(self._activity) < len(self.met):
+            self._activity = self.records.activity(self.met.values())
+        return self._activity
+
+    def recency(self) -> Recency:
+        """Return when everybody met so far was last active, as the log keeps it."""
+        return tuple(sorted(self.activity().items()))
 
 
 def look_up(
@@ -106,7 +125,7 @@ def look_up(
         return Found(tuple(map(_unmet, ranked)), None, DecidedBy.NO_CANDIDATE)
     search = _Search(wanted, policy, records, previous_mpid, searching=searching)
     steps: list[LookupStep] = []
-    candidates: list[Record] = []
+    candidates: Sequence[Record] = ()
     for one in ranked:
         step, candidates = _step(one, search, candidates)
         steps.append(step)
@@ -133,18 +152,10 @@ def _unmet(one: Identity) -> LookupStep:
     return LookupStep(one, (), (), False, LookupEffect.NONE, ())  # noqa: FBT003 - not crowded
 
 
-def _step(one: Identity, search: _Search, candidates: list[Record]) -> tuple[LookupStep, list[Record]]:
+def _step(one: Identity, search: _Search, candidates: Sequence[Record]) -> tuple[LookupStep, Sequence[Record]]:
     """Look one identity up and narrow the candidates by it."""
     holders, more = search.holders(one)
-    hits: list[Record] = []
-    rejected: list[Rejection] = []
-    verdict = search.verdict
-    for record in holders:
-        rejection = verdict(record)
-        if rejection is None:
-            hits.append(record)
-        else:
-            rejected.append(rejection)
+    hits, rejected = search.judge(holders)
     left = candidates
     if not hits:
         effect = LookupEffect.NONE
@@ -164,11 +175,12 @@ def _break_tie(candidates: Sequence[Record], search: _Search) -> tuple[Record, D
     for rule in search.policy.settings.tie_break:
         match rule:
             case TieBreak.PREVIOUS_MPID:
-                fitting = [record for record in left if record.mpid == search.previous_mpid]
+                previous = search.previous_mpid
+                fitting = [record for record in left if record.mpid == previous] if previous in search.met else []
                 decided_by = DecidedBy.PREVIOUS_MPID
             case TieBreak.MOST_RECENT:
-                times = search.records.activity(left)
-                latest = max(times.values())
+                times = search.activity()
+                latest = max([times[record.mpid] for record in left])
                 fitting = [record for record in left if times[record.mpid] == latest]
                 decided_by = DecidedBy.MOST_RECENT
             case TieBreak.SMALLEST_MPID:
@@ -185,7 +197,7 @@ def _known_owner(search: _Search) -> tuple[Record, IdentityType] | None:
     for kind in search.policy.login_ranking:
         if kind in search.wanted:
             holders, _ = search.holders(Identity(kind, search.wanted[kind]))
-            owners = [record for record in holders if search.verdict(record) is None]
+            owners, _ = search.judge(holders)
             if owners:
                 return (owners[0] if len(owners) == 1 else _break_tie(owners, search)[0]), kind
     return None

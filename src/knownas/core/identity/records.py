@@ -55,8 +55,8 @@ class Records:
         self._holders: dict[Identity, set[int]] = {}
         self._crowded: set[Identity] = set()
         self._recency: dict[int, int] = {}
-        self._considered: dict[Identity, Holders] = {}
-        """What was considered of crowded identities, as long as that stands: a batch often asks for one again."""
+        self._considered: dict[Identity, tuple[Holders, tuple[Record, ...]]] = {}
+        """What is considered of crowded identities, as long as that stands: a batch often asks for one again."""
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())
@@ -76,7 +76,10 @@ class Records:
     def activity(self, records: Iterable[Record]) -> dict[int, int]:
         """Return when each profile was last active, visits that changed nothing included, by MPID."""
         seen = self._recency.get
-        return {record.mpid: max(record.active_ms, seen(record.mpid, 0)) for record in records}
+        return {
+            mpid: at_ms if (at_ms := seen(mpid, 0)) > active_ms else active_ms
+            for mpid, _, _, _, _, active_ms, _, _ in records
+        }
 
     def is_held(self, wanted: Identity) -> bool:
         """Whether any profile holds an identity."""
@@ -84,16 +87,23 @@ class Records:
 
     def holders(self, wanted: Identity) -> Holders:
         """Return the considered holders of an identity."""
+        return self.considered(wanted)[0]
+
+    def considered(self, wanted: Identity) -> tuple[Holders, tuple[Record, ...]]:
+        """Return the considered holders of an identity, and their records."""
         mpids = self._holders.get(wanted)
         if not mpids:
-            return NOBODY
+            return NOBODY, ()
+        records = self._records
         if len(mpids) == 1 and wanted not in self._crowded:
-            return Holders(tuple(mpids), more=False)
+            (mpid,) = mpids
+            return Holders((mpid,), more=False), (records[mpid],)
         found = self._considered.get(wanted)
         if found is None:
-            records = self._records
-            found = considered((records[mpid] for mpid in mpids), self.active_ms, more=wanted in self._crowded)
-            if found.more:
+            crowd = (records[mpid] for mpid in mpids)
+            holders = considered(crowd, self.active_ms, more=wanted in self._crowded)
+            found = holders, tuple([records[mpid] for mpid in holders.mpids])
+            if holders.more:
                 self._considered[wanted] = found
         return found
 
@@ -102,7 +112,7 @@ class Records:
         if at_ms > self._recency.get(mpid, 0):
             self._recency[mpid] = at_ms
             # One that is considered stays so; another may have become one of the most recent.
-            if any(mpid not in found.mpids for found in self._considered.values()):
+            if any(mpid not in holders.mpids for holders, _ in self._considered.values()):
                 self._considered.clear()
 
     def recall(self, recency: Iterable[tuple[int, int]]) -> None:
