@@ -65,9 +65,9 @@ class Snapshot(Protocol):
 class LogEntry:
     """One observation with its decision, as the log keeps it.
 
-    `observation` and `decision` are JSON documents (`core.identity.document`). `touched` are the profiles whose
-    records it changed; it is empty for an observation that is kept although it changed nothing. Times are Unix
-    milliseconds. `seq` is given by the store: ascending in the order of commits, and never reused.
+    `observation` and `decision` are bytes that only the service reads (`service.log_form`). `touched` are the
+    profiles whose records it changed; it is empty for an observation that is kept although it changed nothing. Times
+    are Unix milliseconds. `seq` is given by the store: ascending in the order of commits, and never reused.
     """
 
     decision_id: str
