@@ -9,7 +9,7 @@ from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.policy import Capture
 from knownas.core.identity.record import Record
 from knownas.service.activity import ActivityMemory
-from knownas.service.limits import ACTIVITY_RESOLUTION_MS
+from knownas.service.limits import ACTIVITY_RESOLUTION_MS, TOUCHES_A_FLUSH_MAX
 from knownas.service.receipts import rfc3339
 from knownas.store.errors import StoreFull
 from knownas.store.port import Activity
@@ -144,6 +144,24 @@ async def test_closing_writes_due_visits_down() -> None:
     await stage.resolver.close()
 
     assert stage.store.touches == [Activity(mpid, stage.now_ms)]
+
+
+async def test_answers_come_between_groups_of_visits() -> None:
+    """However many visits are due, whoever asks waits for one group of them at most."""
+    stage = Stage()
+    late = START_MS + ACTIVITY_RESOLUTION_MS
+    mpid = mpid_of(await stage.answer(stage.ask(LOGIN, customerid="c")))
+    for other in range(5 * TOUCHES_A_FLUSH_MAX):
+        stage.activity.saw(record(other), late)
+    stage.resolver._make_flush_due()
+    await asyncio.sleep(0)
+
+    for written in range(1, 4):
+        assert mpid_of(await stage.resolver.submit(stage.ask(LOGIN, customerid="c"))) == mpid
+        assert len(stage.store.touches) <= written * TOUCHES_A_FLUSH_MAX
+
+    await stage.flushed()
+    assert len(set(stage.store.touches)) >= 5 * TOUCHES_A_FLUSH_MAX
 
 
 async def test_due_visits_outlive_a_full_store() -> None:

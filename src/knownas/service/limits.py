@@ -24,9 +24,15 @@ ACTIVITY_MAX: Final = 200_000
 ACTIVITY_RESOLUTION_MS: Final = 3_600_000
 """A visit that changes nothing is written down, behind the answer, when the stored one is this much older."""
 
-TOUCHES_A_FLUSH_MAX: Final = 500
+TOUCHES_A_FLUSH_MAX: Final = 200
+"""Visits written down in one transaction; whoever asks meanwhile waits for it."""
+
 TOUCHES_WAITING_MAX: Final = 50_000
+"""Visits that wait to be written down; of further ones only this process knows."""
+
 CAPTURED_A_FLUSH_MAX: Final = 500
+"""Captured observations written down in one transaction; whoever asks meanwhile waits for it."""
+
 CAPTURED_WAITING_MAX: Final = 50_000
 """Captured observations that wait for a store which takes no writes; further ones are not captured, with a warning."""
 

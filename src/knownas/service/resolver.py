@@ -92,20 +92,20 @@ class Resolver:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Decide batches until nobody waits."""
+        """Decide batches until nobody waits, and between them write down what is due, a group at a time."""
         try:
-            while self._waiting:
+            while self._waiting or self._flush_is_due:
                 taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
                 # A caller that has gone away no longer wants its answer, nor what it would have changed.
                 batch = [one for one in taken if not one[1].done()]
                 if batch:
                     await self._answer_batch(batch)
-                if self._flush_is_due:
-                    await self._flush()
                 # Lets the answers out and new requests in.
                 await asyncio.sleep(0)
-            if self._flush_is_due or self._closed:
-                await self._flush()
+                if self._flush_is_due:
+                    await self._flush()
+            if self._closed:
+                await self._flush_the_rest()
         finally:
             self._task = None
             if self._waiting:
@@ -209,20 +209,35 @@ class Resolver:
         self._wake()
 
     async def _flush(self) -> None:
-        """Write captured observations and due visits in groups; what fails is tried again with the next group."""
+        """Write down one group: captured observations first, then due visits. What fails is tried again later."""
         self._flush_is_due = False
         try:
-            while self._captured:
-                group = self._captured[:CAPTURED_A_FLUSH_MAX]
-                snapshot = await self._store.load(())
-                if isinstance(await self._store.commit(snapshot, Commit(log=group)), Committed):
-                    del self._captured[: len(group)]
-            while self._activity.due:
-                activities = self._activity.take_due(TOUCHES_A_FLUSH_MAX)
-                try:
-                    await self._store.touch(activities)
-                except StoreError:
-                    self._activity.give_back(activities)
-                    raise
+            if self._captured:
+                await self._flush_captured()
+            elif self._activity.due:
+                await self._flush_visits()
         except StoreError:
             self._plan_flush()
+        else:
+            # The others come after whoever waits for an answer by now.
+            self._flush_is_due = bool(self._captured or self._activity.due)
+
+    async def _flush_the_rest(self) -> None:
+        """Write down everything that is due, as far as the store takes it."""
+        self._flush_is_due = bool(self._captured or self._activity.due)
+        while self._flush_is_due:
+            await self._flush()
+
+    async def _flush_captured(self) -> None:
+        group = self._captured[:CAPTURED_A_FLUSH_MAX]
+        snapshot = await self._store.load(())
+        if isinstance(await self._store.commit(snapshot, Commit(log=group)), Committed):
+            del self._captured[: len(group)]
+
+    async def _flush_visits(self) -> None:
+        activities = self._activity.take_due(TOUCHES_A_FLUSH_MAX)
+        try:
+            await self._store.touch(activities)
+        except StoreError:
+            self._activity.give_back(activities)
+            raise
