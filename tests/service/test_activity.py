@@ -18,7 +18,7 @@ from tests.core.pool import rules as policy_of
 from tests.service.stage import PATIENCE_SECONDS, PRODUCTION, Stage, mpid_of
 from tests.store.world import EVERYTHING, START_MS
 
-LOGIN, SEARCH = Endpoint.LOGIN, Endpoint.SEARCH
+LOGIN, LOGOUT, SEARCH = Endpoint.LOGIN, Endpoint.LOGOUT, Endpoint.SEARCH
 
 
 def record(mpid: int, active_ms: int = START_MS) -> Record:
@@ -132,6 +132,28 @@ async def test_a_late_visit_is_written_down_behind_the_answer(tmp_path: Path) ->
     finally:
         await stage.resolver.close()
         await stage.store.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_search_is_no_visit(at_once: bool) -> None:  # noqa: FBT001
+    """Whoever looks a profile up does not make it active: what is shown stays, a tie too, and nothing is to write."""
+    stage = Stage()
+    older, newer = [mpid_of(await stage.answer(stage.ask(LOGOUT, ios_idfv="d", email=one))) for one in "ab"]
+    active_ms = stage.now_ms - 1
+    stage.now_ms += ACTIVITY_RESOLUTION_MS
+    questions = [stage.ask(SEARCH, email="a"), stage.ask(SEARCH, ios_idfv="d", previous=older), stage.ask(ios_idfv="d")]
+
+    if at_once:
+        answers = await stage.together(*questions)
+    else:
+        answers = [await stage.answer(question) for question in questions]
+
+    assert [mpid_of(answer) for answer in answers] == [older, older, newer]
+    shown = await stage.profiles.show(older)
+    assert shown is not None
+    assert shown["last_active_at"] == rfc3339(active_ms)
+    await stage.resolver.close()
+    assert stage.store.touches == [Activity(newer, stage.now_ms)]
 
 
 async def test_closing_writes_due_visits_down() -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision, RecordWrite, Returned
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import Capture
 from knownas.core.identity.records import Records
 from knownas.core.identity.settle import glance, settle
@@ -91,7 +91,7 @@ class Batch:
     def _saw(self, question: Question, decision: Decision) -> None:
         """Let a visit count for the questions after it, whether or not a glance settled it."""
         records = self.working.get(question.pool)
-        if records is not None and question.writes and isinstance(decision.outcome, Returned):
+        if records is not None and isinstance(decision.outcome, Returned) and is_visit(question):
             records.saw(decision.outcome.mpid, question.observation.at_ms)
 
     def _settle_again(self, question: Question, glanced: Identity, settled: Decision) -> Decision | None:
@@ -176,6 +176,11 @@ def commit_of(answers: Iterable[Answer | None], captured: Sequence[LogEntry] = (
         return None
     pools = {pool: PoolWrites(list(of_pool.values()), exclusive[pool]) for pool, of_pool in writes.items()}
     return Commit(pools, entries)
+
+
+def is_visit(question: Question) -> bool:
+    """Whether the profile that a question is answered with was active: a search only looks (idsync §3.3)."""
+    return question.writes and question.observation.endpoint is not Endpoint.SEARCH
 
 
 def captures(answer: Answer) -> bool:

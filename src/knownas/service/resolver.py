@@ -13,7 +13,7 @@ from typing import Final
 
 from knownas.core.identity.decision import Returned
 from knownas.service.activity import ActivityMemory
-from knownas.service.batch import captures, commit_of, load_batch
+from knownas.service.batch import captures, commit_of, is_visit, load_batch
 from knownas.service.chance import Chance
 from knownas.service.limits import (
     BATCH_MAX,
@@ -188,7 +188,7 @@ class Resolver:
                 continue
             if commit is None and captures(answer):
                 self._capture(log_entry(answer))
-            if decision.record is not None and isinstance(decision.outcome, Returned):
+            if decision.record is not None and isinstance(decision.outcome, Returned) and is_visit(question):
                 self._activity.saw(decision.record, question.observation.at_ms)
         if self._captured or self._activity.due:
             self._plan_flush()
