@@ -185,6 +185,9 @@ def test_every_answer_names_its_decision(server: Served) -> None:
     assert [answer.json().get("RequestId") for answer in answers[1:]] == [
         answer.headers["x-decision-id"] for answer in answers[1:]
     ]
+    undecided = post(server, "/v1/identify", {"shoe_size": "44"})
+    assert undecided.json()["RequestId"] is None
+    assert "x-decision-id" not in undecided.headers
 
 
 def test_only_identify_and_login_may_be_cached(server: Served) -> None:

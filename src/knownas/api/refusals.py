@@ -42,11 +42,14 @@ _ENCODER: Final = msgspec.json.Encoder()
 def identity_error(
     status: int, code: str, reason: str, sentence: str, request_id: str, spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
 ) -> bytes:
-    """Write an IDSync error body: both spellings of its members, or the documented one alone; idsync §4.4."""
+    """Write an IDSync error body: both spellings of its members, or the documented one alone; idsync §4.4.
+
+    `request_id` is the decision's, "" where there was none.
+    """
     errors = [{"code": code, "message": sentence, "reason": reason}]
     body: dict[str, object] = {"errors": errors}
     if spelling is ErrorBody.BOTH_SPELLINGS:
-        body |= {"Errors": errors, "ErrorCode": code, "StatusCode": status, "RequestId": request_id}
+        body |= {"Errors": errors, "ErrorCode": code, "StatusCode": status, "RequestId": request_id or None}
     return _ENCODER.encode(body)
 
 

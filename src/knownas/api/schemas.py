@@ -19,6 +19,7 @@ from knownas.api.schema_parts import (
     MPID_OR_NULL,
     NEW_MPID,
     TEXT,
+    TEXT_OR_NULL,
     TIME,
     TYPES,
     Schema,
@@ -347,7 +348,7 @@ def _errors() -> Schema:
         "Errors": one,
         "ErrorCode": error["properties"]["code"],
         "StatusCode": {"type": "integer"},
-        "RequestId": {**TEXT, "description": "The decision's id; empty if there was no decision."},
+        "RequestId": {**TEXT_OR_NULL, "description": "The decision's id; null if there was no decision."},
     }
     own = object_of("", code={**TEXT, "description": "The stable reason code."}, message=TEXT)
     own["properties"] |= {
