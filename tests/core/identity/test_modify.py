@@ -204,6 +204,25 @@ def test_types_outside_the_priority_are_carried(pool: Pool) -> None:
     assert [change.kind for change in pool.decision.changes] == [ChangeKind.DROPPED]
 
 
+@pytest.mark.parametrize(("before", "after"), [("customerid other", "customerid"), ("customerid", "customerid other")])
+def test_a_value_goes_wherever_an_earlier_policy_put_it(before: str, after: str) -> None:
+    """A value whose type has left or joined the priority since can be removed, and is not left behind when replaced."""
+    pool = Pool(rules(priority=before))
+    pool.login(customerid="c", other="x")
+    pool.login(customerid="c", other="y")
+    pool.policy = rules(priority=after, version=2)
+    pool.login(customerid="c", other="x")
+
+    assert changed(pool.modify(1, ("other", "x", None), ("other", "y", "z"))) == {("other", 1)}
+
+    held, carried = pool.held(1), pool.carried(1)
+    assert (held, carried) in [
+        ({"customerid": ["c"]}, {"other": ["z"]}),
+        ({"customerid": ["c"], "other": ["z"]}, {}),
+    ]
+    assert pool.holders("other", "x") == pool.holders("other", "y") == ()
+
+
 def test_a_full_record_refuses_more() -> None:
     """A profile holds a thousand values; a further one refuses the request, a replacement does not."""
     pool = Pool(rules(unique="customerid"))

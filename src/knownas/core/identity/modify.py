@@ -56,6 +56,19 @@ class _Draft:
             return self._put(record._replace(identities=without_value(record.identities, one)))
         return self._put(record._replace(carried=without_value(record.carried, one)))
 
+    def give_up(self, record: Record, one: Identity) -> Record:
+        """Take a value from the modified profile, wherever it stands, and note the change.
+
+        A policy may have put its type into the priority, or out of it, since the profile got it.
+        """
+        if record.holds(one):
+            record = self._put(record._replace(identities=without_value(record.identities, one)))
+            self.changes.append(Change(ChangeKind.REMOVED, one, record.mpid))
+        if one.value in record.carried.get(one.type, ()):
+            record = self._put(record._replace(carried=without_value(record.carried, one)))
+            self.changes.append(Change(ChangeKind.DROPPED, one, record.mpid))
+        return record
+
     def _put(self, record: Record) -> Record:
         self.now[record.mpid] = record
         return record
@@ -110,10 +123,8 @@ def _apply(change: IdentityChange, request: ModifyRequest, draft: _Draft) -> Ref
     refused = _immutable_breach(change, held, draft, request.mpid)
     if refused is not None:
         return refused
-    if change.old_value is not None and change.old_value in held and change.old_value != change.new_value:
-        one = Identity(change.type, change.old_value)
-        record = draft.remove(record, one)
-        draft.changes.append(Change(ChangeKind.REMOVED if ranked else ChangeKind.DROPPED, one, record.mpid))
+    if change.old_value is not None and change.old_value != change.new_value:
+        record = draft.give_up(record, Identity(change.type, change.old_value))
     if change.new_value is None or change.new_value in held:
         return None
     return _set(Identity(change.type, change.new_value), record, request, draft)
