@@ -170,11 +170,13 @@ def _web() -> Schema:
     audiences = answer_of("The audiences.", ref("Audiences"), _for_pages())
     mpid: Schema = {"name": "mpid", "in": "query", "required": True, "schema": ref("Mpid")}
     paths: Schema = {}
-    for version in ("v3", "v2", "v1"):
+    older = "Take an event from a web SDK before 2.21.2, which also spells it `Events`, or a Batch."
+    summaries = {"v3": "Take a Batch from the web SDK.", "v2": older, "v1": older}
+    for version, summary in summaries.items():
         accepted = {"description": "Durable: kept, or kept as refused.", "headers": {**_for_pages(), **receipt}}
         refused = _refusals("VendorError", sent, shared=_for_pages())
         paths[f"/{version}/JS/{{key}}/events"] = {
-            "post": _web_operation(f"sendWebEvents_{version}", "Take a Batch from the web SDK.", accepted, refused)
+            "post": _web_operation(f"sendWebEvents_{version}", summary, accepted, refused)
             | {"description": _WEB, "requestBody": request_body({}, anything)},
             "options": _preflight("web", f"webEvents_{version}"),
         }

@@ -22,7 +22,8 @@ from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
-from knownas.api.wire import INVALID_MPID
+from knownas.api.websdk_single import batch_of_single_event
+from knownas.api.wire import INVALID_MPID, Malformed
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.event import Channel, EventBatch
@@ -44,6 +45,7 @@ class Call(StrEnum):
     """What a path of the web SDK asks for."""
 
     EVENTS = "events"
+    SINGLE_EVENTS = "single_events"
     CONFIG = "config"
     FORWARDING = "forwarding"
     AUDIENCE = "audience"
@@ -61,11 +63,11 @@ _GET: Final = ("GET",)
 _POST: Final = ("POST",)
 ROUTES: Final = Routes(
     *(
-        Route(prefix + path, methods, partial(Target, call))
+        Route(prefix + path, methods, partial(Target, call), any_case=call is Call.SINGLE_EVENTS)
         for path, methods, call, prefixes in (
             ("/v3/JS/{key}/events", _POST, Call.EVENTS, ("", WEB_PREFIX)),
-            ("/v2/JS/{key}/events", _POST, Call.EVENTS, ("", WEB_PREFIX)),
-            ("/v1/JS/{key}/events", _POST, Call.EVENTS, ("", WEB_PREFIX)),
+            ("/v2/JS/{key}/events", _POST, Call.SINGLE_EVENTS, ("", WEB_PREFIX)),
+            ("/v1/JS/{key}/events", _POST, Call.SINGLE_EVENTS, ("", WEB_PREFIX)),
             ("/JS/v2/{key}/config", _GET, Call.CONFIG, ("", TAGS_PREFIX, WEB_PREFIX)),
             ("/v2/JS/{key}/Forwarding", _POST, Call.FORWARDING, ("", WEB_PREFIX)),
             ("/v1/JS/{key}/Forwarding", _POST, Call.FORWARDING, ("", WEB_PREFIX)),
@@ -74,7 +76,7 @@ ROUTES: Final = Routes(
         for prefix in prefixes
     )
 )
-"""What the SDK asks for, with and without the prefixes of a custom domain."""
+"""What the SDK asks for, with and without the prefixes of a custom domain. Older SDKs write `Events`."""
 
 
 class WebSdk(HttpSurface[Target]):
@@ -105,8 +107,11 @@ class WebSdk(HttpSurface[Target]):
                 return 200, _config(door)
             case Call.AUDIENCE:
                 return 200, self._audiences(scope["query_string"])
-            case Call.EVENTS:
-                await self._events(door, scope, receive, headers)
+            case Call.EVENTS | Call.SINGLE_EVENTS:
+                body = await _body_of(scope, receive)
+                if target.call is Call.SINGLE_EVENTS and isinstance(body, bytes):
+                    body = _as_batch(body)
+                await self._events(door, body, headers)
                 return 202, b""
             case Call.FORWARDING:
                 await _body_of(scope, receive)
@@ -114,8 +119,7 @@ class WebSdk(HttpSurface[Target]):
             case _:
                 assert_never(target.call)
 
-    async def _events(self, door: Door, scope: Scope, receive: Receive, headers: list[Header]) -> None:
-        body = await _body_of(scope, receive)
+    async def _events(self, door: Door, body: bytes | Rejected, headers: list[Header]) -> None:
         arrival = self._arrival(door, body)
         if arrival.refusal is None and arrival.batch.mpid is None and not door.input.allow_key_only:
             sentence = "A batch of the web SDK names its user by the mpid; this input lets no key alone say who it is."
@@ -148,6 +152,14 @@ async def _body_of(scope: Scope, receive: Receive) -> bytes | Rejected:
         raise
 
 
+def _as_batch(body: bytes) -> bytes | Rejected:
+    """Return the batch that an older SDK's single event stands for, or why it stands for none."""
+    try:
+        return batch_of_single_event(body)
+    except Malformed as malformed:
+        return Rejected(malformed.reason, malformed.sentence)
+
+
 def _config(door: Door) -> bytes:
     """Write the configuration of an input; platform §3.3. Without kits, the SDK sends everything here alone."""
     workspace = door.workspace
@@ -159,6 +171,8 @@ def _config(door: Door) -> bytes:
             "kitConfigs": [],
             "pixelConfigs": [],
             "flags": {
+                # SDKs before 2.21.2 gather events into batches, and tell of changed attributes, only if this says so.
+                "eventsV3": "100",
                 "eventBatchingIntervalMillis": f"{BATCHING_INTERVAL_MS}",
                 "reportBatching": True,
                 "offlineStorage": "100",
