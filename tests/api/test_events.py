@@ -99,6 +99,20 @@ def test_repeated_events_count_once(server: Served) -> None:
     assert (receipt(server, second)["events"], receipt(server, second)["repeated_events"]) == (1, 3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("custom_event", "event_name"), ("screen_view", "screen_name"), ("custom_event", "screen_name")]
+)
+def test_a_long_name_is_cut(server: Served, kind: str, name: str) -> None:
+    """A name of 256 characters is kept whole, of a longer one so much is kept, and the receipt says so."""
+    who = {"user_identities": {"customer_id": f"long-{kind}-{name}"}}
+    events = [{"event_type": kind, "data": {name: "x" * length}} for length in (256, 257)]
+    told = receipt(server, send(server, {**who, "events": events}))
+    assert told["notes"] == [f"{name}: cut to 256 characters"]
+    with server.api as api:
+        found = api.get(f"/api/profiles/{told['mpid']}/events", params={"workspace": 100, "environment": "production"})
+    assert [one["data"][name] for one in found.json()["items"][0]["events"]] == ["x" * 256] * 2
+
+
 def test_a_named_profile_is_used_whatever_the_identities(server: Served) -> None:
     """With an mpid the batch is that profile's; a login ID of somebody else neither moves nor finds anybody."""
     mine = server.ask("login", {"customerid": "mine"}).json()["mpid"]

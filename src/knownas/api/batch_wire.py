@@ -370,8 +370,8 @@ def _message_id(given: object, notes: list[str]) -> str | None:
 
 def _is_within_limits(data: Members, *, may_be_long: bool) -> bool:
     """Whether no name or value of an event has to be cut."""
-    name, attributes = data.get("event_name"), data.get("custom_attributes")
-    if isinstance(name, str) and len(name) > EVENT_NAME_CHARACTERS_MAX:
+    name, screen, attributes = data.get("event_name"), data.get("screen_name"), data.get("custom_attributes")
+    if _is_long_name(name) or _is_long_name(screen):
         return False
     if not isinstance(attributes, dict) or not attributes:
         return True
@@ -383,16 +383,21 @@ def _is_within_limits(data: Members, *, may_be_long: bool) -> bool:
     )
 
 
+def _is_long_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) > EVENT_NAME_CHARACTERS_MAX
+
+
 def _is_long(value: object) -> bool:
     return isinstance(value, str) and len(value) > EVENT_VALUE_CHARACTERS_MAX
 
 
 def _cut(data: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     """Cut names and values that are too long, the way the vendor does for servers; platform §2.2, §14."""
-    name, attributes = data.get("event_name"), data.get("custom_attributes")
-    if isinstance(name, str) and len(name) > EVENT_NAME_CHARACTERS_MAX:
-        notes.append(f"event_name: cut to {EVENT_NAME_CHARACTERS_MAX} characters")
-        data = {**data, "event_name": name[:EVENT_NAME_CHARACTERS_MAX]}
+    for name in ("event_name", "screen_name"):
+        if _is_long_name(data.get(name)):
+            notes.append(f"{name}: cut to {EVENT_NAME_CHARACTERS_MAX} characters")
+            data = {**data, name: data[name][:EVENT_NAME_CHARACTERS_MAX]}
+    attributes = data.get("custom_attributes")
     if not _is_within_limits(data, may_be_long=True):
         notes.append("custom_attributes: cut to the limits")
         kept = list(cast("dict[str, Any]", attributes).items())[:EVENT_ATTRIBUTES_MAX]
