@@ -167,6 +167,7 @@ def test_a_page_may_read_every_answer(server: Served) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
         exposed = answer.headers["access-control-expose-headers"].split(", ")
         assert {"X-MP-Max-Age", "X-Decision-Id", "X-Refusal-Reason", "Retry-After"} <= set(exposed)
+        assert {"X-mp-rate-limit-exceeded", "X-mp-rate-limit-percentage-used"} <= set(exposed)
 
 
 def test_every_answer_names_its_decision(server: Served) -> None:

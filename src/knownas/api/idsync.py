@@ -55,7 +55,10 @@ CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"X-MP-Max-Age, X-MP-Trace-Id, X-Decision-Id, X-Receipt-Id, X-Refusal-Reason, Retry-After, X-mp-rate-limit-exceeded",
+        (
+            b"X-MP-Max-Age, X-MP-Trace-Id, X-Decision-Id, X-Receipt-Id, X-Refusal-Reason, Retry-After, "
+            b"X-mp-rate-limit-exceeded, X-mp-rate-limit-percentage-used"
+        ),
     ),
 )
 PREFLIGHT: Final[tuple[Header, ...]] = (
