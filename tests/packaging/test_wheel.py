@@ -16,6 +16,10 @@ from tests.served import stop
 ROOT = Path(__file__).parents[2]
 
 
+pytestmark = pytest.mark.xdist_group("wheel")
+"""One worker builds the wheel and installs it, once."""
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with nothing but the wheel and what it needs."""
