@@ -26,7 +26,7 @@ from knownas.core.identity.policy import Strategy, policy
 from knownas.core.profile.alias import AliasRequest
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
-from knownas.core.profile.section import Section, fold_batch
+from knownas.core.profile.section import Section, fold
 from knownas.service.activity import ActivityMemory
 from knownas.service.aliasing import Aliasing
 from knownas.service.directory import Directory, Door, open_directory
@@ -120,7 +120,7 @@ class AliasStage:
         key = SectionKey(workspace, PRODUCTION.value, mpid)
         data = self.store.user_data
         stored = (await data.load([key])).sections.get(key)
-        section = fold_batch(None if stored is None else read(stored), batch)
+        section = fold(None if stored is None else read(stored), batch).section
         write = SectionWrite(key, None if stored is None else stored.version, written(section), section.last_seen_ms)
         kept = [EventsWrite(key, self.now_ms, min(at_ms), max(at_ms), events_document(batch))] if at_ms else []
         assert await data.commit(UserDataCommit(sections=[write], events=kept))

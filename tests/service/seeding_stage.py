@@ -6,7 +6,7 @@ from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, Event, EventBatch
-from knownas.core.profile.section import fold_batch
+from knownas.core.profile.section import fold
 from knownas.core.profile.tallies import Seed
 from knownas.service.calculations import calculated_values, calculations_of
 from knownas.service.directory import Place
@@ -76,7 +76,7 @@ class Stage:
         stored = (await self.data.load([key])).sections.get(key)
         before = await Sections(self.data).find(key)
         batch = EventBatch(Environment.PRODUCTION, START_MS, "app", Channel.SERVER, events=events)
-        after = written(fold_batch(before, batch, self.calculations[workspace]))
+        after = written(fold(before, batch, self.calculations[workspace]).section)
         write = SectionWrite(key, None if stored is None else stored.version, after, START_MS)
         assert await self.data.commit(UserDataCommit(sections=[write]))
 

@@ -4,16 +4,20 @@ Folding a row twice changes nothing, since all rows of an import count as said w
 identities were committed before a kill is simply folded again.
 """
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from knownas.core.limits import ATTRIBUTES_MAX
 from knownas.core.profile.event import EventBatch
-from knownas.core.profile.section import Section, fold_batch
+from knownas.core.profile.section import Section, fold
 from knownas.service.limits import COMMIT_ATTEMPTS_MAX
 from knownas.service.retrying import pause_before_retry
 from knownas.service.sections import read, section_write
 from knownas.store.errors import StoreBusy
 from knownas.store.user_data import SectionKey, StoredSection, UserDataCommit, UserDataStore
+
+log: Final = logging.getLogger(__name__)
 
 
 class Said(NamedTuple):
@@ -39,17 +43,28 @@ async def keep_sections(
         stored: Mapping[SectionKey, StoredSection] = (await store.load(wanted)).sections if wanted else {}
         before = {key: read(section) for key, section in stored.items()}
         after: dict[SectionKey, Section] = dict(before)
+        left_out: dict[int, Sequence[str]] = {}
         for one in said:
             key = _key(workspace, one)
-            after[key] = fold_batch(after.get(key), one.batch)
+            folded = fold(after.get(key), one.batch)
+            after[key] = folded.section
+            if folded.attributes_left_out:
+                left_out[key.mpid] = folded.attributes_left_out
         writes = [
             section_write(key, stored.get(key), section) for key, section in after.items() if section != before.get(key)
         ]
         if not writes or await store.commit(UserDataCommit(sections=writes)):
+            _tell(left_out)
             return
         wanted = list(keys)
         await pause_before_retry(attempt)
     raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+
+def _tell(left_out: Mapping[int, Sequence[str]]) -> None:
+    """Say what full profiles have no room for: an attribute is no reason to refuse a row, and nothing goes unsaid."""
+    for mpid, names in left_out.items():
+        log.warning("profile %s has %s attributes, and no room for: %s", mpid, ATTRIBUTES_MAX, ", ".join(names))
 
 
 def _key(workspace: int, one: Said) -> SectionKey:

@@ -18,7 +18,7 @@ from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
-from knownas.core.profile.section import Section, attribute_change, fold, fold_batch
+from knownas.core.profile.section import Section, attribute_change, fold
 
 SERVERS = [channel for channel in Channel if not channel.is_client]
 
@@ -32,7 +32,7 @@ def batch(
 def folded(*batches: EventBatch) -> Section:
     section = None
     for one in batches:
-        section = fold_batch(section, one)
+        section = fold(section, one).section
     assert section is not None
     return section
 
@@ -150,8 +150,8 @@ def test_history_computes_nothing() -> None:
             return {**states, "seen": {"at": [*states.get("seen", {"at": []})["at"], *(one.at_ms for one in events)]}}
 
     live = batch(9, Event("x", 3, None, {}), Event("x", 2, None, {}))
-    section = fold_batch(None, live, Counting())
-    section = fold_batch(section, batch(9, Event("x", 1, None, {}), is_historical=True), Counting())
+    section = fold(None, live, Counting()).section
+    section = fold(section, batch(9, Event("x", 1, None, {}), is_historical=True), Counting()).section
     assert section.calculated == {"seen": {"at": [2, 3]}}
 
 

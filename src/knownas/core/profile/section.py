@@ -80,11 +80,6 @@ class Folded(NamedTuple):
     consents_left_out: tuple[Purpose, ...] = ()
 
 
-def fold_batch(before: Section | None, batch: EventBatch, calculations: Calculations = NO_CALCULATIONS) -> Section:
-    """Return what a workspace knows of a user after a batch."""
-    return fold(before, batch, calculations).section
-
-
 def fold(before: Section | None, batch: EventBatch, calculations: Calculations = NO_CALCULATIONS) -> Folded:
     """Return what a workspace knows of a user after a batch, and what there was no room for."""
     events: Sequence[Event] = batch.events
