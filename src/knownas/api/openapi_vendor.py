@@ -333,7 +333,8 @@ def _fields() -> list[Schema]:
         {
             "name": "environment",
             "in": "query",
-            "description": "production if nothing says otherwise; `environment_type` is accepted too.",
+            "description": "Otherwise that of the profile which an MPID names, production for an identity; "
+            "`environment_type` is accepted too.",
             "schema": {"enum": values_of(Environment)},
         },
     ]

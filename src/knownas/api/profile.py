@@ -92,8 +92,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         try:
             asked = asked_of(scope["query_string"])
             if target.mpid is not None:
-                environment = environment_of(asked, None)
-                record = await self._named(target.mpid, place, environment)
+                environment, record = await self._named(target.mpid, place, asked.environment)
             else:
                 environment, record = await self._resolved(body, asked, place, headers)
             section = await self._sections.find(SectionKey(place.workspace.id, environment.value, record.mpid))
@@ -119,8 +118,8 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             raise RequestRefused(403, "workspace_not_allowed", sentence, code=FORBIDDEN)
         return place
 
-    async def _named(self, mpid: str, place: Place, environment: Environment) -> Record:
-        """Find a profile by its MPID.
+    async def _named(self, mpid: str, place: Place, environment: Environment | None) -> tuple[Environment, Record]:
+        """Find a profile by its MPID, in the environment that is asked for; otherwise in its own.
 
         Identities belong to the scope: a profile that another of its workspaces has made is found here too, with
         nothing of what only that workspace knows.
@@ -129,9 +128,12 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         if number is None:
             raise RequestRefused(400, "malformed_mpid", "An MPID is a signed 64-bit integer that is not 0.")
         stored = await self._store.profile(number)
-        if stored is None or stored.pool != place.rules.pool(environment):
-            raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
-        return stored.record
+        if stored is not None:
+            # An MPID names one profile in all environments, so it says which one is meant.
+            for one in Environment if environment is None else (environment,):
+                if stored.pool == place.rules.pool(one):
+                    return one, stored.record
+        raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
 
     async def _resolved(
         self, body: bytes, asked: Asked, place: Place, headers: list[Header]
