@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 2
+BENCHMARKS ?= known_user new_profile crowded_device growth decision events profile_read import_file
 
 .PHONY: help demo test lint types unit soak bench docs wheel clean
 
@@ -14,6 +15,10 @@ help:  ## Say what there is
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/measuring: $(VENV)/ready
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,bench]'
 	touch $@
 
 demo: $(VENV)/ready  ## Serve with an hour of generated traffic, and three commands to try
@@ -37,8 +42,8 @@ soak: $(VENV)/ready  ## The long runs, for a release
 	$(RUN)/python tools/provision.py
 	$(RUN)/python -m pytest -m soak --timeout 0
 
-bench: $(VENV)/ready  ## The benchmarks, one after the other (an hour; a quiet machine)
-	for name in known_user new_profile crowded_device growth decision; do $(RUN)/python -m bench $$name; done
+bench: $(VENV)/measuring  ## The benchmarks, one after the other (an hour; a quiet machine)
+	for name in $(BENCHMARKS); do $(RUN)/python -m bench $$name; done
 
 docs: $(VENV)/ready  ## Write the generated reference pages anew
 	$(RUN)/python tools/reference.py
