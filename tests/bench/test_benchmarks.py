@@ -21,7 +21,10 @@ from knownas.core.limits import HOLDERS_CONSIDERED_MAX
 from knownas.store.port import Wanted
 from knownas.store.sqlite.store import SqliteStore
 
-SHORT = ("--rounds", "1", "--seconds", "1", "--warm-up", "1")
+pytestmark = pytest.mark.xdist_group("bench")
+"""Two loads at once would take each other's processor: then a server can have no time to answer at all."""
+
+SHORT = ("--rounds", "1", "--seconds", "3", "--warm-up", "1")
 TOLD = {
     "requests": 7,
     "duration_us": 2_000_000,
