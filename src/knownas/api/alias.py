@@ -56,7 +56,7 @@ class AliasSurface(HttpSurface[str]):
         self._directory = directory
         self._throttle = throttle
 
-    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:  # noqa: ARG002 - only IDSync needs them
+    def error(self, refusal: RequestRefused) -> bytes:
         """Write the error body of idsync §4.7, with our reason beside the vendor's members."""
         code = refusal.code or _CODES.get(refusal.status) or vendor_code(refusal.status)
         return _ENCODER.encode({"message": refusal.sentence, "code": code, "reason": refusal.reason})

@@ -65,7 +65,7 @@ class HttpSurface(ABC, Generic[Target]):
             Disconnected: nobody waits for an answer.
         """
 
-    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:  # noqa: ARG002 - IDSync repeats one of them
+    def error(self, refusal: RequestRefused) -> bytes:
         """Write the body of a refusal that has a sentence."""
         return vendor_error(refusal.code or vendor_code(refusal.status), [(refusal.reason, refusal.sentence)])
 
@@ -73,7 +73,7 @@ class HttpSurface(ABC, Generic[Target]):
         self._telemetry.refused(self.name, refusal.reason)
         body = b""
         if refusal.sentence:
-            body = self.error(refusal, headers)
+            body = self.error(refusal)
             headers.append(JSON)
         headers += [(b"x-refusal-reason", refusal.reason.encode()), *refusal.headers]
         await reply(send, refusal.status, headers, body)

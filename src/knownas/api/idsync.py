@@ -92,9 +92,10 @@ ROUTES: Final = Routes(
 
 @dataclass(slots=True, eq=False)
 class _Refusal(RequestRefused):
-    """A refusal whose body is written as the scope has it; idsync §4.4."""
+    """A refusal whose body is written as the scope has it, and names the decision if there was one; idsync §4.4."""
 
     spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
+    decision_id: str = ""
 
 
 class IdSync(HttpSurface[Target]):
@@ -112,12 +113,13 @@ class IdSync(HttpSurface[Target]):
         self._clock = service.clock
         self._throttle = throttle
 
-    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:
+    def error(self, refusal: RequestRefused) -> bytes:
         """Write an error the way the SDKs read it, a fault of ours too; idsync §4.4."""
-        request_id = next((value.decode() for name, value in headers if name == b"x-mp-trace-id"), "")
         code = refusal.code or vendor_code(refusal.status)
-        spelling = refusal.spelling if isinstance(refusal, _Refusal) else ErrorBody.BOTH_SPELLINGS
-        return identity_error(refusal.status, code, refusal.reason, refusal.sentence, request_id, spelling)
+        told = (refusal.status, code, refusal.reason, refusal.sentence)
+        if isinstance(refusal, _Refusal):
+            return identity_error(*told, refusal.decision_id, refusal.spelling)
+        return identity_error(*told)
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
         """Resolve the identities of a request, or change those of a profile."""
@@ -185,10 +187,11 @@ class IdSync(HttpSurface[Target]):
             case NotFound():
                 sentence = "No profile can be returned for these identities; GET /api/decisions/{id} says why."
                 spelling = policy.settings.error_body
-                raise _Refusal(404, "not_found", sentence, (), NOT_FOUND_ERROR, spelling)
+                raise _Refusal(404, "not_found", sentence, (), NOT_FOUND_ERROR, spelling, answer.decision_id)
             case Refused(reason, message):
                 status, code = WIRE_CODE[reason]
-                raise _Refusal(status, reason.value, message, (), code, policy.settings.error_body)
+                spelling = policy.settings.error_body
+                raise _Refusal(status, reason.value, message, (), code, spelling, answer.decision_id)
             case Modified(mpid, known, results):
                 changed = [ModifyResult(kind.value, str(whose)) for kind, whose in results]
                 return _ENCODER.encode(ModifyAnswer(changed, str(mpid), known))

@@ -1,14 +1,13 @@
 """Describes the paths of IDSync, each with and without the prefix of a custom domain."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 from knownas.api.credentials import PREFIX, Denied
 from knownas.api.openapi_parts import (
     COMMON_REASONS,
-    FAULT,
     MEANINGS,
-    UNAVAILABLE,
     add_refusals,
     add_store_reasons,
     answer_of,
@@ -16,6 +15,7 @@ from knownas.api.openapi_parts import (
     mpid_parameter,
     page_headers,
     preflight_responses,
+    reason_header,
     request_body,
     throttle_headers,
 )
@@ -135,7 +135,7 @@ def _identity_responses(endpoint: Endpoint, suffix: str) -> Schema:
         }
     }
     for status, reasons in sorted(_identity_reasons(endpoint).items()):
-        told: Schema = {**headers, "X-Refusal-Reason": header_of({"enum": sorted(reasons)}, required=status < FAULT)}
+        told: Schema = {**headers, **reason_header(status, reasons)}
         match status:
             case 401:
                 responses["401"] = {"description": MEANINGS[401], "headers": told}
@@ -143,19 +143,15 @@ def _identity_responses(endpoint: Endpoint, suffix: str) -> Schema:
                 responses["429"] = {"description": MEANINGS[429], "headers": {**told, **throttle_headers()}}
             case _:
                 schema = with_codes("IdentityError", ("errors", "[]", "reason"), reasons)
-                if status in _SENT_OUTSIDE:
+                if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    # Answered outside IDSync too, while the server starts or stops.
                     schema = {"anyOf": [schema, with_codes("Error", ("error", "code"), reasons)]}
-                if status == UNAVAILABLE:
                     told["Retry-After"] = header_of({"type": "integer", "minimum": 1})
                 responses[str(status)] = answer_of(MEANINGS[status], schema, told)
     if modify:
         unknown = with_codes("Error", ("error", "code"), ("unknown_path",))
         responses["404"] = answer_of("The MPID holds a slash, and so nothing is at this path.", unknown)
     return responses
-
-
-_SENT_OUTSIDE: Final = frozenset({UNAVAILABLE})
-"""Statuses that are also answered outside IDSync, while the server starts or stops."""
 
 
 def _identity_reasons(endpoint: Endpoint) -> dict[int, set[str]]:

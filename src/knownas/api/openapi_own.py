@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 from knownas.api.limits import REQUEST_ID_CHARACTERS_MAX
@@ -189,13 +190,10 @@ def _own_responses(operation: Operation) -> Schema:
     responses: Schema = {str(status): answer}
     for refused, codes in sorted(_own_reasons(operation).items()):
         response = answer_of(MEANINGS[refused], with_codes("Error", ("error", "code"), codes))
-        if refused == _UNAUTHORISED:
+        if refused == HTTPStatus.UNAUTHORIZED:
             response["headers"] = {"WWW-Authenticate": header_of({"const": "Bearer"}, required=True)}
         responses[str(refused)] = response
     return responses
-
-
-_UNAUTHORISED: Final = 401
 
 
 def _links_of(operation: Operation) -> Schema:

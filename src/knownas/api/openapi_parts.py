@@ -1,6 +1,7 @@
 """Holds the pieces that the descriptions of operations are made of: answers, headers, and who refuses what."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, Final
 
 from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
@@ -32,9 +33,6 @@ MEANINGS: Final = {
     503: "The server can't answer now.",
 }
 
-FAULT: Final = 500
-UNAVAILABLE: Final = 503
-
 
 def add_refusals(reasons: dict[int, set[str]], refusals: Iterable[Refusal]) -> None:
     """Add decisions' refusals to reasons by status."""
@@ -48,6 +46,12 @@ def add_store_reasons(reasons: dict[int, set[str]]) -> None:
     for kind in kinds:
         kinds += kind.__subclasses__()
         reasons.setdefault(503 if issubclass(kind, StoreUnavailable) else 500, set()).add(kind.code)
+
+
+def reason_header(status: int, reasons: Iterable[str]) -> Schema:
+    """Return the header that names the reason of a refusal; a fault of the server may come without it."""
+    required = status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return {"X-Refusal-Reason": header_of({"enum": sorted(reasons)}, required=required)}
 
 
 def page_headers() -> Schema:

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from knownas.api.credentials import Denied
 from knownas.api.openapi_parts import (
     COMMON_REASONS,
-    FAULT,
     MEANINGS,
     add_store_reasons,
     answer_of,
     header_of,
     outside,
     preflight_responses,
+    reason_header,
     request_body,
     throttle_headers,
 )
@@ -60,7 +61,7 @@ def _operation(tag: str, name: str, summary: str, responses: Schema, **more: obj
 
 def _with_body(*, store: bool = True) -> Reasons:
     """Return why any request with a body is refused, but for what `outside` answers."""
-    reasons: Reasons = {status: set(codes) for status, codes in COMMON_REASONS.items() if status in (413, FAULT)}
+    reasons: Reasons = {status: set(codes) for status, codes in COMMON_REASONS.items() if status in (413, 500)}
     reasons |= {400: {"malformed_gzip"}, 415: {"unknown_encoding"}}
     if store:
         reasons[503] = {"overloaded"}
@@ -72,11 +73,8 @@ def _refusals(error: str, reasons: Reasons, *, bodiless: Iterable[int] = (), sha
     """Return the answers that refuse a request, and those that any path gives before it is served."""
     responses = outside(431, 503)
     for status, codes in sorted(reasons.items()):
-        told = {
-            **(shared or {}),
-            "X-Refusal-Reason": header_of({"enum": sorted(codes)}, required=status < FAULT),
-        }
-        if status == 429:  # noqa: PLR2004 - an HTTP status
+        told = {**(shared or {}), **reason_header(status, codes)}
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             told |= throttle_headers()
             if "rate_limited" not in codes:
                 del told["X-mp-rate-limit-exceeded"]
@@ -85,7 +83,7 @@ def _refusals(error: str, reasons: Reasons, *, bodiless: Iterable[int] = (), sha
             responses[str(status)] = {"description": described, "headers": told}
             continue
         schema = with_codes(error, _TOLD[error], codes)
-        if status == 503:  # noqa: PLR2004 - likewise
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
             schema = {"anyOf": [schema, with_codes("Error", ("error", "code"), ("not_started",))]}
             told["Retry-After"] = header_of({"type": "integer", "minimum": 1})
         responses[str(status)] = answer_of(described, schema, told)

@@ -1,6 +1,7 @@
 """Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
@@ -189,14 +190,11 @@ def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> C
         except Refusal as refusal:
             telemetry.refused("own", refusal.code)
             body = own_error(refusal.code, refusal.sentence, **refusal.details)
-            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == _UNAUTHORISED else None
+            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
             return Response(body, refusal.status, headers, "application/json")
         return Response(_ENCODER.encode(document), status, media_type="application/json")
 
     return serve
-
-
-_UNAUTHORISED: Final = 401
 
 
 async def _served(service: Service, operation: Operation, request: Request) -> tuple[int, Document]:

@@ -1,6 +1,7 @@
 """Turns refusals into answers: the vendor's codes for the wire, and a stable reason for whoever wonders why."""
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
@@ -40,22 +41,27 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def identity_error(
-    status: int, code: str, reason: str, sentence: str, request_id: str, spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
+    status: int,
+    code: str,
+    reason: str,
+    sentence: str,
+    decision_id: str = "",
+    spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS,
 ) -> bytes:
     """Write an IDSync error body: both spellings of its members, or the documented one alone; idsync §4.4.
 
-    `request_id` is the decision's, "" where there was none.
+    `decision_id` is "" where there was no decision.
     """
     errors = [{"code": code, "message": sentence, "reason": reason}]
     body: dict[str, object] = {"errors": errors}
     if spelling is ErrorBody.BOTH_SPELLINGS:
-        body |= {"Errors": errors, "ErrorCode": code, "StatusCode": status, "RequestId": request_id or None}
+        body |= {"Errors": errors, "ErrorCode": code, "StatusCode": status, "RequestId": decision_id or None}
     return _ENCODER.encode(body)
 
 
 def vendor_code(status: int) -> str:
     """Return the vendor's usual word for a status."""
-    return INTERNAL_ERROR if status >= 500 else BAD_REQUEST  # noqa: PLR2004 - the class of faults of ours
+    return INTERNAL_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else BAD_REQUEST
 
 
 def vendor_error(code: str, told: Iterable[tuple[str, str]]) -> bytes:

@@ -41,8 +41,6 @@ ROUTES: Final = Routes(
 )
 """The vendor's examples end with a slash, its text does not."""
 
-_UNAUTHORISED: Final = 401
-
 
 class _Faults(RequestRefused):
     """Refuses seeds for every fault that was found in them."""
@@ -63,11 +61,11 @@ class SeedingSurface(HttpSurface[Amount]):
         self._directory = directory
         self._allowances: Allowances[int] = Allowances("workspace", "The workspace sends too much; wait and try again.")
 
-    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:
+    def error(self, refusal: RequestRefused) -> bytes:
         """Write the vendor's envelope, with every fault; platform §1.6, §8."""
         if isinstance(refusal, _Faults):
             return vendor_error(vendor_code(refusal.status), refusal.told)
-        return super().error(refusal, headers)
+        return super().error(refusal)
 
     async def answer(self, target: Amount, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
         """Take seeds, all of them or none."""
@@ -89,12 +87,12 @@ class SeedingSurface(HttpSurface[Amount]):
         """Find out whose workspace it is; platform §2.1 for 401 and 403."""
         if sum(name == b"authorization" for name, _ in headers) > 1:
             # Whatever is in between may have looked at the other one.
-            raise _denied(_UNAUTHORISED, Denied.MALFORMED)
+            raise _denied(401, Denied.MALFORMED)
         if b"authorization" not in given:
-            raise _denied(_UNAUTHORISED, Denied.NO_CREDENTIALS)
+            raise _denied(401, Denied.NO_CREDENTIALS)
         pair = basic_pair(given[b"authorization"])
         if pair is None:
-            raise _denied(_UNAUTHORISED, Denied.MALFORMED)
+            raise _denied(401, Denied.MALFORMED)
         key, secret = pair
         place = self._directory.workspace(key)
         matches = (NOBODY if place is None else place.workspace.secret).matches(secret)

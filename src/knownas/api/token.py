@@ -7,6 +7,7 @@ already are not touched.
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from math import ceil
 from time import monotonic
 from typing import Annotated, Final
@@ -113,9 +114,9 @@ class TokenEndpoint(HttpSurface[str]):
             return 200, _ENCODER.encode(self._tokens.public_keys())
         return 200, await self._token(scope, receive)
 
-    def error(self, refusal: RequestRefused, headers: list[Header]) -> bytes:  # noqa: ARG002 - only IDSync needs them
+    def error(self, refusal: RequestRefused) -> bytes:
         """Write OAuth's error body, with our stable reason; RFC 6749 §5.2."""
-        usual = "server_error" if refusal.status >= 500 else "invalid_request"  # noqa: PLR2004 - the class of faults of ours
+        usual = "server_error" if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
         said = {"error": refusal.code or usual, "error_description": refusal.sentence, "reason": refusal.reason}
         return _ENCODER.encode(said)
 

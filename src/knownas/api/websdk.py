@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from http import HTTPStatus
 from time import perf_counter
 from typing import Final, assert_never
 from urllib.parse import parse_qs
@@ -34,7 +35,6 @@ from knownas.service.server import Service
 
 WEB_PREFIX: Final = "/webevents"
 TAGS_PREFIX: Final = "/tags"
-BAD_BODY: Final = 400
 BATCHING_INTERVAL_MS: Final = 1_000
 """How long the SDK gathers events before it sends them."""
 
@@ -147,7 +147,7 @@ async def _body_of(scope: Scope, receive: Receive) -> bytes | Rejected:
     try:
         return await read_body(receive, dict(scope["headers"]))
     except BodyRefused as refused:
-        if refused.status == BAD_BODY:
+        if refused.status == HTTPStatus.BAD_REQUEST:
             return Rejected(refused.reason, refused.sentence)
         raise
 
