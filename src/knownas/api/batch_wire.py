@@ -19,7 +19,15 @@ from knownas.api.limits import (
     REQUEST_ID_CHARACTERS_MAX,
     USER_ATTRIBUTES_A_BATCH_MAX,
 )
-from knownas.api.wire import INVALID_MPID, Malformed, decode_document, optional_mpid, refuse_repeated_keys, shaped
+from knownas.api.wire import (
+    INVALID_MPID,
+    NAME_CHARACTERS_SHOWN,
+    Malformed,
+    decode_document,
+    optional_mpid,
+    refuse_repeated_keys,
+    shaped,
+)
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Environment
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
@@ -34,9 +42,6 @@ HISTORICAL_AGE_MS: Final = 72 * 3_600_000
 
 EVENT_DEPTH_MAX: Final = 50
 """Objects and lists inside each other in an event: what is kept must be readable wherever it is read from later."""
-
-NAME_CHARACTERS_SHOWN: Final = 64
-"""Characters of a name that a note repeats."""
 
 Members = Mapping[str, Any]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -11,7 +11,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from knownas.api.duplicate_keys import has_repeated_keys
 from knownas.api.limits import BODY_BYTES_MAX, SEED_VALUES_MAX
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_operation import (
@@ -27,6 +26,14 @@ from knownas.api.own_operation import (
 from knownas.api.own_user_data import USER_DATA_OPERATIONS
 from knownas.api.refusals import WIRE_CODE, own_error
 from knownas.api.telemetry import Telemetry
+from knownas.api.wire import (
+    NAME_CHARACTERS_SHOWN,
+    Body,
+    Malformed,
+    decode_document,
+    optional_mpid,
+    refuse_repeated_keys,
+)
 from knownas.core.identity.decision import Refused, Seeded
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, Surface, identities, types_named_on, value_fault
@@ -59,9 +66,10 @@ class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _ENCODER: Final = msgspec.json.Encoder()
+_SEED: Final = msgspec.json.Decoder(SeedBody)
+_EXPLAIN: Final = msgspec.json.Decoder(ExplainBody)
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TYPES_ALLOWED: Final = sorted(_NAMES)
-Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 async def show_profile(service: Service, request: Request) -> tuple[int, Document]:
@@ -84,11 +92,11 @@ async def show_history(service: Service, request: Request) -> tuple[int, Documen
 
 async def seed_profile(service: Service, request: Request) -> tuple[int, Document]:
     """Bring a profile of another system over, its MPID kept if one is given."""
-    body = await _body(request, SeedBody)
+    body = await _body(request, _SEED)
     held = tuple(_identity(name, value) for name, values in body.identities.items() for value in values)
     if len(held) > SEED_VALUES_MAX:
         raise Refusal(400, "too_many_values", f"A profile can come over with {SEED_VALUES_MAX} values.")
-    mpid = _body_mpid(body.mpid, "mpid")
+    mpid = _seeded_mpid(body.mpid)
     seed = SeedRequest(service.clock(), body.environment, API_INPUT, mpid, held)
     answer = await service.profiles.seed(path_rules(service, request).scope, seed)
     if answer is None:
@@ -119,7 +127,7 @@ async def show_decision(service: Service, request: Request) -> tuple[int, Docume
 
 async def explain(service: Service, request: Request) -> tuple[int, Document]:
     """Return what the answer to a request would be, with its receipt. Writes nothing."""
-    body = await _body(request, ExplainBody)
+    body = await _body(request, _EXPLAIN)
     if body.endpoint not in RESOLVING:
         allowed = sorted(endpoint.value for endpoint in RESOLVING)
         raise Refusal(400, "endpoint_not_explained", "Only requests for identities are explained.", allowed=allowed)
@@ -135,7 +143,7 @@ async def explain(service: Service, request: Request) -> tuple[int, Document]:
         body.environment,
         API_INPUT,
         identities(dict(given)),
-        None if body.previous_mpid in ("", "0", 0) else _body_mpid(body.previous_mpid, "previous_mpid"),
+        optional_mpid(body.previous_mpid, "malformed_mpid", "previous_mpid must be a 64-bit integer other than 0."),
     )
     return 200, await service.decisions.explain(rules, observation)
 
@@ -200,6 +208,8 @@ def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> C
 async def _served(service: Service, operation: Operation, request: Request) -> tuple[int, Document]:
     try:
         return await operation.serve(service, request)
+    except Malformed as malformed:
+        raise Refusal(400, malformed.reason, malformed.sentence) from malformed
     except (StoreUnavailable, Overloaded) as error:
         code = error.code if isinstance(error, StoreUnavailable) else "overloaded"
         raise Refusal(503, code, "The server can't answer now; try again in a moment.") from error
@@ -219,7 +229,7 @@ def _authorise(service: Service, request: Request) -> None:
         raise Refusal(401, "unauthorised", "Send Authorization: Bearer with the admin_token of the configuration.")
 
 
-async def _body(request: Request, kind: type[Body]) -> Body:
+async def _body(request: Request, decoder: msgspec.json.Decoder[Body]) -> Body:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -228,34 +238,30 @@ async def _body(request: Request, kind: type[Body]) -> Body:
             raise Refusal(413, "body_too_long", f"A body may have {BODY_BYTES_MAX} bytes.")
         parts.append(part)
     body = b"".join(parts)
-    try:
-        decoded = msgspec.json.decode(body, type=kind)
-        repeated = has_repeated_keys(body)
-    except msgspec.ValidationError as error:
-        raise Refusal(400, "invalid_member", f"{error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, "malformed_json", f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise Refusal(400, "too_deep", "The body is nested too deep.") from error
-    if repeated:
-        raise Refusal(400, "duplicate_key", "An object of the body has the same key twice.")
+    decoded = decode_document(decoder, body)
+    refuse_repeated_keys(body)
     return decoded
 
 
 def _identity(name: str, value: str) -> Identity:
     kind = _NAMES.get(name)
     if kind is None:
-        raise Refusal(400, "unknown_identity_type", f"{name[:64]!r} is not an identity type.", allowed=_TYPES_ALLOWED)
+        raise Refusal(
+            400,
+            "unknown_identity_type",
+            f"{name[:NAME_CHARACTERS_SHOWN]!r} is not an identity type.",
+            allowed=_TYPES_ALLOWED,
+        )
     fault = value_fault(value)
     if fault is not None:
         raise Refusal(400, "invalid_identity", f"{name}: {fault}.")
     return Identity(kind, value)
 
 
-def _body_mpid(given: str | int | None, member: str) -> int | None:
+def _seeded_mpid(given: str | int | None) -> int | None:
     if given is None:
         return None
     mpid = parse_mpid(given) if isinstance(given, str) else valid_mpid(given)
     if mpid is None:
-        raise Refusal(400, "malformed_mpid", f"{member} must be a 64-bit integer other than 0.")
+        raise Refusal(400, "malformed_mpid", "mpid must be a 64-bit integer other than 0.")
     return mpid

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
+from knownas.api.wire import NAME_CHARACTERS_SHOWN
 from knownas.core.identity.document import Document
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
@@ -107,7 +108,7 @@ def path_rules(service: Service, request: Request) -> Rules:
     rules = service.directory.rules(scope)
     if rules is None:
         allowed = sorted(service.directory.scopes)
-        raise Refusal(404, "unknown_scope", f"There is no scope {scope[:64]!r}.", allowed=allowed)
+        raise Refusal(404, "unknown_scope", f"There is no scope {scope[:NAME_CHARACTERS_SHOWN]!r}.", allowed=allowed)
     return rules
 
 

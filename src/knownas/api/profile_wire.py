@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed, decode_document, refuse_repeated_keys
+from knownas.api.wire import Malformed, decode_document, refuse_repeated_keys, shortened
 from knownas.core.identity.kinds import (
     DEVICE_TYPES,
     KINDS,
@@ -123,11 +123,11 @@ def asked_of(query: bytes) -> Asked:
         raise Malformed("no_fields", f"Name the fields you want: fields={','.join(_FIELDS)}.")
     unknown = [name for name in names if name not in _FIELDS]
     if unknown:
-        raise Malformed("unknown_field", f"{_cut(unknown[0])!r} is no field; there are {', '.join(_FIELDS)}.")
+        raise Malformed("unknown_field", f"{shortened(unknown[0])!r} is no field; there are {', '.join(_FIELDS)}.")
     environments = [*given.get("environment", ()), *given.get("environment_type", ())]
     wrong = [one for one in environments if one not in _ENVIRONMENTS]
     if wrong:
-        raise Malformed("unknown_environment", f"{_cut(wrong[0])!r} is no environment: production or development.")
+        raise Malformed("unknown_environment", f"{shortened(wrong[0])!r} is no environment: production or development.")
     if len(set(environments)) > 1:
         raise _two_environments()
     environment = _ENVIRONMENTS[environments[0]] if environments else None
@@ -155,7 +155,7 @@ def subject_of(body: bytes) -> Subject:
     refuse_repeated_keys(body)
     kind = _TYPES.get(decoded.identity.type)
     if kind is None:
-        raise Malformed("unknown_identity_type", f"{_cut(decoded.identity.type)!r} is no identity type here.")
+        raise Malformed("unknown_identity_type", f"{shortened(decoded.identity.type)!r} is no identity type here.")
     fault = value_fault(decoded.identity.value)
     if fault is not None:
         raise Malformed("invalid_identity", f"{decoded.identity.type}: {fault}.")
@@ -251,10 +251,6 @@ def _statement(consent: Consent) -> dict[str, Any]:
     said = {"document": consent.document, "location": consent.location, "hardware_id": consent.hardware_id}
     given = {name: text for name, text in said.items() if text is not None}
     return {"consented": consent.consented, "timestamp_unixtime_ms": consent.at_ms, **given}
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"
 
 
 def _two_environments() -> Malformed:

@@ -14,6 +14,16 @@ from knownas.api.wire import Malformed, decode_document, refuse_repeated_keys
 
 Members = Mapping[str, Any]
 
+_WITH_PRODUCTS: Final = (
+    "add_to_cart",
+    "remove_from_cart",
+    "checkout",
+    "checkout_option",
+    "click",
+    "view_detail",
+    "purchase",
+    "refund",
+)
 CUSTOM_EVENT_TYPES: Final = (
     "unknown",
     "navigation",
@@ -25,14 +35,7 @@ CUSTOM_EVENT_TYPES: Final = (
     "social",
     "other",
     "media",
-    "add_to_cart",
-    "remove_from_cart",
-    "checkout",
-    "checkout_option",
-    "click",
-    "view_detail",
-    "purchase",
-    "refund",
+    *_WITH_PRODUCTS,
     "promotion_view",
     "promotion_click",
     "add_to_wishlist",
@@ -41,19 +44,7 @@ CUSTOM_EVENT_TYPES: Final = (
 )
 """The event types by their numbers; platform §3.4."""
 
-PRODUCT_ACTIONS: Final = (
-    "unknown",
-    "add_to_cart",
-    "remove_from_cart",
-    "checkout",
-    "checkout_option",
-    "click",
-    "view_detail",
-    "purchase",
-    "refund",
-    "add_to_wishlist",
-    "remove_from_wish_list",
-)
+PRODUCT_ACTIONS: Final = ("unknown", *_WITH_PRODUCTS, "add_to_wishlist", "remove_from_wish_list")
 """What can be done with products, by the numbers of the SDK's enumeration."""
 
 PROMOTION_ACTIONS: Final = ("unknown", "view", "click")

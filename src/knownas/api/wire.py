@@ -72,7 +72,7 @@ class Malformed(Exception):
 Body = TypeVar("Body")
 
 NAME_CHARACTERS_SHOWN: Final = 64
-"""Characters of a name that a refusal repeats."""
+"""Characters of a name that a refusal or a note repeats."""
 
 _IDENTIFY: Final = msgspec.json.Decoder(IdentifyBody)
 _MODIFY: Final = msgspec.json.Decoder(ModifyBody)
@@ -216,8 +216,13 @@ def _too_deep() -> Malformed:
 
 
 def _unknown_type(name: str) -> Malformed:
-    shown = name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"
-    return Malformed("unknown_identity_type", f"{shown!r} is not an identity type; see the reference for the list.")
+    sentence = f"{shortened(name)!r} is not an identity type; see the reference for the list."
+    return Malformed("unknown_identity_type", sentence)
+
+
+def shortened(name: str) -> str:
+    """Return a name as a refusal repeats it."""
+    return name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"
 
 
 def optional_mpid(given: str | int | None, reason: str, sentence: str) -> int | None:
