@@ -32,7 +32,7 @@ WRITE = "import sys; sys.path.insert(0, 'tools'); import json, reference; print(
 RAISERS = {
     "Malformed": (0,),
     "Refusal": (1,),
-    "_Refusal": (1, 2),
+    "_Refusal": (1,),
     "RequestRefused": (1,),
     "SeedFault": (0,),
     "Rejected": (0,),

@@ -8,7 +8,7 @@ while others do not, so each of these spellings is accepted.
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -22,6 +22,7 @@ _BLANKS: Final = b" \t"
 """Blanks around a header's value are none of it; the parser leaves those at its end."""
 
 _HEADERS: Final = frozenset({b"x-mp-key", b"x-mp-signature", b"date", b"authorization"})
+_AUTHORIZATION: Final = frozenset({b"authorization"})
 
 
 class Denied(StrEnum):
@@ -41,14 +42,23 @@ NOBODY: Final = Secret("compared with when the key is unknown, so that the answe
 
 def authenticate(scope: Scope, body: bytes, given: Mapping[bytes, bytes], directory: Directory) -> Door | Denied:
     """Return the input that a request comes from, or why it can't be told. `given` are its headers by their names."""
-    if len(given) < len(scope["headers"]) and _repeated(scope["headers"]):
-        # Whatever is in between may have looked at the other one.
+    if _repeats(scope["headers"], given, _HEADERS):
         return Denied.MALFORMED
     return _authenticate(scope, body, given, directory)
 
 
-def _repeated(headers: Iterable[Header]) -> bool:
-    names = [name for name, _ in headers if name in _HEADERS]
+def repeats_authorization(headers: Sequence[Header], given: Mapping[bytes, bytes]) -> bool:
+    """Whether `Authorization` stands twice in a request: whatever is in between may have looked at the other one.
+
+    `given` are the headers by their names.
+    """
+    return _repeats(headers, given, _AUTHORIZATION)
+
+
+def _repeats(headers: Sequence[Header], given: Mapping[bytes, bytes], wanted: Collection[bytes]) -> bool:
+    if len(given) == len(headers):
+        return False
+    names = [name for name, _ in headers if name in wanted]
     return len(set(names)) < len(names)
 
 

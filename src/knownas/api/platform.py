@@ -5,9 +5,10 @@ this server does not have (services, data points, users) and audiences answer wi
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -39,9 +40,16 @@ from knownas.service.tokens import TokenRefused, Tokens
 log: Final = logging.getLogger(__name__)
 
 PREFIX: Final = "/platform/v2"
-NOT_FOUND: Final = "NOT_FOUND"
-METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
-TOO_MANY_REQUESTS: Final = "TOO_MANY_REQUESTS"
+
+_CODES: Final[Mapping[int, str]] = {
+    401: UNAUTHORIZED,
+    403: FORBIDDEN,
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    429: "TOO_MANY_REQUESTS",
+    500: INTERNAL_ERROR,
+}
+"""The word of the envelope for each status."""
 
 OS_NAMES: Final = {
     InputPlatform.IOS: "iOS",
@@ -57,7 +65,6 @@ OS_NAMES: Final = {
 }
 """How the Platform API spells the platforms; `Other` is ours."""
 
-_WRONG_METHOD: Final = 405
 _READING: Final = ("GET", "HEAD")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WHERE_TO_CHANGE: Final = (
@@ -75,20 +82,6 @@ _PREFLIGHT: Final = {
     "Access-Control-Max-Age": "86400",
 }
 _ENCODER: Final = msgspec.json.Encoder()
-
-
-class _Refusal(Exception):
-    """Ends a request: status, the wire's code, our stable reason, a sentence, and headers."""
-
-    def __init__(
-        self, status: int, code: str, reason: str, sentence: str, headers: Sequence[tuple[str, str]] = ()
-    ) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.code = code
-        self.reason = reason
-        self.sentence = sentence
-        self.headers = dict(headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,11 +307,11 @@ def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Star
     async def refuse(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             log.error("%s %s", request.method, request.url.path, exc_info=error)
-            fault = _Refusal(500, INTERNAL_ERROR, "internal_error", "An unknown error was encountered.")
+            fault = RequestRefused(500, "internal_error", "An unknown error was encountered.")
             return _refused(fault, None, telemetry)
-        if error.status_code == _WRONG_METHOD:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             return _refused(_wrong_method(), None, telemetry)
-        return _refused(_Refusal(404, NOT_FOUND, "unknown_path", "There is nothing at this path."), None, telemetry)
+        return _refused(RequestRefused(404, "unknown_path", "There is nothing at this path."), None, telemetry)
 
     routes = [Route(PREFIX + one.path, _endpoint(gate, telemetry, one), methods=_METHODS) for one in RESOURCES]
     api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
@@ -345,9 +338,9 @@ def _endpoint(gate: _Gate, telemetry: Telemetry, resource: Resource) -> Callable
             _only_reading(request)
             credential = _credential(gate, request, told)
             data = resource.read(_view(gate.service, credential, resource, request), request)
-        except _Refusal as refusal:
+        except RequestRefused as refusal:
             return _refused(refusal, resource.data_type, telemetry)
-        headers = _CORS | {name.decode(): value.decode() for name, value in told}
+        headers = _CORS | _as_text(told)
         if request.method == "HEAD":
             return Response(None, 204, headers)
         return Response(_ENCODER.encode(_answer(resource, data)), 200, headers, "application/json")
@@ -370,9 +363,8 @@ def _only_reading(request: Request) -> None:
         raise _wrong_method()
 
 
-def _wrong_method() -> _Refusal:
-    allow = [("Allow", "GET, HEAD, OPTIONS")]
-    return _Refusal(_WRONG_METHOD, METHOD_NOT_ALLOWED, "method_not_allowed", _WHERE_TO_CHANGE, allow)
+def _wrong_method() -> RequestRefused:
+    return RequestRefused(405, "method_not_allowed", _WHERE_TO_CHANGE, ((b"allow", b"GET, HEAD, OPTIONS"),))
 
 
 def _credential(gate: _Gate, request: Request, told: list[Header]) -> Credential:
@@ -380,17 +372,11 @@ def _credential(gate: _Gate, request: Request, told: list[Header]) -> Credential
     headers = request.scope["headers"]
     credential = bearer_credential(headers, dict(headers), gate.tokens, gate.service.clock())
     if isinstance(credential, TokenRefused):
-        name, value = challenge(credential)
-        said = [(name.decode(), value.decode())]
-        raise _Refusal(401, UNAUTHORIZED, credential.fault.value, credential.sentence, said)
-    try:
-        gate.allowances.admit(credential.client_id, credential.limits, told)
-    except RequestRefused as refused:
-        said = [(name.decode(), value.decode()) for name, value in refused.headers]
-        raise _Refusal(refused.status, TOO_MANY_REQUESTS, refused.reason, refused.sentence, said) from refused
+        raise RequestRefused(401, credential.fault.value, credential.sentence, (challenge(credential),))
+    gate.allowances.admit(credential.client_id, credential.limits, told)
     if credential.role is Role.READ_ONLY:
         sentence = "A read_only credential reads profiles; the Platform API needs the role admin or user."
-        raise _Refusal(403, FORBIDDEN, "role_not_allowed", sentence)
+        raise RequestRefused(403, "role_not_allowed", sentence)
     return credential
 
 
@@ -415,7 +401,7 @@ def _account_meant(accounts: Sequence[Account], resource: Resource, request: Req
             raise _unknown("workspace")
         return account
     if len(given) != 1 or not given[0]:
-        raise _Refusal(401, UNAUTHORIZED, "no_account_id", "Name one account: ?accountId= with its id.")
+        raise RequestRefused(401, "no_account_id", "Name one account: ?accountId= with its id.")
     wanted = id_number(given[0])
     account = next((one for one in accounts if one.id == wanted), None)
     if account is None:
@@ -438,14 +424,18 @@ def _found(documents: Sequence[Document], what: str) -> Sequence[Document]:
     return documents
 
 
-def _unknown(what: str) -> _Refusal:
+def _unknown(what: str) -> RequestRefused:
     """One answer for what is not there and for what the caller may not see, so that it tells nothing of others."""
-    return _Refusal(404, NOT_FOUND, f"unknown_{what}", f"There is no such {what} among those you may see.")
+    return RequestRefused(404, f"unknown_{what}", f"There is no such {what} among those you may see.")
 
 
-def _refused(refusal: _Refusal, data_type: str | None, telemetry: Telemetry) -> Response:
+def _refused(refusal: RequestRefused, data_type: str | None, telemetry: Telemetry) -> Response:
     telemetry.refused("platform", refusal.reason)
-    error = {"code": refusal.code, "message": refusal.sentence, "reason": refusal.reason}
+    error = {"code": _CODES[refusal.status], "message": refusal.sentence, "reason": refusal.reason}
     body = _ENCODER.encode({"data": None, "dataType": data_type, "errors": [error]})
-    headers = {**_CORS, **refusal.headers, "X-Refusal-Reason": refusal.reason}
+    headers = {**_CORS, **_as_text(refusal.headers), "X-Refusal-Reason": refusal.reason}
     return Response(body, refusal.status, headers, "application/json")
+
+
+def _as_text(headers: Iterable[Header]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in headers}

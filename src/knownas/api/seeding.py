@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Final
 
 from knownas.api.answering import HttpSurface
-from knownas.api.credentials import NOBODY, Denied, basic_pair
+from knownas.api.credentials import NOBODY, Denied, basic_pair, repeats_authorization
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.refusals import vendor_code, vendor_error
 from knownas.api.routes import Routes, literal
@@ -85,8 +85,7 @@ class SeedingSurface(HttpSurface[Amount]):
 
     def _place(self, headers: Sequence[Header], given: Mapping[bytes, bytes]) -> Place:
         """Find out whose workspace it is; platform §2.1 for 401 and 403."""
-        if sum(name == b"authorization" for name, _ in headers) > 1:
-            # Whatever is in between may have looked at the other one.
+        if repeats_authorization(headers, given):
             raise _denied(401, Denied.MALFORMED)
         if b"authorization" not in given:
             raise _denied(401, Denied.NO_CREDENTIALS)

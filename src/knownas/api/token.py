@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from knownas.api.answering import HttpSurface
+from knownas.api.credentials import repeats_authorization
 from knownas.api.duplicate_keys import has_repeated_keys
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.routes import Routes, literal
@@ -75,8 +76,7 @@ def bearer_credential(
     header = given.get(b"authorization")
     if header is None:
         return _MISSING
-    if len(given) < len(headers) and sum(name == b"authorization" for name, _ in headers) > 1:
-        # Whatever is in between may have looked at the other one.
+    if repeats_authorization(headers, given):
         return _MALFORMED
     scheme, _, token = header.partition(b" ")
     if scheme.lower() != _BEARER:
