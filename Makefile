@@ -46,7 +46,7 @@ bench: $(VENV)/measuring  ## The benchmarks, one after the other (an hour; a qui
 	for name in $(BENCHMARKS); do $(RUN)/python -m bench $$name; done
 
 docs: $(VENV)/ready  ## Write the generated reference pages anew
-	$(RUN)/python tools/reference.py
+	$(RUN)/python -m tools.reference
 
 wheel: $(VENV)/ready  ## Build the wheel
 	$(RUN)/python -m build --outdir dist

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -85,7 +84,7 @@ def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as unfinished:
         unfinished.write(text)
-    os.replace(unfinished.name, file)  # noqa: PTH105 - the name is a string here
+    Path(unfinished.name).replace(file)
 
 
 def _say(line: str) -> None:

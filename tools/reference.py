@@ -1,4 +1,4 @@
-"""Writes the pages below docs/reference from the code: `python tools/reference.py`, or `make docs`.
+"""Writes the pages below docs/reference from the code: `python -m tools.reference`, or `make docs`.
 
 `pages()` returns what each page should say; a test compares it with what is there. Whatever can't be read from the code
 (what a metric's label means, what to do about a refusal) stands in `reference_words.py` beside this file, and a name
@@ -14,24 +14,21 @@ from typing import Final
 
 import click
 
+from knownas.api.credentials import Denied
+from knownas.api.openapi import openapi_document
+from knownas.api.refusals import WIRE_CODE
+from knownas.api.telemetry import LATENCY_SECONDS, Telemetry
+from knownas.cli.main import main
+from knownas.config.reference import configuration_reference
+from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip
+from knownas.core.identity.kinds import KINDS, Kind
+from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection
+from knownas.store.errors import StoreError, StoreUnavailable
+from tools import reference_words as words
+from tools.reference_http import http_api, plain, reasons_of
+from tools.reference_limits import PACKAGES, limits_of
+
 ROOT: Final = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "src")]
-
-import reference_words as words  # noqa: E402 - found beside this file
-from reference_http import http_api, plain, reasons_of  # noqa: E402 - likewise
-from reference_limits import PACKAGES, limits_of  # noqa: E402 - likewise
-
-from knownas.api.credentials import Denied  # noqa: E402 - found in src
-from knownas.api.openapi import openapi_document  # noqa: E402 - likewise
-from knownas.api.refusals import WIRE_CODE  # noqa: E402 - likewise
-from knownas.api.telemetry import LATENCY_SECONDS, Telemetry  # noqa: E402 - likewise
-from knownas.cli.main import main  # noqa: E402 - likewise
-from knownas.config.reference import configuration_reference  # noqa: E402 - likewise
-from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip  # noqa: E402
-from knownas.core.identity.kinds import KINDS, Kind  # noqa: E402 - likewise
-from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection  # noqa: E402 - likewise
-from knownas.store.errors import StoreError, StoreUnavailable  # noqa: E402 - likewise
-
 FOLDER: Final = ROOT / "docs" / "reference"
 HELP_COLUMNS: Final = 100
 NONE: Final = "none"

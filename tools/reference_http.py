@@ -1,10 +1,11 @@
 """Renders the OpenAPI document that the server serves as a page for people."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
-from reference_words import CREDENTIALS, SURFACES
+from tools.reference_words import CREDENTIALS, SURFACES
 
 Document = Mapping[str, Any]
 
@@ -23,6 +24,11 @@ SECURITY: Final = {
 
 _CHAPTER: Final = re.compile(r";? ?\(?\b(?:idsync|platform|design) §[\d.-]*\d(?: step \d)?\)?")
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
+_MEMBERS_TOLD: Final = 20
+"""Members of one type that are told one by one; more are a map by identity type."""
+
+_WORDS_TOLD: Final = 12
+"""Words of a closed set that are told; a longer one is a list of its own."""
 
 
 def reasons_of(document: Document) -> dict[str, set[tuple[str, str]]]:
@@ -31,7 +37,7 @@ def reasons_of(document: Document) -> dict[str, set[tuple[str, str]]]:
     for _, _, operation in operations(document):
         surface = TITLES[operation["tags"][0]]
         for status, response in operation["responses"].items():
-            if int(status) >= 400:  # noqa: PLR2004 - where refusals start
+            if int(status) >= HTTPStatus.BAD_REQUEST:
                 for reason in _reasons(response):
                     found.setdefault(reason, set()).add((surface, status))
     return found
@@ -131,7 +137,7 @@ def _schema(name: str, schema: Document) -> Iterator[str]:
             yield f"- `{kind}`: {plain(form.get('description', ''))} {f'Members: {members}.' if members else ''}".rstrip()
     elif "properties" in schema:
         shared = {_type(one) for one in schema["properties"].values()}
-        if len(schema["properties"]) > 20 and len(shared) == 1:  # noqa: PLR2004 - a map by identity type
+        if len(schema["properties"]) > _MEMBERS_TOLD and len(shared) == 1:
             yield from ("", f"For each identity type at most one member, named by it: {shared.pop()}.")
             return
         yield from ("", "| Member | Needed | Type | Meaning |", "|---|---|---|---|")
@@ -143,7 +149,7 @@ def _schema(name: str, schema: Document) -> Iterator[str]:
         yield from ("", f"Type: {_type(schema)}.")
 
 
-def _type(schema: Document) -> str:  # noqa: PLR0911 - one case a form of schema
+def _type(schema: Document) -> str:
     """Say in a few words what a schema takes."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
@@ -156,17 +162,21 @@ def _type(schema: Document) -> str:  # noqa: PLR0911 - one case a form of schema
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
-        shown = schema["enum"]
-        few = 12
-        return (
-            ", ".join(f"`{one}`" if one != "" else "empty" for one in shown)
-            if len(shown) <= few
-            else "one word of a list"
-        )
+        return _words(schema["enum"])
+    return _plain_type(schema)
+
+
+def _words(words: Sequence[object]) -> str:
+    if len(words) > _WORDS_TOLD:
+        return "one word of a list"
+    return ", ".join(f"`{one}`" if one != "" else "empty" for one in words)
+
+
+def _plain_type(schema: Document) -> str:
     kind = schema.get("type", "object" if "properties" in schema else "any")
-    kinds = " or ".join(kind) if isinstance(kind, list) else str(kind)
     if kind == "array":
         return f"list of {_type(schema.get('items', {}))}"
+    kinds = " or ".join(kind) if isinstance(kind, list) else str(kind)
     if "maxLength" in schema:
         return f"{kinds}, at most {schema['maxLength']} characters"
     if "minimum" in schema and "maximum" in schema:

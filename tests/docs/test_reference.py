@@ -28,7 +28,7 @@ from knownas.store.errors import StoreError
 from tests.docs.pages import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
-WRITE = "import sys; sys.path.insert(0, 'tools'); import json, reference; print(json.dumps(reference.pages()))"
+WRITE = "import json; from tools import reference; print(json.dumps(reference.pages()))"
 RAISERS = {
     "Malformed": (0,),
     "Refusal": (1,),

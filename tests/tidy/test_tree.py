@@ -3,7 +3,8 @@
 import ast
 import re
 import subprocess
-from pathlib import Path
+from os.path import normpath
+from pathlib import Path, PurePath
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -61,14 +62,27 @@ def test_every_test_states_its_promise() -> None:
 
 
 def test_tree_names_no_path_beside_itself() -> None:
-    """A clone has nothing beside it."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
-    beside = re.compile(r"\.\./(shared|\.library)|/work/")
-    found = [
-        name
-        for name in listed
-        if name not in ("tests/tidy/test_tree.py", "tests/conformance/idsync.yaml")
-        and (ROOT / name).is_file()
-        and beside.search((ROOT / name).read_text(errors="replace"))
-    ]
-    assert found == []
+    """A clone has nothing beside it: paths upwards lead back into the tree, and none names the folder it lies in."""
+    files = [PurePath(name) for name in _git("ls-files").split()]
+    folders = {folder for file in files for folder in file.parents}
+    known = {*files, *folders}
+    place = Path(_git("rev-parse", "--path-format=absolute", "--git-common-dir").strip()).parent.parent
+    # Right below the root it lies in no folder that a path could name.
+    around = re.compile(rf"(?<![\w.}}]){re.escape(str(place))}/[\w.-]+" if place.name else r"(?!)")
+    upwards = re.compile(r"[\w./-]*\.\./[\w./-]*")
+
+    def beside(text: str) -> list[str]:
+        paths = [path for path in upwards.findall(text) if path.startswith("/..") or not path.startswith("/")]
+        lost = [path for path in paths if known.isdisjoint(_seen_from(folder, path) for folder in folders)]
+        return lost + around.findall(text)
+
+    found = {str(file): beside((ROOT / file).read_text(errors="replace")) for file in files if (ROOT / file).is_file()}
+    assert {file: paths for file, paths in found.items() if paths} == {}
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def _seen_from(folder: PurePath, path: str) -> PurePath:
+    return PurePath(normpath(folder / path.strip("/").rstrip(".")))

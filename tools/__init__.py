@@ -1,0 +1,1 @@
+"""What the project's verbs run, and the tests with them."""
