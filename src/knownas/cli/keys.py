@@ -2,10 +2,8 @@
 
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +21,9 @@ from knownas.service.keys import (
     revoke,
     rotate,
 )
+from knownas.service.receipts import rfc3339
 from knownas.service.resealing import reseal
+from knownas.service.server import system_clock
 from knownas.store.port import Store
 
 KEY_BYTES: Final = 16
@@ -97,10 +97,10 @@ def rotate_keys(
 
     async def work(store: Store) -> None:
         bearer = _meant(configuration, await read_changes(store), input_name, workspace_name)
-        done = await rotate(store, secret_keys, bearer.holder, fresh, _now_ms(), valid_for, now=now)
+        done = await rotate(store, secret_keys, bearer.holder, fresh, system_clock(), valid_for, now=now)
         click.echo(f"The {bearer} has a new pair. It is shown once; keep it.\n")
         click.echo(f"  key     {fresh[0]}\n  secret  {fresh[1].reveal()}\n")
-        click.echo(f"The old key {done.replaces} is valid until {_time(done.replaced_until_ms)}.")
+        click.echo(f"The old key {done.replaces} is valid until {rfc3339(done.replaced_until_ms, 'seconds')}.")
         click.echo(_TAKEN_UP)
 
     with_store(configuration, work)
@@ -114,13 +114,13 @@ def list_keys(config_file: Path | None) -> None:
 
     async def work(store: Store) -> None:
         chain = await read_changes(store)
-        now_ms = _now_ms()
+        now_ms = system_clock()
         for bearer in _bearers(configuration):
             holder = bearer.holder
             click.echo(f"{bearer}")
             replaced = chain.replaced(holder.holding, holder.key, now_ms)
             if replaced is not None:
-                click.echo(f"  {replaced[0]:34} until {_time(replaced[1])}")
+                click.echo(f"  {replaced[0]:34} until {rfc3339(replaced[1], 'seconds')}")
             click.echo(f"  {chain.current(holder.holding, holder.key):34} newest")
 
     with_store(configuration, work)
@@ -136,7 +136,7 @@ def revoke_key(config_file: Path | None, key: str) -> None:
     async def work(store: Store) -> None:
         chain = await read_changes(store)
         bearer = _only([one for one in _bearers(configuration) if key in _keys(chain, one)], f"key {key}")
-        await revoke(store, bearer.holder, key, _now_ms())
+        await revoke(store, bearer.holder, key, system_clock())
         click.echo(f"The key {key} of the {bearer} has ended. {_TAKEN_UP}")
 
     with_store(configuration, work)
@@ -210,11 +210,3 @@ def _only(found: list[_Bearer], what: str) -> _Bearer:
         listed = "; ".join(str(one) for one in found)
         raise click.ClickException(f"there is more than one {what}: {listed}. Give --workspace too, or a key")
     return found[0]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

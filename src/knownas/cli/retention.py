@@ -1,6 +1,5 @@
 """`knownas retention`: removes now what is older than it may be kept, or counts it."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
 from knownas.config.values import RetentionSettings
+from knownas.service.receipts import rfc3339
 from knownas.service.retention import Report, forget
 from knownas.service.server import system_clock
 from knownas.store.port import Store
@@ -43,7 +43,13 @@ def _table(settings: RetentionSettings, report: Report) -> list[str]:
         ("what workspaces know of users", settings.sections_days, bounds.sections_ms, report.sections),
     )
     head = f"{'':29}  {'kept for':>10}  {'older than':20}  {'found':>12}"
-    return [head, *(f"{name:29}  {f'{days} days':>10}  {_time(ms):20}  {found:12,}" for name, days, ms, found in rows)]
+    return [
+        head,
+        *(
+            f"{name:29}  {f'{days} days':>10}  {rfc3339(ms, 'seconds'):20}  {found:12,}"
+            for name, days, ms, found in rows
+        ),
+    ]
 
 
 def _outcome(report: Report, *, asked: bool) -> str:
@@ -52,7 +58,3 @@ def _outcome(report: Report, *, asked: bool) -> str:
         return f"A dry run: nothing was removed.{why}"
     rest = "" if report.finished else " More is left: run it again."
     return f"{report.removed:,} removed.{rest}"
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms // 1_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -66,9 +66,9 @@ def changes_of(entry: LogEntry) -> tuple[Change, ...]:
     return decision_from(entry.decision).changes
 
 
-def rfc3339(at_ms: int) -> str:
-    """Write a time in Unix milliseconds as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339(at_ms: int, precision: str = "milliseconds") -> str:
+    """Write a time in Unix milliseconds as RFC 3339 in UTC, down to what `precision` says ("seconds")."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 class RecentDecisions:

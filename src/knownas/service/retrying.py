@@ -1,9 +1,12 @@
 """Decides how long somebody who lost a race waits before the next try."""
 
 import asyncio
-import random
+from random import SystemRandom
+from typing import Final
 
 from knownas.service.limits import RETRY_PAUSE_SECONDS, RETRY_PAUSE_SECONDS_MAX
+
+_CHANCE: Final = SystemRandom()
 
 
 async def pause_before_retry(attempt: int) -> None:
@@ -12,4 +15,4 @@ async def pause_before_retry(attempt: int) -> None:
     Random, so that those who met do not meet again; never longer than `RETRY_PAUSE_SECONDS_MAX`.
     """
     pause = min(RETRY_PAUSE_SECONDS * 2**attempt, RETRY_PAUSE_SECONDS_MAX)
-    await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, keeps no secret
+    await asyncio.sleep(_CHANCE.uniform(0, pause))

@@ -36,7 +36,7 @@ def events_document(batch: EventBatch) -> bytes:
 
 
 class _Written(msgspec.Struct, frozen=True):
-    """A section as `section_document` writes it: what the store keeps is decoded straight into the core's values."""
+    """A section as `core.profile.document` writes it: what the store keeps is decoded straight into the core's values."""
 
     first_seen_ms: int
     last_seen_ms: int

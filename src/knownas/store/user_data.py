@@ -139,7 +139,7 @@ class UserDataSnapshot:
 class UserDataCommit:
     """What is to be kept, all or nothing: at most one write a section; messages with the time they came.
 
-    `aliases` are alias requests as they are now: new ones (state queued), or queued ones that are settled.
+    Alias requests are given as they are now: `new_aliases` are queued, `settled_aliases` were.
     """
 
     sections: Sequence[SectionWrite] = ()

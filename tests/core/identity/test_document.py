@@ -17,10 +17,10 @@ from knownas.core.identity.decision import (
 from knownas.core.identity.document import (
     decision_document,
     outcome_document,
-    record_document,
+    values_document,
 )
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
+from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from tests.core.pool import Pool, rules
 
 T = IdentityType
@@ -97,11 +97,7 @@ def test_a_decision_shows_its_work() -> None:
     }
 
 
-def test_a_record_is_written_with_its_types_in_order() -> None:
+def test_identities_are_written_with_their_types_in_order() -> None:
     """Two records that hold the same are written the same, values in the order in which they were set."""
-    one = Record(
-        -1, {T.EMAIL: ("b", "a"), T.CUSTOMER_ID: ("c",)}, {T.TWITTER: ("t",)}, known=True, created_ms=0, active_ms=0
-    )
-    assert json.dumps(record_document(one)) == (
-        '{"mpid": "-1", "identities": {"customerid": ["c"], "email": ["b", "a"]}, "carried": {"twitter": ["t"]}}'
-    )
+    values = {T.EMAIL: ("b", "a"), T.CUSTOMER_ID: ("c",)}
+    assert json.dumps(values_document(values)) == '{"customerid": ["c"], "email": ["b", "a"]}'

@@ -6,7 +6,7 @@ Ask for their class before you compare them, since tuples of two classes can be 
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Recency
@@ -78,6 +78,10 @@ class Rejection(NamedTuple):
 
     mpid: int
     guard: Guard
+
+
+NOT_CROWDED: Final = False
+"""`more` of a lookup that has considered every holder there is."""
 
 
 class LookupStep(NamedTuple):

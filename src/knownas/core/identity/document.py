@@ -26,7 +26,7 @@ from knownas.core.identity.observation import (
     Observation,
     SeedRequest,
 )
-from knownas.core.identity.record import Record, Values
+from knownas.core.identity.record import Values
 
 Document = dict[str, object]
 
@@ -87,15 +87,6 @@ def outcome_document(outcome: Outcome) -> Document:
             return {"kind": "seeded", "mpid": str(mpid), "known": known}
         case _:
             assert_never(outcome)
-
-
-def record_document(record: Record) -> Document:
-    """Write a record down, for reports that compare records."""
-    return {
-        "mpid": str(record.mpid),
-        "identities": values_document(record.identities),
-        "carried": values_document(record.carried),
-    }
 
 
 def values_document(values: Values) -> dict[str, list[str]]:

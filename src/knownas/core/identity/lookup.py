@@ -15,7 +15,7 @@ another identity of the request, or is the previous profile, and holds the value
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from knownas.core.identity.decision import DecidedBy, LookupEffect, LookupStep, Rejection
+from knownas.core.identity.decision import NOT_CROWDED, DecidedBy, LookupEffect, LookupStep, Rejection
 from knownas.core.identity.guards import Wanted, guard_against
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Recency
@@ -149,7 +149,7 @@ def look_up(
 
 def _unmet(one: Identity) -> LookupStep:
     """Return the step of an identity that nobody holds."""
-    return LookupStep(one, (), (), False, LookupEffect.NONE, ())  # noqa: FBT003 - not crowded
+    return LookupStep(one, (), (), NOT_CROWDED, LookupEffect.NONE, ())
 
 
 def _step(one: Identity, search: _Search, candidates: Sequence[Record]) -> tuple[LookupStep, Sequence[Record]]:

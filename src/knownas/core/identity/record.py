@@ -10,6 +10,8 @@ MPID_MIN: Final = -(2**63)
 MPID_MAX: Final = 2**63 - 1
 """The smallest and the largest MPID; 0 is none."""
 
+_DIGITS_MAX: Final = len(str(MPID_MAX))
+
 Values = Mapping[IdentityType, tuple[str, ...]]
 """Values by type, each type's in the order in which they were set; a type without values is absent."""
 
@@ -18,7 +20,7 @@ def parse_mpid(text: str) -> int | None:
     """Read an MPID: a signed 64-bit decimal that is not 0. None for anything else, never a float on the way."""
     digits = text.removeprefix("-")
     # isdecimal alone would let the digits of other scripts through.
-    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19:  # noqa: PLR2004 - digits of 2**63
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > _DIGITS_MAX:
         return None
     return valid_mpid(int(text))
 

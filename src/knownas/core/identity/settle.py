@@ -6,7 +6,7 @@ the other identities makes no difference. So the one profile is all that has to 
 one that `resolve` would make; a property test holds the two against each other.
 """
 
-from knownas.core.identity.decision import DecidedBy, Decision, LookupEffect, LookupStep, Receipt, Returned
+from knownas.core.identity.decision import NOT_CROWDED, DecidedBy, Decision, LookupEffect, LookupStep, Receipt, Returned
 from knownas.core.identity.guards import guard_against
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.learning import has_all
@@ -42,6 +42,6 @@ def settle(request: IdentityRequest, policy: Policy, glanced: Identity, sole: Re
     ):
         return None
     mpids = (sole.mpid,)
-    step = LookupStep(glanced, mpids, (), False, LookupEffect.FIRST, mpids)  # noqa: FBT003 - not crowded
+    step = LookupStep(glanced, mpids, (), NOT_CROWDED, LookupEffect.FIRST, mpids)
     receipt = Receipt(policy.version, (step,), DecidedBy.LAST_CANDIDATE, glanced.type)
     return Decision(Returned(sole.mpid, is_known(sole.identities, policy)), receipt, sole)

@@ -1,13 +1,7 @@
-"""Writes sections as JSON documents, the form in which stores keep them, and reads them back."""
+"""Writes sections as JSON documents, the form in which stores keep them; `service.sections` reads them back."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from knownas.core.identity.kinds import IdentityType
-from knownas.core.profile.attributes import Attribute, AttributeValue, Scalar
-from knownas.core.profile.consent import Consent, Purpose, Regulation
-from knownas.core.profile.device import Device
-from knownas.core.profile.event import Attribution
 from knownas.core.profile.section import Section
 
 Document = dict[str, Any]
@@ -34,33 +28,3 @@ def section_document(section: Section) -> Document:
     if section.notes:
         document["notes"] = section.notes
     return document
-
-
-def section_from(document: Mapping[str, Any]) -> Section:
-    """Read what `section_document` wrote."""
-    return Section(
-        document["first_seen_ms"],
-        document["last_seen_ms"],
-        {name: Attribute(_tupled(value), at_ms) for name, (value, at_ms) in document.get("attributes", {}).items()},
-        {
-            Purpose(Regulation(regulation), name): Consent(*consent)
-            for regulation, name, *consent in document.get("consents", ())
-        },
-        tuple(_device(one) for one in document.get("devices", ())),
-        tuple(Attribution(*one) for one in document.get("attributions", ())),
-        document.get("opted_out"),
-        document.get("inputs", {}),
-        document.get("calculated", {}),
-        tuple(document.get("notes", ())),
-        document.get("opted_out_ms", 0),
-    )
-
-
-def _tupled(value: Any) -> AttributeValue | None:
-    return tuple(cast("list[Scalar]", value)) if isinstance(value, list) else value
-
-
-def _device(written: list[Any]) -> Device:
-    stamp, platform, ids, facts, first_seen_ms, last_seen_ms = written
-    held = {IdentityType(kind): value for kind, value in ids.items()}
-    return Device(stamp, platform, held, facts, first_seen_ms, last_seen_ms)

@@ -14,8 +14,8 @@ from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
 from knownas.store.port import Commit, LogEntry, Pool
-from knownas.store.sqlite.connection import Binding, Connection, Row
-from knownas.store.sqlite.holders import HolderWrites, LostRace, place_changed
+from knownas.store.sqlite.connection import Binding, Connection, LostRace, Row, first_row
+from knownas.store.sqlite.holders import HolderWrites, place_changed
 from knownas.store.sqlite.loading import Key, SqliteSnapshot, clock
 from knownas.store.sqlite.rows import code_of, encode_mpids, encode_values
 from knownas.store.sqlite.statements import statements
@@ -94,7 +94,7 @@ class Writer:
         }
 
     def _one(self, statement: str, *bindings: int | str) -> Row | None:
-        return next(iter(self._connection.execute(self._sql[statement], bindings)), None)
+        return first_row(self._connection, self._sql[statement], bindings)
 
     def _write_records(self, pool: int, writes: Iterable[RecordWrite]) -> None:
         holders = self._holders

@@ -4,11 +4,11 @@ The connections of one store take turns at writing (`Transactions`).
 """
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Final, Protocol, cast
 
@@ -49,6 +49,7 @@ LOCK_BLOCKS_MS: Final = 5
 OLDEST_SAFE_SQLITE: Final = (3, 51, 3)
 """Older libraries can lose writes when two connections use the WAL at once."""
 
+_CHANCE: Final = SystemRandom()
 
 Row = tuple[Any, ...]
 Binding = int | str | bytes | None
@@ -94,6 +95,15 @@ class Connection(Protocol):
     def close(self) -> None:
         """Close the connection."""
         ...
+
+
+class LostRace(Exception):
+    """Somebody else was faster, or changed what a commit relied on: nothing of it may be kept."""
+
+
+def first_row(connection: Connection, statement: str, bindings: Sequence[Binding] = ()) -> Row | None:
+    """Run a statement and return the first of its rows, None if it has none."""
+    return next(iter(connection.execute(statement, bindings)), None)
 
 
 def open_connection(path: Path, *, read_only: bool = False) -> Connection:
@@ -198,7 +208,7 @@ class Transactions:
             except apsw.BusyError:
                 if clock() > give_up_at:
                     raise
-                await asyncio.sleep(random.uniform(0, LOCK_PAUSE_SECONDS))  # noqa: S311 - keeps no secret
+                await asyncio.sleep(_CHANCE.uniform(0, LOCK_PAUSE_SECONDS))
             else:
                 return
         raise StoreUnavailable("the store is closed")

@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from knownas.core.identity.record import Record
-from knownas.store.sqlite.connection import Binding, Connection, Row
+from knownas.store.sqlite.connection import Binding, Connection, LostRace, Row, first_row
 from knownas.store.sqlite.loading import IdentityRow, Key
 from knownas.store.sqlite.statements import statements
 
 NUMBERS_A_COMMIT_BITS: Final = 20
 """An identity's number is the version of the commit that saw it first, and its place among those of the commit."""
-
-
-class LostRace(Exception):
-    """Somebody else changed what the commit relied on."""
 
 
 class HolderWrites:
@@ -131,7 +127,7 @@ class HolderWrites:
             raise LostRace(f"{statement}: {bindings} is not there")
 
     def _one(self, statement: str, *bindings: int | str) -> Row | None:
-        return next(iter(self._connection.execute(self._sql[statement], bindings)), None)
+        return first_row(self._connection, self._sql[statement], bindings)
 
 
 def _place(record: Record) -> tuple[int, int]:

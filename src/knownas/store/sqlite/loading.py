@@ -11,7 +11,7 @@ from knownas.core.limits import HOLDERS_CONSIDERED_MAX, HOLDERS_SHOWN_MAX
 from knownas.store.port import Loaded, Pool, Wanted
 from knownas.store.sqlite.connection import Binding, Connection, Row
 from knownas.store.sqlite.rows import code_of, record_from
-from knownas.store.sqlite.statements import statements
+from knownas.store.sqlite.statements import statements, with_keys
 
 IDENTITIES_A_STATEMENT: Final = 96
 """Identities looked up by one statement; a longer list is cut into several."""
@@ -137,8 +137,6 @@ def _load_profile(connection: Connection, pool: int, mpid: int, view: PoolView) 
 
 
 _SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, IDENTITIES_A_STATEMENT)
-
-
 _NOBODY: Final[tuple[Binding, ...]] = (None, None, None)
 """A key that no row has."""
 
@@ -149,15 +147,9 @@ def _size_for(keys: int) -> int:
 
 @cache
 def _holders_statement(size: int) -> str:
-    return _with_values("holders", ["(?, ?, ?)"] * size)
+    return with_keys("holders", ["(?, ?, ?)"] * size)
 
 
 @cache
 def _sole_holders_statement(size: int) -> str:
-    return _with_values("sole_holders", [f"({place}, ?, ?, ?)" for place in range(size)])
-
-
-def _with_values(statement: str, rows: Sequence[str]) -> str:
-    # The marker stands in the statement's description too; the last one is in the statement itself.
-    before, _, after = statements()[statement].rpartition("/*wanted*/")
-    return f"{before}{', '.join(rows)}{after}"
+    return with_keys("sole_holders", [f"({place}, ?, ?, ?)" for place in range(size)])

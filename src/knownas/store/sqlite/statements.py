@@ -1,6 +1,7 @@
 """Reads the named statements of the .sql files, so that SQL stays in SQL files."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _SCHEMA: Final = re.compile(r"^schema_(\d{4})\.sql$")
 _SUFFIX: Final = ".sql"
+_WANTED: Final = "/*wanted*/"
 
 
 @cache
@@ -26,6 +28,17 @@ def statements() -> dict[str, str]:
                     raise ValueError(f"{name}: there are two statements {statement}")
                 found[statement] = body.strip()
     return found
+
+
+def with_keys(statement: str, keys: Iterable[str]) -> str:
+    """Return a statement, by its name, that looks for these keys: a row of placeholders each.
+
+    Raises:
+        KeyError: there is no such statement.
+    """
+    # The marker stands in the statement's description too; the last one is in the statement itself.
+    before, _, after = statements()[statement].rpartition(_WANTED)
+    return f"{before}{', '.join(keys)}{after}"
 
 
 @cache

@@ -21,13 +21,15 @@ from knownas.store.port import (
     StoredProfile,
     Wanted,
 )
-from knownas.store.sqlite.committing import LostRace, Writer
+from knownas.store.sqlite.committing import Writer
 from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
     Binding,
+    LostRace,
     Row,
     SharedReads,
     Transactions,
+    first_row,
     migrate,
     named_errors,
     open_connection,
@@ -140,7 +142,7 @@ class SqliteStore:
                 self._connection.execute(sql["reserve_touch"])
                 self._connection.execute(sql["tick_touch"])
                 for activity in activities:
-                    row = next(iter(self._connection.execute(sql["profile"], (activity.mpid,))), None)
+                    row = first_row(self._connection, sql["profile"], (activity.mpid,))
                     if row is not None:
                         self._touch(row[0], record_from(row[1:]), activity.at_ms)
 

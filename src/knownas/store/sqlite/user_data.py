@@ -13,13 +13,14 @@ from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
     Binding,
     Connection,
+    LostRace,
     Row,
     SharedReads,
     Transactions,
     named_errors,
     open_connection,
 )
-from knownas.store.sqlite.statements import statements
+from knownas.store.sqlite.statements import statements, with_keys
 from knownas.store.user_data import (
     AliasRow,
     AliasState,
@@ -45,10 +46,6 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, KEYS_A_STATEMENT)
 """Few sizes of a list of keys mean few statements to prepare."""
 
 _Key = tuple[int | str, ...]
-
-
-class LostRace(Exception):
-    """Somebody else was faster with something of the commit."""
 
 
 class SqliteUserData:
@@ -292,10 +289,7 @@ def _find(over: Connection, statement: str, keys: Sequence[_Key]) -> list[Row]:
 @cache
 def _statement_for(statement: str, size: int, width: int) -> str:
     """Return a statement that looks for so many keys of so many columns."""
-    # The marker stands in the statement's description too; the last one is in the statement itself.
-    before, _, after = statements()[statement].rpartition("/*wanted*/")
-    row = f"({', '.join('?' * width)})"
-    return f"{before}{', '.join([row] * size)}{after}"
+    return with_keys(statement, [f"({', '.join('?' * width)})"] * size)
 
 
 def _events_row(write: EventsWrite) -> Sequence[Binding]:
