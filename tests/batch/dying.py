@@ -1,7 +1,7 @@
 """Runs `knownas import` with small chunks, and dies by SIGKILL at a step: `python -m tests.batch.dying STEP COUNT …`.
 
 STEP is the name of one of the steps below, and COUNT which time it is reached that is the last; 0 never dies. With
-"beside-" before it, what the rows say is kept by a second process, as with a large file. Both die together then.
+"beside-" before it, other processes take the pieces, as with a large file, and they die together with the first.
 """
 
 import functools
@@ -11,26 +11,29 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from knownas.batch import import_running
-from knownas.batch.import_keeping import KeeperProcess
+from knownas.batch import import_arranging, import_running, import_working
 from knownas.batch.import_results import ResultFile
+from knownas.batch.import_staging import DoneFile, Staging
 from knownas.cli.import_ import import_
 from knownas.store.sqlite.store import SqliteStore
 from knownas.store.sqlite.user_data import SqliteUserData
 
 CHUNK_ROWS = 40
+SECTION_ROWS = 240
 BESIDE = "beside-"
 BEFORE = "before-"
-SECOND_KILLED = "beside-killed"
-"""The step at which only the second process is killed, by somebody else."""
+OTHER_KILLED = "beside-killed"
+"""The step at which only the other processes are killed, by somebody else."""
 
 SAID = "KNOWNAS_TEST_DYING"
 STEPS: dict[str, tuple[Any, str]] = {
-    "intent": (ResultFile, "save"),
+    "checkpoint": (ResultFile, "save"),
     "append": (ResultFile, "append"),
+    "arrange": (Staging, "write"),
+    "remove": (Staging, "remove"),
+    "step": (DoneFile, "add"),
     "commit": (SqliteStore, "commit"),
     "sections": (SqliteUserData, "commit"),
-    "begin": (KeeperProcess, "begin"),
 }
 
 
@@ -79,9 +82,11 @@ def _die() -> None:
 def _prepare(said: str) -> None:
     """Make this process die at a step, for the given time that it comes there."""
     step, count = said.split()
+    import_arranging.CHUNK_ROWS = import_working.CHUNK_ROWS = CHUNK_ROWS
+    import_arranging.SECTION_ROWS = SECTION_ROWS
     if step.startswith(BESIDE):
         import_running.ALONE_BYTES_MAX = 0
-    if step == SECOND_KILLED:
+    if step == OTHER_KILLED:
         if __name__ == "__mp_main__":
             os.kill(os.getpid(), signal.SIGKILL)
     elif int(count):
@@ -93,8 +98,7 @@ if __name__ == "__mp_main__":
     _prepare(os.environ[SAID])
 
 if __name__ == "__main__":
-    os.environ[SAID] = f"{sys.argv[1] or 'intent'} {sys.argv[2]}"
+    os.environ[SAID] = f"{sys.argv[1] or 'commit'} {sys.argv[2]}"
     sys.argv = ["knownas import", *sys.argv[3:]]
-    import_running.CHUNK_ROWS = CHUNK_ROWS
     _prepare(os.environ[SAID])
     import_()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from knownas.batch import import_running
+from knownas.batch import import_arranging, import_working
 from knownas.batch.import_preview import preview
 from knownas.batch.import_results import ResultFile, UnusableResults
 from knownas.core.identity.kinds import Identity, IdentityType
@@ -54,7 +54,8 @@ async def test_each_row_has_an_outcome(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     """Created, extended, matched; the same, however the rows are cut into chunks."""
-    monkeypatch.setattr(import_running, "CHUNK_ROWS", chunk)
+    for module in (import_arranging, import_working):
+        monkeypatch.setattr(module, "CHUNK_ROWS", chunk)
     rows = [
         {"customer_id": "c1", "email": "", "plan": "gold"},
         {"customer_id": "c1", "email": "a@x.org", "plan": ""},

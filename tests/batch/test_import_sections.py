@@ -10,8 +10,7 @@ from knownas.service.sections import read
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.user_data import SectionKey
 
-WORKSPACE = 100
-KEY = SectionKey(WORKSPACE, "production", 7)
+KEY = SectionKey(100, "production", 7)
 
 
 def row(**attributes: str) -> EventBatch:
@@ -26,7 +25,7 @@ async def test_what_finds_no_room_is_told(caplog: pytest.LogCaptureFixture) -> N
     store = MemoryUserData()
     full = {f"a{number}": "x" for number in range(ATTRIBUTES_MAX)}
 
-    await keep_sections(store, WORKSPACE, [Said(KEY.mpid, row(**full)), Said(KEY.mpid, row(a0="y", city="Ulm"))])
+    await keep_sections(store, [Said(KEY, row(**full)), Said(KEY, row(a0="y", city="Ulm"))])
 
     kept = read((await store.load([KEY])).sections[KEY])
     assert kept.attributes.keys() == full.keys()
@@ -39,7 +38,7 @@ async def test_nothing_is_told_where_there_is_room(caplog: pytest.LogCaptureFixt
     """Rows that fit are kept without a word."""
     store = MemoryUserData()
 
-    await keep_sections(store, WORKSPACE, [Said(KEY.mpid, row(city="Ulm"))])
+    await keep_sections(store, [Said(KEY, row(city="Ulm"))])
 
     assert read((await store.load([KEY])).sections[KEY]).attributes.keys() == {"city"}
     assert caplog.records == []

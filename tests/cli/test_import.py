@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from knownas.core.identity.record import Record
 from knownas.service.sections import Sections
 from knownas.store.opening import open_store
 from knownas.store.port import Pool
-from tests.batch.dying import BESIDE, SECOND_KILLED
+from tests.batch.dying import BESIDE, OTHER_KILLED
 from tests.batch.files import Cells, people, write_csv, write_json_lines
 from tests.served import FEED_KEY, configuration, served
 
@@ -108,6 +109,16 @@ def _shown(record: Record) -> dict[str, list[str]]:
     return {kind.value: list(values) for kind, values in record.identities.items()}
 
 
+def newest_write(folder: Path) -> int:
+    """Return when an import has last written down how far it is, in nanoseconds."""
+    kept = [*folder.glob("*.progress"), *folder.glob("*.work/done-*")]
+    times = [0]
+    for file in kept:
+        with suppress(FileNotFoundError):
+            times.append(file.stat().st_mtime_ns)
+    return max(times)
+
+
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
     """Six hundred rows about two hundred people."""
@@ -129,19 +140,22 @@ def test_killed_ten_times_it_ends_as_if_nobody_had(
     """Killed at random moments: the same rows in the result file, each once, the same profiles, the same log."""
     folder = prepared(tmp_path / "killed", rows)
     chance, kills = random.Random(7), 0
-    progress = folder / "people.csv.results.csv.progress"
     for _ in range(RUNS_MAX):
         if kills == KILLS:
             break
-        before = progress.stat().st_mtime_ns if progress.exists() else 0
+        before = newest_write(folder)
         process = subprocess.Popen(
-            _command(("", 0), COMMAND), cwd=folder, env=_environment(), stdout=subprocess.DEVNULL
+            _command(("beside-step", 0), COMMAND),
+            cwd=folder,
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
-        while process.poll() is None and (not progress.exists() or progress.stat().st_mtime_ns == before):
+        while process.poll() is None and newest_write(folder) == before:
             time.sleep(0.0005)
-        time.sleep(chance.uniform(0, 0.03))
+        time.sleep(chance.uniform(0, 0.2))
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
             kills += 1
         else:
@@ -153,35 +167,53 @@ def test_killed_ten_times_it_ends_as_if_nobody_had(
 
 
 @pytest.mark.parametrize(
-    "step",
-    ["intent", "append", "commit", "sections", "beside-commit", "beside-append", "beside-sections", "beside-begin"],
+    ("step", "counts"),
+    [
+        ("checkpoint", (1, 2, 1)),
+        ("append", (1, 1, 1)),
+        ("arrange", (1, 1, 1)),
+        ("remove", (1, 1, 1)),
+        ("step", (1, 2, 4)),
+        ("commit", (1, 2, 4)),
+        ("sections", (1, 2, 4)),
+        ("beside-step", (1, 2)),
+        ("beside-commit", (1, 2)),
+        ("beside-sections", (1, 2)),
+        ("beside-append", (1, 1)),
+    ],
 )
 @pytest.mark.parametrize("moment", ["before-", ""])
 def test_killed_at_any_step_it_ends_as_if_nobody_had(
-    tmp_path: Path, rows: list[dict[str, str]], uninterrupted: State, step: str, moment: str
+    tmp_path: Path,
+    rows: list[dict[str, str]],
+    uninterrupted: State,
+    step: str,
+    counts: tuple[int, ...],
+    moment: str,
 ) -> None:
-    """Before and after each thing that is made durable: at the first chunk, and at later ones, one after the other.
+    """Before and after each thing that is made durable: the first time, and later ones, one after the other.
 
-    In one process, and in two, of which the second keeps what the rows say.
+    In one process, and in several, of which each takes pieces.
     """
     folder = prepared(tmp_path / "killed", rows)
     beside = BESIDE if step.startswith(BESIDE) else ""
-    for count in (1, 2, 4):
+    for count in counts:
         died = run(folder, *COMMAND, dying=(beside + moment + step.removeprefix(beside), count))
         assert died.returncode == -signal.SIGKILL, died.stderr
-    done = run(folder, *COMMAND, dying=(beside, 0))
+    done = run(folder, *COMMAND, dying=(f"{beside}commit", 0))
     assert done.returncode == 0, done.stderr
     assert state_of(folder) == uninterrupted
+    assert not list(folder.glob("*.work"))
 
 
-def test_a_second_process_that_is_killed_ends_the_import(
+def test_another_process_that_is_killed_ends_the_import(
     tmp_path: Path, rows: list[dict[str, str]], uninterrupted: State
 ) -> None:
     """With a sentence about it; the same command goes on, and ends as if nobody had been killed."""
     folder = prepared(tmp_path / "killed", rows)
-    died = run(folder, *COMMAND, dying=(SECOND_KILLED, 0))
+    died = run(folder, *COMMAND, dying=(OTHER_KILLED, 0))
     assert died.returncode == 1
-    assert "the process that keeps what rows say is gone" in died.stderr
+    assert "a process of the import is gone" in died.stderr
     assert "the same command goes on from there" in died.stderr
     assert run(folder, *COMMAND).returncode == 0
     assert state_of(folder) == uninterrupted

@@ -23,11 +23,26 @@ HEAD_BYTES: Final = 4_096
 CHUNK_ROWS: Final = 20_000
 """Rows decided together, with one read and one commit. A server on the same database waits for at most one chunk."""
 
+SECTION_ROWS: Final = 500_000
+"""Rows of which those about one user are put side by side. The more, the less often a profile is written."""
+
+SECTION_BYTES: Final = 128 * 1024 * 1024
+"""Bytes of the rows of a section, which are held in memory while it is arranged."""
+
+INDEX_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of the file that says where the pieces of a section stand."""
+
+STEP_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""Bytes of what the rows of a chunk came to, as it is written down before they are committed."""
+
+PROCESSES_MAX: Final = 8
+"""Processes that decide rows, if there are as many processors."""
+
 ALONE_BYTES_MAX: Final = 2 * 1024 * 1024
-"""Bytes of a file for which a second process is not worth its start."""
+"""Bytes of a file for which more than one process is not worth its start."""
 
 STOP_SECONDS: Final = 60.0
-"""How long the second process may take to finish a chunk after the first one has given up."""
+"""How long another process may take to finish a chunk after the first one has given up."""
 
 PREVIEW_ROWS: Final = 10_000
 """Rows that a preview decides; it only reads the others."""
@@ -50,8 +65,8 @@ BUSY_ATTEMPTS_MAX: Final = 5
 MAPPING_BYTES_MAX: Final = 1_048_576
 """Bytes of a mapping file."""
 
-CHECKPOINT_BYTES_MAX: Final = 256 * 1024 * 1024
-"""Bytes of the file beside the results in which a chunk is announced before it is kept."""
+CHECKPOINT_BYTES_MAX: Final = 1024 * 1024
+"""Bytes of the file beside the results that says how far an import has come."""
 
 DIGEST_BYTES: Final = 1_048_576
 """Bytes of a file that its digest takes at once."""

@@ -13,7 +13,9 @@ from knownas.batch.import_deciding import Decider
 from knownas.batch.import_limits import PREVIEW_ROWS, PREVIEW_SHOWN, REFUSALS_SHOWN
 from knownas.batch.import_reading import RowReader, RowRefusal
 from knownas.batch.import_results import RowOutcome, RowResult, Tally
+from knownas.batch.import_rows import RowInterpreter
 from knownas.batch.import_running import Job
+from knownas.batch.import_staging import staged_row
 from knownas.service.chance import Chance
 from knownas.store.port import Pool, Snapshot, Store, StoredProfile, Wanted
 
@@ -54,18 +56,18 @@ async def preview(job: Job, store: Store, chance: Chance, now_ms: int) -> Previe
         UnreadableFile: the file can't be read to its end.
         StoreError: the store could not be read.
     """
-    decider = Decider(_Look(store), job.door, job.reading, chance, now_ms)
+    decider = Decider(_Look(store), job.source(now_ms), chance)
+    interpreter = RowInterpreter(job.reading)
     rows = iter(RowReader(job.file))
-    sample = list(islice(rows, PREVIEW_ROWS))
-    contents = [decider.content(row) for row in sample]
-    decided = await decider.decide(sample, contents)
+    sample = [staged_row(row.number, interpreter.content(row)) for row in islice(rows, PREVIEW_ROWS)]
+    decided = await decider.decide(sample)
     shown = Preview(rows=len(sample), decided=Tally().with_results(decided.results))
     shown.first = decided.results[:PREVIEW_SHOWN]
     refused = [one for one in decided.results if one.outcome is RowOutcome.REFUSED]
     unreadable: Counter[str] = Counter()
     for row in rows:
         shown.rows += 1
-        content = decider.content(row)
+        content = interpreter.content(row)
         if isinstance(content, RowRefusal):
             unreadable[content.reason] += 1
             if len(refused) < REFUSALS_SHOWN:

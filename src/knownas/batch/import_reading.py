@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, cast
 
@@ -62,6 +63,9 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _NOT_TEXT: Final = object()
+_TEXT_OR_NOTHING: Final[set[type]] = {str, type(None)}
+UTF8_BYTES_MAX: Final = 4
+"""Bytes of a character in UTF-8."""
 
 TOO_LONG: Final = RowRefusal("row_too_long", f"The row has more than {ROW_BYTES_MAX} bytes.")
 NOT_UTF8: Final = RowRefusal("not_utf8", "A value of the row is not UTF-8.")
@@ -330,7 +334,7 @@ def _csv_values(column: Any, text: Any) -> list[object]:
 def _rows_of(columns: Sequence[list[object]]) -> Iterator[tuple[Sequence[object], RowRefusal | None]]:
     """Yield the rows of columns, and why one is refused. Only where a column has such a value is each row looked at."""
     spoilt = any(_NOT_TEXT in column for column in columns)
-    longest = sum(max(map(_length, column), default=0) for column in columns)
+    longest = sum(map(_longest, columns))
     for values in zip(*columns, strict=True):
         refusal = None
         if spoilt and _NOT_TEXT in values:
@@ -338,6 +342,13 @@ def _rows_of(columns: Sequence[list[object]]) -> Iterator[tuple[Sequence[object]
         elif longest > ROW_BYTES_MAX and sum(map(_length, values)) > ROW_BYTES_MAX:
             refusal = TOO_LONG
         yield values, refusal
+
+
+def _longest(column: list[object]) -> int:
+    """Return a number of bytes that no value of a column goes beyond."""
+    if set(map(type, column)) <= _TEXT_OR_NOTHING:
+        return UTF8_BYTES_MAX * max(map(len, cast("Iterator[str]", filter(None, column))), default=0)
+    return max(map(_length, column), default=0)
 
 
 def _length(value: object) -> int:
@@ -392,7 +403,7 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):
-        return None if value != value else value  # noqa: PLR0124 - tables write missing numbers as NaN
+        return value if isfinite(value) else None
     if isinstance(value, bytes):
         return _decoded(value)
     if isinstance(value, list):

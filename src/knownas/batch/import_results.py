@@ -1,16 +1,9 @@
-"""Keeps what became of each row in a result file, so that a killed import goes on and no row stands there twice.
+"""Keeps what became of each row in a result file, and beside it how far an import has come.
 
-**How.** A chunk of rows is committed to the store in one transaction, and its results are appended to the result
-file; a kill can come between the two. So before the commit, what is about to be written down is put into a
-checkpoint file beside the result file, whole and synchronised: the *intent*. It names one decision that the chunk's
-commit brings into the log. Who finds an intent after a kill asks the log for that decision. If it is there, the
-chunk was committed, and the intent's results are the results: `created` stays `created`. If it is not, nothing of
-the chunk was kept, and it is decided anew. An intent without a decision had nothing to commit.
-
-The result file is cut back to the length that the checkpoint knows before anything is appended, so a half-written
-line or a chunk that was appended but not yet counted is written once. The next checkpoint counts a chunk only after
-the result file was synchronised. So at every moment the three agree or can be made to: the log is the truth, the
-intent says what the log means, the result file follows.
+The results of a section of the file are appended at once, in the file's order, when all its rows are done; a kill can
+come in the middle of that. The result file is cut back to the length that the checkpoint knows before anything is
+appended, so what was appended but not yet counted is written once. The next checkpoint counts a section only after
+the result file was synchronised. What became of rows whose section is not done yet is kept by `import_staging`.
 """
 
 import csv
@@ -20,7 +13,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +21,8 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
+from knownas.batch.import_durable import replace_durably, write_durably
 from knownas.batch.import_limits import CHECKPOINT_BYTES_MAX, DIGEST_BYTES, REASONS_COUNTED_MAX
-from knownas.core.identity.record import parse_mpid
 
 HEADER: Final = "row,outcome,mpid,reason,message,decision_id\n"
 CHECKPOINT_SUFFIX: Final = ".progress"
@@ -72,23 +65,20 @@ class Tally:
         return sum(self.outcomes.values())
 
     def with_results(self, results: Iterable[RowResult]) -> "Tally":
-        """Return the tally with more rows; beyond a number of different reasons, further ones are not told apart."""
+        """Return the tally with more rows."""
+        found = list(results)
+        outcomes = Counter(one.outcome for one in found)
+        reasons = Counter(one.reason for one in found if one.outcome is RowOutcome.REFUSED)
+        return self.with_tally(Tally({one.value: count for one, count in outcomes.items()}, reasons))
+
+    def with_tally(self, other: "Tally") -> "Tally":
+        """Return both together; beyond a number of different reasons, further ones are not told apart."""
         outcomes, reasons = Counter(self.outcomes), Counter(self.reasons)
-        for result in results:
-            outcomes[result.outcome.value] += 1
-            if result.outcome is RowOutcome.REFUSED:
-                known = result.reason in reasons or len(reasons) < REASONS_COUNTED_MAX
-                reasons[result.reason if known else "other"] += 1
+        outcomes.update(other.outcomes)
+        for reason, count in other.reasons.items():
+            known = reason in reasons or len(reasons) < REASONS_COUNTED_MAX
+            reasons[reason if known else "other"] += count
         return Tally(dict(outcomes), dict(reasons))
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A chunk that is about to be committed: its results as lines, and a decision that only its commit brings."""
-
-    last_row: int
-    lines: str
-    evidence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +86,8 @@ class Checkpoint:
     """How far an import has come.
 
     `run` names it in the store, `about` is the digest of what is imported and how. `length` are the bytes of the
-    result file that count. `evidence` is a decision of the last chunk that had any: a store without it is not the one
-    that was imported into.
+    result file that count. `evidence` is a decision of the last section that had any: a store without it is not the
+    one that was imported into.
     """
 
     run: str
@@ -107,19 +97,7 @@ class Checkpoint:
     length: int = 0
     tally: Tally = field(default_factory=Tally)
     evidence: str | None = None
-    intent: Intent | None = None
     finished: bool = False
-
-    def with_chunk(self, intent: Intent, results: Iterable[RowResult], length: int) -> "Checkpoint":
-        """Return the checkpoint after a chunk was written down; `results` are those of the intent's lines."""
-        return replace(
-            self,
-            last_row=intent.last_row,
-            length=length,
-            tally=self.tally.with_results(results),
-            evidence=intent.evidence or self.evidence,
-            intent=None,
-        )
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -130,18 +108,10 @@ def lines_of(results: Sequence[RowResult]) -> str:
     """Write results as lines of CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(
-        (one.row, one.outcome.value, "" if one.mpid is None else one.mpid, one.reason, one.message, one.decision_id)
-        for one in results
+        (row, outcome, "" if mpid is None else mpid, reason, message, decision_id)
+        for row, outcome, mpid, reason, message, decision_id in results
     )
     return text.getvalue()
-
-
-def results_of(lines: str) -> list[RowResult]:
-    """Read what `lines_of` wrote."""
-    return [
-        RowResult(int(row), RowOutcome(outcome), parse_mpid(mpid), reason, message, decision_id)
-        for row, outcome, mpid, reason, message, decision_id in csv.reader(io.StringIO(lines))
-    ]
 
 
 def digest_of(path: Path, *more: str) -> str:
@@ -208,36 +178,10 @@ class ResultFile:
             raise UnusableResults(f"{self.path} is shorter than its checkpoint says; give another --results")
         return checkpoint
 
-    def begin(self, checkpoint: Checkpoint) -> Checkpoint:
-        """Start an empty result file, and return the checkpoint that goes with it."""
-        begun = replace(checkpoint, length=0)
-        self.save(begun)
-        return replace(begun, length=self.append(HEADER, 0))
-
     def append(self, text: str, length: int) -> int:
         """Cut the file to a length, append a text, wait until it is on the disk, and return the new length."""
-        os.ftruncate(self._file, length)
-        written = text.encode()
-        done = 0
-        while done < len(written):
-            done += os.pwrite(self._file, written[done:], length + done)
-        os.fsync(self._file)
-        return length + len(written)
+        return write_durably(self._file, text.encode(), length)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint, whole or not at all, and wait until it is on the disk."""
-        unfinished = self.checkpoint_path.with_name(self.checkpoint_path.name + ".new")
-        with open(unfinished, "wb", opener=_private) as file:
-            file.write(_ENCODER.encode(checkpoint))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.checkpoint_path)
-        folder = os.open(self.checkpoint_path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        replace_durably(self.checkpoint_path, _ENCODER.encode(checkpoint))

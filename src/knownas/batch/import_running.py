@@ -1,59 +1,49 @@
-"""Runs an import: takes a file chunk by chunk, from where an earlier run was stopped, until every row has an outcome.
+"""Runs an import: section after section of a file, from where an earlier run was stopped, until every row has an outcome.
 
-A chunk goes through these steps, of which each may be the last before a kill:
+While the pieces of a section are taken by as many processes as there are processors (`import_working`), the next
+section is read and arranged (`import_arranging`), and the results of the one before are put into the file's order and
+written down (`import_results`). Sections are taken one after the other, so that of two rows about one user in
+different sections the earlier one counts first.
 
-1. its rows are read and decided in their order, over one read of the store;
-2. the checkpoint is written with the intent: what the result file will say once the commit has happened;
-3. the identity records and the log are committed in one transaction;
-4. what the workspace knows of the users is committed (`import_keeping`), and visits are noted; both can be repeated;
-5. the results are appended to the result file.
+All rows count as said when the import began: newer things that arrive meanwhile from elsewhere stay, and repeating a
+step writes the same.
 
-While a chunk is at step 4, the next one is at step 1; it goes on to step 2 only when the first is through step 5.
-
-`import_results` explains how a later run finds out which steps happened. All rows count as said when the import
-began: newer things that arrive meanwhile from elsewhere stay, and repeating a step writes the same.
-
-Memory is bounded: a chunk of rows with what the store has of them, a block of the file, and the store's cache, each
-in both processes.
+Memory is bounded: a section of rows, and in each process a chunk of rows with what the store has of them, and the
+store's cache.
 """
 
+import asyncio
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from knownas.batch.import_deciding import Decided, Decider
-from knownas.batch.import_garbage import collected_afterwards
-from knownas.batch.import_keeping import CameTo, Keeper, KeeperProcess, RowKeeper, Source
-from knownas.batch.import_limits import ALONE_BYTES_MAX, BUSY_ATTEMPTS_MAX, CHUNK_ROWS
-from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal, UnreadableFile
+from knownas.batch.import_arranging import Arranger
+from knownas.batch.import_deciding import Source
+from knownas.batch.import_limits import ALONE_BYTES_MAX, PROCESSES_MAX
+from knownas.batch.import_processes import WorkerProcess
+from knownas.batch.import_reading import ImportFile
 from knownas.batch.import_results import (
     HEADER,
     Checkpoint,
-    Intent,
     ResultFile,
-    RowOutcome,
-    RowResult,
     Tally,
     UnusableResults,
     digest_of,
     lines_of,
-    results_of,
 )
-from knownas.batch.import_rows import Content, Reading
-from knownas.service.batch import captures, commit_of
+from knownas.batch.import_rows import Reading
+from knownas.batch.import_staging import Section, Staging
+from knownas.batch.import_working import TakesPieces, Worker
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
-from knownas.service.limits import COMMIT_ATTEMPTS_MAX
-from knownas.service.receipts import log_entry
-from knownas.service.retrying import pause_before_retry
-from knownas.store.errors import StoreBusy
-from knownas.store.port import Activity, Commit, Committed, Store
+from knownas.store.port import Store
 
+FOLDER_SUFFIX: Final = ".work"
 _KEPT_AS: Final = "import:"
 _RUN_BYTES: Final = 16
 
@@ -72,10 +62,15 @@ class Job:
         words = (self.file.format.value, self.door.input.key, self.reading.environment.value)
         return digest_of(self.file.path, *words, str(self.reading.brings_over), str(mapping))
 
+    def source(self, begun_ms: int) -> Source:
+        """Return where its rows come from, as said at a time."""
+        door = self.door
+        return Source(self.reading, door.rules, door.may_create, door.workspace.id, door.input.name, begun_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """How far an import is: the fraction of the file that was read, and the rows with an outcome."""
+    """How far an import is: the fraction of the rows with an outcome, as far as one can tell, and their outcomes."""
 
     fraction: float
     tally: Tally
@@ -89,28 +84,22 @@ class Ended:
     was_finished: bool
 
 
-class _Committed(NamedTuple):
-    """A chunk whose identities are committed, while what its rows say is being kept."""
-
-    intent: Intent
-    results: Sequence[RowResult]
-    visits: Sequence[Activity]
-
-
 class Import:
     """One run of an import over a store and a result file."""
 
     def __init__(
         self, job: Job, store: Store, chance: Chance, results: ResultFile, database: str | None = None
     ) -> None:
-        """`database` is where a second process may open the store too; without it, there is only this process."""
+        """`database` is where other processes may open the store too; without it, there is only this process."""
         self._job = job
         self._store = store
         self._chance = chance
         self._results = results
         self._database = database
+        self._staging = Staging(results.path.with_name(results.path.name + FOLDER_SUFFIX))
+        self._arranger = Arranger(job.file, job.reading, job.door.rules.policy, self._staging)
         self._checkpoint = Checkpoint("", "", 0)
-        self._unfinished: _Committed | None = None
+        self._tally = Tally()
 
     async def run(self, now_ms: int, watch: Callable[[Stage], None] = lambda _: None) -> Ended:
         """Import what has no outcome yet.
@@ -128,49 +117,26 @@ class Import:
             await self._continue(found, about)
             if found.finished:
                 return Ended(found.tally, was_finished=True)
-        checkpoint = self._checkpoint
-        reader = RowReader(self._job.file)
-        rows = (row for row in reader if row.number > checkpoint.last_row)
-        decider = Decider(self._store, self._job.door, self._job.reading, self._chance, checkpoint.begun_ms)
-        with self._keeping(checkpoint) as keeper:
-            if checkpoint.intent is not None:
-                self._settle(checkpoint.intent, rows, keeper)
-            try:
-                while chunk := list(islice(rows, CHUNK_ROWS)):
-                    await self._take(chunk, decider, keeper)
-                    watch(Stage(reader.fraction, self._checkpoint.tally))
-            except UnreadableFile:
-                await self._finish(keeper)
-                raise
-            await self._finish(keeper)
-        self._results.save(replace(self._checkpoint, finished=True))
+        self._tally = self._checkpoint.tally
+        self._staging.open(self._checkpoint.last_row)
+        with self._workers() as workers:
+            await self._take_all(workers, watch)
+        if self._arranger.unreadable is not None:
+            raise self._arranger.unreadable
+        self._save(replace(self._checkpoint, finished=True))
+        self._staging.close()
         return Ended(self._checkpoint.tally, was_finished=False)
-
-    @contextmanager
-    def _keeping(self, checkpoint: Checkpoint) -> Generator[Keeper]:
-        """Yield what keeps what the rows say: a process of its own, if there is enough for one to do."""
-        door, job = self._job.door, self._job
-        begun_ms, after_row = checkpoint.begun_ms, checkpoint.last_row
-        source = Source(job.file, job.reading, door.workspace.id, door.input.name, begun_ms, after_row)
-        if self._database is None or job.file.path.stat().st_size <= ALONE_BYTES_MAX:
-            yield RowKeeper(source, self._store.user_data)
-            return
-        with KeeperProcess(source, self._database) as keeper:
-            yield keeper
 
     async def _begin(self, about: str, now_ms: int) -> None:
         begun = Checkpoint(os.urandom(_RUN_BYTES).hex(), about, now_ms)
-        self._checkpoint = self._results.begin(begun)
-        await self._name_in_store(begun)
-
-    async def _name_in_store(self, checkpoint: Checkpoint) -> None:
         document = {
             "file": self._job.file.path.name,
             "input": self._job.door.input.name,
-            "about": checkpoint.about,
-            "begun_ms": checkpoint.begun_ms,
+            "about": about,
+            "begun_ms": now_ms,
         }
-        await self._store.keep(_KEPT_AS + checkpoint.run, msgspec.json.encode(document))
+        await self._store.keep(_KEPT_AS + begun.run, msgspec.json.encode(document))
+        self._save(begun)
 
     async def _continue(self, found: Checkpoint, about: str) -> None:
         """Take up an earlier run, if it was one of the same import into the same database.
@@ -183,101 +149,83 @@ class Import:
             raise UnusableResults(
                 f"{where} belongs to the import of another file, input or mapping; give another --results"
             )
-        untouched = found.last_row == 0 and found.intent is None
-        if untouched and not found.finished:
-            await self._name_in_store(found)
         is_known = await self._store.kept(_KEPT_AS + found.run) is not None
         is_there = found.evidence is None or await self._store.decision(found.evidence) is not None
         if not is_known or not is_there:
             raise UnusableResults(
                 f"{where} belongs to another database, or this one is older than the results; give another --results"
             )
-        if found.finished:
-            return
-        if found.length == 0:
-            found = replace(found, length=self._results.append(HEADER, 0))
-        intent = found.intent
-        if intent is not None and intent.evidence is not None and await self._store.decision(intent.evidence) is None:
-            # The chunk was never committed: it is decided anew.
-            found = replace(found, intent=None)
         self._checkpoint = found
 
-    def _settle(self, intent: Intent, rows: Iterator[Row], keeper: Keeper) -> None:
-        """Take up a chunk whose identities were committed by a run that was killed."""
-        results = results_of(intent.lines)
-        for _ in islice(rows, len(results)):
-            pass
-        visits = [
-            Activity(result.mpid, self._checkpoint.begun_ms)
-            for result in results
-            if result.mpid is not None and result.outcome is RowOutcome.MATCHED
-        ]
-        self._follow_up(_Committed(intent, results, visits), keeper)
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._results.save(checkpoint)
+        self._checkpoint = checkpoint
 
-    async def _take(self, rows: Sequence[Row], decider: Decider, keeper: Keeper) -> None:
-        """Decide every row of a chunk and commit its identities; the chunk before is through then."""
-        with collected_afterwards():
-            contents = [decider.content(row) for row in rows]
-            done = 0
-            while done < len(rows):
-                done += await self._take_some(rows[done:], contents[done:], decider, keeper)
-
-    async def _take_some(
-        self, rows: Sequence[Row], contents: Sequence[Content | RowRefusal], decider: Decider, keeper: Keeper
-    ) -> int:
-        """Commit as many of the rows as can be decided together, again and again while others are faster."""
-        busy = 0
-        for attempt in range(COMMIT_ATTEMPTS_MAX):
-            decided = await decider.decide(rows, contents)
-            commit = _commit_of(decided)
-            intent = _intent_of(decided, commit)
-            await self._finish(keeper)
-            self._results.save(replace(self._checkpoint, intent=intent))
-            try:
-                if commit is None or await self._is_committed(decided, commit):
-                    self._follow_up(_Committed(intent, decided.results, decided.visits), keeper)
-                    return len(decided.results)
-            except StoreBusy:
-                busy += 1
-                if busy == BUSY_ATTEMPTS_MAX:
-                    raise
-            await pause_before_retry(attempt)
-        raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
-
-    async def _is_committed(self, decided: Decided, commit: Commit) -> bool:
-        if decided.batch is None or decided.batch.snapshot is None:
-            raise AssertionError("what is committed rests on something that was loaded")
-        return isinstance(await self._store.commit(decided.batch.snapshot, commit), Committed)
-
-    def _follow_up(self, committed: _Committed, keeper: Keeper) -> None:
-        """Begin what comes after the commit of the identities."""
-        results = committed.results
-        fresh = frozenset(one.mpid for one in results if one.mpid and one.outcome is RowOutcome.CREATED)
-        keeper.begin(CameTo(results[-1].row, [one.mpid for one in results], fresh))
-        self._unfinished = committed
-
-    async def _finish(self, keeper: Keeper) -> None:
-        """Wait for what comes after the last commit of identities, if it isn't done; all of it can be done again."""
-        if self._unfinished is None:
+    @contextmanager
+    def _workers(self) -> Generator[Sequence[TakesPieces]]:
+        """Yield what takes the pieces: processes of their own, if there is enough for them to do."""
+        source = self._job.source(self._checkpoint.begun_ms)
+        if self._database is None or self._job.file.path.stat().st_size <= ALONE_BYTES_MAX:
+            yield [Worker(source, self._store, self._chance, self._staging)]
             return
-        intent, results, visits = self._unfinished
-        await keeper.end()
-        if visits:
-            await self._store.touch(visits)
-        length = self._results.append(intent.lines, self._checkpoint.length)
-        self._checkpoint = self._checkpoint.with_chunk(intent, results, length)
-        self._unfinished = None
+        count = min(len(os.sched_getaffinity(0)), PROCESSES_MAX)
+        with ExitStack() as started:
+            folder = self._staging.folder
+            yield [started.enter_context(WorkerProcess(source, self._database, folder)) for _ in range(count)]
 
+    async def _take_all(self, workers: Sequence[TakesPieces], watch: Callable[[Stage], None]) -> None:
+        section = await asyncio.to_thread(self._arranger.section, self._checkpoint.last_row)
+        done: Section | None = None
+        while section is not None:
+            # Neither is given up while the other goes on: a thread can't be.
+            taken, following = await asyncio.gather(
+                self._take(section, workers, watch),
+                asyncio.to_thread(self._meanwhile, done, section.last_row),
+                return_exceptions=True,
+            )
+            if taken is not None:
+                raise taken
+            if isinstance(following, BaseException):
+                raise following
+            done, section = section, following
+        self._write_down(done)
 
-def _commit_of(decided: Decided) -> Commit | None:
-    commit = commit_of(decided.answers)
-    if commit is None:
-        entries = [log_entry(answer) for answer in decided.answers if captures(answer)]
-        commit = Commit(log=entries) if entries else None
-    return commit
+    async def _take(self, section: Section, workers: Sequence[TakesPieces], watch: Callable[[Stage], None]) -> None:
+        """Let the workers take the pieces of a section, each the next one as soon as it is through with another."""
+        left = deque(range(len(section.pieces)))
 
+        async def go_on(worker: TakesPieces) -> None:
+            try:
+                while left:
+                    self._tally = self._tally.with_tally(await worker.take(section, left.popleft()))
+                    watch(Stage(self._arranger.fraction_of(self._tally.rows), self._tally))
+            except BaseException:
+                left.clear()
+                raise
 
-def _intent_of(decided: Decided, commit: Commit | None) -> Intent:
-    results = decided.results
-    evidence = None if commit is None else commit.log[-1].decision_id
-    return Intent(results[-1].row, lines_of(results), evidence)
+        for outcome in await asyncio.gather(*map(go_on, workers), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+
+    def _meanwhile(self, done: Section | None, last_row: int) -> Section | None:
+        """Write the results of one section down, and arrange the one after a row."""
+        if done is not None:
+            self._write_down(done)
+        return self._arranger.section(last_row)
+
+    def _write_down(self, done: Section | None) -> None:
+        """Append the results of a section to the result file, if there was any, and count it."""
+        before = self._checkpoint
+        results = [] if done is None else self._staging.results(done)
+        length = self._results.append(("" if before.length else HEADER) + lines_of(results), before.length)
+        self._save(
+            replace(
+                before,
+                last_row=before.last_row if done is None else done.last_row,
+                length=length,
+                tally=before.tally.with_results(results),
+                evidence=next((one.decision_id for one in reversed(results) if one.decision_id), before.evidence),
+            )
+        )
+        if done is not None:
+            self._staging.remove(done)

@@ -21,32 +21,29 @@ log: Final = logging.getLogger(__name__)
 
 
 class Said(NamedTuple):
-    """What a row says of a profile."""
+    """What a row says of a profile, to the workspace's section of it."""
 
-    mpid: int
+    key: SectionKey
     batch: EventBatch
 
 
-async def keep_sections(
-    store: UserDataStore, workspace: int, said: Sequence[Said], fresh: Collection[int] = frozenset()
-) -> None:
-    """Fold what rows say, in their order, into the workspace's sections of their profiles.
+async def keep_sections(store: UserDataStore, said: Sequence[Said], fresh: Collection[int] = frozenset()) -> None:
+    """Fold what rows say, in their order, into a workspace's sections of their profiles.
 
     `fresh` are profiles made just now, which nobody can have a section of yet; where somebody has, it is noticed.
 
     Raises:
         StoreError: the store could not keep it.
     """
-    keys = dict.fromkeys(_key(workspace, one) for one in said)
+    keys = dict.fromkeys(key for key, _ in said)
     wanted = [key for key in keys if key.mpid not in fresh]
     for attempt in range(COMMIT_ATTEMPTS_MAX):
         stored: Mapping[SectionKey, StoredSection] = (await store.load(wanted)).sections if wanted else {}
         before = {key: read(section) for key, section in stored.items()}
         after: dict[SectionKey, Section] = dict(before)
         left_out: dict[int, Sequence[str]] = {}
-        for one in said:
-            key = _key(workspace, one)
-            folded = fold(after.get(key), one.batch)
+        for key, batch in said:
+            folded = fold(after.get(key), batch)
             after[key] = folded.section
             if folded.attributes_left_out:
                 left_out[key.mpid] = folded.attributes_left_out
@@ -65,7 +62,3 @@ def _tell(left_out: Mapping[int, Sequence[str]]) -> None:
     """Say what full profiles have no room for: an attribute is no reason to refuse a row, and nothing goes unsaid."""
     for mpid, names in left_out.items():
         log.warning("profile %s has %s attributes, and no room for: %s", mpid, ATTRIBUTES_MAX, ", ".join(names))
-
-
-def _key(workspace: int, one: Said) -> SectionKey:
-    return SectionKey(workspace, one.batch.environment.value, one.mpid)

@@ -63,6 +63,17 @@ class Record(NamedTuple):
             for value in values:
                 yield Identity(kind, value)
 
+    def lookups_beyond(self, other: "Record") -> Iterator[Identity]:
+        """Yield the identities by which the profile can be looked up here, and not in another state of it."""
+        theirs = other.identities
+        for kind, values in self.identities.items():
+            known = theirs.get(kind, ())
+            # Most types are the same tuple in both: a change copies only what it changes.
+            if known is not values:
+                for value in values:
+                    if value not in known:
+                        yield Identity(kind, value)
+
     @property
     def size(self) -> int:
         """The number of values held, looked up by or carried."""

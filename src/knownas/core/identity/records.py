@@ -130,11 +130,14 @@ class Records:
 
     def apply(self, writes: Iterable[RecordWrite]) -> None:
         """Take over what a decision changed."""
-        for write in writes:
-            if write.before is not None:
-                for held in write.before.lookups():
-                    self._holders[held].discard(write.before.mpid)
-            self._put(write.after)
+        for before, after in writes:
+            if before is None:
+                self._put(after)
+                continue
+            for lost in before.lookups_beyond(after):
+                self._holders[lost].discard(before.mpid)
+            self.replace(after)
+            self._hold(after.mpid, after.lookups_beyond(before))
 
     def replace(self, record: Record) -> None:
         """Take over another state of a record that holds the same identities."""
@@ -144,10 +147,13 @@ class Records:
     def _put(self, record: Record) -> None:
         self._considered.clear()
         self._records[record.mpid] = record
+        self._hold(record.mpid, record.lookups())
+
+    def _hold(self, mpid: int, gained: Iterable[Identity]) -> None:
         holders = self._holders
-        for held in record.lookups():
+        for held in gained:
             mpids = holders.get(held)
             if mpids is None:
-                holders[held] = {record.mpid}
+                holders[held] = {mpid}
             else:
-                mpids.add(record.mpid)
+                mpids.add(mpid)

@@ -12,7 +12,6 @@ import apsw
 
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.record import Record
 from knownas.store.port import Commit, LogEntry, Pool
 from knownas.store.sqlite.connection import Binding, Connection, LostRace, Row, first_row
 from knownas.store.sqlite.holders import HolderWrites, place_changed
@@ -90,7 +89,7 @@ class Writer:
             (self._pools[pool], code_of(one.type), one.value)
             for pool, changed in commit.pools.items()
             for write in changed.writes
-            for one in _held(write.after).keys() - _held(write.before).keys()
+            for one in _gained(write)
         }
 
     def _one(self, statement: str, *bindings: int | str) -> Row | None:
@@ -105,17 +104,16 @@ class Writer:
                 for kind, value in after.lookups():
                     holders.take((pool, code_of(kind), value), after)
                 continue
-            had, has = dict.fromkeys(before.lookups()), dict.fromkeys(after.lookups())
-            has_moved = place_changed(before, after)
-            for one in had:
-                key = (pool, code_of(one.type), one.value)
-                if one not in has:
-                    holders.release(key, before)
-                elif has_moved:
-                    holders.keep(key, before, after)
-            for one in has:
-                if one not in had:
-                    holders.take((pool, code_of(one.type), one.value), after)
+            lost = {(pool, code_of(kind), value) for kind, value in before.lookups_beyond(after)}
+            for key in lost:
+                holders.release(key, before)
+            if place_changed(before, after):
+                for kind, value in before.lookups():
+                    key = (pool, code_of(kind), value)
+                    if key not in lost:
+                        holders.keep(key, before, after)
+            for kind, value in after.lookups_beyond(before):
+                holders.take((pool, code_of(kind), value), after)
 
     def _write_profile(self, pool: int, write: RecordWrite) -> None:
         before, after = write
@@ -158,5 +156,7 @@ class Writer:
         self._connection.executemany(self._sql["insert_touched"], touched)
 
 
-def _held(record: Record | None) -> dict[Identity, None]:
-    return {} if record is None else dict.fromkeys(record.lookups())
+def _gained(write: RecordWrite) -> Iterable[Identity]:
+    """Return the identities that a profile gets."""
+    before, after = write
+    return after.lookups() if before is None else after.lookups_beyond(before)

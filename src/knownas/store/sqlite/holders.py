@@ -57,15 +57,18 @@ class HolderWrites:
         """
         identities: list[Sequence[Binding]] = []
         holdings: list[Sequence[Binding]] = []
+        changed: dict[Key, object] = {**self._released, **self._moved}
         for key, taken in self._taken.items():
-            if self._row(key) is None:
+            if self._row(key) is not None:
+                changed[key] = taken
+            else:
                 # Absent when it was looked up: if somebody was faster, identity_once says so.
                 number = (version << NUMBERS_A_COMMIT_BITS) + len(identities)
                 holder = taken[0].mpid if len(taken) == 1 else None
                 identities.append((*key, number, version, len(taken), holder, key[1] in exclusive[key[0]]))
                 if holder is None:
                     holdings += [_holding(number, record) for record in taken]
-        for key in {**self._released, **self._taken, **self._moved}:
+        for key in changed:
             row = self._row(key)
             if row is not None:
                 holdings += self._change(key, row, version, is_exclusive=key[1] in exclusive[key[0]])

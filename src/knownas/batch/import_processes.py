@@ -1,0 +1,148 @@
+"""Lets several processes take the pieces of an import, each over a connection of its own to the store.
+
+The processes share no memory and send no rows to each other: the pieces and what they came to lie in the import's
+folder, and only which piece is next goes through a pipe. A process ends with the one that has started it, whatever
+ends that one: then nothing more comes through the pipe.
+"""
+
+import asyncio
+import os
+import signal
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from knownas.batch.import_deciding import Source
+from knownas.batch.import_limits import STOP_SECONDS
+from knownas.batch.import_results import Tally
+from knownas.batch.import_rows import Reading
+from knownas.batch.import_staging import Section, Staging
+from knownas.batch.import_working import Worker
+from knownas.service.chance import SystemChance
+from knownas.service.policies import decode_policy, encode_policy
+from knownas.service.question import Rules
+from knownas.store.errors import StoreUnavailable
+from knownas.store.opening import open_store
+from knownas.store.port import StoredPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class SentSource:
+    """A `Source` that can go to another process: the policy as the store keeps it."""
+
+    reading: Reading
+    policy: StoredPolicy
+    may_create: bool
+    workspace: int
+    input: str
+    begun_ms: int
+
+    def received(self) -> Source:
+        """Return what was sent."""
+        rules = Rules(self.policy.scope, decode_policy(self.policy))
+        return Source(self.reading, rules, self.may_create, self.workspace, self.input, self.begun_ms)
+
+
+def sent(source: Source) -> SentSource:
+    """Return a source as it can go to another process."""
+    policy = source.rules.policy
+    stored = StoredPolicy(source.rules.scope, policy.version, source.begun_ms, encode_policy(policy))
+    return SentSource(source.reading, stored, source.may_create, source.workspace, source.input, source.begun_ms)
+
+
+class WorkerProcess:
+    """A `Worker` in a process of its own. Used as a context, which ends with the process."""
+
+    def __init__(self, source: Source, database: str, folder: Path) -> None:
+        """Start the process; it opens the database for itself."""
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=work_from, args=(theirs, sent(source), database, folder), name="knownas-import", daemon=True
+        )
+        self._process.start()
+        # Only the other process may hold its end, or nobody would notice that it is gone.
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Tell the process that nothing more comes, and wait until it has ended."""
+        self._pipe.close()
+        self._process.join(STOP_SECONDS)
+        if self.is_alive:
+            self._process.kill()
+            self._process.join()
+
+    async def take(self, section: Section, number: int) -> Tally:
+        """Let the process take a piece.
+
+        Raises:
+            StoreUnavailable: the process is gone.
+            Exception: whatever it came to there.
+        """
+        return await asyncio.to_thread(self._take, section, number)
+
+    def _take(self, section: Section, number: int) -> Tally:
+        try:
+            self._pipe.send((section, number))
+            answer: Tally | Exception = self._pipe.recv()
+        except (OSError, EOFError) as error:
+            raise StoreUnavailable(f"a process of the import is gone ({type(error).__name__})") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def work_from(pipe: "Connection[Any, Any]", source: SentSource, database: str, folder: Path) -> None:
+    """Take the pieces that come through a pipe, and answer each with what it came to."""
+    # A terminal's interrupt goes to all processes; the first one says when it is time to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    asyncio.run(_work_from(pipe, source, database, folder))
+
+
+async def _work_from(pipe: "Connection[Any, Any]", source: SentSource, database: str, folder: Path) -> None:
+    failure: Exception | None = None
+    # Without the first process there is nobody to hear from or to answer.
+    with suppress(EOFError, OSError):
+        try:
+            store = open_store(database)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other process raises it
+            pipe.recv()
+            pipe.send(_explained(error))
+            return
+        try:
+            worker = Worker(source.received(), store, SystemChance(), Staging(folder))
+            while failure is None:
+                section, number = pipe.recv()
+                try:
+                    pipe.send(await worker.take(section, number))
+                except Exception as error:  # noqa: BLE001 - likewise
+                    failure = error
+                    pipe.send(_explained(error))
+        finally:
+            await store.close()
+
+
+def _explained(error: Exception) -> Exception:
+    error.add_note(traceback.format_exc())
+    return error
