@@ -77,6 +77,28 @@ RATE_LIMITS_SECTION: Final = Section(
     "Rate limits of an input", (REQUESTS_PER_SECOND, PER_IDENTITY_PER_SECOND, BURST_SECONDS), _rate_limits
 )
 
+
+def _limits_in_all(whose: str, asked: str, who: str, spec: str) -> Section[RateLimits]:
+    """Return the section of the limits of somebody who is limited in all, but not for single identities."""
+    rate = Member[float | None](
+        "requests_per_second",
+        _RATE,
+        None,
+        f"The most requests a second {asked}; above it they are answered with 429.",
+        spec,
+        "no limit",
+    )
+    burst = Member(
+        "burst_seconds",
+        BURST_SECONDS.shape,
+        _LIMITS.burst_seconds,
+        f"For how many seconds a quiet {who} saves up requests that it may then send at once.",
+    )
+    return Section(
+        f"Rate limits of {whose}", (rate, burst), lambda given: RateLimits(given[rate], burst_seconds=given[burst])
+    )
+
+
 INPUT_NAME: Final = Member(
     "name", Naming(_NAME, "input name", among_siblings=True), NEEDED, "What receipts and the console call the input."
 )
@@ -261,32 +283,12 @@ WORKSPACE_SETTINGS: Final = Member(
     "settings", WORKSPACE_SETTINGS_SECTION, WorkspaceSettings(), "What this workspace may do."
 )
 
-WORKSPACE_REQUESTS_PER_SECOND: Final = Member[float | None](
-    "requests_per_second",
-    _RATE,
-    None,
-    "The most requests a second with the workspace's own key; above it they are answered with 429.",
-    "platform §8",
-    "no limit",
-)
-WORKSPACE_BURST_SECONDS: Final = Member(
-    "burst_seconds",
-    BURST_SECONDS.shape,
-    _LIMITS.burst_seconds,
-    "For how many seconds a quiet workspace saves up requests that it may then send at once.",
-)
-
-
-def _workspace_limits(given: Given) -> RateLimits:
-    burst_seconds = given[WORKSPACE_BURST_SECONDS]
-    return RateLimits(given[WORKSPACE_REQUESTS_PER_SECOND], burst_seconds=burst_seconds)
-
-
-WORKSPACE_LIMITS_SECTION: Final = Section(
-    "Rate limits of a workspace's own key", (WORKSPACE_REQUESTS_PER_SECOND, WORKSPACE_BURST_SECONDS), _workspace_limits
-)
 WORKSPACE_LIMITS: Final = Member(
-    "limits", WORKSPACE_LIMITS_SECTION, _LIMITS, "How much may be asked with the workspace's own key.", "platform §8"
+    "limits",
+    _limits_in_all("a workspace's own key", "with the workspace's own key", "workspace", "platform §8"),
+    _LIMITS,
+    "How much may be asked with the workspace's own key.",
+    "platform §8",
 )
 
 
@@ -371,33 +373,9 @@ CREDENTIAL_WORKSPACES: Final = Member[tuple[int, ...]](
     "workspaces", Listing(Referring(_ID, WORKSPACE_ID)), (), "The ids of the workspaces it may reach.", "platform §1.4"
 )
 
-
-CLIENT_REQUESTS_PER_SECOND: Final = Member[float | None](
-    "requests_per_second",
-    _RATE,
-    None,
-    "The most requests a second with the client's tokens; above it they are answered with 429.",
-    "platform §4.3",
-    "no limit",
-)
-CLIENT_BURST_SECONDS: Final = Member(
-    "burst_seconds",
-    BURST_SECONDS.shape,
-    _LIMITS.burst_seconds,
-    "For how many seconds a quiet client saves up requests that it may then send at once.",
-)
-
-
-def _client_limits(given: Given) -> RateLimits:
-    return RateLimits(given[CLIENT_REQUESTS_PER_SECOND], burst_seconds=given[CLIENT_BURST_SECONDS])
-
-
-CLIENT_LIMITS_SECTION: Final = Section(
-    "Rate limits of an OAuth client", (CLIENT_REQUESTS_PER_SECOND, CLIENT_BURST_SECONDS), _client_limits
-)
 CLIENT_LIMITS: Final = Member(
     "limits",
-    CLIENT_LIMITS_SECTION,
+    _limits_in_all("an OAuth client", "with the client's tokens", "client", "platform §4.3"),
     _LIMITS,
     "How much the client may ask of the Profile or the Platform API.",
     "platform §4.3",
