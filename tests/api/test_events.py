@@ -90,6 +90,61 @@ def test_a_repeat_is_accepted_and_changes_nothing(server: Served) -> None:
     assert sorted(one["input"] for one in found) == ["app", "crm"]
 
 
+@pytest.mark.parametrize("batch_id", [7_000_000_000_000_000_001, "-5"])
+def test_a_replayed_batch_counts_once(server: Served, batch_id: int | str) -> None:
+    """A batch with the `batch_id` of an earlier one of the input changes nothing, whatever else it is called."""
+    batch = {"batch_id": batch_id, "user_identities": {"customer_id": f"replayed {batch_id}"}}
+    first = receipt(server, send(server, {**batch, "source_request_id": f"a {batch_id}", "events": [event()]}))
+    again = {**batch, "source_request_id": f"b {batch_id}", "events": [event()]}
+    assert receipt(server, send(server, again))["outcome"] == "repeated"
+    assert receipt(server, send(server, {**again, "batch_id": None}))["outcome"] == "kept"
+    assert receipt(server, send(server, batch, auth=(FEED_KEY, FEED_SECRET)))["outcome"] == "kept"
+    assert (first["outcome"], first["notes"]) == ("kept", [])
+
+
+def test_replays_of_one_request_count_once(server: Served) -> None:
+    """Of batches that come together under one `batch_id` the first that can be kept is, and it alone."""
+    refused = {"batch_id": 77, "mpid": 999}
+    kept = {"batch_id": 77, "user_identities": {"customer_id": "together"}}
+    answer = send(server, [refused, kept, kept], "/v2/bulkevents")
+    with server.api as api:
+        found = [api.get(f"/api/batches/{one}").json() for one in answer.headers["x-receipt-id"].split(", ")]
+    assert [one["outcome"] for one in found] == ["refused", "kept", "repeated"]
+
+
+@pytest.mark.parametrize("batch_id", [True, 1.5, "x", 2**63, [], {}])
+def test_a_batch_id_that_is_none_names_nothing(server: Served, batch_id: Any) -> None:
+    """The batch is kept each time, and its receipt says that the id was passed over."""
+    batch = {"batch_id": batch_id, "user_identities": {"customer_id": "misnamed"}}
+    for _ in range(2):
+        told = receipt(server, send(server, batch))
+        assert (told["outcome"], told["notes"][0].partition(":")[0]) == ("kept", "batch_id")
+
+
+def events_of(server: Served, mpid: str) -> list[dict[str, Any]]:
+    with server.api as api:
+        found = api.get(f"/api/profiles/{mpid}/events", params={"workspace": 100}).raise_for_status().json()
+    return [one["data"] for batch in found["items"] for one in batch["events"]]
+
+
+@pytest.mark.parametrize(
+    ("auth", "feed"), [((FEED_KEY, FEED_SECRET), "crm"), (("cohort-key", "cohort-secret"), "cohorts")]
+)
+def test_events_of_a_feed_name_it(server: Served, auth: tuple[str, str], feed: str) -> None:
+    """Each event of a feed has the attribute `mParticle Source Feed`, beside those that it was sent with."""
+    server.ask("login", {"customerid": feed})
+    sent = [event(), event(custom_attributes={"a": "1", "mParticle Source Feed": "another"})]
+    told = receipt(server, send(server, {"user_identities": {"customer_id": feed}, "events": sent}, auth=auth))
+    attributes = [one["custom_attributes"] for one in events_of(server, told["mpid"])]
+    assert attributes == [{"mParticle Source Feed": feed}, {"a": "1", "mParticle Source Feed": feed}]
+
+
+def test_events_of_an_app_are_kept_as_sent(server: Served) -> None:
+    """Nothing is added to what a platform's input sends."""
+    told = receipt(server, send(server, {"user_identities": {"customer_id": "plain"}, "events": [event()]}))
+    assert events_of(server, told["mpid"]) == [event()["data"]]
+
+
 def test_repeated_events_count_once(server: Served) -> None:
     """An event with the `source_message_id` of an earlier one of the profile is left out, the others are kept."""
     who = {"user_identities": {"customer_id": "messages"}}

@@ -35,6 +35,10 @@ def refused(name: str, body: str | bytes, reason: str) -> Case:
     return Case(name, body.encode() if isinstance(body, str) else body, reason)
 
 
+def _from(publisher: str) -> dict[str, str]:
+    return {"service_provider": "s", "publisher": publisher, "campaign": "c"}
+
+
 def whole() -> dict[str, Any]:
     """A batch that has everything a batch can have, about somebody new."""
     anyone = str(uuid.uuid4())
@@ -57,7 +61,7 @@ def whole() -> dict[str, Any]:
         "context": {"data_plan": {"plan_id": "p", "plan_version": 1}},
         "ip": "127.0.0.1",
         "timestamp_unixtime_ms": NOW_MS,
-        "batch_id": 1,
+        "batch_id": uuid.uuid4().int >> 65,
         "schema_version": 2,
         "events": [
             {
@@ -244,7 +248,7 @@ LIMITS = [
     *_limit("the name of a fact", lambda n: _device(**{"x" * n: 1}), 256),
     *_limit("a document of a consent", lambda n: _consent(document="x" * n), 4_096),
     *_limit("a purpose", lambda n: _consent("x" * n), 256),
-    *_limit("a publisher", lambda n: _someone(attribution_info={"publisher": "x" * n, "campaign": "c"}), 4_096),
+    *_limit("a publisher", lambda n: _someone(attribution_info=_from("x" * n)), 4_096),
     kept("a request id, 256", _someone(source_request_id="é" * 256)),
     refused("a request id, 257", _someone(source_request_id="é" * 257), "invalid_source_request_id"),
     refused("a request id with NUL", _someone(source_request_id="a\0"), "invalid_source_request_id"),

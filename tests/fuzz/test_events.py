@@ -216,7 +216,7 @@ def _naughty(string: str) -> dict[str, Any]:
         "user_attributes": {string: "name", "value": string, "list": [string, 1]},
         "device_info": {"ios_idfv": str(uuid.uuid4()), "os_version": string, string: "name"},
         "consent_state": {"gdpr": {string: said}},
-        "attribution_info": {"publisher": string, "campaign": string},
+        "attribution_info": {"service_provider": string, "publisher": string, "campaign": string},
         "events": [{"event_type": string or "x", "data": data}],
     }
 

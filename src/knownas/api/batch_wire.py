@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
+from knownas.api.batch_identities import EVENT_NAMES, identities_of
 from knownas.api.duplicate_keys import surely_once
 from knownas.api.limits import (
     EVENT_ATTRIBUTES_MAX,
@@ -28,8 +29,9 @@ from knownas.api.wire import (
     refuse_repeated_keys,
     shaped,
 )
-from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType, Surface, types_named_on, value_fault
+from knownas.core.identity.kinds import DEVICE_TYPES, IdentityType
 from knownas.core.identity.observation import Environment
+from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
 from knownas.core.profile.attributes import AttributeValue, fault_of, name_fault
 from knownas.core.profile.consent import CCPA_PURPOSE, Consent, Purpose, Regulation
@@ -42,6 +44,9 @@ HISTORICAL_AGE_MS: Final = 72 * 3_600_000
 
 EVENT_DEPTH_MAX: Final = 50
 """Objects and lists inside each other in an event: what is kept must be readable wherever it is read from later."""
+
+SOURCE_FEED: Final = "mParticle Source Feed"
+"""The attribute in which every event of a feed says the feed's name; platform §2.4."""
 
 Members = Mapping[str, Any]
 
@@ -60,19 +65,27 @@ class BatchBody(msgspec.Struct, frozen=True):
     events: list[EventBody] | None = None
     source_request_id: str | int | None = None
     mpid: str | int | None = None
-    user_identities: dict[str, Any] | None = None
+    user_identities: dict[str, Any] | list[Any] | None = None
     device_info: dict[str, Any] | None = None
-    mp_deviceid: str | None = None
+    mp_deviceid: Any = None
     user_attributes: dict[str, Any] | None = None
-    deleted_user_attributes: list[str] | None = None
+    deleted_user_attributes: list[Any] | None = None
     consent_state: dict[str, Any] | None = None
     attribution_info: dict[str, Any] | None = None
+    batch_id: Any = None
+
+
+class NamedBody(msgspec.Struct, frozen=True):
+    """What a batch that can't be taken is found by, as far as it can be read."""
+
+    source_request_id: Any = None
+    environment: Any = None
 
 
 _BATCH: Final = msgspec.json.Decoder(BatchBody)
 _ANYTHING: Final = msgspec.json.Decoder(Any)
 _BULK: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_NAMES: Final[Mapping[str, IdentityType]] = types_named_on(Surface.EVENTS)
+_NAMED: Final = msgspec.json.Decoder(NamedBody)
 
 
 def bulk(body: bytes) -> list[bytes]:
@@ -92,9 +105,12 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
     """
     given = _decoded(body)
     notes: list[str] = []
-    identities = _identities(given, channel, notes)
+    # Some partners send one constant for all users (idsync §5.3).
+    stamp = None if channel is Channel.PARTNER else given.mp_deviceid
+    identities = identities_of(given.user_identities or {}, given.device_info or {}, stamp, notes)
     # No text has more characters than the body has bytes: in most batches no value needs to be measured.
-    reading = _Reading(at_ms, notes, historical, may_be_long=len(body) > EVENT_VALUE_CHARACTERS_MAX)
+    feed = source if channel in (Channel.FEED, Channel.PARTNER) else None
+    reading = _Reading(at_ms, notes, historical, len(body) > EVENT_VALUE_CHARACTERS_MAX, feed)
     events = _events(given.events or [], reading)
     if historical:
         _check_history(events, given.events or [], at_ms)
@@ -106,11 +122,12 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
         source_request_id=_request_id(given.source_request_id),
         mpid=optional_mpid(given.mpid, "invalid_mpid", INVALID_MPID),
         identities=identities,
-        attributes=_attributes(given, notes),
+        attributes=_attributes(given, channel, notes),
         consents=_consents(given.consent_state, channel, at_ms, notes),
         attribution=_attribution(given.attribution_info, at_ms, notes),
         events=events,
         is_historical=historical,
+        batch_id=_batch_id(given.batch_id, notes),
     )
     device = _device(given, batch, channel, notes)
     if device is None and not notes:
@@ -118,6 +135,21 @@ def event_batch(body: bytes, at_ms: int, source: str, channel: Channel, *, histo
     if len(notes) > NOTES_MAX:
         notes[NOTES_MAX - 1 :] = [f"and {len(notes) - NOTES_MAX + 1} further notes"]
     return batch._replace(device=device, notes=tuple(notes))
+
+
+def refused_batch(body: bytes, at_ms: int, source: str, channel: Channel) -> EventBatch:
+    """Return what can be told of a batch that can't be taken: its environment, and the id that its sender gave it."""
+    environment, request_id = Environment.PRODUCTION, None
+    try:
+        # An id that stands twice names nothing; what is not JSON has none.
+        refuse_repeated_keys(body)
+        given = _NAMED.decode(body)
+        if isinstance(given.source_request_id, str | int) and not isinstance(given.source_request_id, bool):
+            request_id = _request_id(given.source_request_id)
+        environment = _environment(given.environment)
+    except (Malformed, ValueError, RecursionError):
+        pass
+    return EventBatch(environment, at_ms, source, channel, request_id)
 
 
 def _decoded(body: bytes) -> BatchBody:
@@ -144,12 +176,16 @@ def _decoded(body: bytes) -> BatchBody:
 
 
 class _Reading(NamedTuple):
-    """What the events of a batch are read under: when they came, as what, and where to note what was cut."""
+    """What the events of a batch are read under: when they came, as what, and where to note what was cut.
+
+    `feed` is the name of the feed that they came through, if it is one.
+    """
 
     at_ms: int
     notes: list[str]
     historical: bool
     may_be_long: bool
+    feed: str | None
 
 
 def _is_deeper(value: object, limit: int) -> bool:
@@ -182,53 +218,36 @@ def _request_id(given: str | int | None) -> str | None:
     return text
 
 
-def _identities(given: BatchBody, channel: Channel, notes: list[str]) -> tuple[Identity, ...]:
-    """Gather the identities of user and device in canonical order; idsync §5.1."""
-    found: dict[IdentityType, str] = {}
-    for name, value in (given.user_identities or {}).items():
-        kind = _NAMES.get(name)
-        if kind is None or kind in DEVICE_TYPES:
-            notes.append(f"user_identities.{name[:NAME_CHARACTERS_SHOWN]}: no such identity type")
-        else:
-            _take_identity(found, kind, value, f"user_identities.{name}", notes)
-    for name, value in (given.device_info or {}).items():
-        kind = _NAMES.get(name)
-        if kind is not None and kind in DEVICE_TYPES:
-            _take_identity(found, kind, value, f"device_info.{name}", notes)
-    # Some partners send one constant for all users (idsync §5.3).
-    if given.mp_deviceid and channel is not Channel.PARTNER:
-        _take_identity(found, IdentityType.DEVICE_APPLICATION_STAMP, given.mp_deviceid, "mp_deviceid", notes)
-    return tuple(sorted([Identity(kind, value) for kind, value in found.items()]))
+def _batch_id(given: object, notes: list[str]) -> int | None:
+    """Read the id of a batch that is replayed; 0 is nobody's (platform §2.7)."""
+    if given is None or given in ("", "0", 0):
+        return None
+    number = given if isinstance(given, int) and not isinstance(given, bool) else None
+    if isinstance(given, str):
+        number = parse_mpid(given)
+    if number is None or valid_mpid(number) is None:
+        notes.append("batch_id: a signed 64-bit integer is wanted, passed over")
+        return None
+    return number
 
 
-def _take_identity(
-    found: dict[IdentityType, str], kind: IdentityType, value: object, where: str, notes: list[str]
-) -> None:
-    if value is None or value == "":
-        return
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        notes.append(f"{where}: a text is wanted")
-        return
-    text = str(value)
-    fault = value_fault(text)
-    if fault is not None:
-        notes.append(f"{where}: {fault}")
-    elif found.setdefault(kind, text) != text:
-        raise Malformed("identity_type_twice", f"Two members give {kind.value} different values.")
-
-
-def _attributes(given: BatchBody, notes: list[str]) -> Mapping[str, AttributeValue | None]:
+def _attributes(given: BatchBody, channel: Channel, notes: list[str]) -> Mapping[str, AttributeValue | None]:
     taken: dict[str, AttributeValue | None] = {}
     for name, value in (given.user_attributes or {}).items():
         if len(taken) >= USER_ATTRIBUTES_A_BATCH_MAX:
             notes.append(f"user_attributes: more than {USER_ATTRIBUTES_A_BATCH_MAX}, the others were left out")
             break
+        if value is None:
+            if not channel.is_client:  # To web SDKs an attribute without a value is a tag, and all of them are context.
+                shown = name[:NAME_CHARACTERS_SHOWN]
+                notes.append(f"user_attributes.{shown}: null sets nothing; deleted_user_attributes deletes")
+            continue
         read = attribute_value(value)
         fault = None if read is None else fault_of(name, read)
-        if fault is not None or (read is None and value is not None):
+        if read is None or fault is not None:
             shown = f"user_attributes.{name[:NAME_CHARACTERS_SHOWN]}"
             notes.append(f"{shown}: {fault or 'a scalar or a list of scalars is wanted'}")
-        elif read is not None:
+        else:
             taken[name] = read
             if isinstance(read, tuple) and isinstance(value, list) and len(read) < len(cast("list[object]", value)):
                 shown = f"user_attributes.{name[:NAME_CHARACTERS_SHOWN]}"
@@ -237,9 +256,9 @@ def _attributes(given: BatchBody, notes: list[str]) -> Mapping[str, AttributeVal
     if len(deleted) > USER_ATTRIBUTES_A_BATCH_MAX:
         notes.append(f"deleted_user_attributes: more than {USER_ATTRIBUTES_A_BATCH_MAX}, the others were left out")
     for name in deleted[:USER_ATTRIBUTES_A_BATCH_MAX]:
-        fault = name_fault(name)
+        fault = name_fault(name) if isinstance(name, str) else "a text is wanted"
         if fault is not None:
-            notes.append(f"deleted_user_attributes.{name[:NAME_CHARACTERS_SHOWN]}: {fault}")
+            notes.append(f"deleted_user_attributes.{str(name)[:NAME_CHARACTERS_SHOWN]}: {fault}")
         else:
             taken[name] = None
     return taken
@@ -292,11 +311,12 @@ def _consent(said: object, at_ms: int, where: str, notes: list[str]) -> Consent 
 
 
 def _attribution(given: Members | None, at_ms: int, notes: list[str]) -> Attribution | None:
-    publisher, campaign = (given or {}).get("publisher"), (given or {}).get("campaign")
-    if publisher is None and campaign is None:
+    """Read who brought the user; all three members are needed (platform §2.3), two of which are kept."""
+    provider, publisher, campaign = ((given or {}).get(name) for name in ("service_provider", "publisher", "campaign"))
+    if provider is None and publisher is None and campaign is None:
         return None
-    if not (isinstance(publisher, str) and isinstance(campaign, str)):
-        notes.append("attribution_info: publisher and campaign are wanted, both texts")
+    if not (isinstance(provider, str) and isinstance(publisher, str) and isinstance(campaign, str)):
+        notes.append("attribution_info: service_provider, publisher and campaign are wanted, all texts")
         return None
     if max(len(publisher), len(campaign)) > ATTRIBUTE_VALUE_CHARACTERS_MAX:
         notes.append(f"attribution_info: a text may have {ATTRIBUTE_VALUE_CHARACTERS_MAX} characters")
@@ -314,7 +334,7 @@ def _device(given: BatchBody, batch: EventBatch, channel: Channel, notes: list[s
         return None
     facts: dict[str, Any] = {}
     for name, value in (given.device_info or {}).items():
-        if value is None or _NAMES.get(name) in DEVICE_TYPES:
+        if value is None or EVENT_NAMES.get(name) in DEVICE_TYPES:
             continue
         fault = _fact_fault(name, value)
         if fault is None and len(facts) >= DEVICE_FACTS_MAX:
@@ -340,7 +360,7 @@ def _fact_fault(name: str, value: object) -> str | None:
 def _events(given: list[EventBody], reading: _Reading) -> tuple[Event, ...]:
     if len(given) > EVENTS_A_BATCH_MAX:
         raise Malformed("too_many_events", f"A batch may have {EVENTS_A_BATCH_MAX} events.")
-    at_ms, notes, historical, may_be_long = reading
+    at_ms, notes, historical, may_be_long, feed = reading
     found: list[Event] = []
     for one in given:
         kind, data = one.event_type, one.data or {}
@@ -358,8 +378,20 @@ def _events(given: list[EventBody], reading: _Reading) -> tuple[Event, ...]:
             message_id = _message_id(message_id, notes)
         if not _is_within_limits(data, may_be_long=may_be_long):
             data = _cut(data, notes)
+        if feed is not None:
+            data = _from_feed(data, feed)
         found.append(Event(kind, when, message_id, data))
     return tuple(found)
+
+
+def _from_feed(data: dict[str, Any], feed: str) -> dict[str, Any]:
+    """Return an event with the name of the feed that it came through; attributes that are none stay as they are."""
+    attributes = data.get("custom_attributes")
+    if attributes is None:
+        return {**data, "custom_attributes": {SOURCE_FEED: feed}}
+    if not isinstance(attributes, dict):
+        return data
+    return {**data, "custom_attributes": {**cast("Members", attributes), SOURCE_FEED: feed}}
 
 
 def _message_id(given: object, notes: list[str]) -> str | None:

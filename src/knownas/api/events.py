@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Final
 
 from knownas.api.answering import HttpSurface
-from knownas.api.batch_wire import bulk, event_batch
+from knownas.api.batch_wire import bulk, event_batch, refused_batch
 from knownas.api.credentials import Denied, authenticate
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.limits import BATCH_BYTES_MAX, BATCHES_A_REQUEST_MAX
@@ -18,8 +18,7 @@ from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
-from knownas.core.identity.observation import Environment
-from knownas.core.profile.event import Channel, EventBatch
+from knownas.core.profile.event import Channel
 from knownas.service.batch_receipts import Kept, Rejected, Repeated
 from knownas.service.directory import Door
 from knownas.service.ingest import Arrival, Ingest, Receipted
@@ -130,7 +129,7 @@ def arrival_of(door: Door, channel: Channel, body: bytes, at_ms: int, *, histori
             return Arrival(door, event_batch(body, at_ms, name, channel, historical=historical))
         except Malformed as malformed:
             refusal = Rejected(malformed.reason, malformed.sentence)
-    return Arrival(door, EventBatch(Environment.PRODUCTION, at_ms, name, channel), refusal)
+    return Arrival(door, refused_batch(body, at_ms, name, channel), refusal)
 
 
 async def take(ingest: Ingest, arrivals: list[Arrival]) -> list[Receipted]:

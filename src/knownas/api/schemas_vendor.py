@@ -68,13 +68,17 @@ def _batch() -> Schema:
             "description": "The sender's id of the batch: a second batch with it changes nothing.",
         },
         "mpid": {**_USER, "description": "The profile that it is about; the identities then find none."},
-        "user_identities": {**_OBJECT_OR_NULL, "description": "Values by type, in the names of the Events API."},
+        "user_identities": {
+            "type": ["object", "array", "null"],
+            "description": "Values by type, in the names of the Events API; or a list of `{identity_type, identity}`.",
+        },
         "device_info": {**_OBJECT_OR_NULL, "description": "Identities of the device, and facts about it."},
-        "mp_deviceid": {**TEXT_OR_NULL, "description": "The device application stamp."},
+        "mp_deviceid": {"description": "The device application stamp: a text."},
         "user_attributes": {**_OBJECT_OR_NULL, "description": "Scalars and lists of scalars by name."},
-        "deleted_user_attributes": {"type": ["array", "null"], "items": TEXT},
+        "deleted_user_attributes": {"type": ["array", "null"], "description": "Names of attributes to forget."},
         "consent_state": {**_OBJECT_OR_NULL, "description": "`{gdpr|ccpa: {purpose: {consented, …}}}`."},
-        "attribution_info": {**_OBJECT_OR_NULL, "description": "`{publisher, campaign}`."},
+        "attribution_info": {**_OBJECT_OR_NULL, "description": "`{service_provider, publisher, campaign}`, all three."},
+        "batch_id": {"description": "The vendor's id of a batch that is sent again; one that is known is a repeat."},
     }
     told = f"Events of one user. At most {BATCH_BYTES_MAX:,} bytes. Other members are passed over."
     return {

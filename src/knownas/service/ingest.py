@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
@@ -46,6 +47,13 @@ class Arrival(NamedTuple):
     door: Door
     batch: EventBatch
     refusal: Rejected | None = None
+
+
+_Name = RequestKey | MessageKey
+"""What tells a batch from others: its sender's id, or as a message of nobody's the vendor's id of a replayed one."""
+
+NOBODY: Final = 0
+"""Stands for the profile where a batch as a whole is named: no profile has this MPID."""
 
 
 class Receipted(NamedTuple):
@@ -153,32 +161,39 @@ class Ingest:
     async def _decide(self, group: Sequence[_Resolved]) -> None:
         """Find each batch's profile, or why it is not kept. A repeat is accepted and changes nothing (platform §2.7).
 
-        Only a batch that is kept takes its sender's id. So those under one id are resolved one after the other, until
-        one of them will be kept.
+        Only a batch that is kept takes its ids. So those under one id are resolved one after the other, until one of
+        them will be kept.
         """
         waiting: Sequence[_Resolved] = group
-        keys = {key for one in waiting if (key := _request_key(one.arrival)) is not None}
-        taken = set((await self._data.load((), list(keys))).requests) if keys else set[RequestKey]()
+        taken = await self._taken({name for one in waiting for name in _names(one.arrival)})
         while waiting:
             turn: list[_Resolved] = []
             later: list[_Resolved] = []
-            under_way: set[RequestKey] = set()
+            under_way: set[_Name] = set()
             for one in waiting:
-                key = _request_key(one.arrival)
-                if key is None:
+                names = _names(one.arrival)
+                if not names:
                     turn.append(one)
-                elif key in taken:
+                elif not taken.isdisjoint(names):
                     one.outcome = Repeated()
-                elif key in under_way:
+                elif not under_way.isdisjoint(names):
                     later.append(one)
                 else:
-                    under_way.add(key)
+                    under_way.update(names)
                     turn.append(one)
             await self._resolve([one for one in turn if one.outcome is None])
             if under_way:
-                decided = [_request_key(one.arrival) for one in turn if one.outcome is None]
-                taken.update(key for key in decided if key is not None)
+                taken.update(name for one in turn if one.outcome is None for name in _names(one.arrival))
             waiting = later
+
+    async def _taken(self, names: AbstractSet[_Name]) -> set[_Name]:
+        """Return which names belong to batches that were kept."""
+        if not names:
+            return set()
+        requests = [one for one in names if isinstance(one, RequestKey)]
+        replays = [one for one in names if isinstance(one, MessageKey)]
+        found = await self._data.load((), requests, replays)
+        return {*found.requests, *found.messages}
 
     async def _resolve(self, group: Sequence[_Resolved]) -> None:
         """Find each batch's profile: the one it names, or whom its identities lead to, as an identify would."""
@@ -227,6 +242,9 @@ class Ingest:
         messages: dict[MessageKey, int] = {}
         events: list[EventsWrite] = []
         for one, key in found:
+            replay = _replay_key(one.arrival)
+            if replay is not None:
+                messages[replay] = one.arrival.batch.at_ms
             fresh = _fresh_batch(one, seen, messages)
             calculations = self._calculations.get(key.workspace, NO_CALCULATIONS)
             folded = fold(sections.get(key), fresh, calculations)
@@ -289,6 +307,19 @@ def _fresh_batch(one: _Resolved, seen: set[MessageKey], messages: dict[MessageKe
 def _request_key(arrival: Arrival) -> RequestKey | None:
     request_id = arrival.batch.source_request_id
     return None if request_id is None else RequestKey(arrival.door.lasting_key, request_id)
+
+
+def _replay_key(arrival: Arrival) -> MessageKey | None:
+    """Name a replayed batch by the vendor's id of it, among the messages of the input (platform §2.7)."""
+    batch_id = arrival.batch.batch_id
+    return None if batch_id is None else MessageKey(arrival.door.lasting_key, NOBODY, f"batch_id {batch_id}")
+
+
+def _names(arrival: Arrival) -> tuple[_Name, ...]:
+    request, replay = _request_key(arrival), _replay_key(arrival)
+    if replay is None:
+        return () if request is None else (request,)
+    return (replay,) if request is None else (request, replay)
 
 
 def _section_key(one: _Resolved) -> SectionKey:

@@ -36,7 +36,10 @@ class RequestKey(NamedTuple):
 
 
 class MessageKey(NamedTuple):
-    """Names an event by the id that its sender gave it, for one input and one profile (platform §2.7)."""
+    """Names an event by the id that its sender gave it, for one input and one profile (platform §2.7).
+
+    With the MPID 0, which no profile has, it names a whole batch that came through the input.
+    """
 
     input_key: str
     mpid: int

@@ -72,6 +72,8 @@ class EventBatch(NamedTuple):
     events: tuple[Event, ...] = ()
     is_historical: bool = False
     notes: tuple[str, ...] = ()
+    batch_id: int | None = None
+    """The vendor's own id of a batch that is sent again as it was handed out (platform §2.7)."""
 
     def with_events(self, events: tuple[Event, ...]) -> "EventBatch":
         """Return the batch with other events."""
