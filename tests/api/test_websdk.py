@@ -87,6 +87,7 @@ def test_a_single_event_of_an_older_sdk_is_kept(server: Served, prefix: str, ver
                 "application_transition_type": "application_initialized",
             },
         ),
+        ({"dt": 14, "pet": 3}, "profile", {"profile_event_type": "logout"}),
         (
             {"dt": 16, "cu": "USD", "pd": {"an": 7, "ti": "T1", "tr": 3, "pl": [{"id": "P", "nm": "Pen", "pr": 3}]}},
             "commerce_event",
@@ -136,6 +137,63 @@ def test_consent_comes_with_a_single_event(server: Served) -> None:
     said["ccpa"] = {"data_sale_opt_out": {"c": False, "ts": 1_600_000_000_000}}
     receipt = send(server, {**PAGE_VIEW, "mpid": mpid, "con": said})
     assert sorted(receipt["consents"]) == ["ccpa/data_sale_opt_out", "gdpr/ads"]
+
+
+def attributes(server: Served, mpid: str) -> dict[str, Any]:
+    with server.api as api:
+        (section,) = api.get(f"/api/profiles/{mpid}/sections").json()["items"]
+    return {name: one["value"] for name, one in section["attributes"].items()}
+
+
+def test_attributes_come_with_single_events(server: Served) -> None:
+    """What an older SDK has of attributes is set, changed and deleted as its events show it."""
+    mpid = user(server, "attributed")
+    event = {**PAGE_VIEW, "mpid": mpid, "das": "attributed"}
+    assert send(server, {**event, "ct": 1, "ua": {"tier": "gold", "likes": ["a"], "tag": None}})["outcome"] == "kept"
+    assert attributes(server, mpid) == {"tier": "gold", "likes": ["a"]}
+    send(server, {**event, "ct": 2, "ua": {"tier": "silver"}})
+    assert attributes(server, mpid) == {"tier": "silver", "likes": None}
+
+
+def test_attributes_of_a_batch_are_context(server: Served) -> None:
+    """An SDK that sends batches tells of changed attributes by events; what else it repeats changes nothing."""
+    mpid = user(server, "batching")
+    send(server, {"mpid": mpid, "user_attributes": {"tier": "gold"}, "events": [{"event_type": "session_start"}]})
+    assert attributes(server, mpid) == {}
+
+
+def test_identities_come_with_single_events(server: Served) -> None:
+    """Without an MPID, a single event's identities say who it is about, by the numbers of their types."""
+    asked = {"environment": "production", "known_identities": {"customerid": "numbered", "other2": "o"}}
+    mpid = httpx.post(f"{server.url}/v1/login", json=asked, headers={"x-mp-key": WEB_KEY}).json()["mpid"]
+    said = [{"Identity": "numbered", "Type": 1}, {"Identity": "o", "Type": 10}, {"Identity": "x", "Type": 99}, 3]
+    assert send(server, {**PAGE_VIEW, "ui": said})["mpid"] == mpid
+
+
+@pytest.mark.parametrize("path", ["/v3/JS/{key}/events", "/v2/JS/{key}/Events", "/webevents/v3/JS/{key}/events"])
+@pytest.mark.parametrize(
+    ("body", "headers", "reason"),
+    [
+        (b"x" * 300_000, {}, "body_too_long"),
+        (b"x" * 140_000, {}, "batch_too_long"),
+        (b"x", {"content-encoding": "br"}, "unknown_encoding"),
+    ],
+)
+def test_what_the_sdk_can_not_send_is_kept_as_refused(
+    server: Served, path: str, body: bytes, headers: dict[str, str], reason: str
+) -> None:
+    """For a 4xx the SDK would drop all that it has, so a body that can't be taken is a 202 whose receipt tells why."""
+    answer = httpx.post(f"{server.url}{path.format(key=WEB_KEY)}", content=body, headers=headers)
+    assert (answer.status_code, answer.content) == (202, b"")
+    with server.api as api:
+        told = api.get(f"/api/batches/{answer.headers['x-receipt-id']}").json()
+    assert (told["outcome"], told["reason"]) == ("refused", reason)
+
+
+def test_a_body_without_end_is_not_passed_over(server: Served) -> None:
+    """What is much longer than any page can hold is refused as too long."""
+    parts = (b" " * 1_000_000 for _ in range(20))
+    assert httpx.post(f"{server.url}/v3/JS/{WEB_KEY}/events", content=parts).status_code == 413
 
 
 @pytest.mark.parametrize("dt", [0, 17, 99, "3", None, [], 3.5])

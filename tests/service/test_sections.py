@@ -8,6 +8,7 @@ from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution
+from knownas.core.profile.repeating import Repeat
 from knownas.core.profile.section import Section
 from knownas.service.sections import read, written
 from knownas.store.user_data import StoredSection
@@ -47,6 +48,7 @@ sections = st.builds(
     calculated=st.dictionaries(names, documents, max_size=3),
     notes=st.lists(names, max_size=3).map(tuple),
     opted_out_ms=times,
+    repeats=st.dictionaries(names, st.builds(Repeat, times, st.dictionaries(names, names, max_size=3)), max_size=3),
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
+from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, PASSED_OVER_BYTES_MAX
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -72,6 +72,30 @@ async def read_body(receive: Receive, given: Mapping[bytes, bytes]) -> bytes:
     if encoding == b"gzip":
         return _decompress(body)
     raise BodyRefused(415, "unknown_encoding", "Send the body as it is, or with Content-Encoding: gzip.")
+
+
+class PassingOver:
+    """Receives a request's body, and can pass over what is left of it when it is clear that it won't be taken."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    async def __call__(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def is_passed_over(self) -> bool:
+        """Read what is left, without holding it; False if it is too much for that, or the client goes away."""
+        size = 0
+        while self._more:
+            message = await self()
+            size += len(message.get("body", b""))
+            if size > PASSED_OVER_BYTES_MAX or message["type"] == "http.disconnect":
+                return False
+        return True
 
 
 async def _read_rest(receive: Receive, first: bytes) -> bytes:

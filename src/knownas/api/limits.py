@@ -5,6 +5,9 @@ from typing import Final
 BODY_BYTES_MAX: Final = 256 * 1024
 """A request body, after decompression."""
 
+PASSED_OVER_BYTES_MAX: Final = 16 * 1024 * 1024
+"""What is read of a body that is too long for anything, to be able to answer that it was refused."""
+
 HEADER_BYTES_MAX: Final = 64 * 1024
 """The names and values of all headers of a request together."""
 

@@ -161,7 +161,8 @@ def _web() -> Schema:
     limited: Reasons = {401: {"unknown_key"}, 429: {"rate_limited"}, 500: {"internal_error"}}
     sent = _with_body() | {401: {"unknown_key"}, 429: {"rate_limited"}}
     forwarded = _with_body(store=False) | {401: {"unknown_key"}, 429: {"rate_limited"}}
-    del sent[400], forwarded[400]
+    # Beyond what is passed over of a body that is too long, the SDK is told so.
+    del sent[400], sent[415], forwarded[400], forwarded[415]
     receipt = {"X-Receipt-Id": header_of(DECISION_ID, _RECEIPT, required=True)}
     anything = "Whatever can't be taken is kept as refused: the SDK would repeat a 400 without end."
     config = answer_of("The configuration.", ref("WebConfig"), _for_pages())

@@ -2,14 +2,14 @@
 
 The key in the path is public, so nothing that comes here is trusted to say who a user is: a batch names the MPID
 that IDSync gave out. The SDK repeats a batch without end when it is answered 400, and drops its whole queue for
-401 to 499; so whatever can be told apart is answered 202, and what can't be taken is kept as refused.
+401 to 499; so whatever can be told apart is answered 202, and what can't be taken is kept as refused, a body that is
+too long or oddly encoded too.
 """
 
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from http import HTTPStatus
 from time import perf_counter
 from typing import Final, assert_never
 from urllib.parse import parse_qs
@@ -18,7 +18,7 @@ import msgspec
 
 from knownas.api.answering import HttpSurface
 from knownas.api.events import TOO_MUCH, arrival_of, outcome_name, take
-from knownas.api.exchange import BodyRefused, Header, Receive, RequestRefused, Scope, read_body
+from knownas.api.exchange import BodyRefused, Header, PassingOver, Receive, RequestRefused, Scope, read_body
 from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
@@ -27,7 +27,7 @@ from knownas.api.websdk_single import batch_of_single_event
 from knownas.api.wire import INVALID_MPID, Malformed
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
-from knownas.core.profile.event import Channel, EventBatch
+from knownas.core.profile.event import NO_ATTRIBUTES, Channel, EventBatch
 from knownas.service.batch_receipts import Rejected
 from knownas.service.directory import Door
 from knownas.service.ingest import Arrival
@@ -109,9 +109,11 @@ class WebSdk(HttpSurface[Target]):
                 return 200, self._audiences(scope["query_string"])
             case Call.EVENTS | Call.SINGLE_EVENTS:
                 body = await _body_of(scope, receive)
+                single = False
                 if target.call is Call.SINGLE_EVENTS and isinstance(body, bytes):
-                    body = _as_batch(body)
-                await self._events(door, body, headers)
+                    sent, body = body, _as_batch(body)
+                    single = body is not sent
+                await self._events(self._arrival(door, body, single=single), headers)
                 return 202, b""
             case Call.FORWARDING:
                 await _body_of(scope, receive)
@@ -119,8 +121,8 @@ class WebSdk(HttpSurface[Target]):
             case _:
                 assert_never(target.call)
 
-    async def _events(self, door: Door, body: bytes | Rejected, headers: list[Header]) -> None:
-        arrival = self._arrival(door, body)
+    async def _events(self, arrival: Arrival, headers: list[Header]) -> None:
+        door = arrival.door
         if arrival.refusal is None and arrival.batch.mpid is None and not door.input.allow_key_only:
             sentence = "A batch of the web SDK names its user by the mpid; this input lets no key alone say who it is."
             arrival = Arrival(door, arrival.batch, Rejected("mpid_missing", sentence))
@@ -128,10 +130,11 @@ class WebSdk(HttpSurface[Target]):
         headers.append((b"x-receipt-id", receipt.receipt_id.encode()))
         self._telemetry.decided("websdk_events", door.rules.scope, outcome_name(receipt), 0.0)
 
-    def _arrival(self, door: Door, body: bytes | Rejected) -> Arrival:
+    def _arrival(self, door: Door, body: bytes | Rejected, *, single: bool) -> Arrival:
         at_ms = self._clock()
         if isinstance(body, bytes):
-            return arrival_of(door, Channel.JAVASCRIPT, body, at_ms)
+            arrival = arrival_of(door, Channel.JAVASCRIPT, body, at_ms)
+            return arrival._replace(batch=_repeating(arrival.batch)) if single else arrival
         return Arrival(door, EventBatch(Environment.PRODUCTION, at_ms, door.input.name, Channel.JAVASCRIPT), body)
 
     def _audiences(self, query: bytes) -> bytes:
@@ -143,13 +146,20 @@ class WebSdk(HttpSurface[Target]):
 
 
 async def _body_of(scope: Scope, receive: Receive) -> bytes | Rejected:
-    """Return the body, or why it can't be read when a 400 would make the SDK send it again and again."""
+    """Return the body, or why it can't be read: a 4xx would make the SDK send it again and again, or drop its queue."""
+    body = PassingOver(receive)
     try:
-        return await read_body(receive, dict(scope["headers"]))
+        return await read_body(body, dict(scope["headers"]))
     except BodyRefused as refused:
-        if refused.status == HTTPStatus.BAD_REQUEST:
+        if await body.is_passed_over():
             return Rejected(refused.reason, refused.sentence)
         raise
+
+
+def _repeating(batch: EventBatch) -> EventBatch:
+    """Return the batch of a single event as one whose attributes are all that its device knows of them."""
+    told = {name: value for name, value in batch.attributes.items() if value is not None}
+    return batch._replace(attributes=NO_ATTRIBUTES, repeated=told)
 
 
 def _as_batch(body: bytes) -> bytes | Rejected:

@@ -1,7 +1,7 @@
 """Rewrites the single events of web SDKs before 2.21.2 as the batches that later ones send (platform §3.2, §3.4).
 
-Without the flag `eventsV3` such an SDK posts each event by itself, with short names and numbers for types. It tells
-of no changed attribute then: what it repeats of attributes in each event is context, as in a batch.
+Without the flag `eventsV3` such an SDK posts each event by itself, with short names and numbers for types. It sends
+no event for a changed attribute then: what it repeats of attributes in each event is how it tells of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import msgspec
 
 from knownas.api.limits import BATCH_BYTES_MAX
 from knownas.api.wire import Malformed, decode_document, refuse_repeated_keys
+from knownas.core.identity.kinds import DEVICE_TYPES, KIND_OF, TYPE_OF_CODE
 
 Members = Mapping[str, Any]
 
@@ -50,6 +51,9 @@ PRODUCT_ACTIONS: Final = ("unknown", *_WITH_PRODUCTS, "add_to_wishlist", "remove
 PROMOTION_ACTIONS: Final = ("unknown", "view", "click")
 """What can be done with promotions, by the numbers of the SDK's enumeration."""
 
+PROFILE_EVENT_TYPES: Final = ("unknown", "signup", "login", "logout", "update", "delete")
+"""What can happen to a user, by the numbers of the SDK's enumeration."""
+
 _CUSTOM_EVENT: Final = 4
 _COMMERCE_EVENT: Final = 16
 _EVENT_TYPES: Final = {
@@ -79,7 +83,6 @@ _OWN: Final[Mapping[int, Mapping[str, str]]] = {
     5: {"n": "message"},
     6: {"o": "is_opted_out"},
     10: {"fr": "is_first_run", "iu": "is_upgrade", "lr": "launch_referral"},
-    14: {"pet": "profile_event_type"},
     _COMMERCE_EVENT: {"cu": "currency_code"},
 }
 _PRODUCT: Final = {
@@ -145,6 +148,7 @@ def batch_of_single_event(body: bytes) -> bytes:
     batch["environment"] = "development" if given.get("dbg") is True else "production"
     batch["device_info"] = {"platform": "web"}
     batch["application_info"] = _renamed(given, {"av": "application_version"})
+    batch["user_identities"] = _user_identities(given)
     batch["consent_state"] = {
         regulation: {purpose: _renamed(_object(said), _CONSENT) for purpose, said in _object(purposes).items()}
         for regulation, purposes in _object(given.get("con")).items()
@@ -154,6 +158,17 @@ def batch_of_single_event(body: bytes) -> bytes:
         return _ENCODER.encode(batch)
     except RecursionError as error:
         raise Malformed("too_deep", "The event is nested too deep.") from error
+
+
+def _user_identities(given: Members) -> dict[str, Any]:
+    """Name the identities by their types' numbers; platform §1.5. Of several of a type the last one stays."""
+    found: dict[str, Any] = {}
+    for one in _objects(given.get("ui")):
+        number = one.get("Type")
+        kind = TYPE_OF_CODE.get(number) if isinstance(number, int) else None
+        if kind is not None and kind not in DEVICE_TYPES:
+            found[KIND_OF[kind].events] = one.get("Identity")
+    return found
 
 
 def _event(given: Members) -> dict[str, Any]:
@@ -169,6 +184,8 @@ def _event(given: Members) -> dict[str, Any]:
         data["custom_event_type"] = _numbered(given.get("et"), CUSTOM_EVENT_TYPES)
     elif number == _COMMERCE_EVENT:
         data |= _commerce(given)
+    elif event_type == "profile":
+        data["profile_event_type"] = _numbered(given.get("pet"), PROFILE_EVENT_TYPES)
     elif event_type == "application_state_transition":
         data["application_transition_type"] = "application_initialized"
     return {"event_type": event_type, "data": data}

@@ -10,6 +10,7 @@ from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.document import section_document
 from knownas.core.profile.event import Attribution, EventBatch
+from knownas.core.profile.repeating import Repeat
 from knownas.core.profile.section import Section
 from knownas.store.user_data import SectionKey, SectionWrite, StoredEvents, StoredSection, UserDataStore
 
@@ -49,6 +50,7 @@ class _Written(msgspec.Struct, frozen=True):
     inputs: dict[str, int] = {}
     calculated: dict[str, dict[str, Any]] = {}
     notes: tuple[str, ...] = ()
+    repeats: dict[str, Repeat] = {}
 
 
 _SECTION: Final = msgspec.json.Decoder(_Written)
@@ -78,6 +80,7 @@ def read(stored: StoredSection) -> Section:
         found.calculated,
         found.notes,
         found.opted_out_ms,
+        found.repeats,
     )
 
 

@@ -27,4 +27,6 @@ def section_document(section: Section) -> Document:
         document["calculated"] = section.calculated
     if section.notes:
         document["notes"] = section.notes
+    if section.repeats:
+        document["repeats"] = section.repeats
     return document

@@ -72,6 +72,8 @@ class EventBatch(NamedTuple):
     events: tuple[Event, ...] = ()
     is_historical: bool = False
     notes: tuple[str, ...] = ()
+    repeated: Mapping[str, AttributeValue] | None = None
+    """The attributes that a web SDK repeats with a single event; None if that is not what the batch was made from."""
     batch_id: int | None = None
     """The vendor's own id of a batch that is sent again as it was handed out (platform §2.7)."""
 

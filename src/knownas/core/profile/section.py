@@ -15,6 +15,7 @@ from knownas.core.profile.attributes import Attributes, AttributeValue, Said, fa
 from knownas.core.profile.consent import Consents, Purpose, with_consents
 from knownas.core.profile.device import Device, with_device
 from knownas.core.profile.event import Attribution, Event, EventBatch
+from knownas.core.profile.repeating import Repeats, changed
 
 _AT: Final = attrgetter("at_ms")
 
@@ -65,6 +66,7 @@ class Section(NamedTuple):
     notes: tuple[str, ...] = ()
     opted_out_ms: int = 0
     """When `opted_out` was said."""
+    repeats: Repeats = _NOTHING
 
     @property
     def limit_ad_tracking(self) -> bool | None:
@@ -89,6 +91,11 @@ def fold(before: Section | None, batch: EventBatch, calculations: Calculations =
     last_ms = batch.last_ms
     section = before or Section(first_ms, last_ms)
     said, attributions, opted_out, opted_out_ms = _told(section, batch, events)
+    repeats = section.repeats
+    if batch.repeated is not None:
+        stamp = batch.device.stamp if batch.device is not None else None
+        repeated, repeats = changed(repeats, stamp or "", batch.repeated, first_ms)
+        said = [*said, *repeated]
     attributes, attributes_left_out = with_attributes(section.attributes, said) if said else (section.attributes, ())
     consents, consents_left_out = section.consents, ()
     if batch.consents:
@@ -108,6 +115,7 @@ def fold(before: Section | None, batch: EventBatch, calculations: Calculations =
         calculated=calculated,
         notes=section.notes,
         opted_out_ms=opted_out_ms,
+        repeats=repeats,
     )
     return Folded(after, attributes_left_out, consents_left_out)
 
