@@ -141,6 +141,7 @@ def token_lines() -> dict[Route, Line]:
             "grant_type": "client_credentials",
         }),
         ("GET", "/.well-known/jwks.json"): Line(Auth.OPEN),
+        ("GET", "/.well-known/openid-configuration"): Line(Auth.OPEN),
     }  # fmt: skip
     place = "{organization}/{account}/{workspace}"
     for method in ("GET", "POST"):
@@ -150,9 +151,10 @@ def token_lines() -> dict[Route, Line]:
     for method, ok in (("GET", 200), ("HEAD", 204)):
         for path, status in PLATFORM.items():
             near = {Case.OTHER_WORKSPACE: ok} if status == "list" else {}
-            table[method, f"/platform/v2{path}"] = Line(
-                Auth.ADMINISTRATOR, 404 if status == "absent" else ok, query="?accountId={account}", foreign=near
-            )
+            for prefix in ("/platform/v2",) if "calculated" in path else ("/platform/v2", "/v1"):
+                table[method, prefix + path] = Line(
+                    Auth.ADMINISTRATOR, 404 if status == "absent" else ok, query="?accountId={account}", foreign=near
+                )
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from knownas.api.platform import RESOURCES, ROUTES, platform_api
+from knownas.api.platform import RESOURCES, ROUTES, is_platform_path, platform_api
 from knownas.api.platform_calculated import attribute_id, calculation_document
 from knownas.api.telemetry import Telemetry
 from knownas.config.values import (
@@ -102,14 +102,19 @@ class Caller:
         self._tokens = tokens
 
     async def ask(
-        self, path: str, client: str = "admin", account: str | None = "10", method: str = "GET"
+        self,
+        path: str,
+        client: str = "admin",
+        account: str | None = "10",
+        method: str = "GET",
+        prefix: str = "/platform/v2",
     ) -> httpx.Response:
         """Send one request."""
         issued = self._tokens.issue(client, SECRET)
         assert isinstance(issued, Issued)
         params = None if account is None else {"accountId": account}
         headers = {"Authorization": f"Bearer {issued.access_token}"}
-        return await self.http.request(method, f"/platform/v2{path}", params=params, headers=headers)
+        return await self.http.request(method, f"{prefix}{path}", params=params, headers=headers)
 
     async def data(self, path: str, client: str = "admin", account: str = "10") -> list[Any]:
         """Return the data of an answer that must be 200."""
@@ -391,8 +396,25 @@ async def test_browsers_may_ask_from_anywhere(caller: Caller) -> None:
 
 
 def test_the_routes_are_those_that_are_served() -> None:
-    """The list of routes names each resource with both verbs that read."""
-    assert len(ROUTES) == len(set(ROUTES)) == 2 * len(RESOURCES)
+    """The list of routes names each path of each resource with both verbs that read."""
+    assert len(ROUTES) == len(set(ROUTES)) == 2 * sum(len(one.paths) for one in RESOURCES)
+
+
+async def test_the_first_version_is_served_as_well(caller: Caller) -> None:
+    """Clients that know the API below /v1 get the same there, but for what only the second version has."""
+    for one in RESOURCES:
+        path = filled(one.path)
+        newer, older = [await caller.ask(path, prefix=prefix) for prefix in ("/platform/v2", "/v1")]
+        if one.asks_account:
+            assert (older.status_code, older.content) == (newer.status_code, newer.content)
+        else:
+            assert older.status_code == 404
+    assert [is_platform_path(path) for path in ("/v1/apps", "/v1/apps/1", "/v1/identify", "/v1/7/modify")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 async def test_a_client_that_asks_too_much_has_to_wait(caller: Caller) -> None:

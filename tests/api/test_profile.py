@@ -154,6 +154,13 @@ async def test_an_mpid_is_an_exact_number(stage: Stage, mpid: int, method: str) 
     assert (await stage.resolve(subject("c-1"))).content.startswith(b'{"mpid":%d,' % mpid)
 
 
+@pytest.mark.parametrize("spelling", ["customer_id", "customerid"])
+async def test_an_identity_may_be_spelled_as_elsewhere(stage: Stage, spelling: str) -> None:
+    """The names that IDSync and events have for a type are understood as well as the Profile API's own."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    assert (await stage.resolve(subject("c-1", spelling))).json()["mpid"] == mpid
+
+
 async def test_a_workspace_that_never_saw_a_profile_shows_its_identities(stage: Stage) -> None:
     """Identities are the scope's, all else is a workspace's own: one that knows nothing shows nothing of another's."""
     mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
@@ -262,7 +269,7 @@ async def test_a_scope_without_immutable_types_resolves_none(stage: Stage) -> No
         ({"identity": [{"type": "customer_id", "value": "c-1"}]}, "VALIDATION_ERROR", "invalid_member"),
         ({"identity": {"type": "customer_id"}}, "VALIDATION_ERROR", "invalid_member"),
         ({"identity": {"type": "customer_id", "value": 1}}, "VALIDATION_ERROR", "invalid_member"),
-        (subject("c-1", "customerid"), "VALIDATION_ERROR", "unknown_identity_type"),
+        (subject("c-1", "CustomerId"), "VALIDATION_ERROR", "unknown_identity_type"),
         (subject("c-1", "x" * 500), "VALIDATION_ERROR", "unknown_identity_type"),
         (subject(""), "VALIDATION_ERROR", "invalid_identity"),
         (subject("x" * 257), "VALIDATION_ERROR", "invalid_identity"),

@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 
 from knownas.api.openapi import openapi_document
+from knownas.api.platform import FIRST_PREFIX, PREFIX, is_platform_path
 from knownas.api.routes import Asked, Route, Routes, literal
 from tests.api.access_world import World, running
 from tests.api.listed_routes import routes
@@ -99,6 +100,8 @@ def test_the_description_stands_by_itself() -> None:
 
 def short(path: str) -> str:
     """Return the path that the document says another one is also."""
+    if path.startswith(f"{FIRST_PREFIX}/") and is_platform_path(path):
+        return PREFIX + path.removeprefix(FIRST_PREFIX)
     bare = next((path.removeprefix(one) for one in PREFIXES if path.startswith(f"{one}/")), path)
     return bare.rstrip("/") or "/"
 

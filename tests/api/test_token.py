@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 from knownas.api import token as token_module
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import (
+    DISCOVERY_PATH,
     FAILURES_IN_A_ROW_MAX,
     FIELD_CHARACTERS_MAX,
     KEYS_PATH,
@@ -267,6 +268,17 @@ async def test_the_key_set_is_public(client: httpx.AsyncClient) -> None:
     assert "pragma" not in answer.headers
     assert all("d" not in key for key in answer.json()["keys"])
     assert jwt.decode(token, KeySet.import_key_set(answer.json()), algorithms=["ES256"]).claims["sub"] == APP.client_id
+
+
+async def test_a_client_can_find_everything_by_itself(client: httpx.AsyncClient) -> None:
+    """The configuration names the endpoint and the keys where the client asked, and the issuer of every token."""
+    told = (await client.get(DISCOVERY_PATH)).json()
+    token = (await client.post(told["token_endpoint"], json=BODY)).json()["access_token"]
+    keys = KeySet.import_key_set((await client.get(told["jwks_uri"])).json())
+    algorithms = told["id_token_signing_alg_values_supported"]
+    assert jwt.decode(token, keys, algorithms=algorithms).claims["iss"] == told["issuer"]
+    assert told["grant_types_supported"] == [BODY["grant_type"]]
+    assert told["token_endpoint"] == str(client.base_url).rstrip("/") + TOKEN_PATH
 
 
 async def test_a_fault_of_ours_tells_and_logs_no_secret(

@@ -262,7 +262,17 @@ def _token() -> Schema:
         "Return the keys that verify access tokens (JWKS).",
         {"200": answer_of("The keys.", ref("Keys")), **_refusals("TokenError", {500: {"internal_error"}})},
     )
-    return {"/oauth/token": {"post": ask}, "/.well-known/jwks.json": {"get": keys}}
+    discovery = _operation(
+        "tokens",
+        "showTokenConfiguration",
+        "Return where tokens are issued, and where the keys are (OpenID Connect Discovery).",
+        {"200": answer_of("Where.", ref("Discovery"), private), **_refusals("TokenError", {500: {"internal_error"}})},
+    )
+    return {
+        "/oauth/token": {"post": ask},
+        "/.well-known/jwks.json": {"get": keys},
+        "/.well-known/openid-configuration": {"get": discovery},
+    }
 
 
 def _faults_of_tokens() -> set[str]:
@@ -429,6 +439,7 @@ def _reading(resource: Resource) -> Schema:
             "200": answer_of("What is configured.", _platform_answer(resource), _for_pages()),
             **_refusals("PlatformError", reasons, shared=_for_pages()),
         },
+        **({"description": "Also below `/v1` instead of `/platform/v2`."} if resource.asks_account else {}),
         security=_TOKEN,
         parameters=[*of_path, *of_query],
     )

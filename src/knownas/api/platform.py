@@ -40,6 +40,8 @@ from knownas.service.tokens import TokenRefused, Tokens
 log: Final = logging.getLogger(__name__)
 
 PREFIX: Final = "/platform/v2"
+FIRST_PREFIX: Final = "/v1"
+"""Where the vendor's first version has the same but for the calculated attributes; platform §12."""
 
 _CODES: Final[Mapping[int, str]] = {
     401: UNAUTHORIZED,
@@ -114,6 +116,11 @@ class Resource:
     read: Callable[[View, Request], Sequence[Document]]
     form: Form = Form.ENVELOPE
     asks_account: bool = True
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths at which it is served."""
+        return (PREFIX + self.path, FIRST_PREFIX + self.path) if self.asks_account else (PREFIX + self.path,)
 
 
 def _accounts(view: View, _request: Request) -> Sequence[Document]:
@@ -296,12 +303,22 @@ RESOURCES: Final = (
 )
 """What can be read; platform §8, §12. Where two paths fit, the first one counts."""
 
-ROUTES: Final = tuple((method, PREFIX + one.path) for one in RESOURCES for method in _READING)
+ROUTES: Final = tuple((method, path) for one in RESOURCES for path in one.paths for method in _READING)
 """Every route of this surface: method and path. The other methods are answered 405 before anything is looked at."""
 
 
+_FIRST_WORDS: Final = frozenset(one.path.split("/")[1] for one in RESOURCES if one.asks_account)
+
+
+def is_platform_path(path: str) -> bool:
+    """Whether the Platform API answers for a path. Below /v1 it has some words only; the others are IDSync's."""
+    if path.startswith(f"{PREFIX}/"):
+        return True
+    return path.startswith(f"{FIRST_PREFIX}/") and path.split("/")[2] in _FIRST_WORDS
+
+
 def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Starlette:
-    """Build the application that serves the Platform API below /platform/v2."""
+    """Build the application that serves the Platform API below /platform/v2 and /v1."""
     gate = _Gate(service, tokens, client_allowances())
 
     async def refuse(request: Request, error: Exception) -> Response:
@@ -313,7 +330,8 @@ def platform_api(service: Service, tokens: Tokens, telemetry: Telemetry) -> Star
             return _refused(_wrong_method(), None, telemetry)
         return _refused(RequestRefused(404, "unknown_path", "There is nothing at this path."), None, telemetry)
 
-    routes = [Route(PREFIX + one.path, _endpoint(gate, telemetry, one), methods=_METHODS) for one in RESOURCES]
+    served = [(one, _endpoint(gate, telemetry, one)) for one in RESOURCES]
+    routes = [Route(path, endpoint, methods=_METHODS) for one, endpoint in served for path in one.paths]
     api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
     # A path with a slash too many is another path.
     api.router.redirect_slashes = False

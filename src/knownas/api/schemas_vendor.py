@@ -28,7 +28,7 @@ from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.core.profile.conditions import ConditionType, Operator
 from knownas.core.profile.definition import AttributeCategory
 from knownas.core.profile.tallies import CalculationType
-from knownas.service.tokens import AUDIENCE, LIFETIME_SECONDS
+from knownas.service.tokens import AUDIENCE, ISSUER, LIFETIME_SECONDS
 
 _NOTHING: Final[Schema] = {"type": "null"}
 _OBJECT_OR_NULL: Final[Schema] = {"type": ["object", "null"]}
@@ -114,6 +114,22 @@ def _token() -> Schema:
             token_type={"const": "Bearer"},
         ),
         "Keys": object_of("The keys that verify tokens.", keys=list_of(key)),
+        "Discovery": object_of(
+            "Where tokens are issued. The addresses are those by which the server was asked.",
+            issuer={"const": ISSUER, "description": "The `iss` of every token."},
+            token_endpoint=TEXT,
+            jwks_uri=TEXT,
+            **dict.fromkeys(
+                (
+                    "grant_types_supported",
+                    "response_types_supported",
+                    "subject_types_supported",
+                    "id_token_signing_alg_values_supported",
+                    "token_endpoint_auth_methods_supported",
+                ),
+                list_of(TEXT),
+            ),
+        ),
     }
 
 

@@ -9,8 +9,7 @@ from knownas.api.answering import HttpSurface
 from knownas.api.events import ROUTES as EVENTS
 from knownas.api.events import Events
 from knownas.api.exchange import App
-from knownas.api.platform import PREFIX as PLATFORM_PREFIX
-from knownas.api.platform import platform_api
+from knownas.api.platform import is_platform_path, platform_api
 from knownas.api.profile import ROUTES as PROFILE
 from knownas.api.profile import ProfileApi
 from knownas.api.routes import Routes, Target
@@ -38,7 +37,7 @@ def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) 
         _finder(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
         _finder(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),
         _finder(TOKEN, TokenEndpoint(service.tokens, telemetry)),
-        lambda path: platform if path.startswith(f"{PLATFORM_PREFIX}/") else None,
+        lambda path: platform if is_platform_path(path) else None,
     )
 
 

@@ -23,11 +23,16 @@ from knownas.api.routes import Routes, literal
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Bucket
 from knownas.config.values import Credential
-from knownas.service.tokens import AUDIENCE, Issued, TokenFault, TokenRefused, Tokens
+from knownas.service.tokens import AUDIENCE, ISSUER, Issued, TokenFault, TokenRefused, Tokens
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path, not a secret
 KEYS_PATH: Final = "/.well-known/jwks.json"
-ROUTES: Final = Routes(literal(TOKEN_PATH, ("POST",), TOKEN_PATH), literal(KEYS_PATH, ("GET",), KEYS_PATH))
+DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
+ROUTES: Final = Routes(
+    literal(TOKEN_PATH, ("POST",), TOKEN_PATH),
+    literal(KEYS_PATH, ("GET",), KEYS_PATH),
+    literal(DISCOVERY_PATH, ("GET",), DISCOVERY_PATH),
+)
 
 FIELD_CHARACTERS_MAX: Final = 1_024
 """Characters of each member of a request for a token."""
@@ -97,7 +102,7 @@ _MALFORMED: Final = TokenRefused(TokenFault.MALFORMED)
 
 
 class TokenEndpoint(HttpSurface[str]):
-    """Gives tokens to clients that know their secret, and the key set to whoever wants to check one."""
+    """Gives tokens to clients that know their secret, and the key set to whoever wants to check one, and says where."""
 
     name = "token"
     headers = _NO_STORE
@@ -108,7 +113,9 @@ class TokenEndpoint(HttpSurface[str]):
         self._failures: OrderedDict[str, Bucket] = OrderedDict()
 
     async def answer(self, target: str, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
-        """Give a token, or the key set."""
+        """Give a token, the key set, or where to find both."""
+        if target == DISCOVERY_PATH:
+            return 200, _ENCODER.encode(_discovery(scope))
         if target == KEYS_PATH:
             headers[:] = [(b"cache-control", b"public, max-age=%d" % KEYS_AGE_SECONDS)]
             return 200, _ENCODER.encode(self._tokens.public_keys())
@@ -155,6 +162,25 @@ class TokenEndpoint(HttpSurface[str]):
                 failures.popitem(last=False)
         failures.move_to_end(client)
         raise RequestRefused(401, issued.fault.value, issued.sentence, code="invalid_client")
+
+
+def _discovery(scope: Scope) -> Mapping[str, object]:
+    """Return where tokens and their keys are found, as OpenID Connect Discovery 1.0 §3 writes it.
+
+    The addresses are those by which the server was asked.
+    """
+    host = dict[bytes, bytes](scope["headers"]).get(b"host", b"localhost").decode("latin-1")
+    base = f"{scope.get('scheme', 'http')}://{host}"
+    return {
+        "issuer": ISSUER,
+        "token_endpoint": base + TOKEN_PATH,
+        "jwks_uri": base + KEYS_PATH,
+        "grant_types_supported": [CLIENT_CREDENTIALS],
+        "response_types_supported": ["token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post"],
+    }
 
 
 def _request(body: bytes, content_type: bytes) -> TokenRequest:

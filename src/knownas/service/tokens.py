@@ -25,6 +25,9 @@ from knownas.store.port import Store
 LIFETIME_SECONDS: Final = 28_800
 """How long a token is good for: eight hours; platform §1.4."""
 
+ISSUER: Final = "knownas"
+"""Who issues all tokens: any server over the store."""
+
 AUDIENCE: Final = "https://api.mparticle.com"
 """The audience that clients of the vendor ask for, and the one that every token of ours is bound to."""
 
@@ -41,7 +44,6 @@ CHECKED_MAX: Final = 4_096
 
 _ALGORITHM: Final = "ES256"
 _CURVE: Final = "P-256"
-_ISSUER: Final = "knownas"
 _TYPE: Final = "at+jwt"
 _ID_BYTES: Final = 16
 _NOBODY: Final = Secret("compared with when the client is unknown, so that the answer takes as long")
@@ -109,7 +111,7 @@ class Tokens:
             return TokenRefused(TokenFault.WRONG_CLIENT)
         now = self._clock() // 1_000
         claims: dict[str, Any] = {
-            "iss": _ISSUER,
+            "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": client_id,
             "client_id": client_id,
@@ -144,7 +146,7 @@ class Tokens:
             return TokenFault.MALFORMED
         expected = jwt.JWTClaimsRegistry(
             now=now_ms // 1_000,
-            iss={"essential": True, "value": _ISSUER},
+            iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": AUDIENCE},
             sub={"essential": True},
             exp={"essential": True},

@@ -158,6 +158,9 @@ def _spellings(surface: Surface) -> Mapping[str, IdentityType]:
         also: tuple[str, ...] = ()
         if surface in (Surface.IDSYNC, Surface.EVENTS):
             also = kind.also
+        elif surface is Surface.PROFILE:
+            # Who asks there has the name from where it sent the value; no two types share one.
+            also = (*kind.also, kind.type.value, kind.events)
         elif surface is Surface.DSR:
             also = kind.dsr_also
         names.update(dict.fromkeys(also, kind.type))
