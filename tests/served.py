@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,15 +98,16 @@ def start(folder: Path, document: Mapping[str, Any] | None = None) -> Served:
 
 
 def _address(process: subprocess.Popen[str], folder: Path) -> str:
-    deadline = time.monotonic() + START_WITHIN_SECONDS
     assert process.stdout is not None
-    while time.monotonic() < deadline:
-        line = process.stdout.readline()
-        found = re.search(r"answers at (\S+)", line)
-        if found:
-            return found[1]
-        if not line and process.poll() is not None:
-            break
+    too_late = threading.Timer(START_WITHIN_SECONDS, process.kill)
+    too_late.start()
+    try:
+        for line in iter(process.stdout.readline, ""):
+            found = re.search(r"answers at (\S+)", line)
+            if found:
+                return found[1]
+    finally:
+        too_late.cancel()
     raise AssertionError(f"the server did not start: {(folder / 'server.log').read_text()}")
 
 

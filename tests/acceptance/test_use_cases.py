@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.served import TOKEN, Served, configuration, served
+from tests.waiting import wait_until
 
 DAY_MS = 86_400_000
 SETTLED_WITHIN_SECONDS = 15
@@ -78,11 +79,11 @@ class Caller:
         return self.client.post("/v1/identity/1-web/Alias", json=body)
 
     def settled(self, request_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
-        while (found := self.get(f"/api/aliases/{request_id}"))["state"] == "queued":
-            assert time.monotonic() < deadline, found
-            time.sleep(0.05)
-        return found
+        def found() -> dict[str, Any]:
+            return self.get(f"/api/aliases/{request_id}")
+
+        wait_until(lambda: found()["state"] != "queued", SETTLED_WITHIN_SECONDS, found)
+        return found()
 
 
 def seen(name: str, at_ms: int) -> dict[str, Any]:

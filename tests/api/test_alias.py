@@ -282,7 +282,7 @@ async def test_an_unknown_key_is_not_let_in(key: str, surface: Surface) -> None:
 
 @pytest.mark.parametrize("path", [NATIVE, f"/nativeevents{NATIVE}", f"/webevents{NATIVE}"])
 @pytest.mark.parametrize("signs_prefix", [False, True])
-async def test_a_native_sdk_signs(path: str, signs_prefix: bool, surface: Surface) -> None:  # noqa: FBT001
+async def test_a_native_sdk_signs(path: str, *, signs_prefix: bool, surface: Surface) -> None:
     """The signature is over the path that is asked, or over the one without a custom domain's prefix."""
     assert (await surface.sign(path, signed=path if signs_prefix else NATIVE)).status_code == 202
 

@@ -52,6 +52,6 @@ def test_a_key_twice_is_told_from_all_else(document: Any, gap: str) -> None:
         ('{"a":1e999,"b":2}', False),
     ],
 )
-def test_examples(body: str, twice: bool) -> None:  # noqa: FBT001
+def test_examples(body: str, *, twice: bool) -> None:
     """Blanks, escapes, colons in texts and numbers without measure don't hide a key or make one up."""
     assert has_repeated_keys(body.encode()) is twice

@@ -235,7 +235,7 @@ def test_read_only_answers_the_same_and_writes_nothing(server: Served) -> None:
 
 
 @pytest.mark.parametrize(("flag", "writes"), [("1", False), ("TRUE", False), ("0", True), ("false", True), ("", True)])
-def test_read_only_is_spelled_in_several_ways(flag: str, writes: bool, server: Served) -> None:  # noqa: FBT001
+def test_read_only_is_spelled_in_several_ways(flag: str, *, writes: bool, server: Served) -> None:
     """Upper and lower case, digits and nothing at all are understood; anything else is refused."""
     answer = post(server, f"/v1/identify?read_only={flag}", {"other": f"flag {flag}"})
     assert (answer.status_code == 200) is writes

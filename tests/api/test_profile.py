@@ -57,9 +57,11 @@ SECTION = Section(
         "score": Attribute(0.5, 1),
     },
     consents={
-        Purpose(Regulation.GDPR, "ads"): Consent(True, 11, "v4", "17 Cherry Tree Lane", "IDFA:x"),  # noqa: FBT003
-        Purpose(Regulation.GDPR, "analytics"): Consent(False, 12),  # noqa: FBT003
-        Purpose(Regulation.CCPA, CCPA_PURPOSE): Consent(True, 13),  # noqa: FBT003
+        Purpose(Regulation.GDPR, "ads"): Consent(
+            consented=True, at_ms=11, document="v4", location="17 Cherry Tree Lane", hardware_id="IDFA:x"
+        ),
+        Purpose(Regulation.GDPR, "analytics"): Consent(consented=False, at_ms=12),
+        Purpose(Regulation.CCPA, CCPA_PURPOSE): Consent(consented=True, at_ms=13),
     },
     devices=(
         Device("das-1", "ios", {_T.IOS_IDFA: "idfa-1", _T.IOS_IDFV: "idfv-1"}, {"limit_ad_tracking": True}, 1, 9),

@@ -56,7 +56,7 @@ def test_the_documented_signature_is_accepted(server: Served) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/identify", "/identity/v1/identify", "/v1/identify?cb=1"])
 @pytest.mark.parametrize("signed_query", [False, True])
-def test_sdks_sign_the_default_path(server: Served, path: str, signed_query: bool) -> None:  # noqa: FBT001
+def test_sdks_sign_the_default_path(server: Served, path: str, *, signed_query: bool) -> None:
     """Behind a custom domain the default path is signed; with a query, both spellings are accepted."""
     date = "Tue, 02 Jan 2024 03:04:05 GMT"
     plain = path.removeprefix("/identity")

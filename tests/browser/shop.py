@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
 from tests.served import FEED_KEY, FEED_SECRET, TOKEN, Served, configuration, served
+from tests.waiting import wait_until
 
 ANSWER_WITHIN_SECONDS = 30
 ARRIVES_WITHIN_SECONDS = 20
@@ -84,13 +84,12 @@ class Shop:
 
     def wait_for(self, mpid: str | None, kind: str, count: int = 1) -> list[dict[str, Any]]:
         """Wait until so many events of a type have arrived, and return these."""
-        deadline = time.monotonic() + ARRIVES_WITHIN_SECONDS
-        while True:
-            found = [event for event in self.events(mpid) if event["type"] == kind]
-            if len(found) >= count:
-                return found
-            assert time.monotonic() < deadline, [event["type"] for event in self.events(mpid)]
-            time.sleep(0.1)
+
+        def found() -> list[dict[str, Any]]:
+            return [event for event in self.events(mpid) if event["type"] == kind]
+
+        wait_until(lambda: len(found()) >= count, ARRIVES_WITHIN_SECONDS, lambda: self.events(mpid))
+        return found()
 
     def section(self, mpid: str | None) -> dict[str, Any]:
         """Return what the workspace knows of a profile."""

@@ -1,7 +1,6 @@
 """The web SDK gives a new profile the past of an anonymous one: asked for on the page, done when it is due (idsync §4.7)."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from tests.browser.conftest import Visit
 from tests.browser.shop import ADMIN, Certificates, Shop, shop
 from tests.browser.visitor import Visitor
 from tests.served import WEB_KEY
+from tests.waiting import wait_until
 
 DELAY_SECONDS = 3
 DUE_WITHIN_SECONDS = 20
@@ -59,10 +59,7 @@ def test_what_was_done_before_the_sign_up_comes_after_it(store: Shop, visit: Vis
     assert (sent["data"]["scope"], sent["data"]["device_application_stamp"]) == ("device", visitor.stamp)
     assert state(store, sent["request_id"])["state"] == "queued"
     assert "custom_event" not in [event["type"] for event in store.events(known.mpid)]
-    deadline = time.monotonic() + DUE_WITHIN_SECONDS
-    while state(store, sent["request_id"])["state"] == "queued":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: state(store, sent["request_id"])["state"] != "queued", DUE_WITHIN_SECONDS)
     assert state(store, sent["request_id"])["state"] == "done"
     copied = store.wait_for(known.mpid, "custom_event")
     assert [event["data"]["event_name"] for event in copied] == ["Looked around"]

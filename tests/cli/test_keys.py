@@ -6,7 +6,6 @@ import re
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from knownas.service.keys import TAKEN_UP_WITHIN_SECONDS
 from knownas.store.opening import open_store
 from tests.cli.test_commands import run
 from tests.served import KEY, SECRET, Served, configuration, served, stop
+from tests.waiting import wait_until
 
 SECRET_KEY = base64.b64encode(b"s" * 32).decode()
 OTHER_KEY = base64.b64encode(b"o" * 32).decode()
@@ -48,10 +48,8 @@ def status(server: Served, pair: tuple[str, str]) -> int:
 
 def within(server: Served, pair: tuple[str, str], wanted: int) -> None:
     """Wait until a pair is answered so, for as long as a change may take."""
-    deadline = time.monotonic() + TAKEN_UP_WITHIN_SECONDS
-    while status(server, pair) != wanted:
-        assert time.monotonic() < deadline, f"{pair[0]} is not answered {wanted} in time"
-        time.sleep(0.1)
+    told = f"{pair[0]} is not answered {wanted} in time"
+    wait_until(lambda: status(server, pair) == wanted, TAKEN_UP_WITHIN_SECONDS, lambda: told)
 
 
 def test_rotation_reaches_a_running_server(tmp_path: Path, key_file: str) -> None:

@@ -41,7 +41,7 @@ def test_an_empty_file_is_an_empty_mapping(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "is_null"), [("a:", True), ("a: ~", True), ("a: ''", False), ("a: 'null'", False)])
-def test_null_is_plain_and_empty_text_is_not_null(text: str, is_null: bool) -> None:  # noqa: FBT001
+def test_null_is_plain_and_empty_text_is_not_null(text: str, *, is_null: bool) -> None:
     """Quotes make a text of it."""
     node = located(text)
     assert isinstance(node, Members)

@@ -30,6 +30,7 @@ from knownas.store.port import Activity, Commit, CommitOutcome, LogEntry, Pool, 
 from tests.core.pool import Change
 from tests.core.pool import rules as policy_of
 from tests.store.world import EVERYTHING, START_MS, RepeatingChance
+from tests.waiting import until
 
 SCOPE = "shop"
 PRODUCTION = Pool(SCOPE, "production")
@@ -158,10 +159,11 @@ class Stage:
 
     async def flushed(self) -> None:
         """Wait until nothing that was put off is left to be written down."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            # The resolver has no event to wait on.
-            while self.resolver._captured or self.activity.due or self.resolver._task is not None:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+
+        async def nothing_is_due() -> bool:
+            return not (self.resolver._captured or self.activity.due or self.resolver._task is not None)
+
+        await until(nothing_is_due, PATIENCE_SECONDS)
 
 
 def mpid_of(answer: Answer | BaseException) -> int:

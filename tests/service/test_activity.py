@@ -9,7 +9,7 @@ from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.policy import Capture
 from knownas.core.identity.record import Record
 from knownas.service.activity import ActivityMemory
-from knownas.service.limits import ACTIVITY_RESOLUTION_MS, TOUCHES_A_FLUSH_MAX
+from knownas.service.limits import ACTIVITY_RESOLUTION_MS, FLUSH_AFTER_SECONDS, TOUCHES_A_FLUSH_MAX
 from knownas.service.receipts import rfc3339
 from knownas.store.errors import StoreFull
 from knownas.store.port import Activity
@@ -17,6 +17,7 @@ from knownas.store.sqlite.store import SqliteStore
 from tests.core.pool import rules as policy_of
 from tests.service.stage import PATIENCE_SECONDS, PRODUCTION, Stage, mpid_of
 from tests.store.world import EVERYTHING, START_MS
+from tests.waiting import until
 
 LOGIN, LOGOUT, SEARCH = Endpoint.LOGIN, Endpoint.LOGOUT, Endpoint.SEARCH
 
@@ -135,7 +136,7 @@ async def test_a_late_visit_is_written_down_behind_the_answer(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_a_search_is_no_visit(at_once: bool) -> None:  # noqa: FBT001
+async def test_a_search_is_no_visit(*, at_once: bool) -> None:
     """Whoever looks a profile up does not make it active: what is shown stays, a tie too, and nothing is to write."""
     stage = Stage()
     older, newer = [mpid_of(await stage.answer(stage.ask(LOGOUT, ios_idfv="d", email=one))) for one in "ab"]
@@ -193,7 +194,7 @@ async def test_due_visits_outlive_a_full_store() -> None:
     stage.now_ms += ACTIVITY_RESOLUTION_MS
     stage.store.refusal = StoreFull("no room")
     await stage.answer(stage.ask(LOGIN, customerid="c"))
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(FLUSH_AFTER_SECONDS + 0.1)
     assert stage.activity.due == 1
 
     stage.store.refusal = None
@@ -253,7 +254,7 @@ async def test_captured_observations_outlive_a_full_store() -> None:
     await stage.answer(stage.ask(LOGIN, customerid="c"))
     stage.store.refusal = StoreFull("no room")
     answers = [await stage.answer(stage.ask(LOGIN, customerid="c")) for _ in range(3)]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(FLUSH_AFTER_SECONDS + 0.1)
 
     stage.store.refusal = None
     await stage.flushed()
@@ -273,13 +274,13 @@ async def test_what_is_put_off_is_written_while_the_server_is_busy() -> None:
             await stage.resolver.answer(known)
 
     askers = [asyncio.create_task(keep_asking()) for _ in range(4)]
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    while len(await stage.log()) == 1 and loop.time() < begun + PATIENCE_SECONDS / 5:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
-    captured = len(await stage.log()) - 1
-    stop = True
-    await asyncio.gather(*askers)
-    await stage.resolver.close()
 
-    assert captured > 0
+    async def captured() -> bool:
+        return len(await stage.log()) > 1
+
+    try:
+        await until(captured, PATIENCE_SECONDS / 5)
+    finally:
+        stop = True
+        await asyncio.gather(*askers)
+        await stage.resolver.close()

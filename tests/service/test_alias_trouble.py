@@ -16,6 +16,7 @@ from knownas.store.port import StoredProfile
 from knownas.store.user_data import SectionKey, UserDataCommit, UserDataStore
 from tests.service.alias_stage import AT_ONCE, DAY, SHOP, AliasStage, opened
 from tests.store.world import START_MS
+from tests.waiting import moment, until
 
 PATIENCE_SECONDS = 10
 
@@ -253,10 +254,11 @@ async def test_a_store_that_fails_ends_the_run(troubled: AliasStage) -> None:
 
 async def eventually(stage: AliasStage, request_id: str, state: str) -> None:
     """Wait until a request has come to a state."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (await stage.state(request_id))[0] != state:
-        assert time.monotonic() < deadline, await stage.state(request_id)
-        await asyncio.sleep(0.002)
+
+    async def is_there() -> bool:
+        return (await stage.state(request_id))[0] == state
+
+    await until(is_there, PATIENCE_SECONDS)
 
 
 async def test_the_runner_sleeps_until_a_request_comes() -> None:
@@ -265,7 +267,7 @@ async def test_the_runner_sleeps_until_a_request_comes() -> None:
     stage.aliasing.start()
     source, destination = await stage.with_past()
     await eventually(stage, await stage.ask(source, destination), "done")
-    await asyncio.sleep(0.02)
+    await moment()
     await eventually(stage, await stage.ask(await stage.profile(), await stage.profile()), "done")
     await stage.aliasing.close()
 
@@ -321,7 +323,7 @@ async def test_the_runner_finishes_what_it_is_at() -> None:
     stage.aliasing.start()
     await reached.wait()
     closing = asyncio.create_task(stage.aliasing.close())
-    await asyncio.sleep(0.01)
+    await moment()
     assert not closing.done()
     go_on.set()
     await closing

@@ -19,6 +19,7 @@ from knownas.store.sqlite.store import SqliteStore
 from tests.core.pool import rules as policy_of
 from tests.service.stage import PRODUCTION, SCOPE, Stage, Watched, mpid_of
 from tests.store.world import EVERYTHING
+from tests.waiting import moment
 
 LOGIN, SEARCH = Endpoint.LOGIN, Endpoint.SEARCH
 
@@ -287,10 +288,10 @@ async def test_a_caller_who_left_is_not_decided() -> None:
     stage = Stage()
     stage.store.open.clear()
     first = asyncio.create_task(stage.resolver.answer(stage.ask(customerid="first")))
-    await asyncio.sleep(0.01)
+    await moment()
     gone = asyncio.create_task(stage.resolver.answer(stage.ask(customerid="gone")))
     last = asyncio.create_task(stage.resolver.answer(stage.ask(customerid="last")))
-    await asyncio.sleep(0.01)
+    await moment()
 
     gone.cancel()
     stage.store.open.set()
@@ -307,7 +308,7 @@ async def test_a_caller_who_leaves_too_late_spoils_nothing() -> None:
     stage.store.open.clear()
     gone = asyncio.create_task(stage.resolver.answer(stage.ask(customerid="gone")))
     stays = asyncio.create_task(stage.resolver.answer(stage.ask(customerid="stays")))
-    await asyncio.sleep(0.01)
+    await moment()
 
     gone.cancel()
     stage.store.open.set()
@@ -333,7 +334,7 @@ async def test_a_closed_resolver_refuses_questions() -> None:
     stage.store.open.clear()
     waiting = stage.resolver.submit(stage.ask(customerid="a"))
     closing = asyncio.create_task(stage.resolver.close())
-    await asyncio.sleep(0.01)
+    await moment()
 
     with pytest.raises(StoreUnavailable):
         stage.resolver.submit(stage.ask(customerid="b"))

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,23 @@ from knownas.store.user_data import (
     SectionWrite,
     UserDataCommit,
 )
+from tests.waiting import until
 
 NOW_MS = 1_000 * DAY_MS
 SETTINGS = RetentionSettings(events_days=100, profiles_days=200, requests_days=45)
 OLD, RECENT = SectionKey(100, "production", 1), SectionKey(100, "production", 2)
 
 
+PATIENCE_SECONDS = 10
+
+
 def clock() -> int:
     return NOW_MS
+
+
+async def has_run(job: Retention) -> bool:
+    """Whether a job has come to the end of a run."""
+    return job.last is not None
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -109,9 +119,10 @@ async def test_much_goes_in_small_steps(store: Store, monkeypatch: pytest.Monkey
     job = Retention(store.user_data, SETTINGS, clock)
     running = asyncio.create_task(job.run(dry_run=False))
     seen: set[int] = set()
-    while not running.done():
-        seen.add((await left(store))[1])
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not running.done():
+            seen.add((await left(store))[1])
+            await asyncio.sleep(0.001)
     assert len(seen) > 2
     assert (await running).removed == 2 * FORGOTTEN_A_STEP + 4
 
@@ -144,10 +155,7 @@ async def test_the_job_runs_by_itself_and_tells(
     job = Retention(store.user_data, SETTINGS, clock)
     job.start()
     job.start()
-    for _ in range(500):
-        if await left(store) == (1, 1, 1, 1) and job.last is not None:
-            break
-        await asyncio.sleep(0.01)
+    await until(partial(has_run, job), PATIENCE_SECONDS)
     await job.close()
     await job.close()
     assert await left(store) == (1, 1, 1, 1)
@@ -171,10 +179,7 @@ async def test_a_store_in_trouble_does_not_end_the_job(
     await fill(store)
     job = Troubled(store.user_data, SETTINGS, clock)
     job.start()
-    for _ in range(500):
-        if job.last is not None:
-            break
-        await asyncio.sleep(0.01)
+    await until(partial(has_run, job), PATIENCE_SECONDS)
     await job.close()
     assert job.last is not None
     assert "away" in caplog.text
@@ -187,10 +192,7 @@ async def test_settings_can_ask_for_dry_runs(store: Store, monkeypatch: pytest.M
     await fill(store)
     job = Retention(store.user_data, RetentionSettings(100, 200, 45, dry_run=True), clock)
     job.start()
-    for _ in range(500):
-        if job.last is not None:
-            break
-        await asyncio.sleep(0.01)
+    await until(partial(has_run, job), PATIENCE_SECONDS)
     await job.close()
     assert job.last is not None
     assert job.last.dry_run

@@ -83,7 +83,7 @@ def date(operator: Operator, value: str) -> Condition:
         (text(Op.EQUALS, "x"), {"x": 1}, False),
     ],
 )
-def test_what_an_operator_compares(condition: Condition, given: Any, expected: bool) -> None:  # noqa: FBT001
+def test_what_an_operator_compares(condition: Condition, given: Any, *, expected: bool) -> None:
     """Texts without case, numbers by value, dates by the calendar in UTC; what can't be read meets nothing."""
     assert meets(condition, given) is expected
 

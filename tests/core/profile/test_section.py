@@ -75,8 +75,8 @@ def test_an_sdk_changes_attributes_by_events_only() -> None:
     }
 
 
-@given(st.permutations([1, 2, 3, 4]), st.booleans())
-def test_the_newest_wins_whatever_the_order_of_arrival(order: list[int], is_deleted: bool) -> None:  # noqa: FBT001 - drawn
+@given(order=st.permutations([1, 2, 3, 4]), is_deleted=st.booleans())
+def test_the_newest_wins_whatever_the_order_of_arrival(order: list[int], *, is_deleted: bool) -> None:
     """Attributes, consent, the opt-out, and when the user was seen are the same however the batches arrive."""
     purpose = Purpose(Regulation.GDPR, "p")
 
