@@ -19,6 +19,7 @@ from knownas.core.profile.section import Section
 from knownas.store.errors import StoreDamaged, StoreError, StoreUnavailable
 from tests.api.profile_stage import (
     APP,
+    BANK,
     EVERYWHERE,
     LOOSE,
     OTHER_APP,
@@ -164,17 +165,31 @@ async def test_an_identity_may_be_spelled_as_elsewhere(stage: Stage, spelling: s
 
 
 async def test_a_workspace_that_never_saw_a_profile_shows_its_identities(stage: Stage) -> None:
-    """Identities are the scope's, all else is a workspace's own: one that knows nothing shows nothing of another's."""
+    """Identities and what holds of the user are the scope's; of what is a workspace's own, another shows nothing."""
     mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
     await stage.know(mpid, SECTION, SHOP)
 
     seen = (await stage.read(mpid, APP, OTHER_APP)).json()
 
     assert seen["user_identities"] == [{"type": "customer_id", "encoding": "none", "value": "c-1"}]
-    assert seen["created_timestamp_ms"] == seen["last_stored_timestamp_ms"] == START_MS
-    assert (seen["is_opted_out"], seen["limit_ad_tracking"]) == (False, None)
+    assert (seen["created_timestamp_ms"], seen["last_stored_timestamp_ms"]) == (START_MS - 5_000, START_MS)
+    assert (seen["is_opted_out"], seen["limit_ad_tracking"]) == (True, True)
     assert seen["user_attributes"] == seen["consent_state"] == {}
     assert seen["device_identities"] == seen["attribution"] == seen["audience_memberships"] == []
+
+
+async def test_an_opt_out_holds_in_every_workspace_of_the_scope(stage: Stage) -> None:
+    """Whoever said last whether the user is opted out, and whichever workspace saw the user first, all show it."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    for said, (shop_ms, app_ms) in ((True, (2, 1)), (False, (2, 3))):
+        await stage.know(mpid, Section(50, 60, opted_out=True, opted_out_ms=shop_ms), SHOP)
+        await stage.know(mpid, Section(40, 70, opted_out=False, opted_out_ms=app_ms), APP)
+        await stage.know(mpid, Section(30, 80, opted_out=not said, opted_out_ms=9), SHOP, Environment.DEVELOPMENT)
+        await stage.know(mpid, Section(20, 90, opted_out=not said, opted_out_ms=9), BANK)
+        for workspace, client, stored_ms in ((SHOP, READER, 60), (APP, OTHER_APP, 70)):
+            seen = (await stage.read(mpid, workspace, client)).json()
+            assert (seen["is_opted_out"], seen["created_timestamp_ms"]) == (said, 40)
+            assert seen["last_stored_timestamp_ms"] == stored_ms
 
 
 async def test_an_identity_that_looks_nothing_up_is_shown(stage: Stage) -> None:

@@ -4,6 +4,8 @@ Apps read it to personalise, so everything here is on a hot path, and plain ASGI
 sees each write that was acknowledged before it, by whichever process.
 """
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -24,6 +26,7 @@ from knownas.config.values import Credential, Role
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import Record, parse_mpid
+from knownas.core.profile.section import Section
 from knownas.service.calculations import calculated_values
 from knownas.service.directory import Place
 from knownas.service.resolver import Overloaded
@@ -76,6 +79,10 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         self._sections = sections
         self._calculations = service.calculations
         self._allowances = client_allowances()
+        sharing: dict[str, set[int]] = {}
+        for place in service.directory.places:
+            sharing.setdefault(place.rules.scope, set()).add(place.workspace.id)
+        self._sharing: Final[Mapping[str, AbstractSet[int]]] = sharing
 
     async def answer(
         self, target: ProfileTarget, scope: Scope, receive: Receive, headers: list[Header]
@@ -95,13 +102,13 @@ class ProfileApi(HttpSurface[ProfileTarget]):
                 environment, record = await self._named(target.mpid, place, asked.environment)
             else:
                 environment, record = await self._resolved(body, asked, place, headers)
-            section = await self._sections.find(SectionKey(place.workspace.id, environment.value, record.mpid))
+            section, others = await self._seen(place, environment, record.mpid)
         except Malformed as malformed:
             raise _malformed(malformed) from malformed
         except (Overloaded, StoreError) as error:
             raise unavailable(error, "The store can't be read.") from error
         calculated = calculated_values(self._calculations, place.workspace.id, section)
-        return 200, _ENCODER.encode(profile_document(record, section, asked.fields, calculated))
+        return 200, _ENCODER.encode(profile_document(record, section, asked.fields, calculated, others))
 
     def _place(self, target: ProfileTarget, credential: Credential) -> Place:
         """Return the workspace that a path names. One that may not be reached is refused like one that is not there."""
@@ -117,6 +124,22 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             )
             raise RequestRefused(403, "workspace_not_allowed", sentence, code=FORBIDDEN)
         return place
+
+    async def _seen(
+        self, place: Place, environment: Environment, mpid: int
+    ) -> tuple[Section | None, Sequence[Section]]:
+        """Return what the workspace knows of a profile, and what the other workspaces of its scope do."""
+        key = SectionKey(place.workspace.id, environment.value, mpid)
+        sharing = self._sharing[place.rules.scope]
+        if len(sharing) == 1:
+            return await self._sections.find(key), ()
+        found = await self._sections.of_profile(mpid)
+        others = [
+            section
+            for one, section in found.items()
+            if one != key and one.environment == key.environment and one.workspace in sharing
+        ]
+        return found.get(key), others
 
     async def _named(self, mpid: str, place: Place, environment: Environment | None) -> tuple[Environment, Record]:
         """Find a profile by its MPID, in the environment that is asked for; otherwise in its own.

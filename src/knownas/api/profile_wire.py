@@ -3,7 +3,7 @@
 An MPID is a JSON number here, written as the integer that it is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -27,6 +27,7 @@ from knownas.core.identity.record import Record
 from knownas.core.profile.attributes import shown
 from knownas.core.profile.consent import Consent, Consents
 from knownas.core.profile.section import Section
+from knownas.core.profile.whole import whole_of
 
 QUERY_BYTES_MAX: Final = 2_048
 """Bytes of a query; all fields with an environment take 150."""
@@ -163,20 +164,26 @@ def subject_of(body: bytes) -> Subject:
 
 
 def profile_document(
-    record: Record, section: Section | None, fields: frozenset[ProfileField], calculated: CalculatedAttributes
+    record: Record,
+    section: Section | None,
+    fields: frozenset[ProfileField],
+    calculated: CalculatedAttributes,
+    others: Sequence[Section] = (),
 ) -> dict[str, Any]:
     """Write a profile down: what every answer has, and the fields that were asked for; platform §4.2.
 
     `section` is what the workspace knows of it, None if the profile was never seen there: then the times are those
     of the identity record, which all workspaces of a scope share. `calculated` are the workspace's calculated
-    attributes; one of them hides an attribute of the same name.
+    attributes; one of them hides an attribute of the same name. `others` are the sections of the scope's other
+    workspaces, for what holds of the profile as a whole.
     """
+    whole = whole_of(others if section is None else (section, *others))
     document: dict[str, Any] = {
         "mpid": record.mpid,
-        "created_timestamp_ms": record.created_ms if section is None else section.first_seen_ms,
+        "created_timestamp_ms": record.created_ms if whole.first_seen_ms is None else whole.first_seen_ms,
         "last_stored_timestamp_ms": record.active_ms if section is None else section.last_seen_ms,
-        "is_opted_out": section is not None and section.opted_out is True,
-        "limit_ad_tracking": None if section is None else section.limit_ad_tracking,
+        "is_opted_out": whole.opted_out,
+        "limit_ad_tracking": whole.limit_ad_tracking,
     }
     if ProfileField.DEVICE_IDENTITIES in fields:
         document["device_identities"] = _device_identities(record, section)

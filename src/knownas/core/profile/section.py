@@ -1,6 +1,7 @@
 """Decides what a workspace knows of a user: the fold of everything that arrived about them there (platform §2.6, §4.4).
 
-A profile has one section for each workspace that has seen it; nothing in it is shared between workspaces. A batch is
+A profile has one section for each workspace that has seen it; what they say together of the profile as a whole is
+decided by `whole`. A batch is
 folded in this order (idsync §5.2): the profile is resolved before, then come attributes, consent, device and
 attribution, then the events by their time. What is newer wins, wherever it came from; of what an SDK sends, only an
 event that says so changes an attribute, since the rest of it is context.
@@ -67,11 +68,6 @@ class Section(NamedTuple):
     opted_out_ms: int = 0
     """When `opted_out` was said."""
     repeats: Repeats = _NOTHING
-
-    @property
-    def limit_ad_tracking(self) -> bool | None:
-        """What the device seen last says of ad tracking; None if none does."""
-        return next((one.limit_ad_tracking for one in self.devices if one.limit_ad_tracking is not None), None)
 
 
 class Folded(NamedTuple):
