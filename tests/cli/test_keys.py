@@ -36,8 +36,9 @@ def rotated(folder: Path, *arguments: str, **environment: str) -> tuple[str, str
     """Rotate and return the new key and secret."""
     done = run(folder, "keys", "rotate", *arguments, **environment)
     assert done.returncode == 0, done.stderr
-    key, secret = re.search(r"key +(\S+)\n +secret +(\S+)", done.stdout).groups()  # type: ignore[union-attr]
-    return key, secret
+    found = re.search(r"key +(\S+)\n +secret +(\S+)", done.stdout)
+    assert found is not None, done.stdout
+    return found[1], found[2]
 
 
 def status(server: Served, pair: tuple[str, str]) -> int:

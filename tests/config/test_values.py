@@ -99,11 +99,11 @@ def test_a_secret_is_not_serialised() -> None:
 
 def test_a_secret_does_not_change() -> None:
     """No attribute of a secret can be set or taken away."""
-    secret = Secret(HIDDEN)
+    secret: Any = Secret(HIDDEN)
     with pytest.raises(AttributeError):
-        secret.text = "other"  # type: ignore[attr-defined]
+        secret.text = "other"
     with pytest.raises(AttributeError):
-        del secret._Secret__text  # type: ignore[attr-defined]
+        del secret._Secret__text
     assert secret.reveal() == HIDDEN
 
 

@@ -157,7 +157,7 @@ async def test_one_at_a_time_is_strictly_in_order() -> None:
     visits = list(traffic(5, 50, START_MS))
     seen: list[Visit] = []
 
-    async def send(visit: Visit, previous_mpid: int | None, mpid: int | None) -> Answer:  # noqa: ARG001
+    async def send(visit: Visit, _previous_mpid: int | None, _mpid: int | None) -> Answer:
         seen.append(visit)
         await asyncio.sleep(0)
         return Answer(1)
@@ -184,7 +184,7 @@ async def test_a_failing_sender_stops_the_play() -> None:
     """What the sender raises comes out, and no further visit is sent."""
     sent = count(1)
 
-    async def send(visit: Visit, previous_mpid: int | None, mpid: int | None) -> Answer:  # noqa: ARG001
+    async def send(_visit: Visit, _previous_mpid: int | None, _mpid: int | None) -> Answer:
         if next(sent) == 10:
             raise ConnectionError("gone")
         return Answer(1)

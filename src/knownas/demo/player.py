@@ -26,7 +26,7 @@ class Answer:
 class Send(Protocol):
     """What plays a visit: a client of a server, a service, or the core."""
 
-    async def __call__(self, visit: Visit, previous_mpid: int | None, mpid: int | None) -> Answer:
+    async def __call__(self, visit: Visit, previous_mpid: int | None, mpid: int | None, /) -> Answer:
         """Send one visit; `previous_mpid` goes along with the request, `mpid` is the profile that a modify names."""
         ...
 

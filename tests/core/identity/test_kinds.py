@@ -1,5 +1,7 @@
 """The identity types, their names on every surface (idsync §1.4, platform §1.5), and what a value may be."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,8 +181,8 @@ def test_a_valid_value_can_be_written_as_utf8(value: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(T), st.sampled_from(("1", "2"))), st.randoms(use_true_random=False))
-def test_identities_have_one_order(given_identities: dict[IdentityType, str], random: object) -> None:
+def test_identities_have_one_order(given_identities: dict[IdentityType, str], random: Random) -> None:
     """The order of the mapping given does not show in the identities."""
     pairs = list(given_identities.items())
-    random.shuffle(pairs)  # type: ignore[attr-defined]
+    random.shuffle(pairs)
     assert identities(dict(pairs)) == identities(given_identities)

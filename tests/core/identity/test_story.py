@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Decision, Guard, LookupEffect, Refusal, Refused, Skip
-from knownas.core.identity.document import decision_document
+from knownas.core.identity.document import outcome_document
 from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import (
     Endpoint,
@@ -381,7 +381,7 @@ def test_every_rule_of_the_core_is_told_here() -> None:
     assert {one.why for decision in decisions for one in decision.skipped} == set(Skip)
     assert {one.kind for decision in decisions for one in decision.changes} == set(ChangeKind)
     assert {one.outcome.reason for one in decisions if isinstance(one.outcome, Refused)} == set(Refusal)
-    kinds = {decision_document(decision)["outcome"]["kind"] for decision in decisions}  # type: ignore[index]
+    kinds = {outcome_document(decision.outcome)["kind"] for decision in decisions}
     assert kinds == {"returned", "created", "not_found", "refused", "modified", "seeded"}
 
 
