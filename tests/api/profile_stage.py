@@ -113,7 +113,7 @@ class Stage:
 
     def open(self) -> None:
         """Serve with the tokens of now."""
-        api = ProfileApi(self.service, self.tokens, self.sections, self.telemetry)
+        api = ProfileApi(self.service, self.tokens, self.telemetry)
         transport = httpx.ASGITransport(app_of(api, ROUTES))
         self.client = httpx.AsyncClient(transport=transport, base_url="https://id.example.com")
 

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
@@ -212,6 +214,40 @@ async def test_a_read_sees_what_was_just_written(stage: Stage) -> None:
         seen = (await stage.read(mpid)).json()
         assert seen["user_attributes"] == {"count": str(count)}
         assert f"o-{count}" in [one["value"] for one in seen["user_identities"]]
+
+
+async def _fresh(stage: Stage, mpid: int, workspace: int, fields: str) -> bytes:
+    """Read as from a server that remembers no answer."""
+    stage.open()
+    return (await stage.read(mpid, workspace, fields=fields)).content
+
+
+async def test_a_remembered_answer_is_what_a_fresh_server_would_say(stage: Stage) -> None:
+    """After each change that can show: of identities, of what one workspace knows, of its times, and after none."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    other = await stage.seed((_T.CUSTOMER_ID, "c-2"))
+
+    async def nothing() -> None:
+        pass
+
+    changes = [
+        nothing,
+        partial(stage.know, mpid, Section(1, 2, {"a": Attribute("x", 1)})),
+        partial(stage.visit, (_T.CUSTOMER_ID, "c-1"), (_T.OTHER, "o")),
+        partial(stage.know, mpid, Section(1, 3, {"a": Attribute("x", 1)})),
+        partial(stage.know, mpid, Section(1, 4, {"a": Attribute("y", 1)}), APP),
+        partial(stage.know, other, Section(1, 5, {"a": Attribute("z", 1)})),
+        nothing,
+    ]
+    asked = list(product((mpid, other), (SHOP, APP), ("user_attributes", "user_attributes,user_identities")))
+    for change in changes:
+        await change()
+        served = stage.client
+        for _ in range(2):
+            seen = {one: (await stage.read(one[0], one[1], fields=one[2])).content for one in asked}
+        fresh = {one: await _fresh(stage, *one) for one in asked}
+        stage.client = served
+        assert seen == fresh
 
 
 def test_a_calculated_attribute_hides_a_users() -> None:

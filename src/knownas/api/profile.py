@@ -4,7 +4,7 @@ Apps read it to personalise, so everything here is on a hot path, and plain ASGI
 sees each write that was acknowledged before it, by whichever process.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ import msgspec
 from knownas.api.answering import HttpSurface
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.ids import id_number
-from knownas.api.profile_wire import Asked, asked_of, environment_of, profile_document, subject_of
+from knownas.api.profile_wire import Asked, ProfileField, asked_of, environment_of, profile_document, subject_of
 from knownas.api.refusals import BAD_REQUEST, FORBIDDEN, UNAUTHORIZED, VALIDATION_ERROR
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
@@ -25,16 +25,17 @@ from knownas.api.wire import Malformed
 from knownas.config.values import Credential, Role
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
-from knownas.core.identity.record import Record, parse_mpid
+from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.section import Section
 from knownas.service.calculations import calculated_values
 from knownas.service.directory import Place
+from knownas.service.lately import Lately
 from knownas.service.resolver import Overloaded
-from knownas.service.sections import Sections
+from knownas.service.sections import read
 from knownas.service.server import Service
 from knownas.service.tokens import TokenRefused, Tokens
 from knownas.store.errors import StoreError
-from knownas.store.user_data import SectionKey
+from knownas.store.port import SeenProfile, StoredProfile
 
 PREFIX: Final = "/userprofile/v1/"
 PROFILE_API: Final = "profile_api"
@@ -43,6 +44,10 @@ PROFILE_API: Final = "profile_api"
 UNKNOWN_PROFILE: Final = "UNKNOWN_PROFILE"
 NOT_IMMUTABLE: Final = "IDENTITY_TYPE_NOT_IMMUTABLE"
 """Codes of our own: the vendor answers an unknown MPID with 400 like any other fault; platform §4.3, §17-20."""
+
+ANSWERS_REMEMBERED_MAX: Final = 8_192
+ANSWER_BYTES_REMEMBERED_MAX: Final = 8_192
+"""Answers that are remembered, and the bytes of one with the section that it was made of."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
@@ -57,6 +62,17 @@ class ProfileTarget(NamedTuple):
     mpid: str | None
 
 
+_AskedFor = tuple[int, Environment, int, frozenset[ProfileField]]
+"""A workspace, the environment and MPID of a profile, and fields of it."""
+
+
+class _Answered(NamedTuple):
+    """An answer, and all that it was made of."""
+
+    seen: SeenProfile
+    body: bytes
+
+
 _PLACE: Final = "{organization}/{account}/{workspace}"
 ROUTES: Final = Routes(
     Route(f"{PREFIX}resolve/{_PLACE}", ("POST",), partial(ProfileTarget, mpid=None)),
@@ -69,14 +85,14 @@ class ProfileApi(HttpSurface[ProfileTarget]):
 
     name = "profile"
 
-    def __init__(self, service: Service, tokens: Tokens, sections: Sections, telemetry: Telemetry) -> None:
+    def __init__(self, service: Service, tokens: Tokens, telemetry: Telemetry) -> None:
         super().__init__(telemetry)
         self._store = service.store
         self._directory = service.directory
         self._resolver = service.resolver
         self._clock = service.clock
         self._tokens = tokens
-        self._sections = sections
+        self._answers: Lately[_AskedFor, _Answered] = Lately(ANSWERS_REMEMBERED_MAX)
         self._calculations = service.calculations
         self._allowances = client_allowances()
         sharing: dict[str, set[int]] = {}
@@ -99,16 +115,41 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         try:
             asked = asked_of(scope["query_string"])
             if target.mpid is not None:
-                environment, record = await self._named(target.mpid, place, asked.environment)
+                environment, seen = await self._named(target.mpid, place, asked.environment)
             else:
-                environment, record = await self._resolved(body, asked, place, headers)
-            section, others = await self._seen(place, environment, record.mpid)
+                environment, seen = await self._resolved(body, asked, place, headers)
         except Malformed as malformed:
             raise _malformed(malformed) from malformed
         except (Overloaded, StoreError) as error:
             raise unavailable(error, "The store can't be read.") from error
-        calculated = calculated_values(self._calculations, place.workspace.id, section)
-        return 200, _ENCODER.encode(profile_document(record, section, asked.fields, calculated, others))
+        return 200, self._shown(place, environment, seen, asked.fields)
+
+    def _shown(
+        self, place: Place, environment: Environment, seen: SeenProfile, fields: frozenset[ProfileField]
+    ) -> bytes:
+        """Write the answer, or take the last one, if it was written of just the same.
+
+        Apps ask for a user again and again. What is compared is all that an answer is made of, as it was just read.
+        """
+        asked = place.workspace.id, environment, seen.stored.record.mpid, fields
+        known = self._answers.find(asked)
+        if known is not None and known.seen == seen:
+            return known.body
+        sharing = self._sharing[place.rules.scope]
+        own: Section | None = None
+        others: list[Section] = []
+        for key, stored in seen.sections.items():
+            if key.environment == environment and key.workspace in sharing:
+                if key.workspace == place.workspace.id:
+                    own = read(stored)
+                else:
+                    others.append(read(stored))
+        calculated = calculated_values(self._calculations, place.workspace.id, own)
+        body = _ENCODER.encode(profile_document(seen.stored.record, own, fields, calculated, others))
+        size = len(body) + sum(len(one.document) for one in seen.sections.values())
+        if size <= ANSWER_BYTES_REMEMBERED_MAX:
+            self._answers.note(asked, _Answered(seen, body))
+        return body
 
     def _place(self, target: ProfileTarget, credential: Credential) -> Place:
         """Return the workspace that a path names. One that may not be reached is refused like one that is not there."""
@@ -125,23 +166,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             raise RequestRefused(403, "workspace_not_allowed", sentence, code=FORBIDDEN)
         return place
 
-    async def _seen(
-        self, place: Place, environment: Environment, mpid: int
-    ) -> tuple[Section | None, Sequence[Section]]:
-        """Return what the workspace knows of a profile, and what the other workspaces of its scope do."""
-        key = SectionKey(place.workspace.id, environment.value, mpid)
-        sharing = self._sharing[place.rules.scope]
-        if len(sharing) == 1:
-            return await self._sections.find(key), ()
-        found = await self._sections.of_profile(mpid)
-        others = [
-            section
-            for one, section in found.items()
-            if one != key and one.environment == key.environment and one.workspace in sharing
-        ]
-        return found.get(key), others
-
-    async def _named(self, mpid: str, place: Place, environment: Environment | None) -> tuple[Environment, Record]:
+    async def _named(self, mpid: str, place: Place, environment: Environment | None) -> tuple[Environment, SeenProfile]:
         """Find a profile by its MPID, in the environment that is asked for; otherwise in its own.
 
         Identities belong to the scope: a profile that another of its workspaces has made is found here too, with
@@ -150,17 +175,17 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         number = parse_mpid(mpid)
         if number is None:
             raise RequestRefused(400, "malformed_mpid", "An MPID is a signed 64-bit integer that is not 0.")
-        stored = await self._store.profile(number)
-        if stored is not None:
+        seen = await self._store.seen_profile(number)
+        if seen is not None:
             # An MPID names one profile in all environments, so it says which one is meant.
             for one in Environment if environment is None else (environment,):
-                if stored.pool == place.rules.pool(one):
-                    return one, stored.record
+                if seen.stored.pool == place.rules.pool(one):
+                    return one, seen
         raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
 
     async def _resolved(
         self, body: bytes, asked: Asked, place: Place, headers: list[Header]
-    ) -> tuple[Environment, Record]:
+    ) -> tuple[Environment, SeenProfile]:
         """Find a profile by an immutable identity, as a search would that keeps nothing; idsync §5.3."""
         subject = subject_of(body)
         environment = environment_of(asked, subject.environment)
@@ -175,7 +200,8 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         record = answer.decision.record
         if record is None or not isinstance(answer.decision.outcome, Returned):
             raise RequestRefused(400, "unknown_profile", _NO_PROFILE, code=UNKNOWN_PROFILE)
-        return environment, record
+        sections = await self._store.user_data.sections_of(record.mpid)
+        return environment, SeenProfile(StoredProfile(place.rules.pool(environment), record), sections)
 
 
 def _malformed(malformed: Malformed) -> RequestRefused:

@@ -32,7 +32,7 @@ def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) 
     platform = platform_api(service, service.tokens, telemetry)
     return (
         _finder(EVENTS, Events(service, throttle, telemetry)),
-        _finder(PROFILE, ProfileApi(service, service.tokens, service.sections, telemetry)),
+        _finder(PROFILE, ProfileApi(service, service.tokens, telemetry)),
         _finder(WEB, WebSdk(service, throttle, telemetry)),
         _finder(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
         _finder(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),

@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
-from knownas.store.user_data import UserDataStore
+from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
 
 
 class Pool(NamedTuple):
@@ -124,6 +124,14 @@ class StoredProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenProfile:
+    """A profile with what workspaces know of it."""
+
+    stored: StoredProfile
+    sections: Mapping[SectionKey, StoredSection]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPolicy:
     """One version of a scope's policy: its rules as a JSON document, and since when it holds."""
 
@@ -180,6 +188,10 @@ class Store(Protocol):
 
     async def profile(self, mpid: int) -> StoredProfile | None:
         """Return a profile by its MPID, whatever its pool."""
+        ...
+
+    async def seen_profile(self, mpid: int) -> SeenProfile | None:
+        """Return a profile by its MPID, with what every workspace knows of it, as of one moment."""
         ...
 
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:

@@ -92,6 +92,12 @@ async def _profile(store: Store, own: Pool, others: list[Pool]) -> None:
         same(stored and plain(stored.record), record(mpid_in(pool), SAME), "the profile")
 
 
+async def _seen_profile(store: Store, own: Pool, others: list[Pool]) -> None:
+    for pool in (own, *others):
+        seen = await store.seen_profile(mpid_in(pool))
+        same(seen and seen.stored.pool, pool, "the pool that a profile names")
+
+
 async def _records(store: Store, own: Pool, others: list[Pool]) -> None:
     for pool in (own, *others):
         same([one.mpid for one in await store.records(pool, None, PAGE)], [mpid_in(pool)], "the records of a pool")
@@ -139,6 +145,7 @@ CHECKS: Final[Mapping[str, Callable[[Store, Pool, list[Pool]], Awaitable[None]]]
     "commit": _commit,
     "touch": _touch,
     "profile": _profile,
+    "seen_profile": _seen_profile,
     "records": _records,
     "log": _log,
     "history": _history,
@@ -171,6 +178,10 @@ class IsolationPromises(Subject):
     async def test_profile_keeps_pools_apart(self) -> None:
         """A profile that is looked up by its MPID names its pool."""
         await self._in_every_pool(_profile)
+
+    async def test_seen_profile_keeps_pools_apart(self) -> None:
+        """A profile that is looked up with what a workspace knows of it names its pool."""
+        await self._in_every_pool(_seen_profile)
 
     async def test_records_keeps_pools_apart(self) -> None:
         """A page of records has those of its pool."""

@@ -289,6 +289,22 @@ class UserDataCommitPromises(Subject):
                 wanted = {key: one for key, one in found.items() if key.mpid == mpid}
                 same(dict(await store.user_data.sections_of(mpid)), wanted, "a profile's sections")
 
+    async def test_a_profile_is_read_with_what_workspaces_know(self) -> None:
+        """Its record, and its sections: none, one, several."""
+        mpid = ANN.mpid
+        keys = [SectionKey(*key) for key in product((1, 10), ("production", "development"), (mpid, mpid + 1))]
+        async with self.opened() as store:
+            same(await store.seen_profile(mpid), None, "a profile that is not there")
+            await put(store, record(mpid, {EMAIL: ["e"]}))
+            for key in keys:
+                await keep(store, UserDataCommit(sections=[section(key, repr(key).encode())]), f"the first of {key}")
+                seen = await store.seen_profile(mpid)
+                same(seen and seen.stored, await store.profile(mpid), "the profile")
+                same(seen and dict(seen.sections), dict(await store.user_data.sections_of(mpid)), "its sections")
+            await put(store, record(mpid, {EMAIL: ["e", "f"]}))
+            seen = await store.seen_profile(mpid)
+            same(seen and seen.stored, await store.profile(mpid), "the profile after a change")
+
     async def test_ids_are_an_inputs_own(self) -> None:
         """An input's request and message ids are told apart to the byte, and from those of other inputs and profiles."""
         async with self.opened() as store:

@@ -22,6 +22,7 @@ from knownas.store.port import (
     LogEntry,
     Pool,
     PoolWrites,
+    SeenProfile,
     Snapshot,
     StoredPolicy,
     StoredProfile,
@@ -176,6 +177,11 @@ class MemoryStore:
             if record is not None:
                 return StoredProfile(pool, record)
         return None
+
+    async def seen_profile(self, mpid: int) -> SeenProfile | None:
+        """Return a profile with what workspaces know of it."""
+        stored = await self.profile(mpid)
+        return None if stored is None else SeenProfile(stored, await self.user_data.sections_of(mpid))
 
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
         """Return the records of a pool by ascending MPID."""

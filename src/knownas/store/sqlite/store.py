@@ -16,6 +16,7 @@ from knownas.store.port import (
     Conflict,
     LogEntry,
     Pool,
+    SeenProfile,
     Snapshot,
     StoredPolicy,
     StoredProfile,
@@ -38,7 +39,7 @@ from knownas.store.sqlite.loading import SqliteSnapshot, load, sole_holders
 from knownas.store.sqlite.rows import code_of, entry_from, record_from
 from knownas.store.sqlite.statements import statements
 from knownas.store.sqlite.user_data import SqliteUserData
-from knownas.store.user_data import UserDataStore
+from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
 
 LOCK_WAIT_SECONDS: Final = 5.0
 """How long a writer waits for another process to finish its transaction; then it says StoreBusy."""
@@ -165,6 +166,20 @@ class SqliteStore:
         for row in self._read("profile", mpid):
             return StoredProfile(self._pool_named(row[0]), record_from(row[1:]))
         return None
+
+    async def seen_profile(self, mpid: int) -> SeenProfile | None:
+        """Return a profile with what workspaces know of it, by one statement."""
+        rows = self._read("seen_profile", mpid)
+        if not rows:
+            return None
+        stored = StoredProfile(self._pool_named(rows[0][0]), record_from(rows[0][1:9]))
+        # A profile without a section comes as one row whose section is NULL.
+        sections = {
+            SectionKey(workspace, environment, mpid): StoredSection(document, version)
+            for *_, workspace, environment, document, version in rows
+            if workspace is not None
+        }
+        return SeenProfile(stored, sections)
 
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
         """Return the records of a pool by ascending MPID."""

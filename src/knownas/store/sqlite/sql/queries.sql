@@ -35,6 +35,15 @@ LIMIT ?;
 SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
 FROM profile WHERE mpid = ?;
 
+-- name: seen_profile
+-- One profile by its MPID, with each section that any workspace has of it.
+SELECT
+    p.pool, p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried,
+    s.workspace, s.environment, s.document, s.version
+FROM profile AS p
+LEFT JOIN section AS s ON s.mpid = p.mpid
+WHERE p.mpid = ?;
+
 -- name: profiles_from
 -- The profiles of a pool by ascending MPID, from one on.
 SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
