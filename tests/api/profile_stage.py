@@ -129,6 +129,10 @@ class Stage:
             self._bearers[client_id] = issued.access_token
         return self._bearers[client_id]
 
+    def forget_bearers(self) -> None:
+        """Ask for new tokens from here on."""
+        self._bearers.clear()
+
     async def seed(
         self,
         *pairs: tuple[IdentityType, str],

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from knownas.api.platform import RESOURCES, ROUTES, is_platform_path, platform_api
-from knownas.api.platform_calculated import attribute_id, calculation_document
+from knownas.api.platform_calculated import attribute_documents, attribute_id, calculation_document
 from knownas.api.telemetry import Telemetry
 from knownas.config.values import (
     Account,
@@ -27,6 +27,7 @@ from knownas.core.identity.policy import Strategy, policy
 from knownas.core.profile.conditions import Condition, ConditionType, Operator
 from knownas.core.profile.definition import AttributeCategory, DataPoint, Definition
 from knownas.core.profile.tallies import CalculationType
+from knownas.core.profile.window import Window, WindowUnit
 from knownas.service.keys import Holder, Holding, rotate
 from knownas.service.sealing import SecretKeys
 from knownas.service.server import open_service
@@ -321,6 +322,18 @@ async def test_definitions_are_told_in_the_vendors_shape(caller: Caller) -> None
     assert (await caller.ask(f"{CALCULATED}?name=spent", account=None)).json() == [spent]
     assert (await caller.ask(f"{CALCULATED}?name=spend", account=None)).json() == []
     assert (await caller.ask(f"{CALCULATED}/{spent['id']}", account=None)).json() == spent
+
+
+def test_a_window_is_told_as_it_was_given() -> None:
+    """A time period that slides has its length in the unit of the definition, and no date."""
+    sliding = replace(ORDERS, since_ms=None, window=Window(2, WindowUnit.WEEKS))
+    (document,) = attribute_documents([sliding], None)
+    assert document["active_definition"]["time_period"] == {
+        "type": "within",
+        "date": None,
+        "within": 2,
+        "within_unit": "weeks",
+    }
 
 
 async def test_what_is_defined_is_active_and_complete(caller: Caller) -> None:

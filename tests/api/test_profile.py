@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -14,10 +15,14 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.core.profile.attributes import Attribute
+from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.core.profile.consent import CCPA_PURPOSE, Consent, Purpose, Regulation
+from knownas.core.profile.definition import DataPoint, Definition
 from knownas.core.profile.device import Device
-from knownas.core.profile.event import Attribution
+from knownas.core.profile.event import Attribution, Event
 from knownas.core.profile.section import Section
+from knownas.core.profile.tallies import CalculationType
+from knownas.core.profile.window import Window, WindowUnit
 from knownas.store.errors import StoreDamaged, StoreError, StoreUnavailable
 from tests.api.profile_stage import (
     APP,
@@ -214,6 +219,24 @@ async def test_a_read_sees_what_was_just_written(stage: Stage) -> None:
         seen = (await stage.read(mpid)).json()
         assert seen["user_attributes"] == {"count": str(count)}
         assert f"o-{count}" in [one["value"] for one in seen["user_identities"]]
+
+
+async def test_a_window_slides_between_reads(stage: Stage) -> None:
+    """What counts the last days shows less as time goes by, also where nothing was written in between."""
+    visits = Definition("visits", CalculationType.COUNT, DataPoint("session_start"), window=Window(7, WindowUnit.DAYS))
+    calculations = WorkspaceCalculations([visits])
+    stage.service = replace(stage.service, calculations={SHOP: calculations})
+    stage.open()
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    states = calculations.count_in({}, [Event("session_start", START_MS, None, {})])
+    await stage.know(mpid, Section(1, 2, calculated=states))
+    seen = []
+    for _ in range(3):
+        # Tokens are good for hours only.
+        stage.forget_bearers()
+        seen += [(await stage.read(mpid)).json()["user_attributes"] for _ in range(2)]
+        stage.now_ms += 4 * 86_400_000
+    assert seen == [{"visits": "1"}] * 4 + [{"visits": "0"}] * 2
 
 
 async def _fresh(stage: Stage, mpid: int, workspace: int, fields: str) -> bytes:

@@ -6,6 +6,7 @@ from knownas.config.values import RetentionSettings, Workspace
 from knownas.core.profile.conditions import Condition, ConditionType, Operator
 from knownas.core.profile.definition import AttributeCategory, DataPoint, Definition
 from knownas.core.profile.tallies import CalculationType
+from knownas.core.profile.window import Window, WindowUnit
 from tests.config.texts import faults_of, read, workspace
 
 YEAR_2024_MS = 1_704_067_200_000
@@ -51,6 +52,20 @@ def test_a_full_definition_reads_to_the_letter() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("period", "window"),
+    [
+        ("{type: within, within: 30}", Window(30, WindowUnit.DAYS)),
+        ("{type: within, within: 2, within_unit: weeks}", Window(2, WindowUnit.WEEKS)),
+    ],
+)
+def test_a_window_is_days_or_weeks(period: str, window: Window) -> None:
+    """What slides has a length, in days if nothing else is said."""
+    text = "calculated_attributes:\n- name: x\n  calculation_type: count\n  data_point: {type: session_start}\n"
+    (found,) = only_workspace(f"{text}  time_period: {period}").calculated_attributes
+    assert (found.window, found.since_ms) == (window, None)
+
+
 def test_a_workspace_has_none_by_default() -> None:
     """And its own key is not limited."""
     found = only_workspace("")
@@ -87,7 +102,31 @@ def test_a_workspace_limits_its_own_key() -> None:
             "calculation_type: count\ndata_point: {type: custom_event}\ntime_period: {type: within, date: 2024-01-01}",
             "time_period",
             12,
-            "a window that slides (within) is not offered",
+            "within is missing",
+        ),
+        (
+            f"{COUNT}\ntime_period: {{type: within, within: 7, date: 2024-01-01}}",
+            "time_period",
+            12,
+            "date goes with the type since only",
+        ),
+        (
+            f"{COUNT}\ntime_period: {{type: since, within: 7, date: 2024-01-01}}",
+            "time_period",
+            12,
+            "within goes with the type within only",
+        ),
+        (
+            f"{COUNT}\ntime_period: {{type: within, within: 105, within_unit: weeks}}",
+            "time_period",
+            12,
+            "a window has 1 to 730 days",
+        ),
+        (
+            f"{COUNT}\ntime_period: {{type: within, within: 7}}\nseeding: {{cutoff_date: 2024-01-01}}",
+            "seeding",
+            13,
+            "a window that slides can't be seeded",
         ),
         (
             "calculation_type: count\ndata_point: {type: custom_event}\ntime_period: {type: since}",

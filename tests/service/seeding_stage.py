@@ -68,7 +68,7 @@ class Stage:
     async def values(self, mpid: int, workspace: int = SHOP) -> Any:
         """Return the calculated attributes of a profile in a workspace."""
         section = await Sections(self.data).find(SectionKey(workspace, "production", mpid))
-        return calculated_values(self.calculations, workspace, section)
+        return calculated_values(self.calculations, workspace, section, START_MS)
 
     async def arrive(self, mpid: int, *events: Event, workspace: int = SHOP) -> None:
         """Keep events of a profile, the way they are folded."""

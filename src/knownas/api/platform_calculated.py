@@ -70,8 +70,7 @@ def _attribute(definition: Definition) -> Document:
 
 
 def _definition(definition: Definition) -> Document:
-    point, since, cutoff = definition.data_point, definition.since_ms, definition.cutoff_ms
-    period = {"type": "since", "date": _day(since), "within": None, "within_unit": None} if since is not None else None
+    point, cutoff = definition.data_point, definition.cutoff_ms
     return {
         "recipe_type": "event",
         "datapoint": {
@@ -85,9 +84,18 @@ def _definition(definition: Definition) -> Document:
         },
         "conditions": [_condition(one) for one in definition.conditions],
         "calculation_type": definition.calculation_type,
-        "time_period": period,
+        "time_period": _period(definition),
         "seeding": None if cutoff is None else {"cutoff_date": _day(cutoff)},
     }
+
+
+def _period(definition: Definition) -> Document | None:
+    since, window = definition.since_ms, definition.window
+    if window is not None:
+        return {"type": "within", "date": None, "within": window.length, "within_unit": window.unit}
+    if since is not None:
+        return {"type": "since", "date": _day(since), "within": None, "within_unit": None}
+    return None
 
 
 def _condition(condition: Condition) -> Document:

@@ -62,8 +62,8 @@ class ProfileTarget(NamedTuple):
     mpid: str | None
 
 
-_AskedFor = tuple[int, Environment, int, frozenset[ProfileField]]
-"""A workspace, the environment and MPID of a profile, and fields of it."""
+_AskedFor = tuple[int, Environment, int, frozenset[ProfileField], int]
+"""A workspace, the environment and MPID of a profile, fields of it, and the time as far as values depend on it."""
 
 
 class _Answered(NamedTuple):
@@ -131,7 +131,10 @@ class ProfileApi(HttpSurface[ProfileTarget]):
 
         Apps ask for a user again and again. What is compared is all that an answer is made of, as it was just read.
         """
-        asked = place.workspace.id, environment, seen.stored.record.mpid, fields
+        now_ms = self._clock()
+        calculations = self._calculations.get(place.workspace.id)
+        tick = 0 if calculations is None else calculations.tick(now_ms)
+        asked = place.workspace.id, environment, seen.stored.record.mpid, fields, tick
         known = self._answers.find(asked)
         if known is not None and known.seen == seen:
             return known.body
@@ -144,7 +147,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
                     own = read(stored)
                 else:
                     others.append(read(stored))
-        calculated = calculated_values(self._calculations, place.workspace.id, own)
+        calculated = calculated_values(self._calculations, place.workspace.id, own, now_ms)
         body = _ENCODER.encode(profile_document(seen.stored.record, own, fields, calculated, others))
         size = len(body) + sum(len(one.document) for one in seen.sections.values())
         if size <= ANSWER_BYTES_REMEMBERED_MAX:

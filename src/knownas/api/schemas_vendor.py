@@ -28,6 +28,7 @@ from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.core.profile.conditions import ConditionType, Operator
 from knownas.core.profile.definition import AttributeCategory
 from knownas.core.profile.tallies import CalculationType
+from knownas.core.profile.window import WindowUnit
 from knownas.service.tokens import AUDIENCE, ISSUER, LIFETIME_SECONDS
 
 _NOTHING: Final[Schema] = {"type": "null"}
@@ -259,7 +260,11 @@ def _definition() -> Schema:
         max_value=TEXT_OR_NULL,
     )
     period = object_of(
-        "From when on events count.", type={"const": "since"}, date=TEXT, within=_NOTHING, within_unit=_NOTHING
+        "From when on events count: since a day, or within the last days or weeks.",
+        type={"enum": ["since", "within"]},
+        date=TEXT_OR_NULL,
+        within={"type": ["integer", "null"]},
+        within_unit={"enum": [*WindowUnit, None]},
     )
     seeding = object_of("Opens it to seeds.", cutoff_date=TEXT)
     return object_of(

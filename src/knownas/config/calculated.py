@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from knownas.config.limits import SCALAR_CHARACTERS_MAX
 from knownas.config.listing import Listing, Naming
 from knownas.config.nodes import Node
 from knownas.config.reading import Place, Reading
 from knownas.config.sections import NEEDED, Given, Member, Section
-from knownas.config.shapes import Choice, Flag, Shape, Text
+from knownas.config.shapes import Choice, Flag, Shape, Text, Whole
 from knownas.core.limits import ATTRIBUTE_NAME_CHARACTERS_MAX
 from knownas.core.profile.conditions import (
     CONDITION_VALUES_MAX,
@@ -23,6 +23,7 @@ from knownas.core.profile.conditions import (
 from knownas.core.profile.definition import CONDITIONS_MAX, AttributeCategory, DataPoint, Definition
 from knownas.core.profile.moments import span_of
 from knownas.core.profile.tallies import CalculationType
+from knownas.core.profile.window import WINDOW_DAYS_MAX, Window, WindowUnit
 
 CALCULATED_ATTRIBUTES_MAX: Final = 200
 """Calculated attributes of one workspace: each is computed for every event of its type."""
@@ -248,33 +249,56 @@ CONDITION_SECTION: Final = Section(
     _condition,
 )
 
+
+class TimePeriod(NamedTuple):
+    """From when on events count: from a time on (Unix milliseconds), or within a window; one of the two."""
+
+    since_ms: int | None = None
+    window: Window | None = None
+
+
 PERIOD_TYPE: Final = Member(
     "type",
     Choice(PeriodType),
     PeriodType.SINCE,
-    "since counts from a date on. within, a window that slides, is not offered.",
+    "since counts from a date on; within counts the last days or weeks before the attribute is read. What falls behind "
+    "such a window goes out at most a tenth of its length late.",
     "platform §8",
 )
 PERIOD_DATE: Final = Member[int | None](
     "date", Day(), None, "The first day that counts, in UTC.", "platform §8", "needed with since"
 )
+PERIOD_WITHIN: Final = Member[int | None](
+    "within", Whole(1, WINDOW_DAYS_MAX), None, "How many days or weeks count.", "platform §8", "needed with within"
+)
+PERIOD_UNIT: Final = Member(
+    "within_unit", Choice(WindowUnit), WindowUnit.DAYS, "What is counted in within.", "platform §8"
+)
 
 
-def _time_period(given: Given) -> int | None:
-    kind, since_ms = given[PERIOD_TYPE], given[PERIOD_DATE]
-    if kind is PeriodType.WITHIN:
-        sentence = (
-            "a window that slides (within) is not offered: an attribute is computed when an event arrives, and "
-            "nothing would take out what falls behind the window"
-        )
-        raise given.reading.refused(given.place, sentence, "type: since, with a date")
-    if since_ms is None:
-        raise given.reading.refused(given.place, "date is missing", Day().allowed)
-    return since_ms
+def _time_period(given: Given) -> TimePeriod | None:
+    kind, since_ms, length = given[PERIOD_TYPE], given[PERIOD_DATE], given[PERIOD_WITHIN]
+    match kind:
+        case PeriodType.WITHIN:
+            if length is None:
+                raise given.reading.refused(given.place, "within is missing", f"1 to {WINDOW_DAYS_MAX}")
+            if since_ms is not None:
+                raise given.reading.refused(
+                    given.place, "date goes with the type since only", "type: since, or no date"
+                )
+            return TimePeriod(window=Window(length, given[PERIOD_UNIT]))
+        case PeriodType.SINCE:
+            if since_ms is None:
+                raise given.reading.refused(given.place, "date is missing", Day().allowed)
+            if length is not None:
+                raise given.reading.refused(given.place, "within goes with the type within only", "type: within")
+            return TimePeriod(since_ms)
 
 
 TIME_PERIOD_SECTION: Final = Section(
-    "The time period of a calculated attribute", (PERIOD_TYPE, PERIOD_DATE), _time_period
+    "The time period of a calculated attribute",
+    (PERIOD_TYPE, PERIOD_DATE, PERIOD_WITHIN, PERIOD_UNIT),
+    _time_period,
 )
 
 CUTOFF_DATE: Final = Member(
@@ -314,7 +338,7 @@ CONDITIONS: Final = Member[tuple[Condition, ...]](
     "What must all be true of an event, or of its product or promotion, for it to count.",
     "platform §8",
 )
-TIME_PERIOD: Final = Member[int | None](
+TIME_PERIOD: Final = Member[TimePeriod | None](
     "time_period",
     TIME_PERIOD_SECTION,
     None,
@@ -333,6 +357,7 @@ SEEDING: Final = Member[int | None](
 
 
 def _definition(given: Given) -> Definition:
+    period = given[TIME_PERIOD] or TimePeriod()
     return _built(
         given,
         lambda: Definition(
@@ -340,8 +365,9 @@ def _definition(given: Given) -> Definition:
             calculation_type=given[CALCULATION_TYPE],
             data_point=given[DATA_POINT],
             conditions=given[CONDITIONS],
-            since_ms=given[TIME_PERIOD],
+            since_ms=period.since_ms,
             cutoff_ms=given[SEEDING],
+            window=period.window,
         ),
     )
 

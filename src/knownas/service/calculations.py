@@ -20,8 +20,8 @@ def calculations_of(configuration: Configuration) -> Mapping[int, WorkspaceCalcu
 
 
 def calculated_values(
-    calculations: Mapping[int, WorkspaceCalculations], workspace: int, section: Section | None
+    calculations: Mapping[int, WorkspaceCalculations], workspace: int, section: Section | None, now_ms: int
 ) -> Mapping[str, str | list[str]]:
-    """Return what a workspace has computed of a user, by attribute; nothing for a user it has not seen."""
+    """Return what a workspace has computed of a user by now, by attribute; nothing for a user it has not seen."""
     own = calculations.get(workspace)
-    return {} if own is None or section is None else own.shown(section.calculated)
+    return {} if own is None or section is None else own.shown(section.calculated, now_ms)

@@ -22,6 +22,9 @@ C = CalculationType
 CUTOFF_MS = 1_575_158_400_000
 """2019-12-01 in UTC."""
 
+NOW_MS = 1_790_000_000_000
+"""When values are read, which matters to windows alone."""
+
 ORDER_FREE = [kind for kind in C if kind is not C.MOST_FREQUENT]
 
 
@@ -44,7 +47,7 @@ def bought(at_ms: int, *products: Mapping[str, Any], action: str = "purchase", *
 
 def counted(of: Definition, batches: Iterable[Sequence[Event]], states: CalculatedStates | None = None) -> Any:
     """Count batches in one after the other, as they are stored in between, and return the value."""
-    return shown([of], after(of, batches, states)).get(of.name)
+    return shown([of], after(of, batches, states), NOW_MS).get(of.name)
 
 
 def after(
@@ -132,7 +135,7 @@ def test_the_order_of_arrival_does_not_matter(kind: CalculationType, data: st.Da
     if seed is not None and cutoff is not None:
         one, other = seeds(of, one, seed), seeds(of, other, seed)
     other = after(of, [[late] for late in shuffled[cut:]], other)
-    assert shown([of], one) == shown([of], other)
+    assert shown([of], one, NOW_MS) == shown([of], other, NOW_MS)
 
 
 @given(st.lists(st.integers(0, 400), min_size=150, max_size=250), st.randoms())
@@ -254,7 +257,7 @@ def test_events_of_any_shape_are_survived(junk: Any) -> None:
 
 def test_a_user_without_events_has_no_value() -> None:
     """Nothing is shown of what was never computed."""
-    assert shown([definition(kind) for kind in C][:1], {}) == {}
+    assert shown([definition(kind) for kind in C][:1], {}, NOW_MS) == {}
 
 
 def test_a_changed_definition_starts_anew() -> None:
@@ -262,7 +265,7 @@ def test_a_changed_definition_starts_anew() -> None:
     one = definition(C.COUNT)
     other = definition(C.COUNT, since_ms=5)
     states = after(one, [[event(1, 1), event(2, 1)]])
-    assert shown([other], states) == {}
+    assert shown([other], states, NOW_MS) == {}
     assert counted(other, [[event(9, 1)]], states) == "1"
     assert definition(C.COUNT, conditions=()).digest == one.digest
 
@@ -302,18 +305,18 @@ def test_a_seed_stands_for_everything_before_the_cutoff(
     of = definition(kind, cutoff_ms=CUTOFF_MS)
     early = after(of, [[event(CUTOFF_MS - 1, 55), event(3, 77)]])
     states = seeds(of, early, seed)
-    assert shown([of], states) == {"x": alone}
+    assert shown([of], states, NOW_MS) == {"x": alone}
     assert counted(of, [[event(CUTOFF_MS - 2, 66)]], states) == alone
     since = [event(CUTOFF_MS, 2), event(CUTOFF_MS + 5, 1)]
     assert counted(of, [since], states) == with_more
-    assert shown([of], seeds(of, after(of, [since], early), seed)) == {"x": with_more}
+    assert shown([of], seeds(of, after(of, [since], early), seed), NOW_MS) == {"x": with_more}
 
 
 def test_a_later_seed_replaces_an_earlier_one() -> None:
     """And what happened since the cutoff stays."""
     of = definition(C.SUM, cutoff_ms=CUTOFF_MS)
     states = after(of, [[event(CUTOFF_MS, 1)]], seeds(of, {}, Seed(value=10)))
-    assert shown([of], seeds(of, states, Seed(value=20))) == {"x": "21"}
+    assert shown([of], seeds(of, states, Seed(value=20)), NOW_MS) == {"x": "21"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from knownas.core.limits import ATTRIBUTE_NAME_CHARACTERS_MAX
 from knownas.core.profile.conditions import Condition, InvalidDefinition
 from knownas.core.profile.tallies import CalculationType
+from knownas.core.profile.window import WINDOW_DAYS_MAX, Window
 
 CONDITIONS_MAX: Final = 50
 """Conditions of one calculated attribute."""
@@ -61,11 +62,13 @@ class DataPoint:
 class Definition:
     """How one calculated attribute of a workspace is computed; platform §8.
 
-    Only events that match the data point and meet all conditions count. `since_ms` leaves out what happened before;
-    `cutoff_ms` opens the attribute to seeding: a seed stands for everything before. Both are Unix milliseconds.
+    Only events that match the data point and meet all conditions count. `since_ms` leaves out what happened before, or
+    `window` what is too long ago when the attribute is read; `cutoff_ms` opens the attribute to seeding: a seed stands
+    for everything before. Times are Unix milliseconds.
 
     Raises:
-        InvalidDefinition: the calculation needs an attribute and the data point names none, or the name is too long.
+        InvalidDefinition: the calculation needs an attribute and the data point names none, the name is too long, the
+            window is, or it is to begin on a day, or to be seeded, as well.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Definition:
     conditions: tuple[Condition, ...] = ()
     since_ms: int | None = None
     cutoff_ms: int | None = None
+    window: Window | None = None
     digest: str = field(init=False, repr=False, compare=False)
     """Tells this computation from every other one."""
 
@@ -84,6 +88,14 @@ class Definition:
             raise InvalidDefinition("data_point", f"{self.calculation_type} needs an attribute_name in data_point")
         if len(self.conditions) > CONDITIONS_MAX:
             raise InvalidDefinition("conditions", f"there may be {CONDITIONS_MAX} conditions")
+        if self.window is not None:
+            if not 1 <= self.window.days <= WINDOW_DAYS_MAX:
+                raise InvalidDefinition("time_period", f"a window has 1 to {WINDOW_DAYS_MAX} days")
+            if self.since_ms is not None:
+                raise InvalidDefinition("time_period", "a window slides; it does not begin on a day")
+            if self.cutoff_ms is not None:
+                sentence = "what was before the cutoff date would have to leave the window piece by piece"
+                raise InvalidDefinition("seeding", f"a window that slides can't be seeded: {sentence}")
         object.__setattr__(self, "digest", _digest(self))
 
 
@@ -101,6 +113,7 @@ def _digest(definition: Definition) -> str:
         ],
         "since_ms": definition.since_ms,
         "cutoff_ms": definition.cutoff_ms,
+        "window_ms": None if definition.window is None else definition.window.length_ms,
     }
     kept = {name: value for name, value in written.items() if value is not None and value != []}
     return hashlib.blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=_DIGEST_BYTES).hexdigest()
