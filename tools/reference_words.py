@@ -18,7 +18,7 @@ EXIT_STATUS: Final = (
 )
 
 CONFIGURATION: Final = """
-`postgresql://` as a `database` is read and checked, but no server starts with it yet.
+`postgresql://` as a `database` needs the extra `knownas[postgres]`, and a server of version 14 or newer with an empty database.
 """
 
 IDENTITY_TYPES: Final = """

@@ -8,14 +8,22 @@ import pytest
 
 from tests.conformance.scenarios import Scenario, scenarios, values
 from tests.served import FEED_KEY, FEED_SECRET, Served, configuration, served
+from tests.store.places import PLACES
 
 ALL = list(scenarios())
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One server with a scope, a workspace and an input for each scenario."""
-    document = configuration()
+@pytest.fixture(scope="module", params=PLACES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server over each kind of store, with a scope, a workspace and an input for each scenario."""
+    folder = tmp_path_factory.mktemp("scenarios")
+    with PLACES[request.param](folder) as place, served(folder, scenario_configuration(place.url)) as running:
+        yield running
+
+
+def scenario_configuration(database: str) -> dict[str, Any]:
+    """Return a configuration with a scope, a workspace and an input for each scenario."""
+    document = configuration(database=database)
     workspaces = document["organization"]["accounts"][0]["workspaces"]
     template = workspaces[0]
     for number, scenario in enumerate(ALL):
@@ -23,8 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         document["scopes"].append({"name": name, **scenario.settings})
         inputs = [{**one, "key": f"{one['key']}-{number}"} for one in template["inputs"]]
         workspaces.append({**template, "id": 1000 + number, "scope": name, "key": f"ws-{number}", "inputs": inputs})
-    with served(tmp_path_factory.mktemp("scenarios"), document) as running:
-        yield running
+    return document
 
 
 class HttpRun:

@@ -16,8 +16,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record, values_of
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Activity, Commit, CommitOutcome, LogEntry, Pool, PoolWrites, Snapshot, Store, Wanted
-from knownas.store.sqlite.store import SqliteStore
-from tests.store.inspection import contradictions
+from tests.store.places import PLACES, Place
 from tests.store.world import EVERYTHING, records_in
 
 PROGRAMS, COMMITS, AT_ONCE = 40, 12, 10
@@ -141,22 +140,28 @@ def _writes(snapshot: Snapshot, changes: Sequence[Change]) -> Iterator[RecordWri
         yield RecordWrite(before, base._replace(identities=held, known=change.known, active_ms=active_ms))
 
 
+async def compare(seed: int, place: Place) -> None:
+    """Play a program to a memory store and another one, and compare what each commit leaves."""
+    drawing, memory, other = Drawing(seed), Side(MemoryStore()), Side(place.open())
+    for number in range(COMMITS):
+        draft = drawing.commit()
+        where = f"program {seed}, commit {number}"
+        assert await other.play(draft) == await memory.play(draft), where
+        assert await records_in(other.store, POOL) == await records_in(memory.store, POOL), where
+        assert await other.alone() == await memory.alone(), where
+        for looked_up in (*([one] for one in IDENTITIES), IDENTITIES):
+            assert await other.loaded(looked_up) == await memory.loaded(looked_up), where
+    for mpid in range(1, drawing.mpids + 1):
+        assert await other.history(mpid) == await memory.history(mpid), f"program {seed}, profile {mpid}"
+    assert len(await other.store.log(POOL, 0, EVERYTHING)) == len(await memory.store.log(POOL, 0, EVERYTHING))
+    await asyncio.gather(other.store.close(), memory.store.close())
+
+
+@pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("first", range(0, PROGRAMS, AT_ONCE))
-async def test_stores_keep_the_same_holders(first: int, tmp_path: Path) -> None:
-    """Whatever many profiles get, give up and hand over in one commit, SQLite finds whom memory finds, in each order."""
+def test_stores_keep_the_same_holders(first: int, kind: str, tmp_path: Path) -> None:
+    """Whatever many profiles get, give up and hand over in one commit, a store finds whom memory finds, in each order."""
     for seed in range(first, first + AT_ONCE):
-        file = tmp_path / f"{seed}.db"
-        drawing, memory, sqlite = Drawing(seed), Side(MemoryStore()), Side(SqliteStore(file))
-        for number in range(COMMITS):
-            draft = drawing.commit()
-            where = f"program {seed}, commit {number}"
-            assert await sqlite.play(draft) == await memory.play(draft), where
-            assert await records_in(sqlite.store, POOL) == await records_in(memory.store, POOL), where
-            assert await sqlite.alone() == await memory.alone(), where
-            for looked_up in (*([one] for one in IDENTITIES), IDENTITIES):
-                assert await sqlite.loaded(looked_up) == await memory.loaded(looked_up), where
-        for mpid in range(1, drawing.mpids + 1):
-            assert await sqlite.history(mpid) == await memory.history(mpid), f"program {seed}, profile {mpid}"
-        assert len(await sqlite.store.log(POOL, 0, EVERYTHING)) == len(await memory.store.log(POOL, 0, EVERYTHING))
-        await asyncio.gather(sqlite.store.close(), memory.store.close())
-        assert contradictions(file) == [], f"program {seed}"
+        with PLACES[kind](tmp_path) as place:
+            asyncio.run(compare(seed, place))
+            assert place.contradictions() == [], f"program {seed}"

@@ -1,6 +1,9 @@
 """All adapters give the same answers to the same history, and the log alone gives their records again."""
 
 import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,33 +11,64 @@ import pytest
 from knownas.core.identity.observation import Environment
 from knownas.service import resolver
 from knownas.store.memory.store import MemoryStore
-from knownas.store.port import Pool
-from knownas.store.sqlite.store import SqliteStore
+from knownas.store.port import LogEntry, Pool, Store
 from tests.store.histories import SCOPES, draw_history
-from tests.store.inspection import contradictions, unexplained
+from tests.store.places import PLACES, Place
 from tests.store.world import EVERYTHING, World, fold_differs, records_in
 
 HISTORIES, STEPS, AT_ONCE = 300, 40, 25
+QUICK_HISTORIES, QUICK_AT_ONCE = 40, 10
+SOAK_HISTORIES = 3_000
 POOLS = [Pool(scope, name) for scope in SCOPES for name in ("", *(one.value for one in Environment))]
 
 
-@pytest.mark.parametrize("first", range(0, HISTORIES, AT_ONCE))
-async def test_stores_agree(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory and SQLite give the same answers and receipts, and keep the same records and log, byte for byte."""
+async def play(seed: int, places: Sequence[Place]) -> None:
+    """Lead a server over a memory store, and one over each place, through a history, and compare them."""
+    policies, history = draw_history(seed, STEPS)
+    memory, *others = worlds = [World(store, seed) for store in (MemoryStore(), *(place.open() for place in places))]
+    for world in worlds:
+        await world.start(policies)
+        await world.play(history)
+    for other in others:
+        where = f"history {seed}, {type(other.store).__name__}"
+        assert other.answers == memory.answers, where
+        for pool in POOLS:
+            assert await lines_in(other.store, pool) == await lines_in(memory.store, pool), where
+            assert await records_in(other.store, pool) == await records_in(memory.store, pool), where
+            assert await fold_differs(other.store, pool) == [], where
+    await asyncio.gather(*(world.store.close() for world in worlds))
+
+
+async def lines_in(store: Store, pool: Pool) -> list[LogEntry]:
+    """Return a pool's log without the numbers of the lines, which may have gaps."""
+    return [replace(entry, seq=0) for entry in await store.log(pool, 0, EVERYTHING)]
+
+
+def agree(seeds: Iterable[int], folder: Path, monkeypatch: pytest.MonkeyPatch, kinds: Collection[str]) -> None:
+    """Play histories over memory and other stores, and look into these afterwards."""
     # What is put off is written when the history says so, not when the real clock does.
     monkeypatch.setattr(resolver, "FLUSH_AFTER_SECONDS", 3_600)
-    for seed in range(first, first + AT_ONCE):
-        file = tmp_path / f"{seed}.db"
-        policies, history = draw_history(seed, STEPS)
-        worlds = [World(MemoryStore(), seed), World(SqliteStore(file), seed)]
-        for world in worlds:
-            await world.start(policies)
-            await world.play(history)
-        memory, sqlite = worlds
-        assert sqlite.answers == memory.answers, f"history {seed}"
-        for pool in POOLS:
-            assert await sqlite.store.log(pool, 0, EVERYTHING) == await memory.store.log(pool, 0, EVERYTHING)
-            assert await records_in(sqlite.store, pool) == await records_in(memory.store, pool), f"history {seed}"
-            assert await fold_differs(sqlite.store, pool) == [], f"history {seed}"
-        await asyncio.gather(*(world.store.close() for world in worlds))
-        assert contradictions(file) + unexplained(file) == [], f"history {seed}"
+    for seed in seeds:
+        with ExitStack() as made:
+            places = [made.enter_context(PLACES[kind](folder)) for kind in kinds]
+            asyncio.run(play(seed, places))
+            for place in places:
+                assert place.contradictions() + place.unexplained() == [], f"history {seed}"
+
+
+@pytest.mark.parametrize("first", range(0, HISTORIES, AT_ONCE))
+def test_stores_agree(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and SQLite give the same answers and receipts, and keep the same records and log, byte for byte."""
+    agree(range(first, first + AT_ONCE), tmp_path, monkeypatch, ["sqlite"])
+
+
+@pytest.mark.parametrize("first", range(0, QUICK_HISTORIES, QUICK_AT_ONCE))
+def test_postgres_agrees(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and PostgreSQL give the same answers and receipts, and keep the same records and log, byte for byte."""
+    agree(range(first, first + QUICK_AT_ONCE), tmp_path, monkeypatch, ["postgres"])
+
+
+@pytest.mark.soak
+def test_all_stores_agree_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory, SQLite and PostgreSQL agree about many more histories."""
+    agree(range(SOAK_HISTORIES), tmp_path, monkeypatch, PLACES)

@@ -96,7 +96,7 @@ DATABASE: Final = Member(
     "database",
     Text(
         DATABASE_CHARACTERS_MAX,
-        re.compile(r"(?:sqlite:///|postgresql://)\S.*|memory://"),
+        re.compile(r"(?:sqlite:///|postgres(?:ql)?://)\S.*|memory://"),
         "sqlite:///FILE, postgresql://USER@HOST/NAME or memory://",
         hidden=True,
     ),

@@ -10,17 +10,33 @@ from knownas.store.sqlite.store import SqliteStore
 
 SQLITE: Final = "sqlite:///"
 MEMORY: Final = "memory://"
+POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 def open_store(database: str) -> Store:
-    """Open `sqlite:///file` (relative to the working directory; `sqlite:////file` is absolute) or `memory://`.
+    """Open `sqlite:///file`, `postgresql://user@host/name` or `memory://`.
+
+    A file is relative to the working directory; `sqlite:////file` is absolute. A PostgreSQL server is first asked when
+    the store is.
 
     Raises:
         StoreError: it can't be opened, or no adapter serves such an address.
     """
     if database.startswith(SQLITE):
         return SqliteStore(Path(database.removeprefix(SQLITE)))
+    if database.startswith(POSTGRES):
+        return _open_postgres(database)
     if database == MEMORY:
         return MemoryStore()
     scheme = database.partition(":")[0]
-    raise StoreUnavailable(f"no store serves {scheme!r}; use {SQLITE}knownas.db")
+    raise StoreUnavailable(f"no store serves {scheme!r}; use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name")
+
+
+def _open_postgres(database: str) -> Store:
+    try:
+        from knownas.store.postgres.store import PostgresStore  # noqa: PLC0415 - only an extra brings its driver
+    except ModuleNotFoundError as error:
+        raise StoreUnavailable(
+            f"{POSTGRES[0]} needs the package {error.name!r}: install knownas with it, `pip install knownas[postgres]`"
+        ) from error
+    return PostgresStore(database)

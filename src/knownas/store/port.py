@@ -11,8 +11,9 @@ has one holder, by a constraint of its own.
 An adapter compares values byte by byte, whatever the database's collation; it never normalises. Text that is a
 valid identity (`core.identity.kinds.identity`) comes back as it went in.
 
-All methods are called from one event loop. `load`, `sole_holders`, `commit` and `touch` are never called while
-another of them is under way; the others may be, at any time. Every method raises only `store.errors`.
+Several processes may each have a store over the same data. All methods of one store are called from one event loop. Of
+one store, `load`, `sole_holders`, `commit` and `touch` are never called while another of them is under way; the others may
+be, at any time. Every method raises only `store.errors`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -67,7 +68,9 @@ class LogEntry:
 
     `observation` and `decision` are bytes that only the service reads (`service.log_form`). `touched` are the
     profiles whose records it changed; it is empty for an observation that is kept although it changed nothing. Times
-    are Unix milliseconds. `seq` is given by the store: ascending in the order of commits, and never reused.
+    are Unix milliseconds. `seq` is given by the store, and never reused: it is larger than that of every line whose
+    commit had ended when this one's batch was loaded. Commits that ran at the same time, neither of which relied on the
+    other, stand in either order.
     """
 
     decision_id: str
@@ -207,7 +210,11 @@ class Store(Protocol):
         ...
 
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
-        """Return a pool's log in order, the entries after a `seq`, at most `limit`."""
+        """Return a pool's log in order, the entries after a `seq`, at most `limit`.
+
+        No entry will later appear before one that was shown. For that, where other processes write, acknowledged entries
+        may be held back for a short while.
+        """
         ...
 
     async def policies(self, scope: str) -> Sequence[StoredPolicy]:

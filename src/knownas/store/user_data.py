@@ -76,7 +76,7 @@ class EventsWrite(NamedTuple):
 
 
 class StoredEvents(NamedTuple):
-    """Kept events. `seq` ascends in the order in which they were kept, and is never reused."""
+    """Kept events. Of one section's, `seq` ascends in the order in which they were kept; it is never reused."""
 
     seq: int
     at_ms: int

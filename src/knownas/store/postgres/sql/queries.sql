@@ -1,0 +1,136 @@
+-- name: load
+-- What a batch looks up, in one statement and so as of one moment: $1 to $3 are the wanted values with their types and
+-- pools, $4 and $5 wanted MPIDs with their pools. Each value that is there comes as a row with its place in $1; then each
+-- profile among the considered holders, once; then the wanted profiles of their pools.
+WITH found AS MATERIALIZED (
+    SELECT w.place, i.value, i.type, i.pool, i.version, i.holders, i.holder
+    FROM unnest($1::text[], $2::smallint[], $3::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
+    JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
+), considered AS MATERIALIZED (
+    SELECT f.holder AS mpid FROM found AS f WHERE f.holder IS NOT NULL
+    UNION
+    SELECT one.mpid
+    FROM found AS f
+    CROSS JOIN LATERAL (
+        (
+            SELECT h.mpid FROM knownas.holding AS h
+            WHERE h.value = f.value AND h.type = f.type AND h.pool = f.pool AND NOT h.known
+            ORDER BY h.active_ms DESC, h.mpid LIMIT 16
+        )
+        UNION ALL
+        (
+            SELECT h.mpid FROM knownas.holding AS h
+            WHERE h.value = f.value AND h.type = f.type AND h.pool = f.pool AND h.known
+            ORDER BY h.active_ms DESC, h.mpid LIMIT CASE WHEN f.holders > 16 THEN 4 ELSE 16 END
+        )
+    ) AS one
+    WHERE f.holders > 1
+)
+SELECT
+    f.place, f.version, f.holder, f.holders, NULL::integer, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
+    NULL::bytea, NULL::bytea
+FROM found AS f
+UNION ALL
+SELECT
+    NULL, p.version, p.mpid, NULL, p.pool, p.known, p.created_ms, p.active_ms, p.source_mpid, p.identities, p.carried
+FROM considered AS c
+JOIN knownas.profile AS p ON p.mpid = c.mpid
+UNION ALL
+SELECT
+    NULL, p.version, p.mpid, NULL, p.pool, p.known, p.created_ms, p.active_ms, p.source_mpid, p.identities, p.carried
+FROM unnest($4::bigint[], $5::integer[]) AS w (mpid, pool)
+JOIN knownas.profile AS p ON p.mpid = w.mpid AND p.pool = w.pool;
+
+-- name: sole_holders
+-- The profiles that alone hold wanted values: $1 to $3 are these with their types and pools.
+SELECT
+    w.place, p.mpid, p.identities, p.carried, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version
+FROM unnest($1::text[], $2::smallint[], $3::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
+JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
+JOIN knownas.profile AS p ON p.mpid = i.holder;
+
+-- name: commit
+SELECT knownas.commit_1(/*arguments*/);
+
+-- name: settle
+SELECT knownas.settle_1($1);
+
+-- name: forget_tokens
+-- An answer that was lost is settled within seconds; an hour is plenty.
+DELETE FROM knownas.commit_token AS t
+USING (
+    SELECT o.token FROM knownas.commit_token AS o
+    WHERE o.at < now() - interval '1 hour' ORDER BY o.at LIMIT $1
+) AS old
+WHERE t.token = old.token
+RETURNING 1;
+
+-- name: touch
+SELECT knownas.touch_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: ping
+SELECT count(*) FROM knownas.layout;
+
+-- name: profiles
+SELECT pool, mpid, identities, carried, known, created_ms, active_ms, source_mpid, version
+FROM knownas.profile WHERE mpid = ANY ($1::bigint[]);
+
+-- name: seen_profile
+-- One profile by its MPID, with each section that any workspace has of it.
+SELECT
+    p.pool, p.mpid, p.identities, p.carried, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version,
+    s.workspace, s.environment, s.document, s.version
+FROM knownas.profile AS p
+LEFT JOIN knownas.section AS s ON s.mpid = p.mpid
+WHERE p.mpid = $1;
+
+-- name: profiles_from
+-- The profiles of a pool by ascending MPID, from one on.
+SELECT mpid, identities, carried, known, created_ms, active_ms, source_mpid, version
+FROM knownas.profile WHERE pool = $1 AND mpid >= $2 ORDER BY mpid LIMIT $3;
+
+-- name: decision
+SELECT seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
+FROM knownas.log WHERE decision_id = $1;
+
+-- name: history
+-- The lines that changed a profile: the one that made it, and those after.
+SELECT seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
+FROM knownas.log
+WHERE seq IN (
+    SELECT p.first_seq FROM knownas.profile AS p WHERE p.mpid = $1 AND p.first_seq > $2
+    UNION ALL
+    (SELECT t.seq FROM knownas.touched AS t WHERE t.mpid = $1 AND t.seq > $2 ORDER BY t.seq LIMIT $3)
+)
+ORDER BY seq LIMIT $3;
+
+-- name: settled
+-- The last number given out, and how far the log is settled.
+SELECT given, settled FROM knownas.settled_1();
+
+-- name: log_after
+SELECT seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
+FROM knownas.log WHERE pool = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4;
+
+-- name: pools
+SELECT pool, scope, environment FROM knownas.pool;
+
+-- name: add_pool
+-- Whoever was faster has given the number; it is read afterwards.
+INSERT INTO knownas.pool (scope, environment) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: policies
+SELECT scope, version, since_ms, document FROM knownas.policy WHERE scope = $1 ORDER BY version;
+
+-- name: add_policy
+INSERT INTO knownas.policy (scope, version, since_ms, document) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- name: kept
+SELECT document FROM knownas.kept WHERE name = $1;
+
+-- name: keep
+INSERT INTO knownas.kept (name, document) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1;
+
+-- name: replace_kept
+UPDATE knownas.kept SET document = $3 WHERE name = $1 AND document = $2 RETURNING 1;
