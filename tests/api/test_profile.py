@@ -239,6 +239,22 @@ async def test_a_window_slides_between_reads(stage: Stage) -> None:
     assert seen == [{"visits": "1"}] * 4 + [{"visits": "0"}] * 2
 
 
+async def test_a_profile_that_is_too_old_comes_back_with_its_user(stage: Stage) -> None:
+    """Once a user was not seen for as long as profiles are kept, the profile is not answered until the user returns."""
+    mpid = await stage.seed((_T.CUSTOMER_ID, "c-1"))
+    stage.now_ms += 730 * 86_400_000
+    stage.forget_bearers()
+    assert (await stage.read(mpid)).status_code == 200
+    stage.now_ms += 1
+    assert refusal(await stage.read(mpid)) == refusal(await stage.resolve(subject("c-1"))) == UNKNOWN
+    await stage.know(mpid, Section(1, stage.now_ms), APP)
+    assert (await stage.read(mpid)).status_code == 200
+    await stage.know(mpid, Section(1, 1), APP)
+    assert refusal(await stage.read(mpid)) == UNKNOWN
+    await stage.visit((_T.CUSTOMER_ID, "c-1"))
+    assert (await stage.resolve(subject("c-1"))).json()["mpid"] == mpid
+
+
 async def _fresh(stage: Stage, mpid: int, workspace: int, fields: str) -> bytes:
     """Read as from a server that remembers no answer."""
     stage.open()

@@ -26,6 +26,7 @@ from knownas.config.values import Credential, Role
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import parse_mpid
+from knownas.core.profile.moments import DAY_MS
 from knownas.core.profile.section import Section
 from knownas.service.calculations import calculated_values
 from knownas.service.directory import Place
@@ -36,6 +37,7 @@ from knownas.service.server import Service
 from knownas.service.tokens import TokenRefused, Tokens
 from knownas.store.errors import StoreError
 from knownas.store.port import SeenProfile, StoredProfile
+from knownas.store.user_data import SectionKey, StoredSection
 
 PREFIX: Final = "/userprofile/v1/"
 PROFILE_API: Final = "profile_api"
@@ -50,6 +52,10 @@ ANSWER_BYTES_REMEMBERED_MAX: Final = 8_192
 """Answers that are remembered, and the bytes of one with the section that it was made of."""
 
 _ENCODER: Final = msgspec.json.Encoder()
+FOR_EVER_MS: Final = 2**62
+"""Longer than anything: a dry run lets nothing get too old."""
+
+_TOO_OLD: Final = "The user has not been seen for longer than profiles are kept; identities lead to the profile again."
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
 
 
@@ -88,6 +94,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
     def __init__(self, service: Service, tokens: Tokens, telemetry: Telemetry) -> None:
         super().__init__(telemetry)
         self._store = service.store
+        self._profiles = service.profiles
         self._directory = service.directory
         self._resolver = service.resolver
         self._clock = service.clock
@@ -95,6 +102,8 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         self._answers: Lately[_AskedFor, _Answered] = Lately(ANSWERS_REMEMBERED_MAX)
         self._calculations = service.calculations
         self._allowances = client_allowances()
+        retention = service.configuration.retention
+        self._kept_ms: Final = FOR_EVER_MS if retention.dry_run else retention.sections_days * DAY_MS
         sharing: dict[str, set[int]] = {}
         for place in service.directory.places:
             sharing.setdefault(place.rules.scope, set()).add(place.workspace.id)
@@ -122,7 +131,32 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             raise _malformed(malformed) from malformed
         except (Overloaded, StoreError) as error:
             raise unavailable(error, "The store can't be read.") from error
+        if self._is_too_old(place, environment, seen):
+            raise RequestRefused(400, "unknown_profile", _TOO_OLD, code=UNKNOWN_PROFILE)
         return 200, self._shown(place, environment, seen, asked.fields)
+
+    def _is_too_old(self, place: Place, environment: Environment, seen: SeenProfile) -> bool:
+        """Whether the user was last seen longer ago than profiles are kept; platform §4.3, §13.
+
+        Its identity record is still there, and who comes back is found again.
+        """
+        oldest_ms = self._clock() - self._kept_ms
+        record = seen.stored.record
+        if record.active_ms >= oldest_ms or self._profiles.last_active_ms(record) >= oldest_ms:
+            return False
+        sections = self._sections_of(place, environment, seen).values()
+        return all(read(one).last_seen_ms < oldest_ms for one in sections)
+
+    def _sections_of(
+        self, place: Place, environment: Environment, seen: SeenProfile
+    ) -> Mapping[SectionKey, StoredSection]:
+        """Return what the workspaces of a scope know of a profile in one environment."""
+        sharing = self._sharing[place.rules.scope]
+        return {
+            key: stored
+            for key, stored in seen.sections.items()
+            if key.environment == environment and key.workspace in sharing
+        }
 
     def _shown(
         self, place: Place, environment: Environment, seen: SeenProfile, fields: frozenset[ProfileField]
@@ -138,15 +172,13 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         known = self._answers.find(asked)
         if known is not None and known.seen == seen:
             return known.body
-        sharing = self._sharing[place.rules.scope]
         own: Section | None = None
         others: list[Section] = []
-        for key, stored in seen.sections.items():
-            if key.environment == environment and key.workspace in sharing:
-                if key.workspace == place.workspace.id:
-                    own = read(stored)
-                else:
-                    others.append(read(stored))
+        for key, stored in self._sections_of(place, environment, seen).items():
+            if key.workspace == place.workspace.id:
+                own = read(stored)
+            else:
+                others.append(read(stored))
         calculated = calculated_values(self._calculations, place.workspace.id, own, now_ms)
         body = _ENCODER.encode(profile_document(seen.stored.record, own, fields, calculated, others))
         size = len(body) + sum(len(one.document) for one in seen.sections.values())

@@ -42,7 +42,6 @@ class Profiles:
     def document(self, pool: Pool, record: Record) -> Document:
         """Write a profile down the way the API answers it."""
         rules = self._directory.rules(pool.scope)
-        seen = self._activity.last(record.mpid)
         return {
             "mpid": str(record.mpid),
             "scope": pool.scope,
@@ -50,11 +49,15 @@ class Profiles:
             "known": _known(record, None if rules is None else rules.policy),
             "orphan": record.orphan,
             "created_at": rfc3339(record.created_ms),
-            "last_active_at": rfc3339(record.active_ms if seen is None else max(seen, record.active_ms)),
+            "last_active_at": rfc3339(self.last_active_ms(record)),
             "source_mpid": None if record.source_mpid is None else str(record.source_mpid),
             "identities": values_document(record.identities),
             "carried_identities": values_document(record.carried),
         }
+
+    def last_active_ms(self, record: Record) -> int:
+        """Return when a profile was last active, also where that is not written down yet."""
+        return max(record.active_ms, self._activity.last(record.mpid) or 0)
 
     async def history(self, mpid: int, after_seq: int, limit: int) -> Page:
         """Return what happened to a profile's identities, oldest first, by pages of decisions."""
