@@ -7,10 +7,9 @@ the no-op only has another application in the place of ours. `python -m bench.se
 import json
 import os
 import re
-import selectors
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -129,16 +128,15 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
     output: IO[str] | None = process.stdout
     if output is None:
         raise AssertionError("the process was started with a pipe")
-    deadline = time.monotonic() + START_WITHIN_SECONDS
-    with selectors.DefaultSelector() as selector:
-        selector.register(output, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline - time.monotonic())):
-            line = output.readline()
+    too_late = threading.Timer(START_WITHIN_SECONDS, process.kill)
+    too_late.start()
+    try:
+        for line in iter(output.readline, ""):
             found = re.search(r"answers at (\S+)", line)
             if found:
                 return found[1]
-            if not line:
-                break
+    finally:
+        too_late.cancel()
     raise ServerFailed(f"the server did not start: {log.read_text()}")
 
 
