@@ -89,6 +89,18 @@ def test_what_each_calculation_gives(kind: CalculationType, expected: Any) -> No
     assert counted(definition(kind), [events]) == expected
 
 
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [("view", "promotion_view"), (1, "promotion_view"), ("click", "promotion_click"), (2, "promotion_click")],
+)
+def test_what_was_done_with_promotions_is_a_word_or_a_number(action: Any, kind: str) -> None:
+    """Servers write the word, and the web SDK its own number: both are counted as the same."""
+    said = Event("commerce_event", 1, None, {"promotion_action": {"action": action, "promotions": [{"id": "P"}]}})
+    for asked in ("promotion_view", "promotion_click"):
+        of = definition(C.COUNT, data_point=DataPoint("commerce_event", custom_event_type=asked))
+        assert counted(of, [[said]]) == ("1" if asked == kind else None)
+
+
 def test_money_does_not_drift() -> None:
     """Ten times ten cents are one, exactly; and a huge sum keeps its cents."""
     assert counted(definition(C.SUM), [[event(at, 0.1)] for at in range(10)]) == "1"

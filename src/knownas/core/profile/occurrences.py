@@ -26,6 +26,10 @@ QUANTITY_MAX: Final = 10**9
 _SPELLINGS: Final[Mapping[str, str]] = MappingProxyType({"remove_from_wish_list": "remove_from_wishlist"})
 """Product actions that events spell otherwise than custom event types do; platform §2.4."""
 
+_PROMOTION_ACTIONS: Final[Mapping[object, str]] = MappingProxyType(
+    {"view": "view", "click": "click", 1: "view", 2: "click"}
+)
+"""What can be done with promotions, also by the numbers that web SDKs leave in their batches."""
 
 Members = Mapping[str, Any]
 _NONE: Final[Members] = MappingProxyType({})
@@ -71,8 +75,8 @@ def _kinds(event: Event) -> Iterator[str]:
     if isinstance(action, str):
         yield _SPELLINGS.get(action, action)
     promotion = _members(event.data.get("promotion_action")).get("action")
-    if isinstance(promotion, str):
-        yield f"promotion_{promotion}"
+    if isinstance(promotion, str | int) and promotion in _PROMOTION_ACTIONS:
+        yield f"promotion_{_PROMOTION_ACTIONS[promotion]}"
     if event.data.get("product_impressions"):
         yield "impression"
 
