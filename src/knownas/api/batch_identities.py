@@ -21,7 +21,7 @@ def identities_of(user: Members | list[Any], device: Members, stamp: object, not
         Malformed: two members give a type different values.
     """
     found: dict[IdentityType, str] = {}
-    for name, value in _of_user(user):
+    for name, value in _listed(user) if isinstance(user, list) else user.items():
         kind = EVENT_NAMES.get(name)
         if kind is None or kind in DEVICE_TYPES:
             notes.append(f"user_identities.{name[:NAME_CHARACTERS_SHOWN]}: no such identity type")
@@ -35,10 +35,7 @@ def identities_of(user: Members | list[Any], device: Members, stamp: object, not
     return tuple(sorted([Identity(kind, value) for kind, value in found.items()]))
 
 
-def _of_user(given: Members | list[Any]) -> Iterator[tuple[str, object]]:
-    if isinstance(given, Mapping):
-        yield from given.items()
-        return
+def _listed(given: list[Any]) -> Iterator[tuple[str, object]]:
     for one in given:
         if isinstance(one, dict):
             members = cast("Members", one)
