@@ -155,7 +155,7 @@ def fresh_database() -> Iterator[str]:
     try:
         yield url
     finally:
-        asyncio.run(_empty(url))
+        asyncio.run(empty(url))
         _emptied.append(url)
 
 
@@ -170,7 +170,8 @@ def _with_layout() -> str:
     return server.url(name)
 
 
-async def _empty(url: str) -> None:
+async def empty(url: str) -> None:
+    """Remove all rows of a database."""
     connection = await asyncpg.connect(url, timeout=ANSWER_WITHIN_SECONDS)
     try:
         # Whoever is still connected must not write into the next test.

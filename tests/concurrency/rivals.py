@@ -1,4 +1,4 @@
-"""Servers that race: each a thread with an event loop, a store and a resolver of its own, over one database file."""
+"""Servers that race: each a thread with an event loop, a store and a resolver of its own, over one database."""
 
 import asyncio
 import threading
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 from knownas.core.identity.decision import Created, Returned
 from knownas.core.identity.kinds import IdentityType, identities
@@ -18,7 +17,7 @@ from knownas.service.chance import SystemChance
 from knownas.service.question import Rules
 from knownas.service.receipts import RecentDecisions
 from knownas.service.resolver import Resolver
-from knownas.store.sqlite.store import SqliteStore
+from knownas.store.port import Store
 
 SCOPE = "shop"
 TOGETHER = 20
@@ -39,17 +38,16 @@ class Race:
 
 
 def race(
-    path: Path,
+    open_store: Callable[[], Store],
     policy: Policy,
     rivals: int,
     values: Sequence[str],
-    open_store: Callable[[Path], SqliteStore] = SqliteStore,
 ) -> Race:
     """Let each rival log in with every value, all in the same order and at the same time."""
     result = Race()
     start = threading.Barrier(rivals)
     with ThreadPoolExecutor(rivals) as pool:
-        runs = [pool.submit(_run_rival, path, policy, values, open_store, start, result) for _ in range(rivals)]
+        runs = [pool.submit(_run_rival, open_store, policy, values, start, result) for _ in range(rivals)]
         for run in runs:
             error = run.exception()
             if error is not None:
@@ -58,29 +56,27 @@ def race(
 
 
 def _run_rival(
-    path: Path,
+    open_store: Callable[[], Store],
     policy: Policy,
     values: Sequence[str],
-    open_store: Callable[[Path], SqliteStore],
     start: threading.Barrier,
     result: Race,
 ) -> None:
     try:
-        asyncio.run(_rival(path, policy, values, open_store, start, result))
+        asyncio.run(_rival(open_store, policy, values, start, result))
     except BaseException:
         start.abort()
         raise
 
 
 async def _rival(
-    path: Path,
+    open_store: Callable[[], Store],
     policy: Policy,
     values: Sequence[str],
-    open_store: Callable[[Path], SqliteStore],
     start: threading.Barrier,
     result: Race,
 ) -> None:
-    store = open_store(path)
+    store = open_store()
     resolver = Resolver(store, SystemChance(), RecentDecisions(), ActivityMemory())
     rules = Rules(SCOPE, policy)
     try:

@@ -1,22 +1,27 @@
 """Simultaneous first sightings of a login ID make one profile, and it is the unique constraint that decides it."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
 import httpx
+import pytest
 
 from knownas.core.identity.policy import Policy, Strategy, policy
 from knownas.core.identity.record import Record
-from knownas.store.port import Pool
+from knownas.store.port import Pool, Store
 from knownas.store.sqlite.connection import open_connection
 from knownas.store.sqlite.store import SqliteStore
 from tests.concurrency.rivals import SCOPE, race
 from tests.served import KEY, SECRET, served
+from tests.store.places import PLACES, Place
 
 RIVALS = 16
 VALUES = 1_000
+POSTGRES_VALUES = 200
 SAMPLES = 4
 SABOTAGED_VALUES = 60
 
@@ -41,16 +46,11 @@ def take_constraints_away(path: Path) -> None:
         connection.close()
 
 
-def made(path: Path) -> SqliteStore:
-    """Make the database and the pool, so that the rivals race for identities alone."""
-    return SqliteStore(path)
-
-
-def records(path: Path) -> list[Record]:
+def records(open_store: Callable[[], Store]) -> list[Record]:
     """Return all records that are stored."""
 
     async def read() -> list[Record]:
-        store = SqliteStore(path)
+        store = open_store()
         try:
             return list(await store.records(Pool(SCOPE, "production"), None, 10 * VALUES))
         finally:
@@ -68,22 +68,39 @@ def test_race_for_first_sightings_makes_one_profile_each(tmp_path: Path) -> None
     needed: list[int] = []
     for sample in range(SAMPLES):
         path = tmp_path / f"sabotaged-{sample}.db"
-        asyncio.run(made(path).close())
+        asyncio.run(SqliteStore(path).close())
         take_constraints_away(path)
         values = [f"c-{number}" for number in range(SABOTAGED_VALUES)]
-        sabotaged = race(path, rules(), RIVALS, values)
+        sabotaged = race(partial(SqliteStore, path), rules(), RIVALS, values)
         assert sabotaged.splits, "the race did not catch a store without its unique constraints"
         needed.append(1 + min(values.index(value) for value in sabotaged.splits))
     assert mean(needed) + 3 * stdev(needed) < VALUES
 
-    path = tmp_path / "real.db"
-    asyncio.run(made(path).close())
-    result = race(path, rules(), RIVALS, [f"c-{number}" for number in range(VALUES)])
+    with PLACES["sqlite"](tmp_path) as place:
+        makes_one_each(place, VALUES)
 
+
+def test_race_in_postgres_makes_one_profile_each(tmp_path: Path) -> None:
+    """16 servers over one PostgreSQL database log the same customer IDs in at once: a profile each, and no error."""
+    with PLACES["postgres"](tmp_path) as place:
+        makes_one_each(place, POSTGRES_VALUES)
+        assert place.contradictions() + place.unexplained() == []
+
+
+@pytest.mark.soak
+def test_race_in_postgres_for_long(tmp_path: Path) -> None:
+    """The same with ten times as many."""
+    with PLACES["postgres"](tmp_path) as place:
+        makes_one_each(place, 10 * POSTGRES_VALUES)
+
+
+def makes_one_each(place: Place, values: int) -> None:
+    """Race for values, and look whether each has one profile and nobody was told an error."""
+    result = race(place.open, rules(), RIVALS, [f"c-{number}" for number in range(values)])
     assert result.errors == []
     assert result.splits == []
-    assert len(result.mpids) == VALUES
-    assert len(records(path)) == VALUES
+    assert len(result.mpids) == values
+    assert len(records(place.open)) == values
 
 
 def test_race_over_http_makes_one_profile_each(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """Servers that change the same profiles at once lose no update, and decide over nothing that is no longer so.
 
-Each server is a thread with an event loop, a store and a resolver of its own, over one database file. What protects
+Each server is a thread with an event loop, a store and a resolver of its own, over one database. What protects
 them is taken away in turn, to show that these races would notice: the versions of records, and the look at what was
 only read.
 """
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,8 +26,7 @@ from knownas.service.resolver import Resolver
 from knownas.store.port import Pool
 from knownas.store.sqlite.committing import Writer
 from knownas.store.sqlite.statements import statements
-from knownas.store.sqlite.store import SqliteStore
-from tests.store.inspection import contradictions, unexplained
+from tests.store.places import PLACES, Place
 from tests.store.world import START_MS, fold_differs
 
 POOL = Pool("shop", "production")
@@ -41,8 +40,8 @@ PATIENCE_SECONDS = 120
 class Server:
     """A server without its HTTP surface."""
 
-    def __init__(self, file: Path, rules: Rules) -> None:
-        self.store = SqliteStore(file)
+    def __init__(self, place: Place, rules: Rules) -> None:
+        self.store = place.open()
         self.rules = rules
         self.resolver = Resolver(self.store, SystemChance(), RecentDecisions(), ActivityMemory())
 
@@ -67,12 +66,12 @@ class Server:
 Work = Callable[[Server, threading.Barrier], Awaitable[None]]
 
 
-def run(file: Path, rules: Rules, works: Sequence[Work]) -> None:
+def run(place: Place, rules: Rules, works: Sequence[Work]) -> None:
     """Let servers work at the same time, and raise what went wrong in any of them."""
     together = threading.Barrier(len(works), timeout=PATIENCE_SECONDS)
 
     async def serve(work: Work) -> None:
-        server = Server(file, rules)
+        server = Server(place, rules)
         try:
             await work(server, together)
         except BaseException:
@@ -86,29 +85,33 @@ def run(file: Path, rules: Rules, works: Sequence[Work]) -> None:
             done.result()
 
 
-async def prepared(file: Path, rules: Policy, stamps: Sequence[str]) -> tuple[Rules, list[int]]:
+async def prepared(place: Place, rules: Policy, stamps: Sequence[str]) -> tuple[Rules, list[int]]:
     """Make a database with an anonymous profile for each stamp."""
-    store = SqliteStore(file)
+    store = place.open()
     in_force = Rules("shop", await policy_in_force(store, "shop", rules, START_MS))
     await store.close()
-    server = Server(file, in_force)
+    server = Server(place, in_force)
     answers = await asyncio.gather(*(server.ask(Endpoint.IDENTIFY, device_application_stamp=stamp) for stamp in stamps))
     await server.close()
     return in_force, [answer.decision.record.mpid for answer in answers if answer.decision.record is not None]
 
 
-async def differences(file: Path) -> list[str]:
+def differences(place: Place) -> list[str]:
     """Say in what a database contradicts itself, or its log."""
-    store = SqliteStore(file)
-    try:
-        return [*contradictions(file), *unexplained(file), *await fold_differs(store, POOL)]
-    finally:
-        await store.close()
+
+    async def folded() -> list[str]:
+        store = place.open()
+        try:
+            return await fold_differs(store, POOL)
+        finally:
+            await store.close()
+
+    return [*place.contradictions(), *place.unexplained(), *asyncio.run(folded())]
 
 
-def race_of_modifies(file: Path) -> list[str]:
+def race_of_modifies(place: Place) -> list[str]:
     """Have servers each walk a value of their own through one profile; return what is wrong afterwards."""
-    rules, (mpid,) = asyncio.run(prepared(file, CONVERSION, ["device"]))
+    rules, (mpid,) = asyncio.run(prepared(place, CONVERSION, ["device"]))
 
     def walks(name: str) -> Work:
         async def work(server: Server, together: threading.Barrier) -> None:
@@ -123,10 +126,10 @@ def race_of_modifies(file: Path) -> list[str]:
         return work
 
     names = [f"server {number}" for number in range(RIVALS)]
-    run(file, rules, [walks(name) for name in names])
+    run(place, rules, [walks(name) for name in names])
 
     async def held() -> set[str]:
-        store = SqliteStore(file)
+        store = place.open()
         try:
             stored = await store.profile(mpid)
             assert stored is not None
@@ -135,17 +138,17 @@ def race_of_modifies(file: Path) -> list[str]:
             await store.close()
 
     wrong = asyncio.run(held()) ^ {f"{name} {CHANGES - 1}" for name in names}
-    return [*sorted(wrong), *asyncio.run(differences(file))]
+    return [*sorted(wrong), *differences(place)]
 
 
-def race_of_sign_ups(file: Path) -> list[str]:
+def race_of_sign_ups(place: Place) -> list[str]:
     """Have one server sign a device's visitor up, while the other makes that visitor's profile a known one.
 
     The new profile is linked to the visitor's only if that was still anonymous; nothing is written to it. Returns
     what is wrong afterwards.
     """
     stamps = [f"device {number}" for number in range(ROUNDS)]
-    rules, mpids = asyncio.run(prepared(file, LINK, stamps))
+    rules, mpids = asyncio.run(prepared(place, LINK, stamps))
 
     async def signs_up(server: Server, together: threading.Barrier) -> None:
         for number, stamp in enumerate(stamps):
@@ -159,8 +162,8 @@ def race_of_sign_ups(file: Path) -> list[str]:
             answer = await server.modify(mpid, EMAIL, None, f"{number}@example.com")
             assert not isinstance(answer.decision.outcome, Refused)
 
-    run(file, rules, [signs_up, makes_known])
-    return asyncio.run(differences(file))
+    run(place, rules, [signs_up, makes_known])
+    return differences(place)
 
 
 def forget_versions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,24 +178,38 @@ def forget_reliance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Writer, "_check_reliance", lambda _writer, _commit: None)
 
 
-def test_no_update_is_lost(tmp_path: Path) -> None:
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Place]:
+    """Give an empty database."""
+    with PLACES["sqlite"](tmp_path) as place:
+        yield place
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give an empty database of each kind."""
+    with PLACES[request.param](tmp_path) as made:
+        yield made
+
+
+def test_no_update_is_lost(place: Place) -> None:
     """Servers that each walk a value through one profile find, in the end, everybody's last value and no other."""
-    assert race_of_modifies(tmp_path / "knownas.db") == []
+    assert race_of_modifies(place) == []
 
 
-def test_lost_updates_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_updates_would_be_noticed(sqlite: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the versions of records the same race loses updates."""
     forget_versions(monkeypatch)
     forget_reliance(monkeypatch)
-    assert race_of_modifies(tmp_path / "knownas.db") != []
+    assert race_of_modifies(sqlite) != []
 
 
-def test_no_decision_rests_on_what_is_no_longer_so(tmp_path: Path) -> None:
+def test_no_decision_rests_on_what_is_no_longer_so(place: Place) -> None:
     """A decision that only read a profile is made again if that changed before the commit: the log says the same."""
-    assert race_of_sign_ups(tmp_path / "knownas.db") == []
+    assert race_of_sign_ups(place) == []
 
 
-def test_stale_decisions_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stale_decisions_would_be_noticed(sqlite: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a look at what was only read the same race leaves decisions that the log contradicts."""
     forget_reliance(monkeypatch)
-    assert race_of_sign_ups(tmp_path / "knownas.db") != []
+    assert race_of_sign_ups(sqlite) != []

@@ -129,12 +129,11 @@ class Connections:
 
     def _lost(self, error: Exception, timer: asyncio.TimerHandle) -> ConnectionLost:
         is_late = timer.when() <= asyncio.get_running_loop().time()
-        if is_late:
-            # The others lead to the same server; each would be waited for in turn.
-            idle, self._idle = self._idle, []
-            self._open -= len(idle)
-            for connection in idle:
-                connection.terminate()
+        # The others lead to the same server: each would break, or be waited for, in turn.
+        idle, self._idle = self._idle, []
+        self._open -= len(idle)
+        for connection in idle:
+            connection.terminate()
         what = f"{self.address} did not answer in time" if is_late else f"{self.address} broke the connection: {error}"
         return ConnectionLost(what, is_late=is_late)
 

@@ -3,7 +3,7 @@
 from typing import Any, Final, Protocol, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
-from asyncpg.exceptions import InterfaceError, PostgresError  # pyright: ignore[reportMissingTypeStubs]
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError  # pyright: ignore[reportMissingTypeStubs]
 
 from knownas.store.postgres.address import Address
 from knownas.store.postgres.limits import CONNECT_SECONDS, STATEMENTS_CACHED
@@ -11,8 +11,11 @@ from knownas.store.postgres.rows import Row
 
 __all__ = ["CONNECTION_TROUBLE", "Connection", "PostgresError", "connect"]
 
-CONNECTION_TROUBLE: Final = (OSError, InterfaceError)
-"""What the driver raises when a connection breaks or can't be used any more; `PostgresError` is what the server says."""
+CONNECTION_TROUBLE: Final = (OSError, InterfaceError, InternalClientError)
+"""What the driver raises when a connection breaks or can't be used any more; `PostgresError` is what the server says.
+
+The last of them comes of a connection that the server has just ended, when that has arrived but is not yet read.
+"""
 
 
 class Connection(Protocol):

@@ -1,0 +1,508 @@
+"""What a PostgreSQL commit holds while it runs, what becomes of it when its answer is lost, and how long anybody waits.
+
+What must hold is written as coroutines over a database's URL, so that the same is asked of databases that are broken on
+purpose: each of these is found out.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from knownas.core.identity.kinds import Identity
+from knownas.store.conformance.examples import (
+    CUSTOMER,
+    EMAIL,
+    PAGE,
+    START_MS,
+    changed,
+    commit_of,
+    found,
+    get,
+    look_up,
+    new,
+    put,
+    record,
+    wanted,
+)
+from knownas.store.conformance.suite import StoreConformance, run_all
+from knownas.store.conformance.user_data_examples import shows, whole
+from knownas.store.conformance.verdicts import was_kept, was_refused
+from knownas.store.errors import StoreBusy, StoreUnavailable, UnknownOutcome
+from knownas.store.port import Activity, Commit, CommitOutcome, Committed, Snapshot, Store
+from knownas.store.postgres import connections as postgres_connections
+from knownas.store.postgres.connections import Connections
+from knownas.store.postgres.loading import PostgresSnapshot
+from knownas.store.postgres.planning import Plan
+from knownas.store.postgres.rows import Row
+from knownas.store.postgres.statements import call, schema_steps
+from knownas.store.postgres.store import PostgresStore
+from knownas.store.postgres.trouble import ConnectionLost
+from tests.postgres import ask, bare_database, empty, fresh_database
+from tests.store.postgres_inspection import contradictions
+
+MOMENT_SECONDS = 0.15
+"""Long enough for a commit that waits for nobody."""
+
+SWAPPERS, SWAPS, SWAPPED = 6, 20, 10
+LOCKED = 12
+MAIL = Identity(EMAIL, "e")
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """Give a database."""
+    with fresh_database() as given:
+        yield given
+
+
+@asynccontextmanager
+async def store_over(url: str) -> AsyncIterator[PostgresStore]:
+    """Open a store, and close it afterwards."""
+    store = PostgresStore(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def slow_commit(url: str, store: PostgresStore, snapshot: Snapshot, commit: Commit) -> AsyncIterator[None]:
+    """Write a commit as another process would whose transaction takes long: it ends with the block, and is kept."""
+    assert isinstance(snapshot, PostgresSnapshot)
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            arguments = Plan(commit, snapshot, store._pools).arguments()
+            await connection.fetch(call("commit", 1 + len(arguments)), uuid4(), *arguments)
+            yield
+    finally:
+        await connection.close()
+
+
+async def waits_for(waiting: "asyncio.Task[CommitOutcome]") -> None:
+    """See that a commit waits."""
+    await asyncio.sleep(MOMENT_SECONDS)
+    assert not waiting.done(), "a commit went ahead of one that relies on what it changes"
+
+
+async def absence_is_held(url: str) -> None:
+    """While a commit runs that was decided over a value's absence, nobody can take the value."""
+    async with store_over(url) as store, store_over(url) as rival:
+        relying = await store.load([wanted(MAIL)])
+        taking = await rival.load([wanted(MAIL)])
+        async with slow_commit(url, store, relying, commit_of(new(record(1, {CUSTOMER: ["ann"]})))):
+            rivals = asyncio.create_task(rival.commit(taking, commit_of(new(record(2, {EMAIL: ["e"]})))))
+            await waits_for(rivals)
+        was_kept(await rivals)
+
+
+async def holders_are_held(url: str) -> None:
+    """While a commit runs that was decided over a value's holders, nobody joins or leaves them."""
+    async with store_over(url) as store, store_over(url) as rival:
+        # Nobody holds it any more, so that the value's row is all that both have in common.
+        await put(store, record(1, {EMAIL: ["e"]}))
+        await put(store, record(1, {}))
+        relying = await store.load([wanted(MAIL)])
+        joining = await rival.load([wanted(MAIL)])
+        async with slow_commit(url, store, relying, commit_of(new(record(2, {CUSTOMER: ["ann"]})))):
+            rivals = asyncio.create_task(rival.commit(joining, commit_of(new(record(3, {EMAIL: ["e"]})))))
+            await waits_for(rivals)
+        was_kept(await rivals)
+
+
+async def profiles_are_held(url: str) -> None:
+    """While a commit runs that was decided over a profile, nobody changes the profile."""
+    async with store_over(url) as store, store_over(url) as rival:
+        await put(store, record(1, {EMAIL: ["e"]}))
+        relying = await store.load([wanted(mpids=[1])])
+        changing = await rival.load([wanted(mpids=[1])])
+        change = changed(changing, record(1, {EMAIL: ["e"]}, active_ms=START_MS + 1))
+        async with slow_commit(url, store, relying, commit_of(new(record(2, {CUSTOMER: ["ann"]})))):
+            rivals = asyncio.create_task(rival.commit(changing, commit_of(change)))
+            await waits_for(rivals)
+        was_kept(await rivals)
+
+
+async def a_slower_first_sighting_loses(url: str) -> None:
+    """Of two commits that make a profile for one value at the same time, the second waits for the first, and loses."""
+    async with store_over(url) as store, store_over(url) as rival:
+        first, second = await store.load([wanted(MAIL)]), await rival.load([wanted(MAIL)])
+        async with slow_commit(url, store, first, commit_of(new(record(1, {EMAIL: ["e"]})))):
+            rivals = asyncio.create_task(rival.commit(second, commit_of(new(record(2, {EMAIL: ["e"]})))))
+            await waits_for(rivals)
+        was_refused(await rivals, "the slower first sighting")
+        assert await look_up(store, MAIL) == [1]
+
+
+async def rows_are_locked_in_order(url: str) -> None:
+    """A commit that comes to a row which somebody else has locked has locked those before it, and none after it."""
+    names = [f"c{number:02}" for number in range(1, LOCKED + 1)]
+    middle = LOCKED // 2
+    lockings = (
+        (
+            "SELECT value FROM knownas.identity WHERE holder = $1 FOR UPDATE",
+            "SELECT value FROM knownas.identity",
+            names,
+        ),
+        ("SELECT mpid FROM knownas.profile WHERE mpid = $1 FOR UPDATE", "SELECT mpid FROM knownas.profile", None),
+    )
+    async with store_over(url) as store:
+        await put(store, *(record(mpid, {CUSTOMER: [name]}) for mpid, name in enumerate(names, start=1)))
+        for lock, rest, expected in lockings:
+            identities = [Identity(CUSTOMER, name) for name in Random(1).sample(names, LOCKED)]
+            snapshot = await store.load([wanted(*identities)] if expected else [wanted(mpids=range(LOCKED, 0, -1))])
+            other = await asyncpg.connect(url)
+            async with other.transaction():
+                await other.fetch(lock, middle)
+                committing = asyncio.create_task(store.commit(snapshot, commit_of(log=1)))
+                await asyncio.sleep(MOMENT_SECONDS)
+                free = await ask(url, f"{rest} ORDER BY 1 FOR UPDATE SKIP LOCKED")
+            was_kept(await committing)
+            await other.close()
+            after = [*range(middle + 1, LOCKED + 1)] if expected is None else expected[middle:]
+            assert [one for (one,) in free] == after, "rows are not locked in their order"
+
+
+async def nobody_deadlocks(url: str) -> None:
+    """Servers that swap many values among the same profiles, in any order, never wait for each other in a circle."""
+    names = [f"c{number}" for number in range(2 * SWAPPED)]
+    async with store_over(url) as store:
+        mpids = range(1, len(names) + 1)
+        await put(store, *(record(mpid, {CUSTOMER: [name]}) for mpid, name in zip(mpids, names, strict=True)))
+        before = await deadlocks(url)
+
+    async def swap(seed: int) -> int:
+        random, kept = Random(seed), 0
+        async with store_over(url) as own:
+            for turn in range(SWAPS):
+                chosen = random.sample(list(mpids), SWAPPED)
+                snapshot = await own.load([wanted(mpids=chosen)])
+                there = found(snapshot)
+                held = [there[mpid].identities[CUSTOMER] for mpid in chosen]
+                moved = [
+                    changed(snapshot, record(mpid, {CUSTOMER: values, EMAIL: [f"{seed} {turn} {mpid}"]}))
+                    for mpid, values in zip(chosen, held[1:] + held[:1], strict=True)
+                ]
+                if turn % 2:
+                    # They keep what they hold, so that the profiles' rows are all that these have in common.
+                    moved = [
+                        changed(snapshot, there[mpid]._replace(active_ms=there[mpid].active_ms + 1)) for mpid in chosen
+                    ]
+                kept += isinstance(await own.commit(snapshot, commit_of(*moved)), Committed)
+        return kept
+
+    assert sum(await asyncio.gather(*(swap(seed) for seed in range(SWAPPERS)))) >= SWAPS
+    assert await deadlocks(url) == before, "commits waited for each other in a circle"
+
+
+async def deadlocks(url: str) -> int:
+    """Return how many deadlocks a database has seen; sessions report theirs when they end, or a moment later."""
+    await asyncio.sleep(MOMENT_SECONDS)
+    return int((await ask(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))[0][0])
+
+
+async def a_lost_answer_is_settled(url: str) -> None:
+    """A commit whose answer is lost is found, and kept once; one that did not get there is tried again."""
+    for number, loses in enumerate((Lossy.AFTER, Lossy.BEFORE), start=1):
+        async with store_over(url) as store:
+            lossy = Lossy(store, loses)
+            snapshot = await store.load([wanted(Identity(EMAIL, f"e{number}"))])
+            lossy.losing = True
+            commit = commit_of(new(record(number, {EMAIL: [f"e{number}"]})))
+            was_kept(await store.commit(snapshot, commit))
+            assert (await get(store, number)).identities == {EMAIL: (f"e{number}",)}
+            assert [one.decision_id for one in await store.history(number, 0, PAGE)] == [commit.log[0].decision_id]
+
+
+class Lossy:
+    """Makes a store's next write lose its connection: after it was carried out, or before it was sent."""
+
+    AFTER, BEFORE = "after", "before"
+
+    def __init__(self, store: PostgresStore, when: str) -> None:
+        self._when = when
+        self.losing = False
+        connections = store._database._connections
+        self._fetch = connections.fetch
+        connections.fetch = self.fetch  # type: ignore[method-assign]
+
+    async def fetch(self, query: str, *args: object, seconds: float = 1) -> Sequence[Row]:
+        """Run a statement, and lose the answer of one."""
+        if self.losing and "knownas.commit_1" in query:
+            self.losing = False
+            if self._when == self.AFTER:
+                await self._fetch(query, *args, seconds=seconds)
+            raise ConnectionLost("it is gone", is_late=False)
+        return await self._fetch(query, *args, seconds=seconds)
+
+
+async def a_commit_that_comes_late_is_refused(url: str) -> None:
+    """A commit that was settled as not kept can't be kept any more, when a frozen server gets to it after all."""
+    async with store_over(url) as store:
+        snapshot = await store.load([wanted(MAIL)])
+        assert isinstance(snapshot, PostgresSnapshot)
+        token = uuid4()
+        assert await ask(url, "SELECT knownas.settle_1($1)", token) == [(False,)]
+        assert await ask(url, "SELECT knownas.settle_1($1)", token) == [(False,)], "settled once is settled"
+        arguments = Plan(commit_of(new(record(1, {EMAIL: ["e"]}))), snapshot, store._pools).arguments()
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await ask(url, call("commit", 1 + len(arguments)), token, *arguments)
+        assert await store.profile(1) is None
+
+
+async def the_port_is_kept(url: str) -> None:
+    """The promises of the port about races and commits hold."""
+
+    class Tested(StoreConformance):
+        async def open_store(self) -> Store:
+            return PostgresStore(url)
+
+        async def open_beside(self) -> Store:
+            return PostgresStore(url)
+
+    for name in RACES:
+        await empty(url)
+        await run_all(Tested, [name])
+
+
+RACES = (
+    "test_only_a_kept_batch_takes_its_senders_id",
+    "test_what_a_decision_saw_may_not_have_changed",
+    "test_a_change_of_a_changed_profile_is_refused",
+    "test_an_exclusive_value_has_one_holder",
+    "test_a_write_over_an_older_state_is_refused",
+    "test_a_change_of_a_changed_section_is_refused",
+    "test_what_was_absent_is_kept_once",
+)
+"""Promises that a database must keep whatever the adapter does."""
+
+HOLDS: Sequence[Callable[[str], Awaitable[None]]] = (
+    absence_is_held,
+    holders_are_held,
+    profiles_are_held,
+    a_slower_first_sighting_loses,
+    rows_are_locked_in_order,
+    nobody_deadlocks,
+    a_lost_answer_is_settled,
+    a_commit_that_comes_late_is_refused,
+    the_port_is_kept,
+)
+
+
+@pytest.mark.parametrize("holds", HOLDS, ids=lambda one: one.__name__)
+async def test_it_holds(holds: Callable[[str], Awaitable[None]], url: str) -> None:
+    """What must hold of every database holds."""
+    await holds(url)
+    assert await contradictions(url) == []
+
+
+SABOTEURS = {
+    "values are not compared": ("WHERE i.version = w.version", "WHERE true"),
+    "values are not locked": ("FOR NO KEY UPDATE OF i", ""),
+    "profiles are not compared": ("WHERE p.version = w.version AND p.active_ms = w.active_ms\n", "WHERE true\n"),
+    "profiles are not locked": ("FOR NO KEY UPDATE OF p\n        ) AS standing", ") AS standing"),
+    "activity is not compared": ("AND p.active_ms = w.active_ms\n            ORDER", "ORDER"),
+    "profiles are locked in any order": ("ORDER BY w.mpid\n            FOR", "ORDER BY random()\n            FOR"),
+    "values are locked in any order": (
+        'ORDER BY w.value COLLATE "C", w.type, w.pool\n            FOR',
+        "ORDER BY random()\n            FOR",
+    ),
+    "absence is not held": (
+        (
+            "FROM unnest(new_values, new_types, new_pools, new_holders, new_holder, new_exclusive)\n"
+            "            AS w (value, type, pool, holders, holder, exclusive)\n"
+        ),
+        (
+            "FROM unnest(new_values, new_types, new_pools, new_holders, new_holder, new_exclusive)\n"
+            "            AS w (value, type, pool, holders, holder, exclusive) WHERE w.holders > 0\n"
+        ),
+    ),
+    "ON CONFLICT is taken as proof": (
+        'ORDER BY w.value COLLATE "C", w.type, w.pool;',
+        'ORDER BY w.value COLLATE "C", w.type, w.pool ON CONFLICT DO NOTHING;',
+    ),
+    "a value has no unique constraint": (
+        "CONSTRAINT identity_once PRIMARY KEY (value, type, pool),",
+        "CONSTRAINT identity_any CHECK (true),",
+    ),
+    "a unique value may be shared": (
+        "CONSTRAINT identity_exclusive CHECK (NOT exclusive OR holders <= 1)",
+        "CONSTRAINT identity_exclusive CHECK (true)",
+    ),
+    "commits leave no token": ("INSERT INTO knownas.commit_token (token, fenced) VALUES (token, false);", ""),
+    "an answer that is lost counts as kept": ("RETURN (SELECT NOT t.fenced", "RETURN (SELECT true"),
+    "a token is looked for and not taken": (
+        "INSERT INTO knownas.commit_token (token, fenced) VALUES (wanted, true) ON CONFLICT DO NOTHING;",
+        "",
+    ),
+    "sections are not compared": ("WHERE s.version = w.version", "WHERE true"),
+    "a request id is taken twice": ("WHERE NOT r.kept;", "WHERE true;"),
+}
+"""What is wrong with databases that are broken on purpose: a text of the schema, and what stands there instead."""
+
+
+@pytest.mark.parametrize("wrong", SABOTEURS)
+def test_a_broken_database_is_found_out(wrong: str) -> None:
+    """A database with one thing wrong does not hold what must hold."""
+    was, now = SABOTEURS[wrong]
+    steps = [step._replace(text=step.text.replace(was, now)) for step in schema_steps()]
+    assert steps != list(schema_steps()), "the schema has no such text"
+    with bare_database() as url:
+        asyncio.run(_make(url, [step.text for step in steps]))
+        assert asyncio.run(_broken(url)), "nothing noticed it"
+
+
+async def _make(url: str, steps: Sequence[str]) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE SCHEMA knownas")
+    await connection.execute(
+        "CREATE TABLE knownas.layout (version integer, works_from integer, applied_at timestamptz DEFAULT now())"
+    )
+    for number, step in enumerate(steps, start=1):
+        await connection.execute(step)
+        await connection.execute("INSERT INTO knownas.layout VALUES ($1, $1)", number)
+    await connection.close()
+
+
+async def _broken(url: str) -> bool:
+    """Whether any of what must hold does not."""
+    for holds in (the_port_is_kept, *HOLDS[:-1]):
+        await empty(url)
+        try:
+            await holds(url)
+        except (
+            AssertionError,
+            ExceptionGroup,
+            asyncpg.PostgresError,
+            StoreBusy,
+            StoreUnavailable,
+            pytest.fail.Exception,
+        ):
+            return True
+        if await contradictions(url):
+            return True
+    return False
+
+
+async def test_a_deadlock_is_tried_again(url: str) -> None:
+    """A commit that the server ends for the sake of another one is tried again, and kept."""
+    async with store_over(url) as store:
+        await put(store, record(1, {EMAIL: ["a"]}), record(2, {EMAIL: ["b"]}))
+        snapshot = await store.load([wanted(mpids=[1, 2])])
+        writes = [changed(snapshot, record(mpid, {EMAIL: [f"new {mpid}"]})) for mpid in (1, 2)]
+        other = await asyncpg.connect(url)
+        async with other.transaction():
+            await other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 2 FOR UPDATE")
+            committing = asyncio.create_task(store.commit(snapshot, commit_of(*writes)))
+            await asyncio.sleep(MOMENT_SECONDS)
+            await other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 1 FOR UPDATE")
+        was_kept(await committing)
+        await other.close()
+
+
+async def test_a_batch_is_one_round_trip_each_way(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large a batch is, its read is one statement and its write another one."""
+    async with store_over(url) as store:
+        mpids = range(1, 200)
+        await put(store, *(record(mpid, {EMAIL: [f"e{mpid}"]}) for mpid in mpids))
+        sent: list[str] = []
+        fetch = Connections.fetch
+
+        async def counted(self: Connections, query: str, *args: object, seconds: float = 1) -> Sequence[Row]:
+            if "commit_token" not in query:  # Old tokens are removed now and then, beside all this.
+                sent.append(query)
+            return await fetch(self, query, *args, seconds=seconds)
+
+        monkeypatch.setattr(Connections, "fetch", counted)
+        snapshot = await store.load([wanted(Identity(EMAIL, f"e{mpid}"), mpids=[mpid]) for mpid in mpids])
+        assert len(sent) == 1
+        writes = [changed(snapshot, record(mpid, {EMAIL: [f"f{mpid}"]})) for mpid in mpids]
+        # These values are new to the snapshot, so whose they are is looked up first.
+        was_kept(await store.commit(snapshot, commit_of(*writes)))
+        assert len(sent) == 3
+        looked = [wanted(Identity(EMAIL, f"f{mpid}"), Identity(EMAIL, f"g{mpid}")) for mpid in mpids]
+        snapshot = await store.load(looked)
+        writes = [changed(snapshot, record(mpid, {EMAIL: [f"g{mpid}"]})) for mpid in mpids]
+        was_kept(await store.commit(snapshot, commit_of(*writes)))
+        assert len(sent) == 5
+
+
+async def test_whoever_finds_no_free_connection_gives_up_in_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls beyond the connections wait for one, for a while; the others are not disturbed, and later all go on."""
+    monkeypatch.setattr(postgres_connections, "FREE_CONNECTION_SECONDS", MOMENT_SECONDS)
+    async with store_over(url) as store:
+        await store.keep("name", b"document")
+        other = await asyncpg.connect(url)
+        async with other.transaction():
+            await other.execute("LOCK TABLE knownas.kept IN ACCESS EXCLUSIVE MODE")
+            lucky = [asyncio.create_task(store.kept("name")) for _ in range(postgres_connections.CONNECTIONS_MAX)]
+            await asyncio.sleep(MOMENT_SECONDS)
+            with pytest.raises(StoreBusy):
+                await store.ping()
+            late = [asyncio.create_task(store.kept("name")) for _ in range(3)]
+            await asyncio.sleep(0)
+        assert [await one for one in (*lucky, *late)] == [b"document"] * (len(lucky) + len(late))
+        await other.close()
+
+
+async def test_a_lock_is_not_waited_for_for_ever(url: str) -> None:
+    """A write that waits for a lock for too long fails with StoreBusy; it works when the lock is gone."""
+    async with store_over(url) as store:
+        store._database._connections.settings["lock_timeout"] = "100"
+        await put(store, record(1, {EMAIL: ["a"]}))
+        other = await asyncpg.connect(url)
+        async with other.transaction():
+            await other.fetch("SELECT 1 FROM knownas.profile FOR UPDATE")
+            with pytest.raises(StoreBusy):
+                await put(store, record(1, {EMAIL: ["b"]}))
+            with pytest.raises(StoreBusy):
+                await store.touch([Activity(1, START_MS + 5)])
+        await put(store, record(1, {EMAIL: ["b"]}))
+        await other.close()
+
+
+async def test_a_cancelled_commit_is_whole_or_not_there(url: str) -> None:
+    """A commit of user data that is cancelled at any point is kept whole or not at all, and others go on."""
+    async with store_over(url) as store:
+        for number in range(30):
+            writing = asyncio.create_task(store.user_data.commit(whole(number)))
+            await asyncio.sleep(0.0004 * (number % 8))
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            if not await store.user_data.commit(whole(number)):
+                await shows(store, whole(number), "a cancelled commit that was kept")
+    assert await contradictions(url) == []
+
+
+async def test_connections_that_the_server_ends_are_replaced(url: str) -> None:
+    """When the server ends all connections, idle or not, the next call opens another one; a read is tried again."""
+    async with store_over(url) as store:
+        await put(store, record(1, {EMAIL: ["a"]}))
+        for turn in range(5):
+            await asyncio.gather(*(store.profile(1) for _ in range(6)))
+            await ask(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'knownas'")
+            assert (await get(store, 1)).mpid == 1
+            await put(store, record(1, {EMAIL: [f"turn {turn}"]}))
+
+
+async def test_an_unknown_outcome_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit whose answer is lost, and that nobody can be asked about, fails with UnknownOutcome in time."""
+    monkeypatch.setattr("knownas.store.postgres.database.SETTLE_SECONDS", MOMENT_SECONDS)
+    async with store_over(url) as store:
+        snapshot = await store.load([wanted(MAIL)])
+
+        async def gone(_self: Connections, _query: str, *_args: object, **_more: object) -> Sequence[Row]:
+            raise ConnectionLost("it is gone", is_late=False)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Connections, "fetch", gone)
+            with pytest.raises(UnknownOutcome):
+                await store.commit(snapshot, commit_of(new(record(1, {EMAIL: ["e"]}))))
+            with pytest.raises(UnknownOutcome):
+                await store.keep("name", b"document")
+        assert await store.profile(1) is None
