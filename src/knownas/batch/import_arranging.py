@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from knownas.batch.import_garbage import collected_afterwards
 from knownas.batch.import_grouping import Grouping, RowNames
-from knownas.batch.import_limits import CHUNK_ROWS, SECTION_BYTES, SECTION_ROWS
+from knownas.batch.import_limits import CHUNK_ROWS, FIRST_SECTION_ROWS, SECTION_BYTES, SECTION_ROWS
 from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal, UnreadableFile
 from knownas.batch.import_rows import Reading, RowInterpreter
 from knownas.batch.import_staging import Section, Staging, staged_row, written
@@ -38,6 +38,7 @@ class Arranger:
     def _arranged(self, after_row: int) -> Section | None:
         grouping, rows = Grouping(), list[bytes]()
         size, last_row = 0, after_row
+        most = SECTION_ROWS if after_row else min(SECTION_ROWS, FIRST_SECTION_ROWS)
         with collected_afterwards():
             try:
                 for row in self._rows:
@@ -46,7 +47,7 @@ class Arranger:
                     last_row = row.number
                     rows.append(self._staged(row, grouping))
                     size += len(rows[-1])
-                    if len(rows) == SECTION_ROWS or size >= SECTION_BYTES:
+                    if len(rows) >= most or size >= SECTION_BYTES:
                         break
             except UnreadableFile as error:
                 self.unreadable = error

@@ -23,6 +23,9 @@ HEAD_BYTES: Final = 4_096
 CHUNK_ROWS: Final = 20_000
 """Rows decided together, with one read and one commit. A server on the same database waits for at most one chunk."""
 
+FIRST_SECTION_ROWS: Final = 100_000
+"""Rows of the first section, so that the processes that decide have something to do soon."""
+
 SECTION_ROWS: Final = 500_000
 """Rows of which those about one user are put side by side. The more, the less often a profile is written."""
 

@@ -107,10 +107,14 @@ _DECODER: Final = msgspec.json.Decoder(Checkpoint)
 def lines_of(results: Sequence[RowResult]) -> str:
     """Write results as lines of CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        (row, outcome, "" if mpid is None else mpid, reason, message, decision_id)
-        for row, outcome, mpid, reason, message, decision_id in results
-    )
+    writer = csv.writer(text, lineterminator="\n")
+    for row, outcome, mpid, reason, message, decision_id in results:
+        shown = "" if mpid is None else mpid
+        if reason or message:
+            writer.writerow((row, outcome, shown, reason, message, decision_id))
+        else:
+            # Nearly every row, with nothing in it that would have to be quoted.
+            text.write(f"{row},{outcome},{shown},,,{decision_id}\n")
     return text.getvalue()
 
 
