@@ -71,22 +71,22 @@ def configuration(settings: Mapping[str, Any] | None = None, **members: Any) -> 
 
 
 @contextmanager
-def served(folder: Path, document: Mapping[str, Any] | None = None) -> Iterator[Served]:
+def served(folder: Path, document: Mapping[str, Any] | None = None, *options: str) -> Iterator[Served]:
     """Run a server in a folder until the block ends. A folder that was served before keeps its database."""
-    server = start(folder, document)
+    server = start(folder, document, *options)
     try:
         yield server
     finally:
         stop(server.process)
 
 
-def start(folder: Path, document: Mapping[str, Any] | None = None) -> Served:
+def start(folder: Path, document: Mapping[str, Any] | None = None, *options: str) -> Served:
     """Start a server and wait until it answers."""
     file = folder / "knownas.yaml"
     file.write_text(yaml.safe_dump(json.loads(json.dumps(document or configuration()))))
     log = (folder / "server.log").open("a")
     process = subprocess.Popen(
-        [sys.executable, "-m", "knownas", "serve", "--config", str(file), "--port", "0"],
+        [sys.executable, "-m", "knownas", "serve", "--config", str(file), "--port", "0", *options],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -15,6 +15,7 @@ import uvicorn
 from knownas.api.app import Application, OpenService
 from knownas.cli.configured import chosen_file, config_option, read_file
 from knownas.cli.first_configuration import configured_keys, first_configuration
+from knownas.cli.workers import WORKERS_MAX, run_workers
 from knownas.config.values import Configuration
 from knownas.service.directory import Pairs
 from knownas.service.keys import read_changes
@@ -22,7 +23,7 @@ from knownas.service.sealing import SecretKeys, Unopenable
 from knownas.service.server import Service, open_service, system_clock
 from knownas.service.tokens import open_tokens
 from knownas.store.errors import StoreError
-from knownas.store.opening import open_store
+from knownas.store.opening import is_shared, open_store
 
 GRACE_SECONDS: Final = 3
 """How long requests under way may take when the server is told to stop."""
@@ -41,7 +42,14 @@ SWITCH_SECONDS: Final = 0.001
 @config_option
 @click.option("--host", help="The address to listen on; the configuration's `listen.host` otherwise.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="The port; 0 takes a free one.")
-def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, WORKERS_MAX),
+    default=1,
+    show_default=True,
+    help="Server processes behind the address; more than one take a PostgreSQL database.",
+)
+def serve(config_file: Path | None, host: str | None, port: int | None, workers: int) -> None:
     """Start the server.
 
     Without a configuration, it makes a SQLite file with one workspace and prints its keys, once.
@@ -53,12 +61,14 @@ def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
     else:
         configuration = read_file(path)
         keys = configured_keys(configuration)
+    if workers > 1 and not is_shared(configuration.database):
+        raise click.ClickException("--workers takes a PostgreSQL database: a SQLite file has one writer at a time")
     _try_keys(configuration, keys)
 
     async def opened() -> Service:
         return await open_service(configuration, open_store(configuration.database), secret_keys=keys)
 
-    run(opened, configuration, host, port)
+    run(opened, configuration, host, port, workers=workers)
 
 
 def _try_keys(configuration: Configuration, keys: SecretKeys) -> None:
@@ -85,8 +95,13 @@ def run(
     host: str | None = None,
     port: int | None = None,
     started: Callable[[str], None] = lambda _: None,
+    *,
+    workers: int = 1,
 ) -> None:
-    """Serve until the process is told to stop. `started` is called with the server's address once it answers."""
+    """Serve until the process is told to stop. `started` is called with the server's address once it answers.
+
+    With more than one worker, each is a process with an application of its own.
+    """
     listen = configuration.listen
     config = uvicorn.Config(
         Application(opened),
@@ -109,23 +124,40 @@ def run(
     # took a third of the server's time.
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
-    listener = _listener(config.host, config.port)
-    address = f"{'https' if config.is_ssl else 'http'}://{_shown(config.host)}:{listener.getsockname()[1]}"
+    listeners = _listeners(config.host, config.port, workers)
+    scheme = "https" if config.is_ssl else "http"
+    address = f"{scheme}://{_shown(config.host)}:{listeners[0].getsockname()[1]}"
 
     def announce() -> None:
         click.echo(f"knownas answers at {address}")
         started(address)
 
-    server = _Server(config, announce)
-    server.run(sockets=[listener])
-    if not server.started:
+    def work(listener: socket.socket, started: Callable[[], None]) -> bool:
+        server = _Server(config, started)
+        server.run(sockets=[listener])
+        return server.started
+
+    has_started = run_workers(listeners, work, announce) if workers > 1 else work(listeners[0], announce)
+    if not has_started:
         raise click.ClickException("the server did not start; the reason stands above.")
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return sockets on one port, of which the system spreads connections over those of several processes."""
+    if count > 1:
+        # Sockets that share a port would share it with those of another server too.
+        _listener(host, port, shared=False).close()
+    first = _listener(host, port, shared=count > 1)
+    taken = first.getsockname()[1]
+    return [first, *(_listener(host, taken, shared=True) for _ in range(count - 1))]
+
+
+def _listener(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:

@@ -26,6 +26,7 @@ from knownas.service.alias_settling import claim_of, settlement
 from knownas.service.directory import Door
 from knownas.service.receipts import rfc3339
 from knownas.service.retrying import pause_before_retry
+from knownas.service.turns import Turns
 from knownas.store.errors import StoreBusy, StoreDamaged, StoreError
 from knownas.store.port import Store
 from knownas.store.user_data import AliasRow, AliasState, UserDataCommit
@@ -51,6 +52,11 @@ COMMIT_ATTEMPTS_MAX: Final = 20
 POLL_SECONDS_MAX: Final = 60.0
 """The longest sleep of the runner: another process may have taken a request that is due earlier."""
 
+TURN_MS: Final = 60_000
+"""How long a process that ended in the middle of settling keeps the others from it."""
+
+_JOB: Final = "aliases"
+
 TROUBLE_PAUSE_SECONDS: Final = 1.0
 """The runner's pause after an error of the store, or while a due request has to wait."""
 
@@ -70,9 +76,10 @@ class Repeated(NamedTuple):
 class Aliasing:
     """Alias requests over one store. One event loop, one of these a process."""
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
-        """Work over a store; the clock gives Unix milliseconds."""
+    def __init__(self, store: Store, clock: Callable[[], int], turns: Turns | None = None) -> None:
+        """Work over a store; the clock gives Unix milliseconds. With `turns`, one process settles requests at a time."""
         self._store = store
+        self._turns = turns
         self._data = store.user_data
         self._clock = clock
         self._wake = asyncio.Event()
@@ -147,7 +154,7 @@ class Aliasing:
         while not self._closing:
             self._wake.clear()
             try:
-                await self.run_due(self._clock())
+                await self._run_in_turn(self._clock())
                 pause = await self._until_next()
             except StoreError as error:
                 log.warning("aliases are tried again later: %s", error)
@@ -158,6 +165,16 @@ class Aliasing:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
+
+    async def _run_in_turn(self, now_ms: int) -> None:
+        """Settle the requests that are due, unless another process is at it."""
+        if self._turns is None:
+            await self.run_due(now_ms)
+        elif await self._data.aliases_due(now_ms, 1) and await self._turns.take(_JOB, TURN_MS):
+            try:
+                await self.run_due(now_ms)
+            finally:
+                await self._turns.give_back(_JOB)
 
     async def _until_next(self) -> float:
         """Return how many seconds to sleep until a request is due."""

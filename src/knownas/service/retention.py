@@ -13,6 +13,7 @@ from typing import Final
 from knownas.config.values import Configuration, RetentionSettings
 from knownas.core.identity.document import Document
 from knownas.service.receipts import rfc3339
+from knownas.service.turns import Turns
 from knownas.store.errors import StoreError
 from knownas.store.user_data import UserDataStore
 
@@ -24,6 +25,11 @@ FIRST_RUN_AFTER_SECONDS: Final = 60.0
 
 RUN_EVERY_SECONDS: Final = 86_400.0
 """The time from one run to the next."""
+
+TURN_MS: Final = 22 * 3_600_000
+"""How long after the start of one process's run no other process begins one."""
+
+_JOB: Final = "retention"
 
 FORGOTTEN_A_STEP: Final = 200
 """Things removed in one transaction: a few milliseconds, and a few dozen with a slow disk, which a request may wait."""
@@ -64,8 +70,16 @@ class Report:
 class Retention:
     """The job that removes old data. One event loop, one job."""
 
-    def __init__(self, user_data: UserDataStore, settings: RetentionSettings, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        user_data: UserDataStore,
+        settings: RetentionSettings,
+        clock: Callable[[], int],
+        turns: Turns | None = None,
+    ) -> None:
+        """With `turns`, one process a day does it of those that share a database."""
         self._data = user_data
+        self._turns = turns
         self._settings = settings
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
@@ -128,6 +142,8 @@ class Retention:
         while not await self._stopped_within(wait):
             wait = RUN_EVERY_SECONDS
             try:
+                if self._turns is not None and not await self._turns.take(_JOB, TURN_MS):
+                    continue
                 self.last = await self.run(dry_run=self._settings.dry_run)
             except StoreError as error:
                 log.warning("retention: the store could not do it, again tomorrow: %s", error)

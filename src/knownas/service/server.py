@@ -24,6 +24,8 @@ from knownas.service.sealing import SecretKeys
 from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
 from knownas.service.tokens import Tokens, open_tokens
+from knownas.service.turns import Turns
+from knownas.store.opening import is_shared
 from knownas.store.port import Store
 
 Clock = Callable[[], int]
@@ -98,6 +100,7 @@ async def open_service(
     recent, activity = RecentDecisions(), ActivityMemory()
     given_out = chance or SystemChance()
     calculations = calculations_of(configuration)
+    turns = Turns(store, clock) if is_shared(configuration.database) else None
     resolver = Resolver(store, given_out, recent, activity)
     return Service(
         configuration=configuration,
@@ -114,6 +117,6 @@ async def open_service(
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
         calculations=calculations,
         seeding=Seeding(store, resolver, calculations, clock),
-        aliasing=Aliasing(store, clock),
-        retention=Retention(store.user_data, configuration.retention, clock),
+        aliasing=Aliasing(store, clock, turns),
+        retention=Retention(store.user_data, configuration.retention, clock, turns),
     )

@@ -32,6 +32,11 @@ def open_store(database: str) -> Store:
     raise StoreUnavailable(f"no store serves {scheme!r}; use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name")
 
 
+def is_shared(database: str) -> bool:
+    """Whether many server processes are meant to work over such a database at once."""
+    return database.startswith(POSTGRES)
+
+
 def _open_postgres(database: str) -> Store:
     try:
         from knownas.store.postgres.store import PostgresStore  # noqa: PLC0415 - only an extra brings its driver
