@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.served import TOKEN, Served, configuration, served
+from tests.served import TOKEN, configuration, served
 from tests.waiting import wait_until
 
 DAY_MS = 86_400_000
@@ -41,8 +42,8 @@ def company(scopes: list[Mapping[str, Any]], workspaces: list[Mapping[str, Any]]
 class Caller:
     """Asks a server the way the inputs of its workspaces do."""
 
-    def __init__(self, server: Served) -> None:
-        self.client = httpx.Client(base_url=server.url, timeout=30)
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
 
     def ask(self, call: str, number: int = 1, source: str = "ios", **identities: str) -> httpx.Response:
         body = {"environment": "production", "known_identities": identities}
@@ -86,6 +87,13 @@ class Caller:
         return found()
 
 
+@contextmanager
+def called(folder: Path, configuration: Mapping[str, Any]) -> Iterator[Caller]:
+    """Run a server, and ask it."""
+    with served(folder, configuration) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+        yield Caller(client)
+
+
 def seen(name: str, at_ms: int) -> dict[str, Any]:
     data = {"event_name": name, "custom_event_type": "other", "timestamp_unixtime_ms": at_ms}
     return {"event_type": "custom_event", "data": data}
@@ -95,8 +103,8 @@ def seen(name: str, at_ms: int) -> dict[str, Any]:
 def caller(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Caller]]:
     """A server under each strategy with login and logout."""
     strategy: str = request.param
-    with served(tmp_path, company([{"name": "shop", "strategy": strategy}], [workspace(1, "shop", **ALIAS)])) as server:
-        yield strategy, Caller(server)
+    with called(tmp_path, company([{"name": "shop", "strategy": strategy}], [workspace(1, "shop", **ALIAS)])) as shop:
+        yield strategy, shop
 
 
 def test_a_a_visitor_signs_up(caller: tuple[str, Caller]) -> None:
@@ -119,8 +127,8 @@ def test_a_a_visitor_signs_up(caller: tuple[str, Caller]) -> None:
 def test_a_alias_moves_the_windows_events_only(tmp_path: Path) -> None:
     """A: after a login under link, an alias copies the window's events and first seen; a second that overlaps is told why not."""
     document = company([{"name": "shop", "strategy": "profile_link"}], [workspace(1, "shop", **ALIAS)])
-    with served(tmp_path, document) as server:
-        shop, now = Caller(server), int(time.time() * 1000)
+    with called(tmp_path, document) as shop:
+        now = int(time.time() * 1000)
         visitor = shop.mpid("identify", device_application_stamp="d")
         old, fresh = seen("long ago", now - 20 * DAY_MS), seen("lately", now - DAY_MS)
         shop.send({"mpid": visitor, "user_attributes": {"basket": 3}, "events": [old, fresh]})
@@ -142,8 +150,7 @@ def test_a_alias_moves_the_windows_events_only(tmp_path: Path) -> None:
 
 def test_b_devices_meet_after_login(tmp_path: Path) -> None:
     """B: a browser, a television and a phone meet on one profile after login; a device alone never opens it."""
-    with served(tmp_path, company([{"name": "shop"}], [workspace(1, "shop")])) as server:
-        shop = Caller(server)
+    with called(tmp_path, company([{"name": "shop"}], [workspace(1, "shop")])) as shop:
         devices = {
             "web": {"device_application_stamp": "browser"},
             "roku": {"roku_aid": "11111111-1111-4111-8111-111111111111"},
@@ -163,8 +170,7 @@ def test_b_devices_meet_after_login(tmp_path: Path) -> None:
 def test_c_one_person_in_two_workspaces(tmp_path: Path) -> None:
     """C: workspaces of one scope share the MPID and keep attributes apart; another scope has a person of its own."""
     workspaces = [workspace(1, "shop"), workspace(2, "shop"), workspace(3, "club")]
-    with served(tmp_path, company([{"name": "shop"}, {"name": "club"}], workspaces)) as server:
-        shop = Caller(server)
+    with called(tmp_path, company([{"name": "shop"}, {"name": "club"}], workspaces)) as shop:
         mpids = [shop.mpid("login", number, customerid="ann") for number in (1, 2, 3)]
         assert mpids[0] == mpids[1] != mpids[2]
         for number in (1, 2, 3):
@@ -179,8 +185,7 @@ def test_c_one_person_in_two_workspaces(tmp_path: Path) -> None:
 def test_d_the_crm_meets_the_app(strategy: str, tmp_path: Path) -> None:
     """D: the CRM adds to the app's profile; whom it knows first, a login joins; a replay changes nothing."""
     scope = {"name": "shop", "strategy": strategy}
-    with served(tmp_path, company([scope], [workspace(1, "shop")])) as server:
-        shop = Caller(server)
+    with called(tmp_path, company([scope], [workspace(1, "shop")])) as shop:
         app = shop.mpid("login", customerid="ann", email="ann@example.com")
         batch = {
             "source_request_id": "crm-1",
@@ -208,8 +213,7 @@ def test_e_an_app_personalises(tmp_path: Path) -> None:
         "unique_ids": ["customerid", "email"],
         "immutable_ids": ["customerid"],
     }
-    with served(tmp_path, company([scope], [workspace(1, "shop")])) as server:
-        shop = Caller(server)
+    with called(tmp_path, company([scope], [workspace(1, "shop")])) as shop:
         shop.mpid("login", customerid="ann", email="ann@example.com")
         asked = {"client_id": "app", "client_secret": "app-secret", "grant_type": "client_credentials"}
         told = shop.client.post("/oauth/token", json={**asked, "audience": "https://api.mparticle.com"})

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from time import monotonic
@@ -19,6 +18,7 @@ from knownas.batch.import_rows import Reading
 from knownas.batch.import_running import Ended, Import, Job, Stage
 from knownas.cli.configured import chosen_file, config_option, read_file
 from knownas.cli.first_configuration import kept_configuration
+from knownas.cli.progress import ProgressLine
 from knownas.config.values import Configuration
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel
@@ -31,9 +31,6 @@ from knownas.store.port import Store
 
 RESULTS_SUFFIX: Final = ".results.csv"
 CUSTOM_FEED: Final = "custom"
-
-REDRAW_SECONDS: Final = 0.2
-"""The shortest time between two states of an import that the terminal shows."""
 
 T = TypeVar("T")
 
@@ -121,10 +118,10 @@ async def _import(
         return
     path: Path = options["results"] or file.path.with_name(file.path.name + RESULTS_SUFFIX)
     with ResultFile(path) as results:
-        line, began = _Line(), monotonic()
+        line, began = ProgressLine(), monotonic()
         shared = configuration.database if configuration.database != MEMORY else None
         imports = Import(job, store, SystemChance(), results, shared)
-        ended = await imports.run(system_clock(), line.watch)
+        ended = await imports.run(system_clock(), lambda stage: line.draw(_bar(stage)))
         line.clear()
         _show_end(ended, path, monotonic() - began)
 
@@ -199,26 +196,10 @@ def _channel(door: Door) -> Channel:
     return Channel.FEED if door.input.feed == CUSTOM_FEED else Channel.PARTNER
 
 
-class _Line:
-    """A line on the terminal that tells how far the import is; silent where standard error is no terminal."""
-
-    def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
-        self._next = 0.0
-
-    def watch(self, stage: Stage) -> None:
-        """Draw the line again, if that was not done just now."""
-        if self._is_shown and monotonic() >= self._next:
-            self._next = monotonic() + REDRAW_SECONDS
-            width = 30
-            done = round(width * stage.fraction)
-            bar = "#" * done + "-" * (width - done)
-            click.echo(f"\r[{bar}] {stage.fraction:4.0%}  {_counts(stage.tally)}\x1b[K", nl=False, err=True)
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._is_shown:
-            click.echo("\r\x1b[K", nl=False, err=True)
+def _bar(stage: Stage) -> str:
+    width = 30
+    done = round(width * stage.fraction)
+    return f"[{'#' * done}{'-' * (width - done)}] {stage.fraction:4.0%}  {_counts(stage.tally)}"
 
 
 def _counts(tally: Tally) -> str:

@@ -4,6 +4,7 @@ import click
 
 from knownas import __version__
 from knownas.cli.check import check
+from knownas.cli.copy import copy_
 from knownas.cli.demo import demo
 from knownas.cli.explain import explain
 from knownas.cli.import_ import import_
@@ -19,5 +20,5 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain, keys, import_, retention):
+for verb in (serve, demo, init, check, explain, keys, import_, copy_, retention):
     main.add_command(verb)

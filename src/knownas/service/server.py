@@ -11,6 +11,7 @@ from knownas.service.aliasing import Aliasing
 from knownas.service.batch_receipts import BatchReceipts
 from knownas.service.calculations import calculations_of
 from knownas.service.chance import Chance, SystemChance
+from knownas.service.copy_mark import refuse_half_copied
 from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
 from knownas.service.ingest import Ingest
@@ -91,6 +92,7 @@ async def open_service(
         Unopenable: the secret of a key that is valid can't be opened with the secret keys.
         StoreError: the store does not answer.
     """
+    await refuse_half_copied(store)
     keys = secret_keys or SecretKeys()
     chain = KeyChain() if secret_keys is None else await read_changes(store)
     directory = await open_directory(configuration, store, clock(), publish=publish, chain=chain, keys=keys)

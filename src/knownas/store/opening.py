@@ -1,11 +1,15 @@
 """Opens the store that a configuration's `database` names."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from knownas.store.copying import CopyEnd
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
+from knownas.store.sqlite.copying import SqliteCopyEnd
 from knownas.store.sqlite.store import SqliteStore
 
 SQLITE: Final = "sqlite:///"
@@ -29,7 +33,25 @@ def open_store(database: str) -> Store:
     if database == MEMORY:
         return MemoryStore()
     scheme = database.partition(":")[0]
-    raise StoreUnavailable(f"no store serves {scheme!r}; use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name")
+    raise StoreUnavailable(f"no store serves {scheme!r}; {_KEEPING}")
+
+
+def open_copy_end(database: str, *, makes: bool = False) -> CopyEnd:
+    """Open a database to copy from or into; with `makes`, a file that is not there is made.
+
+    Raises:
+        StoreError: it can't be opened, or is not of a kind that keeps anything.
+    """
+    if database.startswith(SQLITE):
+        return SqliteCopyEnd(Path(database.removeprefix(SQLITE)), makes=makes)
+    if database.startswith(POSTGRES):
+        with _driver():
+            from knownas.store.postgres.copying import PostgresCopyEnd  # noqa: PLC0415 - only an extra brings its driver
+        return PostgresCopyEnd(database)
+    raise StoreUnavailable(f"nothing can be copied from or to {database!r}; {_KEEPING}")
+
+
+_KEEPING: Final = f"use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name"
 
 
 def is_shared(database: str) -> bool:
@@ -38,10 +60,17 @@ def is_shared(database: str) -> bool:
 
 
 def _open_postgres(database: str) -> Store:
-    try:
+    with _driver():
         from knownas.store.postgres.store import PostgresStore  # noqa: PLC0415 - only an extra brings its driver
+    return PostgresStore(database)
+
+
+@contextmanager
+def _driver() -> Generator[None]:
+    """Say what to install where the driver is missing."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise StoreUnavailable(
             f"{POSTGRES[0]} needs the package {error.name!r}: install knownas with it, `pip install knownas[postgres]`"
         ) from error
-    return PostgresStore(database)

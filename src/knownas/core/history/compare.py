@@ -1,0 +1,27 @@
+"""Compares the records that a log folds to with those that are kept: profile by profile, what a lookup or an answer shows."""
+
+from collections.abc import Iterable, Iterator
+
+from knownas.core.identity.record import Record
+from knownas.core.identity.records import Records
+
+
+def differing(folded: Records, kept: Iterable[Record]) -> Iterator[int]:
+    """Yield the MPIDs of profiles that are not kept as they fold, or only one of the two.
+
+    When a profile was last active is not compared: visits that change nothing are not in the log. Nor is the version,
+    which is a store's own.
+    """
+    seen: set[int] = set()
+    for record in kept:
+        seen.add(record.mpid)
+        mine = folded.record(record.mpid)
+        if mine is None or _lasting(mine) != _lasting(record):
+            yield record.mpid
+    for record in folded:
+        if record.mpid not in seen:
+            yield record.mpid
+
+
+def _lasting(record: Record) -> Record:
+    return record._replace(active_ms=0, version=0)

@@ -1,0 +1,76 @@
+"""Reads and writes whole tables of a PostgreSQL database, for a copy from or into another database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from knownas.store.copying import SMALLEST, Counters, Key, Order, Page, Part, Row, page_of
+from knownas.store.postgres.address import read_address
+from knownas.store.postgres.database import Database
+from knownas.store.postgres.limits import CALL_SECONDS, SLOW_CALL_SECONDS
+from knownas.store.postgres.loading import columns
+
+_SMALLEST_INTEGER: Final = -(2**31)
+_SMALLEST_SMALLINT: Final = -(2**15)
+
+_ORDERS: Final[Mapping[Part, Order]] = {
+    Part.POOLS: {"pool": _SMALLEST_INTEGER},
+    Part.POLICIES: {"scope": "", "version": _SMALLEST_INTEGER},
+    Part.DOCUMENTS: {"name": ""},
+    Part.PROFILES: {"mpid": SMALLEST},
+    Part.VALUES: {"value": "", "type": _SMALLEST_SMALLINT, "pool": _SMALLEST_INTEGER},
+    Part.HOLDINGS: {"value": "", "type": _SMALLEST_SMALLINT, "pool": _SMALLEST_INTEGER, "mpid": SMALLEST},
+    Part.LOG: {"seq": SMALLEST},
+    Part.TOUCHED: {"mpid": SMALLEST, "seq": SMALLEST},
+    Part.SECTIONS: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": ""},
+    Part.EVENTS: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": "", "seq": SMALLEST},
+    Part.RECEIPTS: {"receipt_id": ""},
+    Part.MESSAGES: {"mpid": SMALLEST, "message_id": "", "input_key": ""},
+    Part.ALIASES: {"request_id": ""},
+}
+_FLAGS: Final[Mapping[Part, tuple[int, ...]]] = {
+    Part.PROFILES: (2,),
+    Part.VALUES: (6,),
+    Part.HOLDINGS: (4,),
+    Part.RECEIPTS: (5,),
+}
+"""The places of what is a flag here, and 0 or 1 in a row."""
+
+
+class PostgresCopyEnd:
+    """A PostgreSQL database as one end of a copy. Implements `store.copying.CopyEnd`."""
+
+    def __init__(self, url: str) -> None:
+        """Take the URL; the server is first asked when something is read.
+
+        Raises:
+            StoreUnavailable: the URL can't be read.
+        """
+        self._database = Database(read_address(url))
+
+    async def page(self, part: Part, after: Key | None, limit: int) -> Page:
+        """Return the rows of a part after a key."""
+        order = _ORDERS[part]
+        start = tuple(order.values()) if after is None else after
+        found = await self._database.read(f"page_{part}", *start, limit + 1, seconds=SLOW_CALL_SECONDS)
+        return page_of(part, order, [tuple(row) for row in found], after, limit)
+
+    async def put(self, part: Part, rows: Sequence[Row]) -> None:
+        """Keep rows, by one statement."""
+        flags = _FLAGS.get(part, ())
+        told = [tuple(bool(one) if place in flags else one for place, one in enumerate(row)) for row in rows]
+        if told:
+            width = len(told[0])
+            await self._database.repeat(f"put_{part}", *columns(told, width), seconds=SLOW_CALL_SECONDS)
+
+    async def counters(self) -> Counters:
+        """Return the numbers that were given out last."""
+        (row,) = await self._database.read("counters")
+        return Counters._make(row)
+
+    async def advance(self, counters: Counters) -> None:
+        """Give out no number any more that is not above these."""
+        await self._database.repeat("advance", *counters, seconds=CALL_SECONDS)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._database.close()

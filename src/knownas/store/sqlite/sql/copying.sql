@@ -1,0 +1,137 @@
+-- Reads and writes whole tables page by page, for a copy into another database; see store/copying.py for the members.
+-- The last parameter of a page is how many rows it may have, the others are the key from which on it begins. The
+-- members of the keys are named in copying.py, beside this folder.
+
+-- name: page_pools
+SELECT pool, scope, environment FROM pool WHERE pool >= ? ORDER BY pool LIMIT ?;
+
+-- name: put_pools
+INSERT OR IGNORE INTO pool (pool, scope, environment) VALUES (?, ?, ?);
+
+-- name: page_policies
+SELECT scope, version, since_ms, document FROM policy
+WHERE (scope, version) >= (?, ?) ORDER BY scope, version LIMIT ?;
+
+-- name: put_policies
+INSERT OR IGNORE INTO policy (scope, version, since_ms, document) VALUES (?, ?, ?, ?);
+
+-- name: page_documents
+SELECT name, document FROM kept WHERE name >= ? ORDER BY name LIMIT ?;
+
+-- name: put_documents
+INSERT OR IGNORE INTO kept (name, document) VALUES (?, ?);
+
+-- name: page_profiles
+SELECT
+    mpid, pool, known, created_ms, active_ms, source_mpid, version, first_seq,
+    CAST(identities AS BLOB), CAST(carried AS BLOB)
+FROM profile WHERE mpid >= ? ORDER BY mpid LIMIT ?;
+
+-- name: put_profiles
+INSERT OR IGNORE INTO profile (
+    mpid, pool, known, created_ms, active_ms, source_mpid, version, first_seq, identities, carried
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT));
+
+-- name: page_values
+SELECT pool, type, value, version, holders, holder, exclusive FROM identity
+WHERE (pool, type, value) >= (?, ?, ?) ORDER BY pool, type, value LIMIT ?;
+
+-- name: put_values
+-- A number that no value has: below those that commits give, which begin with their version.
+INSERT OR IGNORE INTO identity (identity, pool, type, value, version, holders, holder, exclusive)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: numbered_values
+SELECT count(*) FROM identity;
+
+-- name: page_holdings
+SELECT i.pool, i.type, i.value, h.mpid, h.known, h.active_ms
+FROM identity AS i
+CROSS JOIN holding AS h ON h.identity = i.identity
+WHERE (i.pool, i.type, i.value) >= (?1, ?2, ?3) AND ((i.pool, i.type, i.value) > (?1, ?2, ?3) OR h.mpid >= ?4)
+ORDER BY i.pool, i.type, i.value, h.mpid LIMIT ?5;
+
+-- name: put_holdings
+INSERT OR IGNORE INTO holding (identity, mpid, known, active_ms)
+SELECT identity, ?4, ?5, ?6 FROM identity WHERE pool = ?1 AND type = ?2 AND value = ?3;
+
+-- name: page_log
+SELECT
+    seq, decision_id, pool, at_ms, policy_version, created_mpid, CAST(touched AS BLOB), observation, decision
+FROM log WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_log
+INSERT OR IGNORE INTO log (
+    seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
+) VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?);
+
+-- name: page_touched
+SELECT mpid, seq FROM touched WHERE (mpid, seq) >= (?, ?) ORDER BY mpid, seq LIMIT ?;
+
+-- name: put_touched
+INSERT OR IGNORE INTO touched (mpid, seq) VALUES (?, ?);
+
+-- name: page_sections
+SELECT mpid, workspace, environment, version, last_seen_ms, document FROM section
+WHERE (mpid, workspace, environment) >= (?, ?, ?) ORDER BY mpid, workspace, environment LIMIT ?;
+
+-- name: put_sections
+INSERT OR IGNORE INTO section (mpid, workspace, environment, version, last_seen_ms, document)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: page_events
+SELECT seq, mpid, workspace, environment, at_ms, first_ms, last_ms, document FROM user_events
+WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_events
+INSERT OR IGNORE INTO user_events (seq, mpid, workspace, environment, at_ms, first_ms, last_ms, document)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: page_receipts
+SELECT seq, receipt_id, input_key, request_id, at_ms, kept, document FROM batch_receipt
+WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_receipts
+INSERT OR IGNORE INTO batch_receipt (seq, receipt_id, input_key, request_id, at_ms, kept, document)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: page_messages
+SELECT mpid, input_key, message_id, at_ms FROM message
+WHERE (mpid, input_key, message_id) >= (?, ?, ?) ORDER BY mpid, input_key, message_id LIMIT ?;
+
+-- name: put_messages
+INSERT OR IGNORE INTO message (mpid, input_key, message_id, at_ms) VALUES (?, ?, ?, ?);
+
+-- name: page_aliases
+SELECT
+    alias, request_id, workspace, environment, source_mpid, destination_mpid, start_ms, end_ms, stamp, requested_ms,
+    due_ms, state, reason, settled_ms
+FROM alias WHERE alias >= ? ORDER BY alias LIMIT ?;
+
+-- name: put_aliases
+INSERT OR IGNORE INTO alias (
+    alias, request_id, workspace, environment, source_mpid, destination_mpid, start_ms, end_ms, stamp, requested_ms,
+    due_ms, state, reason, settled_ms
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: counters
+-- Versions of records are seqs of the log here.
+SELECT
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
+    max(
+        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
+        coalesce((SELECT max(version) FROM profile), 0)
+    ),
+    (SELECT number FROM section_clock),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'user_events'), 0);
+
+-- name: add_counter
+INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 WHERE NOT EXISTS (
+    SELECT 1 FROM sqlite_sequence WHERE name = ?1
+);
+
+-- name: advance_counter
+UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1;
+
+-- name: advance_sections
+UPDATE section_clock SET number = max(number, ?);
