@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure the device beside known users and the no-op."""
-    with arena(options.cache, say) as place:
+    with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", Population(options.profiles, options.crowd), writes=False)
         known = Contender("known_user", server, known_users(options.profiles), "known")
         device = Contender("crowded_device", server, crowded_device(), "anonymous")

@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op, which is sent the same batches."""
     question = Question("events", {"profiles": options.profiles, "secret": WEB_SECRET})
-    with arena(options.cache, say) as place:
+    with arena(options.cache, say, options.store) as place:
         noop = place.noop(question)
         server = place.ours("ours", Population(options.profiles), writes=True)
         ours = Contender("ours", server, question, "kept")

@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure the two beside the no-op."""
-    with arena(options.cache, say) as place:
+    with arena(options.cache, say, options.store) as place:
         contenders = [place.noop()]
         for name, profiles in (("small", options.small), ("large", options.large)):
             server = place.ours(name, Population(profiles), writes=False)

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op."""
     population = Population(options.profiles, stale=options.stale)
-    with arena(options.cache, say) as place:
+    with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", population, writes=options.stale)
         ours = Contender("ours", server, known_users(options.profiles), "known")
         result = contest([noop, ours], plan_of(options), say)

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op."""
-    with arena(options.cache, say) as place:
+    with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", Population(options.profiles), writes=True)
         ours = Contender("ours", server, Question("new_profile"), "created")
         result = contest([noop, ours], plan_of(options), say)

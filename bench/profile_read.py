@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op, which is asked for the same paths."""
-    with arena(options.cache, say) as place:
+    with arena(options.cache, say, options.store) as place:
         server = place.ours("ours", Population(options.profiles), writes=True)
         batches = Question("events", {"profiles": options.profiles, "secret": WEB_SECRET})
         load(server.url, WEB_KEY, batches, FILL_SECONDS, connections=options.connections)

@@ -36,7 +36,8 @@ from knownas.service.limits import BATCH_MAX
 from knownas.service.question import Rules
 from knownas.service.receipts import RecentDecisions
 from knownas.service.resolver import Resolver
-from knownas.store.port import Commit, Committed, Pool, PoolWrites, Wanted
+from knownas.store.port import Commit, Committed, Pool, PoolWrites, Store, Wanted
+from knownas.store.postgres.store import PostgresStore
 from knownas.store.sqlite.connection import Connection
 from knownas.store.sqlite.statements import schema_steps, statements
 from knownas.store.sqlite.store import SqliteStore
@@ -72,7 +73,7 @@ def seeded(population: Population, cache: Path, say: Callable[[str], None] = lam
         unfinished = cache / f"{file.stem}.{os.getpid()}.unfinished"
         try:
             asyncio.run(_write(population, unfinished))
-            asyncio.run(_verify(population, unfinished))
+            asyncio.run(_verify_file(population, unfinished))
             unfinished.rename(file)
         finally:
             for left in cache.glob(f"{unfinished.name}*"):
@@ -95,12 +96,30 @@ async def _write(population: Population, file: Path) -> None:
         connection.pragma("synchronous", "off")
         connection.pragma("cache_size", -_CACHE_KIB)
         connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
-        everybody = chain(_users(population), _crowd(population))
-        while chunk := [RecordWrite(None, record) for record in islice(everybody, _CHUNK)]:
-            commit = Commit({POOL: PoolWrites(chunk, POLICY.unique_ids)})
-            outcome = await store.commit(await store.load(()), commit)
-            if not isinstance(outcome, Committed):
-                raise SeedingFailed(outcome.what)
+        await _fill(store, population)
+    finally:
+        await store.close()
+
+
+async def _fill(store: Store, population: Population) -> None:
+    everybody = chain(_users(population), _crowd(population))
+    while chunk := [RecordWrite(None, record) for record in islice(everybody, _CHUNK)]:
+        commit = Commit({POOL: PoolWrites(chunk, POLICY.unique_ids)})
+        outcome = await store.commit(await store.load(()), commit)
+        if not isinstance(outcome, Committed):
+            raise SeedingFailed(outcome.what)
+
+
+async def seed_postgres(url: str, population: Population) -> None:
+    """Fill an empty PostgreSQL database with a population, the way a server would write it.
+
+    Raises:
+        SeedingFailed: what was written can't be read back.
+    """
+    store = PostgresStore(url)
+    try:
+        await _fill(store, population)
+        await _verify(population, store)
     finally:
         await store.close()
 
@@ -115,28 +134,32 @@ def _crowd(population: Population) -> Iterator[Record]:
         yield visitor(population.profiles + 1 + number, CROWDED_STAMP, population.active_ms - number)
 
 
-async def _verify(population: Population, file: Path) -> None:
+async def _verify_file(population: Population, file: Path) -> None:
+    store = SqliteStore(file)
+    try:
+        await _verify(population, store)
+    finally:
+        await store.close()
+
+
+async def _verify(population: Population, store: Store) -> None:
     """Read a sample back through the store, and decide over it.
 
     Raises:
         SeedingFailed: it is not what was to be written.
     """
-    store = SqliteStore(file)
-    try:
-        step = max(1, population.profiles // _LOOKED_AT)
-        for number in range(1, population.profiles + 1, step):
-            record = user(number, population.active_ms)
-            if not _same(await _decided(store, identities_of(number)), record):
-                raise SeedingFailed(f"user {number} is not found as it was written")
-            stored = await store.profile(record.mpid)
-            if stored is None or stored.pool != POOL:
-                raise SeedingFailed(f"user {number} is not in {POOL}")
-        if population.crowd:
-            latest = next(_crowd(population))
-            if not _same(await _decided(store, (CROWD_IDENTITY,)), latest):
-                raise SeedingFailed("the crowd's most recent profile is not found")
-    finally:
-        await store.close()
+    step = max(1, population.profiles // _LOOKED_AT)
+    for number in range(1, population.profiles + 1, step):
+        record = user(number, population.active_ms)
+        if not _same(await _decided(store, identities_of(number)), record):
+            raise SeedingFailed(f"user {number} is not found as it was written")
+        stored = await store.profile(record.mpid)
+        if stored is None or stored.pool != POOL:
+            raise SeedingFailed(f"user {number} is not in {POOL}")
+    if population.crowd:
+        latest = next(_crowd(population))
+        if not _same(await _decided(store, (CROWD_IDENTITY,)), latest):
+            raise SeedingFailed("the crowd's most recent profile is not found")
 
 
 def _same(found: Record | None, written: Record) -> bool:
@@ -144,7 +167,7 @@ def _same(found: Record | None, written: Record) -> bool:
     return found is not None and found._replace(version=written.version) == written
 
 
-async def _decided(store: SqliteStore, identities: tuple[Identity, ...]) -> Record | None:
+async def _decided(store: Store, identities: tuple[Identity, ...]) -> Record | None:
     """Return the profile that a request would be answered with, if it would change nothing."""
     loaded = (await store.load([Wanted(POOL, identities)])).pools[POOL]
     records = Records()

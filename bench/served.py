@@ -1,6 +1,7 @@
 """Gathers what the benchmarks over HTTP share: their options, and servers that run while they measure."""
 
 import argparse
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,9 +12,10 @@ from typing import Final
 from bench.contest import CONNECTIONS, Contender, Plan, Say
 from bench.load import LoadFailed, Question
 from bench.population import CROWDED_STAMP, Population
-from bench.seeding import copied, seeded
+from bench.seeding import copied, seed_postgres, seeded
 from bench.serving import Kind, Server, serving
 from knownas.service.limits import ACTIVITY_MAX
+from tests.postgres import PrivateServer
 
 LOG_SHOWN: Final = 2_000
 """Characters of a server's log that are told when its answers were not what they should be."""
@@ -37,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser, *, warm_up: int = WARM_UP_REQUE
     parser.add_argument("--rounds", type=int, default=7, help="rounds to measure (%(default)s)")
     parser.add_argument("--seconds", type=int, default=4, help="seconds of each contender's turn (%(default)s)")
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help="connections at once (%(default)s)")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite", help="what ours keeps its data in")
     parser.add_argument("--warm-up", type=int, default=warm_up, help="requests before measuring (%(default)s)")
 
 
@@ -52,6 +55,7 @@ class Arena:
     cache: Path
     folder: Path
     say: Say
+    store: str = "sqlite"
     stack: ExitStack = field(default_factory=ExitStack)
 
     def noop(self, question: Question | None = None) -> Contender:
@@ -61,22 +65,39 @@ class Arena:
 
     def ours(self, name: str, population: Population, *, writes: bool) -> Server:
         """Start our server over a seeded database; over a copy of it, if it will be written to."""
+        if self.store == "postgres":
+            return self._serving(Kind.OURS, name, self._postgres(name, population))
         database = seeded(population, self.cache, self.say)
         if writes:
             database = copied(database, self.folder / f"{name}.db")
         return self._serving(Kind.OURS, name, database)
 
-    def _serving(self, kind: Kind, name: str, database: Path) -> Server:
+    def _postgres(self, name: str, population: Population) -> str:
+        """Start a PostgreSQL server with the settings that it has by itself but for its memory, and fill a database.
+
+        Its data are in the system's temporary folder, where its user can reach them.
+        """
+        server = PrivateServer(settings=("shared_buffers=1GB", "max_wal_size=8GB"))
+        self.stack.callback(server.remove)
+        server.start()
+        server.ask(f"CREATE DATABASE {name}")
+        self.say(f"seeding {population.profiles} profiles and a crowd of {population.crowd}")
+        asyncio.run(seed_postgres(server.url(name), population))
+        server.ask("VACUUM ANALYZE", name)
+        server.ask("CHECKPOINT", name)
+        return server.url(name)
+
+    def _serving(self, kind: Kind, name: str, database: Path | str) -> Server:
         return self.stack.enter_context(serving(kind, self.folder / name, database))
 
 
 @contextmanager
-def arena(cache: Path, say: Say) -> Iterator[Arena]:
+def arena(cache: Path, say: Say, store: str = "sqlite") -> Iterator[Arena]:
     """Open a place for servers: a temporary folder beside the seeded databases, on the same disk."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder, ExitStack() as stack:
         try:
-            yield Arena(cache, Path(folder), say, stack)
+            yield Arena(cache, Path(folder), say, store, stack)
         except LoadFailed:
             for log in sorted(Path(folder).glob("*/server.log")):
                 say(f"the log of {log.parent.name} ends with: {log.read_text()[-LOG_SHOWN:] or 'nothing'}")

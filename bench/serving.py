@@ -83,12 +83,12 @@ class Server:
         return outcomes
 
 
-def configuration(database: Path) -> Mapping[str, object]:
+def configuration(database: str) -> Mapping[str, object]:
     """Return the configuration that is measured: the defaults, with an input that a browser could ask."""
     web = {"name": "web", "platform": "web", "key": WEB_KEY, "secret": WEB_SECRET, "allow_key_only": True}
     workspace = {"id": WORKSPACE, "name": "Shop", "scope": SCOPE, "key": "bench-key", "secret": "bench-secret"}
     return {
-        "database": f"sqlite:///{database}",
+        "database": database,
         "credentials": [{**CREDENTIAL, "role": "read_only", "workspaces": [WORKSPACE]}],
         "scopes": [{"name": SCOPE, "strategy": "profile_conversion"}],
         "organization": {
@@ -100,7 +100,7 @@ def configuration(database: Path) -> Mapping[str, object]:
 
 
 @contextmanager
-def serving(kind: Kind, folder: Path, database: Path) -> Iterator[Server]:
+def serving(kind: Kind, folder: Path, database: Path | str) -> Iterator[Server]:
     """Run a server until the block ends; its configuration and its log are kept in the folder.
 
     Raises:
@@ -108,7 +108,8 @@ def serving(kind: Kind, folder: Path, database: Path) -> Iterator[Server]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     file, log = folder / "knownas.yaml", folder / "server.log"
-    file.write_text(yaml.safe_dump(configuration(database.absolute())))
+    url = database if isinstance(database, str) else f"sqlite:///{database.absolute()}"
+    file.write_text(yaml.safe_dump(configuration(url)))
     with log.open("a") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.serving", kind, "--config", str(file), "--port", "0"],

@@ -44,6 +44,7 @@ class PrivateServer:
     """A server of this process's own. It ends with this process, however that ends."""
 
     def __init__(self, settings: Sequence[str] = ("fsync=off", "full_page_writes=off")) -> None:
+        """Make its data, in a temporary folder: its user must be able to reach them."""
         self.folder = Path(tempfile.mkdtemp(prefix="knownas-pg-"))
         self.data = self.folder / "data"
         self._settings = settings

@@ -60,6 +60,7 @@ def run(name: str, cache: Path, options: Sequence[str]) -> dict[str, Any]:
         ("known_user", ("--profiles", "300"), {"noop", "ours"}),
         ("known_user", ("--profiles", "300", "--stale"), {"noop", "ours"}),
         ("new_profile", ("--profiles", "300"), {"noop", "ours"}),
+        ("new_profile", ("--profiles", "300", "--store", "postgres"), {"noop", "ours"}),
         ("crowded_device", ("--profiles", "300", "--crowd", "50"), {"noop", "known_user", "crowded_device"}),
         ("growth", ("--small", "200", "--large", "400"), {"noop", "small", "large"}),
     ],

@@ -100,12 +100,15 @@ class Connections:
                 connection.terminate()
                 raise self._lost(error, timer) from error
             raise
+        except ValueError:
+            # An argument is none that the statement could take; nothing was sent.
+            raise
         except CONNECTION_TROUBLE as error:
             if not connection.is_closed():
                 connection.terminate()
             raise self._lost(error, timer) from error
         except BaseException:
-            # Whoever asked has gone, or an argument is not what the statement takes. What was under way stays unread.
+            # Whoever asked has gone. What was under way stays unread.
             connection.terminate()
             raise
         finally:
