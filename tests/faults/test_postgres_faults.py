@@ -30,7 +30,7 @@ from knownas.store.postgres.limits import CALL_SECONDS, SETTLE_SECONDS
 from knownas.store.postgres.store import PostgresStore
 from tests.postgres import PrivateServer, ask
 from tests.store.postgres_inspection import contradictions, unexplained
-from tests.store.world import START_MS, fold_differs
+from tests.store.world import EVERYTHING, START_MS, fold_differs
 from tests.waiting import moment, until
 
 POOL = Pool("shop", "production")
@@ -108,16 +108,18 @@ class Load:
 async def loaded(url: str) -> AsyncIterator[Load]:
     """Give a load, and look afterwards whether all that was answered is there, once."""
     store = PostgresStore(url)
-    configured = policy(Strategy.PROFILE_CONVERSION)
-    load = Load(store, Rules("shop", await policy_in_force(store, "shop", configured, START_MS)))
-    yield load
-    assert load.answered
-    for name, mpid in load.answered.items():
-        assert await look_up(store, Identity(IdentityType.CUSTOMER_ID, name), pool=POOL) == [mpid], name
-    lines = Counter(one.decision_id for one in await store.log(POOL, 0, PAGE))
-    assert set(lines.values()) == {1}
-    assert await fold_differs(store, POOL) == []
-    await store.close()
+    try:
+        configured = policy(Strategy.PROFILE_CONVERSION)
+        load = Load(store, Rules("shop", await policy_in_force(store, "shop", configured, START_MS)))
+        yield load
+        assert load.answered
+        for name, mpid in load.answered.items():
+            assert await look_up(store, Identity(IdentityType.CUSTOMER_ID, name), pool=POOL) == [mpid], name
+        lines = Counter(one.decision_id for one in await store.log(POOL, 0, EVERYTHING))
+        assert set(lines.values()) == {1}
+        assert await fold_differs(store, POOL) == []
+    finally:
+        await store.close()
     assert [*await contradictions(url), *await unexplained(url)] == []
 
 
@@ -134,7 +136,6 @@ async def kill_under_load(server: PrivateServer, url: str, times: int) -> None:
                 await asyncio.to_thread(server.start)
 
             await load.run(kill)
-            assert load.errors, "nobody noticed"
 
 
 async def test_a_killed_server_loses_nothing(server: PrivateServer, url: str) -> None:

@@ -70,6 +70,7 @@ class Connections:
         self._lent: set[Connection] = set()
         self._open = 0
         """Connections that are idle, lent, or being opened."""
+        self._opening: set[asyncio.Task[Connection]] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._all_back: asyncio.Future[None] | None = None
         self._closed = False
@@ -126,6 +127,8 @@ class Connections:
             await asyncio.wait((self._all_back,), timeout=CLOSE_SECONDS)
         for connection in tuple(self._lent):
             connection.terminate()
+        if self._opening:
+            await asyncio.wait(self._opening, timeout=CLOSE_SECONDS)
         idle, self._idle = self._idle, []
         for connection in idle:
             await _close(connection)
@@ -154,16 +157,21 @@ class Connections:
 
     async def _open_another(self) -> Connection:
         self._open += 1
+        # Whoever asked may go away meanwhile; the driver would then leave a connection behind that nobody closes.
+        opening = asyncio.create_task(open_connection(self.address, self.settings))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
         try:
-            connection = await open_connection(self.address, self.settings)
+            connection = await asyncio.shield(opening)
+            if self._closed:
+                connection.terminate()
+                self.check_open()
         except BaseException:
+            opening.add_done_callback(_cut)
             self._open -= 1
             self._offer(None)
             raise
         self._lent.add(connection)
-        if self._closed:
-            self._give_back(connection)
-            self.check_open()
         return connection
 
     async def _wait_for_one(self) -> Connection:
@@ -212,6 +220,12 @@ class Connections:
     def _wake_all(self) -> None:
         while self._offer(None):
             pass
+
+
+def _cut(opening: "asyncio.Task[Connection]") -> None:
+    """Cut a connection that nobody waits for any more, if it was opened."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().terminate()
 
 
 async def _close(connection: Connection) -> None:

@@ -53,9 +53,9 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections, after the calls under way."""
-        if self._forgetting is not None:
-            self._forgetting.cancel()
         await self._connections.close()
+        if self._forgetting is not None:
+            await asyncio.wait((self._forgetting,))
 
     async def ping(self) -> None:
         """Return if the server answers now.
@@ -217,7 +217,7 @@ class Database:
         try:
             while len(await self.repeat("forget_tokens", TOKENS_FORGOTTEN_AT_ONCE)) == TOKENS_FORGOTTEN_AT_ONCE:
                 pass
-        except StoreError:
+        except StoreError:  # Also of a store that is closed meanwhile.
             # They are in nobody's way; the next time will do.
             return
 
