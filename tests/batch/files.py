@@ -14,13 +14,13 @@ from pyarrow import parquet
 
 from knownas.batch.import_mapping import BY_NAME, ColumnMapping, InvalidMapping, read_mapping
 from knownas.batch.import_reading import Row, RowReader, open_import_file
-from knownas.batch.import_results import ResultFile, RowOutcome, RowResult
+from knownas.batch.import_results import ResultFile, RowResult, result_of
 from knownas.batch.import_rows import Reading
 from knownas.batch.import_running import Ended, Import, Job
+from knownas.batch.import_staging import Section, Staging
 from knownas.config.reader import InvalidConfiguration, read_configuration
 from knownas.config.values import Configuration
 from knownas.core.identity.observation import Environment
-from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.event import Channel
 from knownas.service.chance import SystemChance
 from knownas.service.directory import open_directory
@@ -125,10 +125,12 @@ async def job_of(
 
 def results_of(lines: str) -> list[RowResult]:
     """Read the lines of a result file."""
-    return [
-        RowResult(int(row), RowOutcome(outcome), parse_mpid(mpid), reason, message, decision_id)
-        for row, outcome, mpid, reason, message, decision_id in csv.reader(io.StringIO(lines))
-    ]
+    return [result_of(line) for line in lines.splitlines()]
+
+
+def section_results(staging: Staging, section: Section) -> list[RowResult]:
+    """Return what the rows of a section have come to, in the file's order."""
+    return sorted(result_of(line) for step in staging.steps(section) for _, line in step.lines)
 
 
 async def run_job(job: Job, store: Store, results: Path, now_ms: int = NOW_MS) -> Imported:

@@ -21,7 +21,7 @@ from knownas.core.profile.attributes import shown
 from knownas.service.sections import Sections
 from knownas.store.opening import open_store
 from knownas.store.port import Pool, Store
-from tests.batch.files import NOW_MS, configured, job_of, write_json_lines
+from tests.batch.files import NOW_MS, configured, job_of, section_results, write_json_lines
 from tests.properties.trials import first_failing, seed_of_this_run
 from tests.store.world import RepeatingChance, fold_differs
 
@@ -93,7 +93,7 @@ async def _left_by(folder: Path, case: Case, *, one_by_one: bool) -> Any:
             Random(order).shuffle(pieces)
             for piece in pieces:
                 await worker.take(section, piece)
-            results += staging.results(section)
+            results += section_results(staging, section)
         staging.close()
     assert not await fold_differs(store, POOL)
     left = await _state(store, results)

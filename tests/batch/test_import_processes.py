@@ -20,7 +20,7 @@ from knownas.service.chance import SystemChance
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import open_store
 from knownas.store.port import Store
-from tests.batch.files import NOW_MS, job_of, people, write_csv
+from tests.batch.files import NOW_MS, job_of, people, section_results, write_csv
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ async def test_another_process_does_what_this_one_would(tmp_path: Path, store: S
     staged_here, _ = arranged(same_job, tmp_path / "here")
     here = await Worker(same_job.source(NOW_MS), other, SystemChance(), staged_here).take(section, 0)
     assert here == there
-    assert shape_of(staged_here.results(section)) == shape_of(staging.results(section))
-    assert all([await store.profile(one.mpid or 0) for one in staging.results(section)])
+    assert shape_of(section_results(staged_here, section)) == shape_of(section_results(staging, section))
+    assert all([await store.profile(one.mpid or 0) for one in section_results(staging, section)])
 
 
 async def test_what_goes_wrong_there_is_raised_here(tmp_path: Path, job: Job, database: str) -> None:

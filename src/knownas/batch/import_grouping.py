@@ -53,8 +53,11 @@ class Grouping:
         return place
 
     def _join(self, one: int, other: int) -> None:
-        root, joined = sorted((self._root(one), self._root(other)))
-        self._parents[joined] = root
+        one, other = self._root(one), self._root(other)
+        if one < other:
+            self._parents[other] = one
+        else:
+            self._parents[one] = other
 
 
 class RowNames:

@@ -26,10 +26,10 @@ CHUNK_ROWS: Final = 20_000
 FIRST_SECTION_ROWS: Final = 100_000
 """Rows of the first section, so that the processes that decide have something to do soon."""
 
-SECTION_ROWS: Final = 500_000
+SECTION_ROWS: Final = 1_000_000
 """Rows of which those about one user are put side by side. The more, the less often a profile is written."""
 
-SECTION_BYTES: Final = 128 * 1024 * 1024
+SECTION_BYTES: Final = 256 * 1024 * 1024
 """Bytes of the rows of a section, which are held in memory while it is arranged."""
 
 INDEX_BYTES_MAX: Final = 64 * 1024 * 1024

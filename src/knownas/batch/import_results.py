@@ -12,7 +12,7 @@ import hashlib
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ import msgspec
 
 from knownas.batch.import_durable import replace_durably, write_durably
 from knownas.batch.import_limits import CHECKPOINT_BYTES_MAX, DIGEST_BYTES, REASONS_COUNTED_MAX
+from knownas.core.identity.record import parse_mpid
 
 HEADER: Final = "row,outcome,mpid,reason,message,decision_id\n"
 CHECKPOINT_SUFFIX: Final = ".progress"
@@ -104,18 +105,23 @@ _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Checkpoint)
 
 
-def lines_of(results: Sequence[RowResult]) -> str:
-    """Write results as lines of CSV."""
+def line_of(result: RowResult) -> str:
+    """Write a result as a line of CSV."""
+    row, outcome, mpid, reason, message, decision_id = result
+    shown = "" if mpid is None else mpid
+    if not reason and not message:
+        # Nearly every row, with nothing in it that would have to be quoted.
+        return f"{row},{outcome},{shown},,,{decision_id}\n"
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row, outcome, mpid, reason, message, decision_id in results:
-        shown = "" if mpid is None else mpid
-        if reason or message:
-            writer.writerow((row, outcome, shown, reason, message, decision_id))
-        else:
-            # Nearly every row, with nothing in it that would have to be quoted.
-            text.write(f"{row},{outcome},{shown},,,{decision_id}\n")
+    csv.writer(text, lineterminator="\n").writerow((row, outcome, shown, reason, message, decision_id))
     return text.getvalue()
+
+
+def result_of(line: str) -> RowResult:
+    """Read a line that `line_of` wrote."""
+    (parts,) = csv.reader(io.StringIO(line))
+    row, outcome, mpid, reason, message, decision_id = parts
+    return RowResult(int(row), RowOutcome(outcome), parse_mpid(mpid), reason, message, decision_id)
 
 
 def digest_of(path: Path, *more: str) -> str:

@@ -31,6 +31,7 @@ from knownas.core.profile.section import attribute_value
 
 _STAMP: Final = IdentityType.DEVICE_APPLICATION_STAMP
 _ENVIRONMENTS: Final[Mapping[str, Environment]] = {one.value: one for one in Environment}
+_NO_ATTRIBUTES: Final[Mapping[str, AttributeValue]] = {}
 NO_IDENTITIES: Final = RowRefusal("no_identities", "The row names nobody: no identity, no mpid.")
 
 
@@ -87,8 +88,10 @@ class RowPlan:
 
     def content(self, values: Sequence[object]) -> Content | RowRefusal:
         """Return what a row says, or why it is refused."""
-        environment, mpid = self._environment_of(values), self._mpid_of(values)
-        identities, attributes = self._identities_of(values), self._attributes_of(values)
+        environment = self._reading.environment if self._environment is None else self._environment_of(values)
+        mpid = None if self._mpid is None else self._mpid_of(values)
+        identities = self._identities_of(values)
+        attributes = self._attributes_of(values) if self._attributes else _NO_ATTRIBUTES
         # The first fault is told; the others show when it is mended.
         if isinstance(environment, RowRefusal) or isinstance(mpid, RowRefusal):
             return environment if isinstance(environment, RowRefusal) else cast("RowRefusal", mpid)

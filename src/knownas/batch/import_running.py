@@ -24,6 +24,7 @@ import msgspec
 
 from knownas.batch.import_arranging import Arranger
 from knownas.batch.import_deciding import Source
+from knownas.batch.import_garbage import collected_afterwards
 from knownas.batch.import_limits import ALONE_BYTES_MAX, PROCESSES_MAX
 from knownas.batch.import_processes import WorkerProcess
 from knownas.batch.import_reading import ImportFile
@@ -34,7 +35,6 @@ from knownas.batch.import_results import (
     Tally,
     UnusableResults,
     digest_of,
-    lines_of,
 )
 from knownas.batch.import_rows import Reading
 from knownas.batch.import_staging import Section, Staging
@@ -214,18 +214,17 @@ class Import:
         return self._arranger.section(last_row)
 
     def _write_down(self, done: Section | None) -> None:
-        """Append the results of a section to the result file, if there was any, and count it."""
+        """Append the results of a section to the result file in the file's order, if there was any, and count it."""
         before = self._checkpoint
-        results = [] if done is None else self._staging.results(done)
-        length = self._results.append(("" if before.length else HEADER) + lines_of(results), before.length)
-        self._save(
-            replace(
-                before,
-                last_row=before.last_row if done is None else done.last_row,
-                length=length,
-                tally=before.tally.with_results(results),
-                evidence=next((one.decision_id for one in reversed(results) if one.decision_id), before.evidence),
-            )
-        )
+        tally, evidence, lines = before.tally, before.evidence, list[tuple[int, str]]()
+        with collected_afterwards():
+            for step in () if done is None else self._staging.steps(done):
+                tally, evidence = tally.with_tally(step.tally), step.evidence or evidence
+                lines += step.lines
+            lines.sort()
+        text = "".join(line for _, line in lines)
+        length = self._results.append(text if before.length else HEADER + text, before.length)
+        last_row = before.last_row if done is None else done.last_row
+        self._save(replace(before, last_row=last_row, length=length, tally=tally, evidence=evidence))
         if done is not None:
             self._staging.remove(done)

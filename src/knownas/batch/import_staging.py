@@ -20,7 +20,7 @@ import msgspec
 from knownas.batch.import_durable import replace_durably, write_durably
 from knownas.batch.import_limits import INDEX_BYTES_MAX, STEP_BYTES_MAX
 from knownas.batch.import_reading import RowRefusal
-from knownas.batch.import_results import RowResult, UnusableResults
+from knownas.batch.import_results import Tally, UnusableResults
 from knownas.batch.import_rows import Content
 
 _LENGTH_BYTES: Final = 4
@@ -57,11 +57,12 @@ class Section(NamedTuple):
 class Step(NamedTuple):
     """The next rows of a piece with what they come to, and a decision that only their commit brings into the log.
 
-    `evidence` None: there was nothing to commit.
+    `evidence` None: there was nothing to commit. `lines` are the rows' numbers and lines of the result file.
     """
 
     evidence: str | None
-    results: list[RowResult]
+    tally: Tally
+    lines: list[tuple[int, str]]
 
 
 _ROWS_DECODER: Final = msgspec.json.Decoder(list[StagedRow])
@@ -140,15 +141,11 @@ class Staging:
         """Return what a piece has come to so far, to be used as a context."""
         return DoneFile(self._path(_DONE, section.after_row).with_suffix(f".{number}"))
 
-    def results(self, section: Section) -> list[RowResult]:
-        """Return what the rows of a section have come to, in the file's order, when all pieces are done."""
-        results: list[RowResult] = []
+    def steps(self, section: Section) -> Iterator[Step]:
+        """Yield what the rows of a section have come to, piece by piece, when all pieces are done."""
         for number in range(len(section.pieces)):
             with self.done(section, number) as done:
-                for step in done.steps:
-                    results += step.results
-        results.sort(key=_row_number)
-        return results
+                yield from done.steps
 
     def remove(self, section: Section) -> None:
         """Take a section away whose results are in the result file."""
@@ -224,7 +221,3 @@ def _whole_steps(content: bytes) -> Iterator[tuple[Step, int]]:
 
 def _after_row(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
-
-
-def _row_number(result: RowResult) -> int:
-    return result.row

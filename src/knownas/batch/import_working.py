@@ -19,7 +19,7 @@ from typing import Protocol
 from knownas.batch.import_deciding import Decided, Decider, Source
 from knownas.batch.import_garbage import collected_afterwards
 from knownas.batch.import_limits import BUSY_ATTEMPTS_MAX, CHUNK_ROWS
-from knownas.batch.import_results import RowOutcome, RowResult, Tally, UnusableResults
+from knownas.batch.import_results import RowOutcome, RowResult, Tally, UnusableResults, line_of, result_of
 from knownas.batch.import_rows import event_batch
 from knownas.batch.import_sections import Said, keep_sections
 from knownas.batch.import_staging import DoneFile, Section, StagedRow, Staging, Step
@@ -60,10 +60,13 @@ class Worker:
         with self._staging.done(section, number) as done, collected_afterwards():
             rows = self._staging.rows(section, number)
             await self._take_up(done, rows)
-            taken = sum(len(step.results) for step in done.steps)
+            taken = sum(len(step.lines) for step in done.steps)
             while taken < len(rows):
                 taken += await self._take_some(rows[taken : taken + CHUNK_ROWS], done)
-        return Tally().with_results(result for step in done.steps for result in step.results)
+        tally = Tally()
+        for step in done.steps:
+            tally = tally.with_tally(step.tally)
+        return tally
 
     async def _take_up(self, done: DoneFile, rows: Sequence[StagedRow]) -> None:
         """Bring the last step of an earlier run to its end, or take it back."""
@@ -79,13 +82,14 @@ class Worker:
         if not await self._is_committed(last):
             done.take_back()
             return
-        start = sum(len(step.results) for step in done.steps[:-1])
+        start = sum(len(step.lines) for step in done.steps[:-1])
+        results = [result_of(line) for _, line in last.lines]
         visits = [
             Activity(one.mpid, self._source.begun_ms)
-            for one in last.results
+            for one in results
             if one.mpid is not None and one.outcome is RowOutcome.MATCHED
         ]
-        await self._keep(rows[start : start + len(last.results)], last.results, visits)
+        await self._keep(rows[start : start + len(results)], results, visits)
 
     async def _is_committed(self, step: Step) -> bool:
         return step.evidence is None or await self._store.decision(step.evidence) is not None
@@ -96,7 +100,7 @@ class Worker:
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             decided = await self._decider.decide(rows)
             commit = _commit_of(decided)
-            done.add(Step(None if commit is None else commit.log[-1].decision_id, list(decided.results)))
+            done.add(_step(decided, commit))
             try:
                 if commit is None or await self._commit(decided, commit):
                     count = len(decided.results)
@@ -130,6 +134,12 @@ class Worker:
         await keep_sections(self._store.user_data, said, fresh)
         if visits:
             await self._store.touch(visits)
+
+
+def _step(decided: Decided, commit: Commit | None) -> Step:
+    evidence = None if commit is None else commit.log[-1].decision_id
+    lines = [(result.row, line_of(result)) for result in decided.results]
+    return Step(evidence, Tally().with_results(decided.results), lines)
 
 
 def _commit_of(decided: Decided) -> Commit | None:
