@@ -7,6 +7,7 @@ everybody comes back for the first time in a long while, and each first visit is
 import argparse
 from typing import Final
 
+from bench.bare import KNOWN_USER
 from bench.contest import Contender, Say, contest
 from bench.population import Population
 from bench.report import Finding, Goal
@@ -33,4 +34,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
         measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}
-    return Finding([goal], measured)
+        bare = place.beside_bare(
+            "ours", measured["ours"]["rate"], KNOWN_USER.replace("{profiles}", str(options.profiles)), options
+        )
+    return Finding([goal, *bare], measured)

@@ -7,6 +7,7 @@ new ones' identities are put between theirs.
 import argparse
 from typing import Final
 
+from bench.bare import NEW_PROFILE
 from bench.contest import Contender, Say, contest
 from bench.load import Question
 from bench.population import Population
@@ -33,4 +34,5 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
         measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}
-    return Finding([goal], measured)
+        bare = place.beside_bare("ours", measured["ours"]["rate"], NEW_PROFILE, options)
+    return Finding([goal, *bare], measured)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bench.bare import bare_rate
 from bench.contest import CONNECTIONS, Contender, Plan, Say
 from bench.load import LoadFailed, Question
 from bench.population import CROWDED_STAMP, Population
+from bench.report import Goal
 from bench.seeding import copied, seed_postgres, seeded
 from bench.serving import Kind, Server, serving
 from knownas.service.limits import ACTIVITY_MAX
@@ -19,6 +21,9 @@ from tests.postgres import PrivateServer
 
 LOG_SHOWN: Final = 2_000
 """Characters of a server's log that are told when its answers were not what they should be."""
+
+BARE_AT_LEAST: Final = 1.0
+"""Ours shares round trips and commits among requests, and is to be ahead of a client that does not, HTTP and rules and all."""
 
 WARM_UP_REQUESTS: Final = ACTIVITY_MAX + ACTIVITY_MAX // 4
 """Enough different users to fill the server's memory of visits, so that forgetting them is measured too."""
@@ -56,6 +61,8 @@ class Arena:
     folder: Path
     say: Say
     store: str = "sqlite"
+    databases: dict[str, PrivateServer] = field(default_factory=dict[str, PrivateServer])
+    """The PostgreSQL server of each of ours that has one, by its name, which is also the database's."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     def noop(self, question: Question | None = None) -> Contender:
@@ -72,6 +79,15 @@ class Arena:
             database = copied(database, self.folder / f"{name}.db")
         return self._serving(Kind.OURS, name, database)
 
+    def beside_bare(self, name: str, rate: float, script: str, options: argparse.Namespace) -> list[Goal]:
+        """Compare a rate of ours over PostgreSQL with that of the bare statements of such requests; none over SQLite."""
+        server = self.databases.get(name)
+        if server is None:
+            return []
+        bare = bare_rate(server, name, script, options.connections, options.rounds * options.seconds)
+        self.say(f"pgbench with the bare statements: {bare:.0f}/s")
+        return [Goal("rate of ours to that of pgbench with the bare statements", [rate / bare], at_least=BARE_AT_LEAST)]
+
     def _postgres(self, name: str, population: Population) -> str:
         """Start a PostgreSQL server with the settings that it has by itself but for its memory, and fill a database.
 
@@ -80,6 +96,7 @@ class Arena:
         server = PrivateServer(settings=("shared_buffers=1GB", "max_wal_size=8GB"))
         self.stack.callback(server.remove)
         server.start()
+        self.databases[name] = server
         server.ask(f"CREATE DATABASE {name}")
         self.say(f"seeding {population.profiles} profiles and a crowd of {population.crowd}")
         asyncio.run(seed_postgres(server.url(name), population))
@@ -97,7 +114,7 @@ def arena(cache: Path, say: Say, store: str = "sqlite") -> Iterator[Arena]:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder, ExitStack() as stack:
         try:
-            yield Arena(cache, Path(folder), say, store, stack)
+            yield Arena(cache, Path(folder), say, store, stack=stack)
         except LoadFailed:
             for log in sorted(Path(folder).glob("*/server.log")):
                 say(f"the log of {log.parent.name} ends with: {log.read_text()[-LOG_SHOWN:] or 'nothing'}")
