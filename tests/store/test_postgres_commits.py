@@ -78,7 +78,7 @@ async def slow_commit(url: str, store: PostgresStore, snapshot: Snapshot, commit
     try:
         async with connection.transaction():
             arguments = Plan(commit, snapshot, store._pools).arguments()
-            await connection.fetch(call("commit", 1 + len(arguments)), uuid4(), *arguments)
+            await connection.fetch(call("commit"), uuid4(), *arguments)
             yield
     finally:
         await connection.close()
@@ -251,7 +251,7 @@ async def a_commit_that_comes_late_is_refused(url: str) -> None:
         assert await ask(url, "SELECT knownas.settle_1($1)", token) == [(False,)], "settled once is settled"
         arguments = Plan(commit_of(new(record(1, {EMAIL: ["e"]}))), snapshot, store._pools).arguments()
         with pytest.raises(asyncpg.UniqueViolationError):
-            await ask(url, call("commit", 1 + len(arguments)), token, *arguments)
+            await ask(url, call("commit"), token, *arguments)
         assert await store.profile(1) is None
 
 

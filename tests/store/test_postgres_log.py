@@ -31,7 +31,7 @@ async def number_lines(connection: asyncpg.Connection, store: PostgresStore, lin
     """Write a commit of lines on a connection that has begun a transaction, as another process would; not yet its end."""
     await store.load([wanted()])
     arguments = Plan(Commit(log=lines), PostgresSnapshot(), store._pools).arguments()
-    await connection.fetch(call("commit", 1 + len(arguments)), uuid4(), *arguments)
+    await connection.fetch(call("commit"), uuid4(), *arguments)
 
 
 async def test_no_line_appears_before_one_that_was_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ class Database:
             UnknownOutcome: the connection broke, and the server does not answer.
             StoreError: the server does not answer, or said no; nothing was kept.
         """
-        query = call(name, 1 + len(arguments))
+        query = call(name)
         token = uuid4()
         seconds = CALL_SECONDS + rows * CALL_SECONDS_A_ROW
 

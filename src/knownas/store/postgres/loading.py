@@ -8,6 +8,7 @@ from knownas.core.identity.kinds import TYPE_OF_CODE, Identity
 from knownas.core.identity.record import Record
 from knownas.core.limits import HOLDERS_CONSIDERED_MAX
 from knownas.store.port import Loaded, Pool, Wanted
+from knownas.store.postgres.arrays import columns_text
 from knownas.store.postgres.limits import CALL_SECONDS, CALL_SECONDS_A_ROW
 from knownas.store.postgres.rows import Row, code_of, record_of
 
@@ -71,7 +72,7 @@ class Question(NamedTuple):
 
     def arguments(self) -> tuple[Sequence[object], ...]:
         """Return the statement's arguments."""
-        return (*columns(self.keys, 3), *columns(self.mpids, 2))
+        return (*columns_text(self.keys, 3), *columns_text(self.mpids, 2))
 
     @property
     def seconds(self) -> float:

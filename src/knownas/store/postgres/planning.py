@@ -10,7 +10,8 @@ from typing import Final
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.record import Record
 from knownas.store.port import Commit, LogEntry, Pool, PoolWrites
-from knownas.store.postgres.loading import IdentityRow, Key, PostgresSnapshot, columns
+from knownas.store.postgres.arrays import columns_text
+from knownas.store.postgres.loading import IdentityRow, Key, PostgresSnapshot
 from knownas.store.postgres.rows import code_of, encode_mpids, encode_values
 from knownas.store.postgres.trouble import LostRace
 
@@ -80,16 +81,16 @@ class Plan:
         held = [(*key, row.version) for key, row in identities.items()]
         seen = [(mpid, *state) for mpid, state in self._seen.items()]
         return [
-            *columns(held, 4),
-            *columns(self._new, 6),
-            *columns(self._moved, 7),
-            *columns(seen, 3),
-            *columns(self._made, 9),
-            *columns(self._changed, 5),
-            *columns(self._gone, 6),
-            *columns(self._come, 6),
-            *columns(self._lines, 8),
-            *columns(self._touched, 2),
+            *columns_text(held, 4),
+            *columns_text(self._new, 6),
+            *columns_text(self._moved, 7),
+            *columns_text(seen, 3),
+            *columns_text(self._made, 9, {7, 8}),
+            *columns_text(self._changed, 5, {3, 4}),
+            *columns_text(self._gone, 6),
+            *columns_text(self._come, 6),
+            *columns_text(self._lines, 8, {0, 5, 6, 7}),
+            *columns_text(self._touched, 2),
         ]
 
     def _write_lines(self, log: Sequence[LogEntry]) -> dict[int, int]:

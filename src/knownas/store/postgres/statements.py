@@ -8,6 +8,8 @@ from knownas.store.sql_files import named_statements, numbered_steps, with_marke
 
 _PACKAGE: Final = "knownas.store.postgres"
 _ARGUMENTS: Final = "/*arguments*/"
+_DOCUMENTS: Final = "bytea[]"
+_FUNCTION: Final = re.compile(r"knownas\.\w+")
 _WORKS_FROM: Final = re.compile(r"^-- works_from: (\d+)$", re.MULTILINE)
 
 
@@ -26,9 +28,23 @@ def statement(name: str) -> str:
 
 
 @cache
-def call(name: str, arguments: int) -> str:
-    """Return a statement that calls a function with so many arguments."""
-    return with_marked(statement(name), _ARGUMENTS, ", ".join(f"${number}" for number in range(1, arguments + 1)))
+def call(name: str) -> str:
+    """Return a statement that calls a function with all its arguments: arrays come as text, but for those of bytes."""
+    text = statement(name)
+    types = _argument_types(_FUNCTION.findall(text)[-1])
+    arguments = (
+        f"${number}::text::{of}" if of.endswith("[]") and of != _DOCUMENTS else f"${number}"
+        for number, of in enumerate(types, start=1)
+    )
+    return with_marked(text, _ARGUMENTS, ", ".join(arguments))
+
+
+def _argument_types(function: str) -> list[str]:
+    """Return the types of a function's arguments, as the schema defines it."""
+    definition = re.compile(rf"CREATE FUNCTION {re.escape(function)}\((.*?)\n\) RETURNS", re.DOTALL)
+    found = [match[1] for step in schema_steps() for match in definition.finditer(step.text)]
+    without_notes = re.sub(r"--[^\n]*", "", found[-1])
+    return [argument.split()[-1] for argument in without_notes.split(",")]
 
 
 @cache

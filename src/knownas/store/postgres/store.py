@@ -21,6 +21,7 @@ from knownas.store.port import (
     Wanted,
 )
 from knownas.store.postgres.address import Address, read_address
+from knownas.store.postgres.arrays import array_text
 from knownas.store.postgres.database import Database
 from knownas.store.postgres.limits import LOG_PAUSE_SECONDS, LOG_SETTLED_SECONDS, TOUCH_ATTEMPTS_MAX
 from knownas.store.postgres.loading import PostgresSnapshot, Question, question_of, snapshot_of
@@ -84,7 +85,10 @@ class PostgresStore:
         found: list[Record | None] = [None] * len(wanted)
         values = [value for _, (_, value) in wanted]
         codes = [code_of(kind) for _, (kind, _) in wanted]
-        for row in await self._database.read("sole_holders", values, codes, [pools[pool] for pool, _ in wanted]):
+        numbers = [pools[pool] for pool, _ in wanted]
+        for row in await self._database.read(
+            "sole_holders", array_text(values), array_text(codes), array_text(numbers)
+        ):
             place, *held = row
             found[place - 1] = record_of(*held)
         return found
@@ -119,7 +123,7 @@ class PostgresStore:
                 break
             rows = await self._database.read("profiles", list(wanted))
             arguments = moves(rows, wanted)
-            if not arguments[0]:
+            if not arguments:
                 break
             ((changed,),) = await self._database.repeat("touch", *arguments)
             wanted = {mpid: wanted[mpid] for mpid in changed}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from knownas.store.port import Activity
-from knownas.store.postgres.loading import columns
+from knownas.store.postgres.arrays import columns_text
 from knownas.store.postgres.rows import Row, code_of, record_of
 
 
@@ -16,7 +16,10 @@ def latest(activities: Iterable[Activity]) -> dict[int, int]:
 
 
 def moves(rows: Iterable[Row], wanted: Mapping[int, int]) -> list[Sequence[object]]:
-    """Return the arguments of the function `touch_1`, for the loaded profiles that were active later than they say."""
+    """Return the arguments of the function `touch_1`, for the loaded profiles that were active later than they say.
+
+    Empty if there are none.
+    """
     profiles: list[tuple[object, ...]] = []
     places: list[tuple[object, ...]] = []
     for pool, *held in rows:
@@ -29,4 +32,4 @@ def moves(rows: Iterable[Row], wanted: Mapping[int, int]) -> list[Sequence[objec
             places += [
                 (value, code_of(kind), pool, record.mpid, record.active_ms, at_ms) for kind, value in record.lookups()
             ]
-    return [*columns(profiles, 4), *columns(places, 6)]
+    return [*columns_text(profiles, 4), *columns_text(places, 6)] if profiles else []

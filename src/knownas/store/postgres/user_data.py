@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from knownas.store.postgres.arrays import columns_text
 from knownas.store.postgres.database import Database
 from knownas.store.postgres.limits import CALL_SECONDS, CALL_SECONDS_A_ROW, SLOW_CALL_SECONDS
-from knownas.store.postgres.loading import columns
 from knownas.store.postgres.rows import Row
 from knownas.store.postgres.trouble import LostRace
 from knownas.store.user_data import (
@@ -43,9 +43,9 @@ class PostgresUserData:
         """Load what a group of batches needs, by one statement."""
         keys = list(dict.fromkeys(sections))
         arguments = (
-            *columns([(mpid, workspace, environment) for workspace, environment, mpid in keys], 3),
-            *columns(requests, 2),
-            *columns(messages, 3),
+            *columns_text([(mpid, workspace, environment) for workspace, environment, mpid in keys], 3),
+            *columns_text(requests, 2),
+            *columns_text(messages, 3),
         )
         limit = CALL_SECONDS + CALL_SECONDS_A_ROW * (len(keys) + len(requests) + len(messages))
         found: dict[SectionKey, StoredSection] = {}
@@ -150,14 +150,14 @@ def _arguments(commit: UserDataCommit) -> list[object]:
     _all_different([row.request_id for row in commit.settled_aliases])
     settled = [(row.request_id, row.state.value, row.reason, row.settled_ms) for row in commit.settled_aliases]
     return [
-        *columns(changed, 6),
-        *columns(new, 5),
-        *columns([(key.mpid, key.workspace, key.environment) for key in others], 3),
-        *columns(events, 7),
-        *columns(commit.receipts, 6),
-        *columns([(mpid, key, name, at_ms) for (key, mpid, name), at_ms in commit.messages.items()], 4),
-        *columns(commit.new_aliases, _ALIAS_COLUMNS),
-        *columns(settled, 4),
+        *columns_text(changed, 6, {5}),
+        *columns_text(new, 5, {4}),
+        *columns_text([(key.mpid, key.workspace, key.environment) for key in others], 3),
+        *columns_text(events, 7, {6}),
+        *columns_text(commit.receipts, 6, {4}),
+        *columns_text([(mpid, key, name, at_ms) for (key, mpid, name), at_ms in commit.messages.items()], 4),
+        *columns_text(commit.new_aliases, _ALIAS_COLUMNS),
+        *columns_text(settled, 4),
     ]
 
 

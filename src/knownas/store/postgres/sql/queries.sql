@@ -1,10 +1,10 @@
 -- name: load
 -- What a batch looks up, in one statement and so as of one moment: $1 to $3 are the wanted values with their types and
--- pools, $4 and $5 wanted MPIDs with their pools. Each value that is there comes as a row with its place in $1; then each
--- profile among the considered holders, once; then the wanted profiles of their pools.
+-- pools, $4 and $5 wanted MPIDs with their pools, all arrays, written as text. Each value that is there comes as a row with
+-- its place in $1; then each profile among the considered holders, once; then the wanted profiles of their pools.
 WITH found AS MATERIALIZED (
     SELECT w.place, i.value, i.type, i.pool, i.version, i.holders, i.holder
-    FROM unnest($1::text[], $2::smallint[], $3::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
+    FROM unnest($1::text::text[], $2::text::smallint[], $3::text::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
     JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
 ), considered AS MATERIALIZED (
     SELECT f.holder AS mpid FROM found AS f WHERE f.holder IS NOT NULL
@@ -38,14 +38,14 @@ JOIN knownas.profile AS p ON p.mpid = c.mpid
 UNION ALL
 SELECT
     NULL, p.version, p.mpid, NULL, p.pool, p.known, p.created_ms, p.active_ms, p.source_mpid, p.identities, p.carried
-FROM unnest($4::bigint[], $5::integer[]) AS w (mpid, pool)
+FROM unnest($4::text::bigint[], $5::text::integer[]) AS w (mpid, pool)
 JOIN knownas.profile AS p ON p.mpid = w.mpid AND p.pool = w.pool;
 
 -- name: sole_holders
 -- The profiles that alone hold wanted values: $1 to $3 are these with their types and pools.
 SELECT
     w.place, p.mpid, p.identities, p.carried, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version
-FROM unnest($1::text[], $2::smallint[], $3::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
+FROM unnest($1::text::text[], $2::text::smallint[], $3::text::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
 JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
 JOIN knownas.profile AS p ON p.mpid = i.holder;
 
@@ -66,7 +66,10 @@ WHERE t.token = old.token
 RETURNING 1;
 
 -- name: touch
-SELECT knownas.touch_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+SELECT knownas.touch_1(
+    $1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::text::bigint[], $5::text::text[],
+    $6::text::smallint[], $7::text::integer[], $8::text::bigint[], $9::text::bigint[], $10::text::bigint[]
+);
 
 -- name: ping
 SELECT count(*) FROM knownas.layout;

@@ -3,16 +3,16 @@
 -- requests, $6 to $8 messages (profile, input, id). The first column says of which kind a row is, the second which of them
 -- it is; sections come with their version and document.
 SELECT 0 AS kind, w.place, s.version, s.document
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY AS w (mpid, workspace, environment, place)
+FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::text[]) WITH ORDINALITY AS w (mpid, workspace, environment, place)
 JOIN knownas.section AS s ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment
 UNION ALL
 SELECT 1, w.place, NULL, NULL
-FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS w (input_key, request_id, place)
+FROM unnest($4::text::text[], $5::text::text[]) WITH ORDINALITY AS w (input_key, request_id, place)
 JOIN knownas.request AS r ON r.request_id = w.request_id AND r.input_key = w.input_key
 WHERE r.kept
 UNION ALL
 SELECT 2, w.place, NULL, NULL
-FROM unnest($6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS w (input_key, mpid, message_id, place)
+FROM unnest($6::text::text[], $7::text::bigint[], $8::text::text[]) WITH ORDINALITY AS w (input_key, mpid, message_id, place)
 JOIN knownas.message AS m ON m.mpid = w.mpid AND m.message_id = w.message_id AND m.input_key = w.input_key;
 
 -- name: user_data_commit
