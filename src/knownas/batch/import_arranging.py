@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from knownas.batch.import_garbage import collected_afterwards
 from knownas.batch.import_grouping import Grouping, RowNames
-from knownas.batch.import_limits import CHUNK_ROWS, FIRST_SECTION_ROWS, SECTION_BYTES, SECTION_ROWS
+from knownas.batch.import_limits import CHUNK_ROWS, FIRST_SECTION_ROWS, SECTION_BYTES, SECTION_GROWTH, SECTION_ROWS
 from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal, UnreadableFile
 from knownas.batch.import_rows import Reading, RowInterpreter
 from knownas.batch.import_staging import Section, Staging, staged_row, written
@@ -38,7 +38,7 @@ class Arranger:
     def _arranged(self, after_row: int) -> Section | None:
         grouping, rows = Grouping(), list[bytes]()
         size, last_row = 0, after_row
-        most = SECTION_ROWS if after_row else min(SECTION_ROWS, FIRST_SECTION_ROWS)
+        most = min(SECTION_ROWS, max(FIRST_SECTION_ROWS, SECTION_GROWTH * after_row))
         with collected_afterwards():
             try:
                 for row in self._rows:

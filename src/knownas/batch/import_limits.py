@@ -26,8 +26,11 @@ CHUNK_ROWS: Final = 20_000
 FIRST_SECTION_ROWS: Final = 100_000
 """Rows of the first section, so that the processes that decide have something to do soon."""
 
+SECTION_GROWTH: Final = 3
+"""How many times as many rows the next section has: about what one process arranges while others decide the last one."""
+
 SECTION_ROWS: Final = 1_000_000
-"""Rows of which those about one user are put side by side. The more, the less often a profile is written."""
+"""The most rows of which those about one user are put side by side. The more, the less often a profile is written."""
 
 SECTION_BYTES: Final = 256 * 1024 * 1024
 """Bytes of the rows of a section, which are held in memory while it is arranged."""
