@@ -1,11 +1,17 @@
+-- A table may have been empty when the database last looked at it, and then reading it from end to end looks cheap. OFFSET 0
+-- leaves the planner no other way than to find each row by its key.
+
 -- name: load
 -- What a batch looks up, in one statement and so as of one moment: $1 to $3 are the wanted values with their types and
 -- pools, $4 and $5 wanted MPIDs with their pools, all arrays, written as text. Each value that is there comes as a row with
 -- its place in $1; then each profile among the considered holders, once; then the wanted profiles of their pools.
 WITH found AS MATERIALIZED (
-    SELECT w.place, i.value, i.type, i.pool, i.version, i.holders, i.holder
+    SELECT w.place, i.*
     FROM unnest($1::text::text[], $2::text::smallint[], $3::text::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
-    JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
+    CROSS JOIN LATERAL (
+        SELECT i.value, i.type, i.pool, i.version, i.holders, i.holder FROM knownas.identity AS i
+        WHERE i.value = w.value AND i.type = w.type AND i.pool = w.pool OFFSET 0
+    ) AS i
 ), considered AS MATERIALIZED (
     SELECT f.holder AS mpid FROM found AS f WHERE f.holder IS NOT NULL
     UNION
@@ -34,20 +40,23 @@ UNION ALL
 SELECT
     NULL, p.version, p.mpid, NULL, p.pool, p.known, p.created_ms, p.active_ms, p.source_mpid, p.identities, p.carried
 FROM considered AS c
-JOIN knownas.profile AS p ON p.mpid = c.mpid
+CROSS JOIN LATERAL (SELECT * FROM knownas.profile AS f WHERE f.mpid = c.mpid OFFSET 0) AS p
 UNION ALL
 SELECT
     NULL, p.version, p.mpid, NULL, p.pool, p.known, p.created_ms, p.active_ms, p.source_mpid, p.identities, p.carried
 FROM unnest($4::text::bigint[], $5::text::integer[]) AS w (mpid, pool)
-JOIN knownas.profile AS p ON p.mpid = w.mpid AND p.pool = w.pool;
+CROSS JOIN LATERAL (SELECT * FROM knownas.profile AS f WHERE f.mpid = w.mpid AND f.pool = w.pool OFFSET 0) AS p;
 
 -- name: sole_holders
 -- The profiles that alone hold wanted values: $1 to $3 are these with their types and pools.
 SELECT
     w.place, p.mpid, p.identities, p.carried, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version
 FROM unnest($1::text::text[], $2::text::smallint[], $3::text::integer[]) WITH ORDINALITY AS w (value, type, pool, place)
-JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
-JOIN knownas.profile AS p ON p.mpid = i.holder;
+CROSS JOIN LATERAL (
+    SELECT i.holder FROM knownas.identity AS i
+    WHERE i.value = w.value AND i.type = w.type AND i.pool = w.pool OFFSET 0
+) AS i
+CROSS JOIN LATERAL (SELECT * FROM knownas.profile AS f WHERE f.mpid = i.holder OFFSET 0) AS p;
 
 -- name: commit
 SELECT knownas.commit_1(/*arguments*/);
@@ -58,11 +67,10 @@ SELECT knownas.settle_1($1);
 -- name: forget_tokens
 -- An answer that was lost is settled within seconds; an hour is plenty.
 DELETE FROM knownas.commit_token AS t
-USING (
+WHERE t.token = ANY (ARRAY(
     SELECT o.token FROM knownas.commit_token AS o
     WHERE o.at < now() - interval '1 hour' ORDER BY o.at LIMIT $1
-) AS old
-WHERE t.token = old.token
+))
 RETURNING 1;
 
 -- name: touch
@@ -98,14 +106,14 @@ FROM knownas.log WHERE decision_id = $1;
 
 -- name: history
 -- The lines that changed a profile: the one that made it, and those after.
-SELECT seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
-FROM knownas.log
-WHERE seq IN (
-    SELECT p.first_seq FROM knownas.profile AS p WHERE p.mpid = $1 AND p.first_seq > $2
+SELECT l.seq, l.decision_id, l.pool, l.at_ms, l.policy_version, l.created_mpid, l.touched, l.observation, l.decision
+FROM (
+    SELECT p.first_seq AS seq FROM knownas.profile AS p WHERE p.mpid = $1 AND p.first_seq > $2
     UNION ALL
     (SELECT t.seq FROM knownas.touched AS t WHERE t.mpid = $1 AND t.seq > $2 ORDER BY t.seq LIMIT $3)
-)
-ORDER BY seq LIMIT $3;
+) AS about
+CROSS JOIN LATERAL (SELECT * FROM knownas.log AS e WHERE e.seq = about.seq OFFSET 0) AS l
+ORDER BY l.seq LIMIT $3;
 
 -- name: settled
 -- The last number given out, and how far the log is settled.

@@ -5,7 +5,8 @@
 --
 -- The order of locks is the same for everybody: values that are there, by value, type and pool; values that are not;
 -- profiles by MPID; then what is written, for which nobody waits any more. SQLSTATE KN001 says that somebody else was
--- faster.
+-- faster. Rows are found one by one, by their whole keys: a join might be planned when a table was empty, and then read it
+-- from end to end for as long as it grows unnoticed.
 
 CREATE FUNCTION knownas.commit_1(
     token uuid,
@@ -44,11 +45,15 @@ BEGIN
     IF cardinality(held_values) > 0 THEN
         SELECT count(*) INTO counted FROM (
             SELECT 1
-            FROM unnest(held_values, held_types, held_pools, held_versions) AS w (value, type, pool, version)
-            JOIN knownas.identity AS i ON i.value = w.value AND i.type = w.type AND i.pool = w.pool
-            WHERE i.version = w.version
-            ORDER BY w.value COLLATE "C", w.type, w.pool
-            FOR NO KEY UPDATE OF i
+            FROM (
+                SELECT * FROM unnest(held_values, held_types, held_pools, held_versions) AS u (value, type, pool, version)
+                ORDER BY u.value COLLATE "C", u.type, u.pool
+            ) AS w
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM knownas.identity AS i
+                WHERE i.value = w.value AND i.type = w.type AND i.pool = w.pool AND i.version = w.version
+                FOR NO KEY UPDATE OF i
+            ) AS locked
         ) AS standing;
         IF counted <> cardinality(held_values) THEN
             RAISE EXCEPTION 'the holders of a value changed' USING ERRCODE = 'KN001';
@@ -64,11 +69,15 @@ BEGIN
     IF cardinality(seen_mpids) > 0 THEN
         SELECT count(*) INTO counted FROM (
             SELECT 1
-            FROM unnest(seen_mpids, seen_versions, seen_active_ms) AS w (mpid, version, active_ms)
-            JOIN knownas.profile AS p ON p.mpid = w.mpid
-            WHERE p.version = w.version AND p.active_ms = w.active_ms
-            ORDER BY w.mpid
-            FOR NO KEY UPDATE OF p
+            FROM (
+                SELECT * FROM unnest(seen_mpids, seen_versions, seen_active_ms) AS u (mpid, version, active_ms)
+                ORDER BY u.mpid
+            ) AS w
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM knownas.profile AS p
+                WHERE p.mpid = w.mpid AND p.version = w.version AND p.active_ms = w.active_ms
+                FOR NO KEY UPDATE OF p
+            ) AS locked
         ) AS standing;
         IF counted <> cardinality(seen_mpids) THEN
             RAISE EXCEPTION 'a profile changed' USING ERRCODE = 'KN001';
@@ -93,53 +102,46 @@ BEGIN
         ) AS w (mpid, pool, known, created_ms, active_ms, source_mpid, line, identities, carried)
         ORDER BY w.mpid;
     END IF;
-    IF cardinality(changed_mpids) > 0 THEN
+    FOR n IN 1 .. cardinality(changed_mpids) LOOP
         UPDATE knownas.profile AS p
-        SET known = w.known, active_ms = w.active_ms, version = number, identities = w.identities, carried = w.carried
-        FROM unnest(changed_mpids, changed_known, changed_active_ms, changed_identities, changed_carried)
-            AS w (mpid, known, active_ms, identities, carried)
-        WHERE p.mpid = w.mpid;
-    END IF;
-    IF cardinality(gone_mpids) > 0 THEN
+        SET known = changed_known[n], active_ms = changed_active_ms[n], version = number,
+            identities = changed_identities[n], carried = changed_carried[n]
+        WHERE p.mpid = changed_mpids[n];
+    END LOOP;
+    FOR n IN 1 .. cardinality(gone_mpids) LOOP
         DELETE FROM knownas.holding AS h
-        USING unnest(gone_values, gone_types, gone_pools, gone_known, gone_active_ms, gone_mpids)
-            AS w (value, type, pool, known, active_ms, mpid)
-        WHERE h.value = w.value AND h.type = w.type AND h.pool = w.pool AND h.known = w.known
-            AND h.active_ms = w.active_ms AND h.mpid = w.mpid;
-        GET DIAGNOSTICS counted = ROW_COUNT;
-        IF counted <> cardinality(gone_mpids) THEN
+        WHERE h.value = gone_values[n] AND h.type = gone_types[n] AND h.pool = gone_pools[n] AND h.known = gone_known[n]
+            AND h.active_ms = gone_active_ms[n] AND h.mpid = gone_mpids[n];
+        IF NOT FOUND THEN
             RAISE EXCEPTION 'a holder is not where it was' USING ERRCODE = 'KN001';
         END IF;
-    END IF;
-    IF cardinality(moved_values) > 0 THEN
+    END LOOP;
+    FOR n IN 1 .. cardinality(moved_values) LOOP
         UPDATE knownas.identity AS i
-        SET version = number, holders = w.holders, exclusive = coalesce(w.exclusive, i.exclusive),
-            holder = CASE WHEN w.left_alone THEN (
+        SET version = number, holders = moved_holders[n], exclusive = coalesce(moved_exclusive[n], i.exclusive),
+            holder = CASE WHEN moved_left_alone[n] THEN (
                 SELECT h.mpid FROM knownas.holding AS h
-                WHERE h.value = w.value AND h.type = w.type AND h.pool = w.pool
-            ) ELSE w.holder END
-        FROM unnest(
-            moved_values, moved_types, moved_pools, moved_holders, moved_holder, moved_exclusive, moved_left_alone
-        ) AS w (value, type, pool, holders, holder, exclusive, left_alone)
-        WHERE i.value = w.value AND i.type = w.type AND i.pool = w.pool;
-        IF true = ANY (moved_left_alone) THEN
+                WHERE h.value = moved_values[n] AND h.type = moved_types[n] AND h.pool = moved_pools[n]
+            ) ELSE moved_holder[n] END
+        WHERE i.value = moved_values[n] AND i.type = moved_types[n] AND i.pool = moved_pools[n];
+        IF moved_left_alone[n] THEN
             DELETE FROM knownas.holding AS h
-            USING unnest(moved_values, moved_types, moved_pools, moved_left_alone) AS w (value, type, pool, left_alone)
-            WHERE w.left_alone AND h.value = w.value AND h.type = w.type AND h.pool = w.pool;
+            WHERE h.value = moved_values[n] AND h.type = moved_types[n] AND h.pool = moved_pools[n];
         END IF;
-    END IF;
+    END LOOP;
     IF cardinality(come_mpids) > 0 THEN
         INSERT INTO knownas.holding (value, type, pool, known, active_ms, mpid)
         SELECT w.value, w.type, w.pool, w.known, w.active_ms, w.mpid
         FROM unnest(come_values, come_types, come_pools, come_known, come_active_ms, come_mpids)
             AS w (value, type, pool, known, active_ms, mpid);
     END IF;
-    IF 0 = ANY (new_holders) THEN
-        -- These were only there to keep others from taking the value meanwhile.
-        DELETE FROM knownas.identity AS i
-        USING unnest(new_values, new_types, new_pools, new_holders) AS w (value, type, pool, holders)
-        WHERE w.holders = 0 AND i.value = w.value AND i.type = w.type AND i.pool = w.pool;
-    END IF;
+    FOR n IN 1 .. cardinality(new_values) LOOP
+        IF new_holders[n] = 0 THEN
+            -- This was only there to keep others from taking the value meanwhile.
+            DELETE FROM knownas.identity AS i
+            WHERE i.value = new_values[n] AND i.type = new_types[n] AND i.pool = new_pools[n];
+        END IF;
+    END LOOP;
     IF cardinality(line_ids) > 0 THEN
         INSERT INTO knownas.log (
             seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
@@ -190,20 +192,24 @@ DECLARE
     standing bigint[];
 BEGIN
     standing := ARRAY(
-        SELECT p.mpid
-        FROM unnest(mpids, versions, were_active_ms) AS w (mpid, version, active_ms)
-        JOIN knownas.profile AS p ON p.mpid = w.mpid
-        WHERE p.version = w.version AND p.active_ms = w.active_ms
-        ORDER BY w.mpid
-        FOR NO KEY UPDATE OF p
+        SELECT w.mpid
+        FROM (
+            SELECT * FROM unnest(mpids, versions, were_active_ms) AS u (mpid, version, active_ms) ORDER BY u.mpid
+        ) AS w
+        CROSS JOIN LATERAL (
+            SELECT 1 FROM knownas.profile AS p
+            WHERE p.mpid = w.mpid AND p.version = w.version AND p.active_ms = w.active_ms
+            FOR NO KEY UPDATE OF p
+        ) AS locked
     );
-    UPDATE knownas.profile AS p SET active_ms = w.active_ms
-    FROM unnest(mpids, are_active_ms) AS w (mpid, active_ms)
-    WHERE p.mpid = w.mpid AND w.mpid = ANY (standing);
-    UPDATE knownas.holding AS h SET active_ms = w.active_ms
-    FROM unnest(place_values, place_types, place_pools, place_mpids, place_were_active_ms, place_are_active_ms)
-        AS w (value, type, pool, mpid, was_active_ms, active_ms)
-    WHERE h.value = w.value AND h.type = w.type AND h.pool = w.pool AND NOT h.known AND h.active_ms = w.was_active_ms
-        AND h.mpid = w.mpid AND w.mpid = ANY (standing);
+    FOR n IN 1 .. cardinality(mpids) LOOP
+        UPDATE knownas.profile AS p SET active_ms = are_active_ms[n]
+        WHERE p.mpid = mpids[n] AND mpids[n] = ANY (standing);
+    END LOOP;
+    FOR n IN 1 .. cardinality(place_mpids) LOOP
+        UPDATE knownas.holding AS h SET active_ms = place_are_active_ms[n]
+        WHERE h.value = place_values[n] AND h.type = place_types[n] AND h.pool = place_pools[n] AND NOT h.known
+            AND h.active_ms = place_were_active_ms[n] AND h.mpid = place_mpids[n] AND place_mpids[n] = ANY (standing);
+    END LOOP;
     RETURN ARRAY(SELECT unnest(mpids) EXCEPT SELECT unnest(standing));
 END $$;

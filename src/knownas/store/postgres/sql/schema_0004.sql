@@ -32,13 +32,17 @@ BEGIN
     IF cardinality(changed_mpids) > 0 THEN
         SELECT count(*) INTO counted FROM (
             SELECT 1
-            FROM unnest(changed_mpids, changed_workspaces, changed_environments, changed_versions)
-                AS w (mpid, workspace, environment, version)
-            JOIN knownas.section AS s
-                ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment
-            WHERE s.version = w.version
-            ORDER BY w.mpid, w.workspace, w.environment COLLATE "C"
-            FOR NO KEY UPDATE OF s
+            FROM (
+                SELECT * FROM unnest(changed_mpids, changed_workspaces, changed_environments, changed_versions)
+                    AS u (mpid, workspace, environment, version)
+                ORDER BY u.mpid, u.workspace, u.environment COLLATE "C"
+            ) AS w
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM knownas.section AS s
+                WHERE s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment
+                    AND s.version = w.version
+                FOR NO KEY UPDATE OF s
+            ) AS locked
         ) AS standing;
         IF counted <> cardinality(changed_mpids) THEN
             RAISE EXCEPTION 'a section changed' USING ERRCODE = 'KN001';
@@ -107,29 +111,28 @@ BEGIN
     IF cardinality(settled_ids) > 0 THEN
         SELECT count(*) INTO counted FROM (
             SELECT 1
-            FROM unnest(settled_ids) AS w (request_id)
-            JOIN knownas.alias AS a ON a.request_id = w.request_id
-            WHERE a.state = 'queued'
-            ORDER BY w.request_id COLLATE "C"
-            FOR NO KEY UPDATE OF a
+            FROM (SELECT * FROM unnest(settled_ids) AS u (request_id) ORDER BY u.request_id COLLATE "C") AS w
+            CROSS JOIN LATERAL (
+                SELECT 1 FROM knownas.alias AS a
+                WHERE a.request_id = w.request_id AND a.state = 'queued'
+                FOR NO KEY UPDATE OF a
+            ) AS locked
         ) AS standing;
         IF counted <> cardinality(settled_ids) THEN
             RAISE EXCEPTION 'an alias request is settled' USING ERRCODE = 'KN001';
         END IF;
+    END IF;
+    FOR n IN 1 .. cardinality(settled_ids) LOOP
         UPDATE knownas.alias AS a
-        SET state = w.state, reason = w.reason, settled_ms = w.settled_ms
-        FROM unnest(settled_ids, settled_states, settled_reasons, settled_settled_ms)
-            AS w (request_id, state, reason, settled_ms)
-        WHERE a.request_id = w.request_id;
-    END IF;
-    IF cardinality(changed_mpids) > 0 THEN
+        SET state = settled_states[n], reason = settled_reasons[n], settled_ms = settled_settled_ms[n]
+        WHERE a.request_id = settled_ids[n];
+    END LOOP;
+    FOR n IN 1 .. cardinality(changed_mpids) LOOP
         UPDATE knownas.section AS s
-        SET version = number, last_seen_ms = w.last_seen_ms, document = w.document
-        FROM unnest(
-            changed_mpids, changed_workspaces, changed_environments, changed_last_seen_ms, changed_documents
-        ) AS w (mpid, workspace, environment, last_seen_ms, document)
-        WHERE s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment;
-    END IF;
+        SET version = number, last_seen_ms = changed_last_seen_ms[n], document = changed_documents[n]
+        WHERE s.mpid = changed_mpids[n] AND s.workspace = changed_workspaces[n]
+            AND s.environment = changed_environments[n];
+    END LOOP;
     IF cardinality(event_mpids) > 0 THEN
         INSERT INTO knownas.user_events (mpid, workspace, environment, seq, at_ms, first_ms, last_ms, document)
         SELECT w.mpid, w.workspace, w.environment, w.seq, w.at_ms, w.first_ms, w.last_ms, w.document
@@ -139,11 +142,11 @@ BEGIN
             ARRAY(SELECT nextval('knownas.events_seq') FROM generate_series(1, cardinality(event_mpids)))
         ) AS w (mpid, workspace, environment, at_ms, first_ms, last_ms, document, seq);
     END IF;
-    IF cardinality(other_mpids) > 0 THEN
+    FOR n IN 1 .. cardinality(other_mpids) LOOP
         DELETE FROM knownas.section AS s
-        USING unnest(other_mpids, other_workspaces, other_environments) AS w (mpid, workspace, environment)
-        WHERE s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment AND s.version = -number;
-    END IF;
+        WHERE s.mpid = other_mpids[n] AND s.workspace = other_workspaces[n] AND s.environment = other_environments[n]
+            AND s.version = -number;
+    END LOOP;
 END $$;
 
 -- Removes at most so many things that are older, the oldest of each kind first, and returns how many.
@@ -151,47 +154,42 @@ CREATE FUNCTION knownas.forget_older_1(events_ms bigint, requests_ms bigint, sec
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     gone bigint := 0;
-    counted bigint;
+    old record;
 BEGIN
-    DELETE FROM knownas.user_events AS e
-    USING (
+    FOR old IN
         SELECT o.mpid, o.workspace, o.environment, o.seq FROM knownas.user_events AS o
         WHERE o.last_ms < events_ms ORDER BY o.last_ms LIMIT at_most
-    ) AS old
-    WHERE e.mpid = old.mpid AND e.workspace = old.workspace AND e.environment = old.environment AND e.seq = old.seq;
-    GET DIAGNOSTICS counted = ROW_COUNT;
-    gone := gone + counted;
-    WITH gone_receipts AS (
-        DELETE FROM knownas.batch_receipt AS r
-        USING (
-            SELECT o.receipt_id FROM knownas.batch_receipt AS o
-            WHERE o.at_ms < requests_ms ORDER BY o.at_ms, o.made LIMIT at_most - gone
-        ) AS old
-        WHERE r.receipt_id = old.receipt_id
-        RETURNING r.receipt_id, r.request_id, r.input_key
-    ), gone_requests AS (
+    LOOP
+        DELETE FROM knownas.user_events AS e
+        WHERE e.mpid = old.mpid AND e.workspace = old.workspace AND e.environment = old.environment AND e.seq = old.seq;
+        gone := gone + 1;
+    END LOOP;
+    FOR old IN
+        SELECT o.receipt_id, o.request_id, o.input_key FROM knownas.batch_receipt AS o
+        WHERE o.at_ms < requests_ms ORDER BY o.at_ms, o.made LIMIT at_most - gone
+    LOOP
+        DELETE FROM knownas.batch_receipt AS r WHERE r.receipt_id = old.receipt_id;
         DELETE FROM knownas.request AS q
-        USING gone_receipts AS r
-        WHERE q.request_id = r.request_id AND q.input_key = r.input_key AND q.receipt_id = r.receipt_id
-    )
-    SELECT count(*) INTO counted FROM gone_receipts;
-    gone := gone + counted;
-    DELETE FROM knownas.message AS m
-    USING (
+        WHERE q.request_id = old.request_id AND q.input_key = old.input_key AND q.receipt_id = old.receipt_id;
+        gone := gone + 1;
+    END LOOP;
+    FOR old IN
         SELECT o.mpid, o.input_key, o.message_id FROM knownas.message AS o
         WHERE o.at_ms < requests_ms ORDER BY o.at_ms LIMIT at_most - gone
-    ) AS old
-    WHERE m.mpid = old.mpid AND m.input_key = old.input_key AND m.message_id = old.message_id;
-    GET DIAGNOSTICS counted = ROW_COUNT;
-    gone := gone + counted;
-    -- The time is looked at again: whoever came back meanwhile is not forgotten.
-    DELETE FROM knownas.section AS s
-    USING (
+    LOOP
+        DELETE FROM knownas.message AS m
+        WHERE m.mpid = old.mpid AND m.input_key = old.input_key AND m.message_id = old.message_id;
+        gone := gone + 1;
+    END LOOP;
+    FOR old IN
         SELECT o.mpid, o.workspace, o.environment FROM knownas.section AS o
         WHERE o.last_seen_ms < sections_ms ORDER BY o.last_seen_ms LIMIT at_most - gone
-    ) AS old
-    WHERE s.mpid = old.mpid AND s.workspace = old.workspace AND s.environment = old.environment
-        AND s.last_seen_ms < sections_ms;
-    GET DIAGNOSTICS counted = ROW_COUNT;
-    RETURN gone + counted;
+    LOOP
+        -- The time is looked at again: whoever came back meanwhile is not forgotten.
+        DELETE FROM knownas.section AS s
+        WHERE s.mpid = old.mpid AND s.workspace = old.workspace AND s.environment = old.environment
+            AND s.last_seen_ms < sections_ms;
+        gone := gone + 1;
+    END LOOP;
+    RETURN gone;
 END $$;

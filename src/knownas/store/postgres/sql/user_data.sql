@@ -4,16 +4,24 @@
 -- it is; sections come with their version and document.
 SELECT 0 AS kind, w.place, s.version, s.document
 FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::text[]) WITH ORDINALITY AS w (mpid, workspace, environment, place)
-JOIN knownas.section AS s ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment
+CROSS JOIN LATERAL (
+    SELECT f.version, f.document FROM knownas.section AS f
+    WHERE f.mpid = w.mpid AND f.workspace = w.workspace AND f.environment = w.environment OFFSET 0
+) AS s
 UNION ALL
 SELECT 1, w.place, NULL, NULL
 FROM unnest($4::text::text[], $5::text::text[]) WITH ORDINALITY AS w (input_key, request_id, place)
-JOIN knownas.request AS r ON r.request_id = w.request_id AND r.input_key = w.input_key
-WHERE r.kept
+CROSS JOIN LATERAL (
+    SELECT 1 FROM knownas.request AS r
+    WHERE r.request_id = w.request_id AND r.input_key = w.input_key AND r.kept OFFSET 0
+) AS r
 UNION ALL
 SELECT 2, w.place, NULL, NULL
 FROM unnest($6::text::text[], $7::text::bigint[], $8::text::text[]) WITH ORDINALITY AS w (input_key, mpid, message_id, place)
-JOIN knownas.message AS m ON m.mpid = w.mpid AND m.message_id = w.message_id AND m.input_key = w.input_key;
+CROSS JOIN LATERAL (
+    SELECT 1 FROM knownas.message AS m
+    WHERE m.mpid = w.mpid AND m.message_id = w.message_id AND m.input_key = w.input_key OFFSET 0
+) AS m;
 
 -- name: user_data_commit
 SELECT knownas.user_data_commit_1(/*arguments*/);
@@ -35,14 +43,17 @@ ORDER BY seq LIMIT $7;
 SELECT
     b.receipt_id, b.input_key, CASE WHEN r.receipt_id = b.receipt_id THEN b.request_id END, b.at_ms, b.document, b.kept
 FROM knownas.batch_receipt AS b
-LEFT JOIN knownas.request AS r ON r.request_id = b.request_id AND r.input_key = b.input_key
+LEFT JOIN LATERAL (
+    SELECT q.receipt_id FROM knownas.request AS q
+    WHERE q.request_id = b.request_id AND q.input_key = b.input_key OFFSET 0
+) AS r ON true
 WHERE b.receipt_id = $1;
 
 -- name: receipts_named
 -- One for each input at most, which is few enough to sort.
 SELECT b.receipt_id, b.input_key, b.request_id, b.at_ms, b.document, b.kept
 FROM knownas.request AS r
-JOIN knownas.batch_receipt AS b ON b.receipt_id = r.receipt_id
+CROSS JOIN LATERAL (SELECT * FROM knownas.batch_receipt AS f WHERE f.receipt_id = r.receipt_id OFFSET 0) AS b
 WHERE r.request_id = $1
 ORDER BY b.at_ms DESC, b.made DESC LIMIT $2;
 
