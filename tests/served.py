@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,15 @@ class Served:
     url: str
     folder: Path
     process: subprocess.Popen[str]
+    clients: list[httpx.Client] = field(default_factory=list[httpx.Client])
+    """The clients that were made, which are closed when the server is stopped at the latest."""
 
     @property
     def api(self) -> httpx.Client:
         """A client of our own API."""
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+        made = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+        self.clients.append(made)
+        return made
 
     def ask(self, endpoint: str, identities: Mapping[str, Any], **members: Any) -> httpx.Response:
         """Ask IDSync with Basic credentials."""
@@ -77,6 +81,8 @@ def served(folder: Path, document: Mapping[str, Any] | None = None, *options: st
     try:
         yield server
     finally:
+        for client in server.clients:
+            client.close()
         stop(server.process)
 
 

@@ -241,7 +241,9 @@ def test_no_statement_reads_a_whole_table(file: Path, name: str) -> None:
     assert bool(columns) == bool(marker)
     row = f"({', '.join('?' for _ in columns[1].split(','))})" if columns else ""
     text = f"{before}{row}, {row}{after}" if marker else statements()[name]
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("?"))]
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", text)]
+    bindings = (1,) * max([*numbered, 0] if numbered else [text.count("?")])
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", bindings)]
     large = ("profile", "identity", "holding", "log", "touched")
     large += ("section", "user_events", "batch_receipt", "message", "alias")
     aliases = {"p": "profile", "made": "profile", "i": "identity", "h": "holding", "l": "log", "t": "touched"}

@@ -51,10 +51,11 @@ MEMBERS: Final = {
 `made` tells what came first. A receipt has the `request_id` that stands for it now, if any does."""
 
 SMALLEST: Final = -(2**63)
-"""Below no number that a database keeps."""
+LARGEST: Final = 2**63 - 1
+"""Above and below no number that a database keeps."""
 
 Order = Mapping[str, int | str]
-"""The members by which an adapter orders a part, each with a value that is below no other; together they are a key."""
+"""The members by which an adapter orders a part, each with a value that comes after no other; together they are a key."""
 
 
 class Page(NamedTuple):

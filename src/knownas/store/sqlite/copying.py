@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from knownas.store.copying import SMALLEST, Counters, Key, Order, Page, Part, Row, page_of
+from knownas.store.copying import LARGEST, SMALLEST, Counters, Key, Order, Page, Part, Row, page_of
 from knownas.store.errors import StoreUnavailable
 from knownas.store.sqlite.connection import first_row, migrate, named_errors, open_connection
 from knownas.store.sqlite.statements import statements
@@ -15,7 +15,14 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.DOCUMENTS: {"name": ""},
     Part.PROFILES: {"mpid": SMALLEST},
     Part.VALUES: {"pool": SMALLEST, "type": SMALLEST, "value": ""},
-    Part.HOLDINGS: {"pool": SMALLEST, "type": SMALLEST, "value": "", "mpid": SMALLEST},
+    Part.HOLDINGS: {
+        "pool": SMALLEST,
+        "type": SMALLEST,
+        "value": "",
+        "known": SMALLEST,
+        "active_ms": LARGEST,
+        "mpid": SMALLEST,
+    },
     Part.LOG: {"seq": SMALLEST},
     Part.TOUCHED: {"mpid": SMALLEST, "seq": SMALLEST},
     Part.SECTIONS: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": ""},
@@ -24,7 +31,8 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.MESSAGES: {"mpid": SMALLEST, "input_key": "", "message_id": ""},
     Part.ALIASES: {"made": SMALLEST},
 }
-_LOG, _EVENTS = "log", "user_events"
+_LOG, _EVENTS, _VALUES = "log", "user_events", "copied_values"
+"""The counters, by the names under which SQLite keeps them for its tables, and one of our own."""
 
 
 class SqliteCopyEnd:
@@ -59,15 +67,20 @@ class SqliteCopyEnd:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 if part is Part.VALUES:
-                    # The numbers by which holdings name values are this database's own.
-                    ((given,),) = self._connection.execute(statements()["numbered_values"]).fetchall()
-                    rows = [(number, *row) for number, row in enumerate(rows, start=given + 1)]
+                    rows = self._numbered(rows)
                 self._connection.executemany(statements()[f"put_{part}"], rows)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _numbered(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Give values the numbers by which holdings name them, which are this database's own."""
+        self._connection.execute(statements()["add_counter"], (_VALUES,))
+        ((given,),) = self._connection.execute(statements()["counter"], (_VALUES,)).fetchall()
+        self._connection.execute(statements()["advance_counter"], (_VALUES, given + len(rows)))
+        return [(number, *row) for number, row in enumerate(rows, start=given + 1)]
 
     async def counters(self) -> Counters:
         """Return the numbers that were given out last."""

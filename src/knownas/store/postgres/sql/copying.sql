@@ -135,8 +135,10 @@ ON CONFLICT DO NOTHING;
 -- name: page_receipts
 SELECT b.made, b.receipt_id, b.input_key, r.request_id, b.at_ms, b.kept::integer, b.document
 FROM knownas.batch_receipt AS b
-LEFT JOIN knownas.request AS r
-    ON r.request_id = b.request_id AND r.input_key = b.input_key AND r.receipt_id = b.receipt_id
+LEFT JOIN LATERAL (
+    SELECT q.request_id FROM knownas.request AS q
+    WHERE q.request_id = b.request_id AND q.input_key = b.input_key AND q.receipt_id = b.receipt_id OFFSET 0
+) AS r ON true
 WHERE b.receipt_id >= $1 ORDER BY b.receipt_id LIMIT $2;
 
 -- name: put_receipts

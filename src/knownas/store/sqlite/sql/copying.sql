@@ -41,15 +41,16 @@ WHERE (pool, type, value) >= (?, ?, ?) ORDER BY pool, type, value LIMIT ?;
 INSERT OR IGNORE INTO identity (identity, pool, type, value, version, holders, holder, exclusive)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: numbered_values
-SELECT count(*) FROM identity;
-
 -- name: page_holdings
+-- In the order of the table's own key, in which the most recently active come first.
 SELECT i.pool, i.type, i.value, h.mpid, h.known, h.active_ms
 FROM identity AS i
 CROSS JOIN holding AS h ON h.identity = i.identity
-WHERE (i.pool, i.type, i.value) >= (?1, ?2, ?3) AND ((i.pool, i.type, i.value) > (?1, ?2, ?3) OR h.mpid >= ?4)
-ORDER BY i.pool, i.type, i.value, h.mpid LIMIT ?5;
+WHERE (i.pool, i.type, i.value) >= (?1, ?2, ?3) AND (
+    (i.pool, i.type, i.value) > (?1, ?2, ?3) OR h.known > ?4
+    OR (h.known = ?4 AND (h.active_ms < ?5 OR (h.active_ms = ?5 AND h.mpid >= ?6)))
+)
+ORDER BY i.pool, i.type, i.value, h.known, h.active_ms DESC, h.mpid LIMIT ?7;
 
 -- name: put_holdings
 INSERT OR IGNORE INTO holding (identity, mpid, known, active_ms)
@@ -118,10 +119,7 @@ INSERT OR IGNORE INTO alias (
 -- Versions of records are seqs of the log here.
 SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
-    max(
-        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
-        coalesce((SELECT max(version) FROM profile), 0)
-    ),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
     (SELECT number FROM section_clock),
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'user_events'), 0);
 
@@ -129,6 +127,9 @@ SELECT
 INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 WHERE NOT EXISTS (
     SELECT 1 FROM sqlite_sequence WHERE name = ?1
 );
+
+-- name: counter
+SELECT seq FROM sqlite_sequence WHERE name = ?;
 
 -- name: advance_counter
 UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1;
