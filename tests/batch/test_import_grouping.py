@@ -1,9 +1,11 @@
 """Rows are in one group if a chain of common names leads from one to the other, and only then."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownas.batch.import_grouping import Grouping, RowNames
+from knownas.batch.import_grouping import Grouping, Lanes, RowNames
 from knownas.batch.import_rows import Content, Reading
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
@@ -65,3 +67,29 @@ def test_a_row_is_named_by_what_it_looks_for() -> None:
 
     assert names(brings_over=False) == [email, other, 7]
     assert names(brings_over=True) == [email, 7]
+
+
+@given(st.lists(ROWS, min_size=1, max_size=4), st.integers(1, 3))
+def test_nobody_is_in_two_lanes_of_a_section(sections: list[list[list[int]]], count: int) -> None:
+    """Groups that a chain of names joins, through rows of whatever section so far, are taken by the same process."""
+    lanes, so_far = Lanes(count), list[list[int]]()
+    for rows in sections:
+        grouping = Grouping()
+        for names in rows:
+            grouping.add(names)
+        start = len(so_far)
+        so_far += rows
+        lane_of = {start + place: lane for lane, group in lanes.of_groups(grouping) for place in group}
+        assert sorted(lane_of) == list(range(start, len(so_far)))
+        assert set(lane_of.values()) <= set(range(count))
+        for place, lane in lane_of.items():
+            assert {lane_of[one] for one in reached(so_far, place) if one >= start} == {lane}
+
+
+def test_lanes_are_loaded_alike() -> None:
+    """A thousand users of two rows each, for three processes."""
+    grouping = Grouping()
+    for number in range(2_000):
+        grouping.add([number % 1_000])
+    loads = Counter(lane for lane, group in Lanes(3).of_groups(grouping) for _ in group)
+    assert max(loads.values()) - min(loads.values()) <= 2

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from knownas.batch.import_garbage import collected_afterwards
-from knownas.batch.import_grouping import Grouping, RowNames
+from knownas.batch.import_grouping import Grouping, Lanes, RowNames
 from knownas.batch.import_limits import CHUNK_ROWS, FIRST_SECTION_ROWS, SECTION_BYTES, SECTION_GROWTH, SECTION_ROWS
 from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal, UnreadableFile
 from knownas.batch.import_rows import Reading, RowInterpreter
@@ -14,12 +14,14 @@ from knownas.core.identity.policy import Policy
 class Arranger:
     """Reads a file once, section by section, from after a row on."""
 
-    def __init__(self, file: ImportFile, reading: Reading, policy: Policy, staging: Staging) -> None:
+    def __init__(self, file: ImportFile, reading: Reading, policy: Policy, staging: Staging, lanes: int = 1) -> None:
+        """`lanes` is the number of those who take the pieces."""
         self._reader = RowReader(file)
         self._rows: Iterator[Row] = iter(self._reader)
         self._interpreter = RowInterpreter(reading)
         self._names = RowNames(reading, policy)
         self._staging = staging
+        self._lanes = Lanes(lanes)
         self.unreadable: UnreadableFile | None = None
         """Why the file can't be read any further, if so; the rows before are arranged like those of a whole file."""
         self._last_row = 0
@@ -53,7 +55,7 @@ class Arranger:
                 self.unreadable = error
             if not rows:
                 return None
-            return self._staging.write(after_row, last_row, list(_pieces(grouping, rows)))
+            return self._staging.write(after_row, last_row, _pieces(self._lanes, grouping, rows))
 
     def _staged(self, row: Row, grouping: Grouping) -> bytes:
         content = self._interpreter.content(row)
@@ -61,13 +63,13 @@ class Arranger:
         return written(staged_row(row.number, content))
 
 
-def _pieces(grouping: Grouping, rows: list[bytes]) -> Iterator[list[bytes]]:
-    """Cut the rows into pieces of whole groups, of which none is much larger than a chunk if no group is."""
-    piece: list[bytes] = []
-    for group in grouping.groups():
+def _pieces(lanes: Lanes, grouping: Grouping, rows: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Cut the rows of each lane into pieces of whole groups, none much larger than a chunk if no group is."""
+    begun: dict[int, list[bytes]] = {}
+    for lane, group in lanes.of_groups(grouping):
+        piece = begun.setdefault(lane, [])
         if piece and len(piece) + len(group) > CHUNK_ROWS:
-            yield piece
-            piece = []
+            yield lane, piece
+            piece = begun[lane] = []
         piece += [rows[place] for place in group]
-    if piece:
-        yield piece
+    yield from begun.items()

@@ -13,6 +13,7 @@ as it is between any two requests that arrive together.
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
+from knownas.batch.import_limits import LANE_NAMES_MAX
 from knownas.batch.import_rows import Content, Reading
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy
@@ -36,28 +37,90 @@ class Grouping:
         for name in names:
             other = first.setdefault(hash(name), place)
             if other != place:
-                self._join(place, other)
+                join(self._parents, place, other)
 
     def groups(self) -> Iterator[Sequence[int]]:
         """Yield the groups by their first rows, each with its rows in their order."""
         members: dict[int, list[int]] = {}
         for place in range(len(self._parents)):
-            members.setdefault(self._root(place), []).append(place)
+            members.setdefault(self.root(place), []).append(place)
         yield from members.values()
 
-    def _root(self, place: int) -> int:
-        parents = self._parents
-        while (parent := parents[place]) != place:
-            # Halves the way for those who come after.
-            parents[place] = place = parents[parent]
-        return place
+    def names(self) -> Iterable[tuple[int, int]]:
+        """Return the names that rows have, each with the first row that has it."""
+        return self._first.items()
 
-    def _join(self, one: int, other: int) -> None:
-        one, other = self._root(one), self._root(other)
-        if one < other:
-            self._parents[other] = one
-        else:
-            self._parents[one] = other
+    def root(self, place: int) -> int:
+        """Return the first row of a row's group."""
+        return root_of(self._parents, place)
+
+
+def root_of(parents: "array[int]", place: int) -> int:
+    """Return the root of a tree in a forest: the smallest place of all that were joined."""
+    while (parent := parents[place]) != place:
+        # Halves the way for those who come after.
+        parents[place] = place = parents[parent]
+    return place
+
+
+def join(parents: "array[int]", one: int, other: int) -> None:
+    """Make one tree of two."""
+    one, other = root_of(parents, one), root_of(parents, other)
+    if one < other:
+        parents[other] = one
+    else:
+        parents[one] = other
+
+
+class Lanes:
+    """Shares groups out among processes, all groups about one user to the same one, in whatever section they are.
+
+    Two processes that change one profile at once get in each other's way: one of them has to decide a whole chunk
+    again. So groups of different sections that share a name are known to belong together, and have one lane.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._load = [0] * count
+        self._forget()
+
+    def _forget(self) -> None:
+        self._named: dict[int, int] = {}
+        """For each name the first group, by its number in the file, that had it."""
+        self._parents = array("q")
+        self._lanes: dict[int, int] = {}
+
+    def of_groups(self, grouping: Grouping) -> Iterator[tuple[int, Sequence[int]]]:
+        """Yield the groups, each with the number of its lane: the one of an earlier group, or the least loaded."""
+        if len(self._load) == 1:
+            yield from ((0, group) for group in grouping.groups())
+            return
+        if len(self._named) > LANE_NAMES_MAX:
+            self._forget()
+        numbers = self._join(grouping)
+        for group in grouping.groups():
+            number = numbers.get(group[0])
+            # Rows without a name are nobody's, and anybody's.
+            found = None if number is None else root_of(self._parents, number)
+            lane = self._load.index(min(self._load)) if found is None else self._lanes.get(found)
+            if lane is None:
+                lane = self._load.index(min(self._load))
+            if found is not None:
+                self._lanes[found] = lane
+            self._load[lane] += len(group)
+            yield lane, group
+
+    def _join(self, grouping: Grouping) -> dict[int, int]:
+        """Join the groups of a section with earlier ones; return the number of each by its first row."""
+        numbers: dict[int, int] = {}
+        parents, named = self._parents, self._named
+        for name, place in grouping.names():
+            first = grouping.root(place)
+            number = numbers.get(first)
+            if number is None:
+                number = numbers[first] = len(parents)
+                parents.append(number)
+            join(parents, number, named.setdefault(name, number))
+        return numbers
 
 
 class RowNames:

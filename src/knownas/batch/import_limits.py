@@ -32,6 +32,9 @@ SECTION_GROWTH: Final = 3
 SECTION_ROWS: Final = 1_000_000
 """The most rows of which those about one user are put side by side. The more, the less often a profile is written."""
 
+LANE_NAMES_MAX: Final = 4_000_000
+"""Names of rows for which it is remembered which process has decided them; beyond, all are forgotten."""
+
 SECTION_BYTES: Final = 256 * 1024 * 1024
 """Bytes of the rows of a section, which are held in memory while it is arranged."""
 

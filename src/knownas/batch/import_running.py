@@ -14,7 +14,6 @@ store's cache.
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -97,7 +96,8 @@ class Import:
         self._results = results
         self._database = database
         self._staging = Staging(results.path.with_name(results.path.name + FOLDER_SUFFIX))
-        self._arranger = Arranger(job.file, job.reading, job.door.rules.policy, self._staging)
+        self._lanes = self._count()
+        self._arranger = Arranger(job.file, job.reading, job.door.rules.policy, self._staging, self._lanes)
         self._checkpoint = Checkpoint("", "", 0)
         self._tally = Tally()
 
@@ -165,13 +165,21 @@ class Import:
     def _workers(self) -> Generator[Sequence[TakesPieces]]:
         """Yield what takes the pieces: processes of their own, if there is enough for them to do."""
         source = self._job.source(self._checkpoint.begun_ms)
-        if self._database is None or self._job.file.path.stat().st_size <= ALONE_BYTES_MAX:
+        if self._database is None or self._is_small:
             yield [Worker(source, self._store, self._chance, self._staging)]
             return
-        count = min(len(os.sched_getaffinity(0)), PROCESSES_MAX)
+        folder, database = self._staging.folder, self._database
         with ExitStack() as started:
-            folder = self._staging.folder
-            yield [started.enter_context(WorkerProcess(source, self._database, folder)) for _ in range(count)]
+            yield [started.enter_context(WorkerProcess(source, database, folder)) for _ in range(self._lanes)]
+
+    @property
+    def _is_small(self) -> bool:
+        return self._job.file.path.stat().st_size <= ALONE_BYTES_MAX
+
+    def _count(self) -> int:
+        """Return how many take pieces at a time."""
+        alone = self._database is None or self._is_small
+        return 1 if alone else min(len(os.sched_getaffinity(0)), PROCESSES_MAX)
 
     async def _take_all(self, workers: Sequence[TakesPieces], watch: Callable[[Stage], None]) -> None:
         section = await asyncio.to_thread(self._arranger.section, self._checkpoint.last_row)
@@ -191,19 +199,21 @@ class Import:
         self._write_down(done)
 
     async def _take(self, section: Section, workers: Sequence[TakesPieces], watch: Callable[[Stage], None]) -> None:
-        """Let the workers take the pieces of a section, each the next one as soon as it is through with another."""
-        left = deque(range(len(section.pieces)))
+        """Let each worker take the pieces of its lane; those of a run that had more lanes are shared out too."""
+        failed = False
 
-        async def go_on(worker: TakesPieces) -> None:
+        async def go_on(lane: int, worker: TakesPieces) -> None:
+            nonlocal failed
             try:
-                while left:
-                    self._tally = self._tally.with_tally(await worker.take(section, left.popleft()))
-                    watch(Stage(self._arranger.fraction_of(self._tally.rows), self._tally))
+                for number, piece in enumerate(section.pieces):
+                    if piece.lane % len(workers) == lane and not failed:
+                        self._tally = self._tally.with_tally(await worker.take(section, number))
+                        watch(Stage(self._arranger.fraction_of(self._tally.rows), self._tally))
             except BaseException:
-                left.clear()
+                failed = True
                 raise
 
-        for outcome in await asyncio.gather(*map(go_on, workers), return_exceptions=True):
+        for outcome in await asyncio.gather(*(go_on(*one) for one in enumerate(workers)), return_exceptions=True):
             if outcome is not None:
                 raise outcome
 

@@ -11,7 +11,7 @@ holds what the file holds. A section counts from the moment its index stands the
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -39,11 +39,12 @@ class StagedRow(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Where the rows of a piece stand in the file of its section, and how many they are."""
+    """Where the rows of a piece stand in the file of its section, how many they are, and who is to take it."""
 
     offset: int
     length: int
     rows: int
+    lane: int = 0
 
 
 class Section(NamedTuple):
@@ -114,15 +115,15 @@ class Staging:
         index = self._path(_INDEX, after_row)
         return self._section(index) if index.exists() else None
 
-    def write(self, after_row: int, last_row: int, pieces: Sequence[Sequence[bytes]]) -> Section:
-        """Keep a section, each piece of which is given by its rows as `written`; durable when it returns."""
+    def write(self, after_row: int, last_row: int, pieces: Iterable[tuple[int, Sequence[bytes]]]) -> Section:
+        """Keep a section, each piece given by its lane and its rows as `written`; durable when it returns."""
         places: list[Piece] = []
         file = os.open(self._path(_ROWS, after_row), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             offset = 0
-            for piece in pieces:
+            for lane, piece in pieces:
                 end = write_durably(file, b"[" + b",".join(piece) + b"]", offset)
-                places.append(Piece(offset, end - offset, len(piece)))
+                places.append(Piece(offset, end - offset, len(piece), lane))
                 offset = end
         finally:
             os.close(file)
