@@ -199,7 +199,7 @@ def test_a_copy_of_a_copy_in_another_database_is_the_same(pair: tuple[Place, Pla
 
 
 @pytest.mark.parametrize("keeps", [True, False])
-def test_a_copy_that_was_stopped_goes_on(files: tuple[Place, Place], keeps: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_copy_that_was_stopped_goes_on(files: tuple[Place, Place], *, keeps: bool) -> None:
     """Broken at its first page, at the second of what is left, and so on, before or after the page was kept."""
     there, here = files
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import open_store
 from knownas.store.port import Store
 from tests.batch.files import NOW_MS, job_of, people, section_results, write_csv
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -121,7 +121,5 @@ def test_it_ends_with_the_process_that_has_started_it(tmp_path: Path, database: 
         os._exit(0)
     os.waitpid(child, 0)
     pid = int((tmp_path / "pid").read_text())
-    give_up_at = time.monotonic() + STOP_SECONDS
-    while Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
+    status = Path(f"/proc/{pid}/status")
+    wait_until(lambda: not status.exists() or "\nState:\tZ" in status.read_text(), STOP_SECONDS)

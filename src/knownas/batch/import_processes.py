@@ -136,7 +136,7 @@ async def _work_from(pipe: "Connection[Any, Any]", source: SentSource, database:
                 section, number = pipe.recv()
                 try:
                     pipe.send(await worker.take(section, number))
-                except Exception as error:  # noqa: BLE001 - likewise
+                except Exception as error:  # noqa: BLE001 - the other process raises this one too
                     failure = error
                     pipe.send(_explained(error))
         finally:

@@ -1,8 +1,8 @@
 """Reads and writes over a server's connections: tries again what may be tried again, and settles lost answers."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
+from random import SystemRandom
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -36,6 +36,7 @@ from knownas.store.postgres.trouble import (
 )
 
 _T = TypeVar("_T")
+_CHANCE: Final = SystemRandom()
 
 _TOKEN_ONCE: Final = "commit_token_once"  # noqa: S105 - a constraint
 
@@ -178,7 +179,7 @@ class Database:
                 if broken.is_late:
                     raise StoreUnavailable(str(broken)) from broken
                 error = broken
-            await asyncio.sleep(random.uniform(0, RETRY_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - keeps no secret
+            await asyncio.sleep(_CHANCE.uniform(0, RETRY_PAUSE_SECONDS * 2**attempt))
         raise StoreBusy(f"{self._address}: tried {WRITE_ATTEMPTS_MAX} times: {error}") from error
 
     async def _prepare(self) -> None:
@@ -201,7 +202,7 @@ class Database:
                     try:
                         ((kept,),) = await self._fetch(statement("settle"), token)
                     except (ConnectionLost, StoreUnavailable, PostgresError):
-                        await asyncio.sleep(random.uniform(0, RETRY_PAUSE_SECONDS))  # noqa: S311 - keeps no secret
+                        await asyncio.sleep(_CHANCE.uniform(0, RETRY_PAUSE_SECONDS))
                     else:
                         return bool(kept)
         except (TimeoutError, StoreError) as error:

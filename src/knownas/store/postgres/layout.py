@@ -6,7 +6,7 @@ layout up to date goes on, and an older one may start again, as long as the step
 
 import asyncio
 import logging
-import random
+from random import SystemRandom
 from typing import Final
 
 from knownas.store.errors import StoreBusy, StoreTooNew, StoreUnavailable
@@ -22,6 +22,7 @@ log: Final = logging.getLogger(__name__)
 SYNCHRONOUS_COMMIT: Final = "synchronous_commit"
 
 _LOCKED: Final = frozenset({"55P03", *DEADLOCK})
+_CHANCE: Final = SystemRandom()
 _PAUSE_SECONDS: Final = 0.2
 
 
@@ -75,7 +76,7 @@ async def _bring_up_to_date(connection: Connection, address: Address) -> None:
                 raise
             await connection.execute("ROLLBACK")
             log.warning("%s: others hold locks that the new layout needs: %s", address, error)
-            await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * (attempt + 1)))  # noqa: S311 - keeps no secret
+            await asyncio.sleep(_CHANCE.uniform(0, _PAUSE_SECONDS * (attempt + 1)))
         else:
             return
     raise StoreBusy(f"{address}: others hold locks that the new layout needs")
