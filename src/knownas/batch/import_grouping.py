@@ -101,7 +101,7 @@ class Lanes:
             number = numbers.get(group[0])
             # Rows without a name are nobody's, and anybody's.
             found = None if number is None else root_of(self._parents, number)
-            lane = self._load.index(min(self._load)) if found is None else self._lanes.get(found)
+            lane = None if found is None else self._lanes.get(found)
             if lane is None:
                 lane = self._load.index(min(self._load))
             if found is not None:
