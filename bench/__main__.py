@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench import crowded_device, decision, events, growth, import_file, known_user, new_profile, profile_read
+from bench import (
+    crowded_device,
+    decision,
+    events,
+    growth,
+    hot_users,
+    import_file,
+    known_user,
+    new_profile,
+    profile_read,
+)
 from bench.contest import Say
 from bench.load import LoadFailed
 from bench.report import Finding, report
@@ -39,6 +49,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "new_profile": new_profile,
     "crowded_device": crowded_device,
     "growth": growth,
+    "hot_users": hot_users,
     "decision": decision,
     "events": events,
     "profile_read": profile_read,

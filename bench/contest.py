@@ -5,12 +5,13 @@ the rounds is the result, and every sample is kept. Besides requests a second it
 the server's process took a request, which depends least on what else the machine is doing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.load import CONNECTIONS, Load, LoadFailed, Question, load
+from bench.load import CONNECTIONS, Load, LoadFailed, Question, load_all
 from bench.serving import WEB_KEY, Kind, Server
 
 WARM_UP_SECONDS: Final = 5
@@ -21,13 +22,40 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to measure: so many rounds of so many seconds for each contender, after so many warming requests."""
+
+    rounds: int
+    seconds: int
+    warm_up_requests: int
+    connections: int = CONNECTIONS
+
+
+@dataclass(frozen=True, slots=True)
 class Contender:
-    """A server, what it is asked, and the outcome that every decision of ours must have (None: it decides nothing)."""
+    """What is asked of one server, or of several over one database, and how ours must decide each (None: it does not).
+
+    The connections are shared out among the servers.
+    """
 
     name: str
-    server: Server
+    servers: Sequence[Server]
     question: Question
     outcome: str | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is ours."""
+        return self.servers[0].kind is Kind.OURS
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that its servers have used so far."""
+        return sum(server.cpu_seconds() for server in self.servers)
+
+    def load(self, plan: Plan, seconds: int, *, look: bool = False) -> Load:
+        """Ask all its servers at once."""
+        urls = [server.url for server in self.servers]
+        return load_all(urls, WEB_KEY, self.question, seconds, connections=plan.connections, look=look)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +77,6 @@ class Sample:
             "p99_ms": self.load.p99_ms,
             "max_ms": self.load.max_ms,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long to measure: so many rounds of so many seconds for each contender, after so many warming requests."""
-
-    rounds: int
-    seconds: int
-    warm_up_requests: int
-    connections: int = CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +132,11 @@ def contest(contenders: Sequence[Contender], plan: Plan, say: Say) -> Contest:
 def _warm_up(one: Contender, plan: Plan, say: Say) -> None:
     """Fill caches and memories up to where they stay, looking at every answer."""
     seconds = min(WARM_UP_SECONDS, plan.seconds)
-    wanted = 1 if one.server.kind is Kind.NOOP else plan.warm_up_requests
+    wanted = plan.warm_up_requests if one.decides else 1
     before = _outcomes(one)
     asked = 0
     for _ in range(WARM_UPS_MAX):
-        asked += load(one.server.url, WEB_KEY, one.question, seconds, connections=plan.connections, look=True).requests
+        asked += one.load(plan, seconds, look=True).requests
         if asked >= wanted:
             break
     say(f"{one.name} is warm after {asked} requests")
@@ -126,15 +144,18 @@ def _warm_up(one: Contender, plan: Plan, say: Say) -> None:
 
 
 def _turn(one: Contender, plan: Plan) -> Sample:
-    before, cpu = _outcomes(one), one.server.cpu_seconds()
-    loaded = load(one.server.url, WEB_KEY, one.question, plan.seconds, connections=plan.connections)
-    used = one.server.cpu_seconds() - cpu
+    before, cpu = _outcomes(one), one.cpu_seconds()
+    loaded = one.load(plan, plan.seconds)
+    used = one.cpu_seconds() - cpu
     _check(one, before)
     return Sample(loaded, used / loaded.requests * 1e6)
 
 
 def _outcomes(one: Contender) -> Mapping[str, int]:
-    return {} if one.server.kind is Kind.NOOP else one.server.outcomes()
+    counts: Counter[str] = Counter()
+    for server in one.servers if one.decides else ():
+        counts.update(server.outcomes())
+    return counts
 
 
 def _check(one: Contender, before: Mapping[str, int]) -> None:

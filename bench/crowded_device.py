@@ -26,8 +26,8 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure the device beside known users and the no-op."""
     with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", Population(options.profiles, options.crowd), writes=False)
-        known = Contender("known_user", server, known_users(options.profiles), "known")
-        device = Contender("crowded_device", server, crowded_device(), "anonymous")
+        known = Contender("known_user", [server], known_users(options.profiles), "known")
+        device = Contender("crowded_device", [server], crowded_device(), "anonymous")
         result = contest([noop, known, device], plan_of(options), say)
     goal = Goal("rate of the device to known users'", result.ratios("crowded_device", "known_user"), RATE_AT_LEAST)
     by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("crowded_device", "known_user")]

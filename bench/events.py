@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     with arena(options.cache, say, options.store) as place:
         noop = place.noop(question)
         server = place.ours("ours", Population(options.profiles), writes=True)
-        ours = Contender("ours", server, question, "kept")
+        ours = Contender("ours", [server], question, "kept")
         result = contest([noop, ours], plan_of(options), say)
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     population = Population(options.profiles, stale=options.stale)
     with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", population, writes=options.stale)
-        ours = Contender("ours", server, known_users(options.profiles), "known")
+        ours = Contender("ours", [server], known_users(options.profiles), "known")
         result = contest([noop, ours], plan_of(options), say)
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]

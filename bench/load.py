@@ -5,7 +5,9 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -96,6 +98,29 @@ def load(url: str, key: str, question: Question, seconds: int, *, connections: i
     if finished.returncode != 0 or line is None:
         raise LoadFailed(f"wrk ended with {finished.returncode}: {finished.stderr or finished.stdout}")
     return load_from(json.loads(line))
+
+
+def load_all(
+    urls: Sequence[str], key: str, question: Question, seconds: int, *, connections: int, look: bool = False
+) -> Load:
+    """Ask several servers at once, the connections shared out among them, and add up how they did.
+
+    Of each percentile the worst is told. Raises what `load` raises.
+    """
+    share = max(1, connections // len(urls))
+    with ThreadPoolExecutor(len(urls)) as pool:
+        asked = pool.map(lambda url: load(url, key, question, seconds, connections=share, look=look), urls)
+        loads = list(asked)
+    counted = [one.statuses for one in loads if one.statuses is not None]
+    return Load(
+        requests=sum(one.requests for one in loads),
+        seconds=max(one.seconds for one in loads),
+        p50_ms=max(one.p50_ms for one in loads),
+        p90_ms=max(one.p90_ms for one in loads),
+        p99_ms=max(one.p99_ms for one in loads),
+        max_ms=max(one.max_ms for one in loads),
+        statuses=sum(map(Counter, counted), Counter()) if counted else None,
+    )
 
 
 def load_from(told: Mapping[str, Any]) -> Load:

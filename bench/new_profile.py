@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op."""
     with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", Population(options.profiles), writes=True)
-        ours = Contender("ours", server, Question("new_profile"), "created")
+        ours = Contender("ours", [server], Question("new_profile"), "created")
         result = contest([noop, ours], plan_of(options), say)
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]

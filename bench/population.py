@@ -12,7 +12,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.policy import Policy, Strategy, policy
 from knownas.core.identity.record import Record
 
-PROFILES_MAX: Final = 8_000_000
+PROFILES_MAX: Final = 100_000_000
 """The Lua side computes in doubles, which are exact up to here."""
 
 CROWDED_STAMP: Final = "c0ffee00-0000-4000-8000-000000000000"
@@ -56,7 +56,7 @@ class Population:
 
 def scatter(number: int) -> int:
     """Spread consecutive numbers over 31 bits, the way `requests.lua` does."""
-    return (number * 1_103_515_245 + 12_345) % 2**31
+    return (number * 214_013 + 2_531_011) % 2**31
 
 
 def mpid_of(number: int) -> int:

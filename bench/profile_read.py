@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
         batches = Question("events", {"profiles": options.profiles, "secret": WEB_SECRET})
         load(server.url, WEB_KEY, batches, FILL_SECONDS, connections=options.connections)
         question = Question("profile", {"profiles": options.profiles, "token": server.token()})
-        result = contest([place.noop(question), Contender("ours", server, question)], plan_of(options), say)
+        result = contest([place.noop(question), Contender("ours", [server], question)], plan_of(options), say)
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
         measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}

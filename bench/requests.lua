@@ -12,9 +12,9 @@ local BODY = '{"client_sdk":{"platform":"web","sdk_vendor":"mparticle","sdk_vers
   .. '"environment":"production","request_id":"6b2d3c1e-7d0f-4f5e-9c1b-1f2e3d4c5b6a",'
   .. '"request_timestamp_ms":1735689600000,"previous_mpid":null,"known_identities":{%s}}'
 
--- Spreads consecutive numbers over 31 bits. Exact in a double for numbers up to eight million.
+-- Spreads consecutive numbers over 31 bits. Exact in a double for all numbers that population.py allows.
 local function scatter(number)
-  return (number * 1103515245 + 12345) % 2147483648
+  return (number * 214013 + 2531011) % 2147483648
 end
 
 -- A seeded user comes back: any of them, each as likely as the other.
@@ -75,6 +75,21 @@ function questions.profile(options)
   end
 end
 
+-- A seeded user gives another e-mail each time. Only one is kept, so that a user who changes often does not grow.
+local CHANGES = '{"client_sdk":{"platform":"web","sdk_vendor":"mparticle","sdk_version":"2.30.0"},"context":null,'
+  .. '"environment":"production","request_id":"6b2d3c1e-7d0f-4f5e-9c1b-1f2e3d4c5b6a",'
+  .. '"request_timestamp_ms":1735689600000,"identity_changes":[{"identity_type":"email","old_value":null,'
+  .. '"new_value":"m%08x.%s.%d@example.com"}]}'
+
+function questions.changing_user(options)
+  local user = questions.profile(options)
+  local number = 0
+  return function()
+    number = number + 1
+    return user(), string.format(CHANGES, math.random(0, 2147483647), options.run, number)
+  end
+end
+
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 local function base64(text)
@@ -103,6 +118,17 @@ local function identify(options)
   end
 end
 
+local function modify(options)
+  local head = string.format(
+    "/modify HTTP/1.1\r\nHost: %s:%s\r\nx-mp-key: %s\r\nContent-Type: application/json\r\n"
+      .. "Accept: text/plain;charset=UTF-8\r\nContent-Length: ",
+    wrk.host, wrk.port, options.key)
+  return function()
+    local mpid, body = ask()
+    return "POST /v1/" .. mpid .. head .. #body .. "\r\n\r\n" .. body
+  end
+end
+
 local function upload(options)
   local head = string.format(
     "POST /v2/events HTTP/1.1\r\nHost: %s:%s\r\nAuthorization: Basic %s\r\nContent-Type: application/json\r\n"
@@ -121,7 +147,7 @@ local function read(options)
   return function() return "GET /userprofile/v1/1/10/100/" .. ask() .. tail end
 end
 
-local ways = { events = upload, profile = read }
+local ways = { changing_user = modify, events = upload, profile = read }
 local put
 
 function setup(thread)

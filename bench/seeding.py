@@ -44,7 +44,7 @@ from knownas.store.sqlite.store import SqliteStore
 
 POOL: Final = Pool(SCOPE, Environment.PRODUCTION.value)
 CROWD_IDENTITY: Final = Identity(IdentityType.DEVICE_APPLICATION_STAMP, CROWDED_STAMP)
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 """Part of a kept database's name; a change of what is written here makes another one."""
 
 _CHUNK: Final = 20_000

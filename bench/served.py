@@ -68,7 +68,7 @@ class Arena:
     def noop(self, question: Question | None = None) -> Contender:
         """Start the server that does nothing, to be asked the question, or about known users."""
         server = self._serving(Kind.NOOP, "noop", self.folder / "none.db")
-        return Contender("noop", server, known_users(1) if question is None else question)
+        return Contender("noop", [server], known_users(1) if question is None else question)
 
     def ours(self, name: str, population: Population, *, writes: bool) -> Server:
         """Start our server over a seeded database; over a copy of it, if it will be written to."""
@@ -78,6 +78,17 @@ class Arena:
         if writes:
             database = copied(database, self.folder / f"{name}.db")
         return self._serving(Kind.OURS, name, database)
+
+    def several(self, name: str, population: Population, servers: int) -> list[Server]:
+        """Start so many of our servers over one seeded PostgreSQL database.
+
+        Raises:
+            LoadFailed: the store is not PostgreSQL, the only one that several servers share.
+        """
+        if self.store != "postgres":
+            raise LoadFailed("only a PostgreSQL database is served by several servers: --store postgres")
+        url = self._postgres(name, population)
+        return [self._serving(Kind.OURS, f"{name}-{number}", url) for number in range(1, servers + 1)]
 
     def beside_bare(self, name: str, rate: float, script: str, options: argparse.Namespace) -> list[Goal]:
         """Compare a rate of ours over PostgreSQL with that of the bare statements of such requests; none over SQLite."""

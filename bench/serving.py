@@ -90,7 +90,7 @@ def configuration(database: str) -> Mapping[str, object]:
     return {
         "database": database,
         "credentials": [{**CREDENTIAL, "role": "read_only", "workspaces": [WORKSPACE]}],
-        "scopes": [{"name": SCOPE, "strategy": "profile_conversion"}],
+        "scopes": [{"name": SCOPE, "strategy": "profile_conversion", "settings": {"max_values": {"email": 1}}}],
         "organization": {
             "id": 1,
             "name": "Bench",

@@ -12,7 +12,7 @@ import pytest
 
 from bench.contest import Contender, Contest, Plan, Sample, contest
 from bench.load import Load, LoadFailed, Question, load, load_from
-from bench.population import CROWDED_STAMP, Population, identities_of, mpid_of, user
+from bench.population import CROWDED_STAMP, PROFILES_MAX, Population, identities_of, mpid_of, user
 from bench.report import Goal
 from bench.seeding import CROWD_IDENTITY, POOL, SeedingFailed, copied, seed_through_resolver, seeded
 from bench.served import arena, crowded_device, known_users
@@ -62,6 +62,7 @@ def run(name: str, cache: Path, options: Sequence[str]) -> dict[str, Any]:
         ("new_profile", ("--profiles", "300"), {"noop", "ours"}),
         ("new_profile", ("--profiles", "300", "--store", "postgres"), {"noop", "ours"}),
         ("crowded_device", ("--profiles", "300", "--crowd", "50"), {"noop", "known_user", "crowded_device"}),
+        ("hot_users", ("--profiles", "300"), {"noop", "hot", "anybody"}),
         ("growth", ("--small", "200", "--large", "400"), {"noop", "small", "large"}),
     ],
 )
@@ -134,7 +135,7 @@ def test_seeding_through_the_resolver_keeps_a_log(tmp_path: Path) -> None:
 def test_a_population_has_a_limit() -> None:
     """More users than the load generator can count exactly are refused."""
     with pytest.raises(ValueError, match="profiles"):
-        Population(8_000_001)
+        Population(PROFILES_MAX + 1)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_another_decision_than_meant_ends_a_benchmark(tmp_path: Path) -> None:
     """Users who should come back and are new instead are noticed, although every answer is 200."""
     with arena(tmp_path, lambda _: None) as place:
         server = place.ours("ours", Population(5), writes=True)
-        strangers = Contender("ours", server, known_users(5_000), "known")
+        strangers = Contender("ours", [server], known_users(5_000), "known")
         with pytest.raises(LoadFailed, match="created"):
             contest([strangers], Plan(1, 1, 1, connections=2), lambda _: None)
 
@@ -181,7 +182,7 @@ def test_servers_tell_what_they_use(tmp_path: Path) -> None:
     with arena(tmp_path, lambda _: None) as place:
         noop = place.noop()
         server = place.ours("ours", Population(5, crowd=50), writes=False)
-        assert (noop.server.kind, server.kind) == (Kind.NOOP, Kind.OURS)
+        assert (noop.servers[0].kind, server.kind) == (Kind.NOOP, Kind.OURS)
         before = server.cpu_seconds()
         answered = load(server.url, WEB_KEY, crowded_device(), 1, connections=2, look=True)
         assert answered.statuses == {"200": answered.requests}
