@@ -20,6 +20,9 @@ WARM_UPS_MAX: Final = 60
 
 Say = Callable[[str], None]
 
+Rate = Callable[[int], float]
+"""Does something else for so many seconds, and returns how many times a second it was done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -84,6 +87,12 @@ class Contest:
     """The samples of every contender, by its name, round by round."""
 
     samples: Mapping[str, Sequence[Sample]]
+    beside: Sequence[float] = ()
+    """The rates of what was done beside the contenders, round by round."""
+
+    def ratios_beside(self, of: str) -> list[float]:
+        """Return how many times the rate of what was done beside it that of a contender is, in each round."""
+        return [one.load.rate / rate for one, rate in zip(self.samples[of], self.beside, strict=True)]
 
     def ratios(self, of: str, to: str) -> list[float]:
         """Return how many times the rate of one contender is that of another, in each round."""
@@ -109,8 +118,8 @@ class Contest:
         }
 
 
-def contest(contenders: Sequence[Contender], plan: Plan, say: Say) -> Contest:
-    """Warm every contender up, then measure them in turn.
+def contest(contenders: Sequence[Contender], plan: Plan, say: Say, beside: Rate | None = None) -> Contest:
+    """Warm every contender up, then measure them in turn, and in each round what else is done beside them.
 
     Raises:
         LoadFailed: an answer was not 200, or our server decided otherwise than the question means it to.
@@ -118,6 +127,7 @@ def contest(contenders: Sequence[Contender], plan: Plan, say: Say) -> Contest:
     for one in contenders:
         _warm_up(one, plan, say)
     samples: dict[str, list[Sample]] = {one.name: [] for one in contenders}
+    rates: list[float] = []
     for number in range(1, plan.rounds + 1):
         for one in contenders:
             sample = _turn(one, plan)
@@ -126,7 +136,10 @@ def contest(contenders: Sequence[Contender], plan: Plan, say: Say) -> Contest:
                 f"round {number}, {one.name}: {sample.load.rate:.0f}/s, {sample.cpu_us:.1f} us of processor each, "
                 f"p50 {sample.load.p50_ms:.2f} ms, p99 {sample.load.p99_ms:.2f} ms"
             )
-    return Contest(samples)
+        if beside is not None:
+            rates.append(beside(plan.seconds))
+            say(f"round {number}, beside them: {rates[-1]:.0f}/s")
+    return Contest(samples, rates)
 
 
 def _warm_up(one: Contender, plan: Plan, say: Say) -> None:

@@ -32,6 +32,8 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
             contenders.append(Contender(name, [server], known_users(profiles), "known"))
         result = contest(contenders, plan_of(options), say)
         resident = {one.name: one.servers[0].resident_bytes() for one in contenders}
-    goal = Goal("time of a request, large to small", result.ratios("small", "large"), at_most=TIME_AT_MOST[options.store])
+    goal = Goal(
+        "time of a request, large to small", result.ratios("small", "large"), at_most=TIME_AT_MOST[options.store]
+    )
     by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("small", "large")]
     return Finding([goal], {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": resident})

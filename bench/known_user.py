@@ -12,7 +12,7 @@ from bench.contest import Contender, Say, contest
 from bench.population import Population
 from bench.report import Finding, Goal
 from bench.served import add_options as add_served_options
-from bench.served import arena, known_users, plan_of
+from bench.served import against_bare, arena, known_users, plan_of
 
 RATE_AT_LEAST: Final = 0.50
 
@@ -27,14 +27,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op."""
     population = Population(options.profiles, stale=options.stale)
+    plan = plan_of(options)
     with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", population, writes=options.stale)
         ours = Contender("ours", [server], known_users(options.profiles), "known")
-        result = contest([noop, ours], plan_of(options), say)
+        script = KNOWN_USER.replace("{profiles}", str(options.profiles))
+        result = contest([noop, ours], plan, say, place.bare("ours", script, plan))
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
         measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}
-        bare = place.beside_bare(
-            "ours", measured["ours"]["rate"], KNOWN_USER.replace("{profiles}", str(options.profiles)), options
-        )
-    return Finding([goal, *bare], measured)
+    return Finding([goal, *against_bare(result, "ours")], measured)

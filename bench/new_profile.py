@@ -13,7 +13,7 @@ from bench.load import Question
 from bench.population import Population
 from bench.report import Finding, Goal
 from bench.served import add_options as add_served_options
-from bench.served import arena, plan_of
+from bench.served import against_bare, arena, plan_of
 
 RATE_AT_LEAST: Final = 0.20
 WARM_UP_REQUESTS: Final = 20_000
@@ -27,12 +27,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, say: Say) -> Finding:
     """Measure ours beside the no-op."""
+    plan = plan_of(options)
     with arena(options.cache, say, options.store) as place:
         noop, server = place.noop(), place.ours("ours", Population(options.profiles), writes=True)
         ours = Contender("ours", [server], Question("new_profile"), "created")
-        result = contest([noop, ours], plan_of(options), say)
+        result = contest([noop, ours], plan, say, place.bare("ours", NEW_PROFILE, plan))
         goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
         measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}
-        bare = place.beside_bare("ours", measured["ours"]["rate"], NEW_PROFILE, options)
-    return Finding([goal, *bare], measured)
+    return Finding([goal, *against_bare(result, "ours")], measured)

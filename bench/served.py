@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.bare import bare_rate
-from bench.contest import CONNECTIONS, Contender, Plan, Say
+from bench.contest import CONNECTIONS, Contender, Contest, Plan, Rate, Say
 from bench.load import LoadFailed, Question
 from bench.population import CROWDED_STAMP, Population
 from bench.report import Goal
@@ -37,6 +37,14 @@ def known_users(profiles: int) -> Question:
 def crowded_device() -> Question:
     """The device that the whole crowd shares comes back, alone."""
     return Question("device", {"stamp": CROWDED_STAMP})
+
+
+def against_bare(result: Contest, name: str) -> list[Goal]:
+    """Hold a contender against the bare statements that were carried out beside it, if any were."""
+    if not result.beside:
+        return []
+    measure = "rate of ours to that of pgbench with the bare statements"
+    return [Goal(measure, result.ratios_beside(name), at_least=BARE_AT_LEAST)]
 
 
 def add_options(parser: argparse.ArgumentParser, *, warm_up: int = WARM_UP_REQUESTS) -> None:
@@ -90,14 +98,12 @@ class Arena:
         url = self._postgres(name, population)
         return [self._serving(Kind.OURS, f"{name}-{number}", url) for number in range(1, servers + 1)]
 
-    def beside_bare(self, name: str, rate: float, script: str, options: argparse.Namespace) -> list[Goal]:
-        """Compare a rate of ours over PostgreSQL with that of the bare statements of such requests; none over SQLite."""
+    def bare(self, name: str, script: str, plan: Plan) -> Rate | None:
+        """Return what carries out the bare statements of one request over the same database; None over SQLite."""
         server = self.databases.get(name)
         if server is None:
-            return []
-        bare = bare_rate(server, name, script, options.connections, options.rounds * options.seconds)
-        self.say(f"pgbench with the bare statements: {bare:.0f}/s")
-        return [Goal("rate of ours to that of pgbench with the bare statements", [rate / bare], at_least=BARE_AT_LEAST)]
+            return None
+        return lambda seconds: bare_rate(server, name, script, plan.connections, seconds)
 
     def _postgres(self, name: str, population: Population) -> str:
         """Start a PostgreSQL server with the settings that it has by itself but for its memory, and fill a database.
