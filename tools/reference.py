@@ -18,12 +18,13 @@ from knownas.api.credentials import Denied
 from knownas.api.openapi import openapi_document
 from knownas.api.refusals import WIRE_CODE
 from knownas.api.telemetry import LATENCY_SECONDS, Telemetry
+from knownas.api.unavailable import PASSING
 from knownas.cli.main import main
 from knownas.config.reference import configuration_reference
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip
 from knownas.core.identity.kinds import KINDS, Kind
 from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 from tools import reference_words as words
 from tools.reference_http import http_api, plain, reasons_of
 from tools.reference_limits import PACKAGES, limits_of
@@ -184,7 +185,7 @@ def _store_errors() -> Iterator[tuple[str, str]]:
     kinds: list[type[StoreError]] = [StoreError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-        yield kind.code, "503" if issubclass(kind, StoreUnavailable) else "500"
+        yield kind.code, "503" if issubclass(kind, PASSING) else "500"
 
 
 def metrics() -> Iterator[str]:

@@ -264,7 +264,7 @@ STORE_ERRORS: Final[Mapping[str, str]] = {
     "store_read_only": "The store's files refuse writes. Look at owner, mode and mount of the database.",
     "store_damaged": "What the store holds can't be read. Restore a backup.",
     "store_too_new": "A newer knownas has written the database. Install that version, or restore a backup.",
-    "unknown_outcome": "The connection was lost during a commit: it may have happened or not. Look before trying again.",
+    "unknown_outcome": "The store did not say in time whether the change was kept. The same request may be sent again: it finds what was kept.",
 }
 
 RECEIPT: Final = (

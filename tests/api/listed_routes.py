@@ -15,7 +15,18 @@ from knownas.api import surfaces as dispatch
 Route = tuple[str, str]
 
 MACHINERY: Final = frozenset(
-    {"answering", "exchange", "limits", "openapi", "refusals", "routes", "surfaces", "telemetry", "throttle"}
+    {
+        "answering",
+        "deadline",
+        "exchange",
+        "limits",
+        "openapi",
+        "refusals",
+        "routes",
+        "surfaces",
+        "telemetry",
+        "throttle",
+    }
 )
 """Modules that the application imports and that serve no route by themselves."""
 

@@ -12,6 +12,7 @@ from knownas.api.exchange import JSON, Disconnected, Header, Receive, RequestRef
 from knownas.api.refusals import vendor_code, vendor_error
 from knownas.api.routes import Asked, Target
 from knownas.api.telemetry import Telemetry
+from knownas.api.unavailable import late
 
 log: Final = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ class HttpSurface(ABC, Generic[Target]):
 
     headers: ClassVar[tuple[Header, ...]] = ()
     """The headers that each of its answers begins with."""
+
+    changes: ClassVar[bool] = True
+    """Whether its requests may change something."""
 
     preflight: ClassVar[tuple[Header, ...]] = ()
     """What a browser is told that asks first; empty for a surface that pages have no business with."""
@@ -64,6 +68,10 @@ class HttpSurface(ABC, Generic[Target]):
             RequestRefused: the request is answered with its refusal, beside the headers added so far.
             Disconnected: nobody waits for an answer.
         """
+
+    async def refuse_late(self, _method: str, send: Send) -> None:
+        """Answer a request that its time is up (`api.deadline`)."""
+        await self._refuse(late(may_have_changed=self.changes), [*self.headers], send)
 
     def error(self, refusal: RequestRefused) -> bytes:
         """Write the body of a refusal that has a sentence."""

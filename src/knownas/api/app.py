@@ -9,7 +9,7 @@ from knownas.api.idsync import ROUTES, IdSync
 from knownas.api.limits import HEADER_BYTES_MAX
 from knownas.api.openapi import openapi_document
 from knownas.api.operations import PATHS, serve_operations
-from knownas.api.own import own_api
+from knownas.api.own import own_api, punctual
 from knownas.api.refusals import own_error
 from knownas.api.surfaces import Finder, vendor_surfaces
 from knownas.api.telemetry import Telemetry
@@ -82,7 +82,7 @@ class Application:
         service.start()
         self._idsync = IdSync(service, self._throttle, self._telemetry)
         self._surfaces = vendor_surfaces(service, self._throttle, self._telemetry)
-        self._own = own_api(service, self._telemetry, openapi_document())
+        self._own = punctual(own_api(service, self._telemetry, openapi_document()), self._telemetry)
         self._service = service
 
     async def _stop(self) -> None:

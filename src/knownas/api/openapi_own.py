@@ -192,6 +192,8 @@ def _own_responses(operation: Operation) -> Schema:
         response = answer_of(MEANINGS[refused], with_codes("Error", ("error", "code"), codes))
         if refused == HTTPStatus.UNAUTHORIZED:
             response["headers"] = {"WWW-Authenticate": header_of({"const": "Bearer"}, required=True)}
+        elif refused == HTTPStatus.SERVICE_UNAVAILABLE:
+            response["headers"] = {"Retry-After": header_of({"type": "integer"}, required=False)}
         responses[str(refused)] = response
     return responses
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
 from knownas.api.refusals import WIRE_CODE
 from knownas.api.schema_parts import Schema, with_codes
+from knownas.api.unavailable import PASSING
 from knownas.core.identity.decision import Refusal
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError
 
 COMMON_REASONS: Final = {
     413: ("body_too_long",),
@@ -45,7 +46,7 @@ def add_store_reasons(reasons: dict[int, set[str]]) -> None:
     kinds = [StoreError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-        reasons.setdefault(503 if issubclass(kind, StoreUnavailable) else 500, set()).add(kind.code)
+        reasons.setdefault(503 if issubclass(kind, PASSING) else 500, set()).add(kind.code)
 
 
 def reason_header(status: int, reasons: Iterable[str]) -> Schema:

@@ -1,6 +1,6 @@
 """Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from knownas.api.deadline import Deadline
+from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
 from knownas.api.limits import BODY_BYTES_MAX, SEED_VALUES_MAX
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_operation import (
@@ -26,6 +28,7 @@ from knownas.api.own_operation import (
 from knownas.api.own_user_data import USER_DATA_OPERATIONS
 from knownas.api.refusals import WIRE_CODE, own_error
 from knownas.api.telemetry import Telemetry
+from knownas.api.unavailable import LATE, NOT_SAID, PASSING, RETRY_AFTER, late
 from knownas.api.wire import (
     NAME_CHARACTERS_SHOWN,
     Body,
@@ -40,9 +43,10 @@ from knownas.core.identity.kinds import Identity, Surface, identities, types_nam
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest, SeedRequest
 from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.service.decisions import is_decision_id
+from knownas.service.limits import LONG_REQUEST_SECONDS
 from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
-from knownas.store.errors import StoreError, StoreUnavailable
+from knownas.store.errors import StoreError, UnknownOutcome
 
 API_INPUT: Final = "api"
 """The input name under which observations of our own API are logged."""
@@ -68,6 +72,10 @@ class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _ENCODER: Final = msgspec.json.Encoder()
 _SEED: Final = msgspec.json.Decoder(SeedBody)
 _EXPLAIN: Final = msgspec.json.Decoder(ExplainBody)
+_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": RETRY_AFTER},
+}
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TYPES_ALLOWED: Final = sorted(_NAMES)
 
@@ -157,6 +165,10 @@ OPERATIONS: Final = (
     *CHANGES_OPERATIONS,
     *USER_DATA_OPERATIONS,
 )
+LONG_PATHS: Final = frozenset({"/api/retention"})
+"""What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""
+
+_READING: Final = frozenset({"GET", "HEAD"})
 OPENAPI_PATH: Final = "/api/openapi.json"
 ROUTES: Final = (("GET", OPENAPI_PATH), *((one.method, one.path) for one in OPERATIONS))
 """Every route of this surface: method and path. What is read with GET can be asked for with HEAD too."""
@@ -190,6 +202,22 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
     return api
 
 
+def punctual(api: App, telemetry: Telemetry) -> App:
+    """Let our own API answer in time that its answer does not come in time."""
+
+    async def refuse(method: str, send: Send) -> None:
+        refusal = late(may_have_changed=method not in _READING)
+        telemetry.refused("own", refusal.reason)
+        await reply(send, refusal.status, [JSON, *refusal.headers], own_error(refusal.reason, refusal.sentence))
+
+    usual, long = Deadline(refuse), Deadline(refuse, LONG_REQUEST_SECONDS)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await (long if scope["path"] in LONG_PATHS else usual).serve(api, scope, receive, send)
+
+    return serve
+
+
 def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         try:
@@ -198,8 +226,7 @@ def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> C
         except Refusal as refusal:
             telemetry.refused("own", refusal.code)
             body = own_error(refusal.code, refusal.sentence, **refusal.details)
-            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
-            return Response(body, refusal.status, headers, "application/json")
+            return Response(body, refusal.status, _HEADERS.get(refusal.status), "application/json")
         return Response(_ENCODER.encode(document), status, media_type="application/json")
 
     return serve
@@ -210,9 +237,10 @@ async def _served(service: Service, operation: Operation, request: Request) -> t
         return await operation.serve(service, request)
     except Malformed as malformed:
         raise Refusal(400, malformed.reason, malformed.sentence) from malformed
-    except (StoreUnavailable, Overloaded) as error:
-        code = error.code if isinstance(error, StoreUnavailable) else "overloaded"
-        raise Refusal(503, code, "The server can't answer now; try again in a moment.") from error
+    except Overloaded as error:
+        raise Refusal(503, "overloaded", LATE) from error
+    except PASSING as error:
+        raise Refusal(503, error.code, NOT_SAID if isinstance(error, UnknownOutcome) else LATE) from error
     except StoreError as error:
         raise Refusal(500, error.code, "The store could not do it; nothing was changed.") from error
     except ClientDisconnect as error:

@@ -90,6 +90,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
     """The Profile API of a service."""
 
     name = "profile"
+    changes = False
 
     def __init__(self, service: Service, tokens: Tokens, telemetry: Telemetry) -> None:
         super().__init__(telemetry)

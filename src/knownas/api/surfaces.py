@@ -6,6 +6,7 @@ from functools import partial
 from knownas.api.alias import ROUTES as ALIAS
 from knownas.api.alias import AliasSurface
 from knownas.api.answering import HttpSurface
+from knownas.api.deadline import Deadline
 from knownas.api.events import ROUTES as EVENTS
 from knownas.api.events import Events
 from knownas.api.exchange import App
@@ -32,10 +33,10 @@ def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) 
     platform = platform_api(service, service.tokens, telemetry)
     return (
         _finder(EVENTS, Events(service, throttle, telemetry)),
-        _finder(PROFILE, ProfileApi(service, service.tokens, telemetry)),
+        _punctual(PROFILE, ProfileApi(service, service.tokens, telemetry)),
         _finder(WEB, WebSdk(service, throttle, telemetry)),
-        _finder(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
-        _finder(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),
+        _punctual(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
+        _punctual(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),
         _finder(TOKEN, TokenEndpoint(service.tokens, telemetry)),
         lambda path: platform if is_platform_path(path) else None,
     )
@@ -47,3 +48,14 @@ def _finder(routes: Routes[Target], surface: HttpSurface[Target]) -> Finder:
         return None if asked is None else partial(surface.serve, asked)
 
     return find
+
+
+def _punctual(routes: Routes[Target], surface: HttpSurface[Target]) -> Finder:
+    """Find a surface whose requests ask the store themselves, and not in a line that tells them when their time is up."""
+    find, deadline = _finder(routes, surface), Deadline(surface.refuse_late)
+
+    def find_punctual(path: str) -> App | None:
+        app = find(path)
+        return None if app is None else partial(deadline.serve, app)
+
+    return find_punctual

@@ -8,7 +8,6 @@ unique id of its sender keeps it from being counted twice.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section,
 from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
-from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX, WAITING_MAX
+from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX
+from knownas.service.line import Line, Outdated, Waiting
 from knownas.service.question import Answer
-from knownas.service.resolver import Overloaded, Resolver
+from knownas.service.resolver import Resolver
 from knownas.service.retrying import pause_before_retry
 from knownas.service.sections import events_document, read, section_write
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
@@ -86,13 +86,12 @@ class Ingest:
         self._resolver = resolver
         self._chance = chance
         self._calculations = calculations
-        self._waiting: deque[tuple[Arrival, asyncio.Future[Receipted]]] = deque()
+        self._line: Line[Arrival, Receipted] = Line()
         self._task: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     def submit(self, arrival: Arrival) -> asyncio.Future[Receipted]:
-        """Take one batch. The future brings what became of it, once that is durable, or a StoreError.
+        """Take one batch. The future brings what became of it, once that is durable, or within `REQUEST_SECONDS` a StoreError.
 
         Raises:
             Overloaded: too many batches wait.
@@ -100,15 +99,9 @@ class Ingest:
         """
         if self._closed:
             raise StoreUnavailable("the server is stopping")
-        if len(self._waiting) >= WAITING_MAX:
-            raise Overloaded
-        if self._loop is None:
-            # Asking for the loop is a system call; there is one loop for an ingest's life.
-            self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[Receipted] = self._loop.create_future()
-        self._waiting.append((arrival, future))
+        future = self._line.join(arrival)
         if self._task is None:
-            self._task = self._loop.create_task(self._run())
+            self._task = asyncio.get_running_loop().create_task(self._run())
         return future
 
     async def close(self) -> None:
@@ -119,20 +112,24 @@ class Ingest:
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
-                group = [one for one in taken if not one[1].done()]
+            while self._line:
+                group = self._line.serve(BATCH_MAX)
                 if group:
                     await self._answer(group)
+                    self._line.served()
                 await asyncio.sleep(0)
         finally:
             self._task = None
-            if self._waiting:
+            if self._line:
                 self._task = asyncio.get_running_loop().create_task(self._run())
 
-    async def _answer(self, group: Sequence[tuple[Arrival, asyncio.Future[Receipted]]]) -> None:
+    async def _answer(self, group: Sequence[Waiting[Arrival, Receipted]]) -> None:
         try:
-            receipts = await self._take([arrival for arrival, _ in group])
+            receipts = await self._take([arrival for arrival, _, _ in group])
+        except Outdated:
+            # Some have been told that they were not kept. The others are taken without them.
+            self._line.put_back(group)
+            return
         except Exception as error:
             if len(group) > 1 and not isinstance(error, StoreError):
                 # One of them breaks a rule of ours: the others must not go down with it.
@@ -140,11 +137,11 @@ class Ingest:
                 for one in group:
                     await self._answer([one])
                 return
-            for _, future in group:
+            for _, future, _ in group:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), receipt in zip(group, receipts, strict=True):
+        for (_, future, _), receipt in zip(group, receipts, strict=True):
             if not future.done():
                 future.set_result(receipt)
 
@@ -265,7 +262,11 @@ class Ingest:
             receipts=_receipts(group),
             messages=messages,
         )
-        return await self._data.commit(commit)
+        self._line.begin_commit()
+        try:
+            return await self._data.commit(commit)
+        finally:
+            self._line.end_commit()
 
 
 def _settle(one: _Resolved, answer: Answer) -> None:

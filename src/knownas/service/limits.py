@@ -8,6 +8,16 @@ BATCH_MAX: Final = 256
 WAITING_MAX: Final = 10_000
 """Requests that may wait for their batch; a further one is told to come back (503)."""
 
+REQUEST_SECONDS: Final = 5.0
+"""How long a request may wait for its answer, counted from when it has come in whole. Then it is told that there is none:
+`store_unavailable` if nothing was changed, `unknown_outcome` if the database has not said."""
+
+LONG_REQUEST_SECONDS: Final = 30.0
+"""The same for a request that looks through everything that is kept, as what can be removed by now is counted."""
+
+SWEEP_SECONDS: Final = 0.02
+"""The least time between two looks at whose time is up."""
+
 COMMIT_ATTEMPTS_MAX: Final = 50
 """Times a batch is decided again because another process was faster."""
 

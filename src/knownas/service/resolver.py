@@ -7,7 +7,6 @@ what it rests on is durable.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,19 +21,17 @@ from knownas.service.limits import (
     COMMIT_ATTEMPTS_MAX,
     FLUSH_AFTER_SECONDS,
     TOUCHES_A_FLUSH_MAX,
-    WAITING_MAX,
 )
+from knownas.service.line import Line, Outdated, Overloaded, Waiting
 from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
 from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
-from knownas.store.port import Commit, Committed, LogEntry, Store
+from knownas.store.port import Commit, CommitOutcome, Committed, LogEntry, Snapshot, Store
+
+__all__ = ["Overloaded", "Resolver"]
 
 log: Final = logging.getLogger(__name__)
-
-
-class Overloaded(Exception):
-    """More requests wait than the server is willing to keep; the caller should come back later."""
 
 
 class Resolver:
@@ -45,12 +42,11 @@ class Resolver:
         self._chance = chance
         self._recent = recent
         self._activity = activity
-        self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._line: Line[Question, Answer] = Line()
         self._captured: list[LogEntry] = []
         self._task: asyncio.Task[None] | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flush_is_due = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def answer(self, question: Question) -> Answer:
@@ -60,7 +56,8 @@ class Resolver:
     def submit(self, question: Question) -> asyncio.Future[Answer]:
         """Ask one question, to be decided together with whatever else is waiting.
 
-        The future brings its answer, or a StoreError where the store could not keep or show what it rests on.
+        The future brings its answer, or a StoreError where the store could not keep or show what it rests on, or not
+        within `REQUEST_SECONDS`.
 
         Raises:
             Overloaded: too many questions wait.
@@ -68,13 +65,7 @@ class Resolver:
         """
         if self._closed:
             raise StoreUnavailable("the server is stopping")
-        if len(self._waiting) >= WAITING_MAX:
-            raise Overloaded
-        if self._loop is None:
-            # Asking for the loop is a system call; there is one loop for a resolver's life.
-            self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting.append((question, future))
+        future = self._line.join(question)
         self._wake()
         return future
 
@@ -94,12 +85,12 @@ class Resolver:
     async def _run(self) -> None:
         """Decide batches until nobody waits, and between them write down what is due, a group at a time."""
         try:
-            while self._waiting or self._flush_is_due:
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+            while self._line or self._flush_is_due:
                 # A caller that has gone away no longer wants its answer, nor what it would have changed.
-                batch = [one for one in taken if not one[1].done()]
+                batch = self._line.serve(BATCH_MAX)
                 if batch:
                     await self._answer_batch(batch)
+                    self._line.served()
                 # Lets the answers out and new requests in.
                 await asyncio.sleep(0)
                 if self._flush_is_due:
@@ -108,19 +99,22 @@ class Resolver:
                 await self._flush_the_rest()
         finally:
             self._task = None
-            if self._waiting:
+            if self._line:
                 self._wake()
 
-    async def _answer_batch(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
-        questions = [question for question, _ in batch]
+    async def _answer_batch(self, batch: Sequence[Waiting[Question, Answer]]) -> None:
         try:
-            answers = await self._decide_if_possible(questions)
+            answers = await self._decide_if_possible([question for question, _, _ in batch])
+        except Outdated:
+            # Some have been told that nothing was changed. The others are decided without them.
+            self._line.put_back(batch)
+            return
         except Exception as error:  # noqa: BLE001 - a broken rule must not stop the server; every caller is told
-            for _, future in batch:
+            for _, future, _ in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future, _), answer in zip(batch, answers, strict=True):
             if answer is None or future.done():
                 continue
             if isinstance(answer, Answer):
@@ -128,8 +122,7 @@ class Resolver:
             else:
                 future.set_exception(answer)
         # Those that an earlier change of their own batch has unsettled come first in the next one.
-        again = [one for one, answer in zip(batch, answers, strict=True) if answer is None]
-        self._waiting.extendleft(reversed(again))
+        self._line.put_back(one for one, answer in zip(batch, answers, strict=True) if answer is None)
 
     async def _decide_if_possible(self, questions: Sequence[Question]) -> Sequence[Answer | StoreError | None]:
         try:
@@ -149,12 +142,19 @@ class Resolver:
             if (
                 commit is None
                 or batch.snapshot is None
-                or isinstance(await self._store.commit(batch.snapshot, commit), Committed)
+                or isinstance(await self._commit(batch.snapshot, commit), Committed)
             ):
                 self._note(answers, commit)
                 return answers
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+    async def _commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
+        self._line.begin_commit()
+        try:
+            return await self._store.commit(snapshot, commit)
+        finally:
+            self._line.end_commit()
 
     async def _decide_without_writing(
         self, questions: Sequence[Question], error: StoreError
@@ -164,6 +164,10 @@ class Resolver:
         for question in questions:
             try:
                 batch = await load_batch(self._store, [question], self._activity)
+            except StoreUnavailable as worse:
+                # Who knows for how long: the others must not find that out one after the other.
+                answers += [worse] * (len(questions) - len(answers))
+                break
             except StoreError as worse:
                 answers.append(worse)
                 continue
