@@ -10,6 +10,7 @@ from knownas.core.identity.observation import Endpoint
 from knownas.service.line import Line, Outdated
 from knownas.service.question import Answer
 from knownas.store.errors import StoreError, StoreUnavailable, UnknownOutcome
+from knownas.store.port import Snapshot, Wanted
 from tests.service.stage import PRODUCTION, Stage, mpid_of
 from tests.store.world import EVERYTHING
 from tests.waiting import moment, until
@@ -81,6 +82,36 @@ async def test_who_is_told_unknown_may_ask_again() -> None:
     assert [type(one) for one in answers] == [UnknownOutcome]
     assert isinstance(again.decision.outcome, Returned)
     assert len(await stage.log()) == 1
+
+
+async def test_what_may_have_been_kept_stays_unknown() -> None:
+    """After a commit of unknown outcome nobody is told that nothing was changed, also if the store then hangs or fails."""
+    stage = Stage()
+
+    async def lost() -> None:
+        # The connection breaks; from then on nothing can be loaded.
+        stage.store.open.clear()
+        raise UnknownOutcome("the connection was lost")
+
+    stage.store.before_commit = lost
+    assert [type(one) for one in await told([stage.resolver.submit(stage.ask(LOGIN, customerid="hangs"))])] == [
+        UnknownOutcome
+    ]
+
+    stage.store.open.set()
+    await stage.resolver.close()
+    stage = Stage()
+
+    async def unreachable(_: Sequence[Wanted]) -> Snapshot:
+        raise StoreUnavailable("the server is gone")
+
+    async def lost_for_good() -> None:
+        stage.store.load = unreachable  # type: ignore[method-assign]
+        raise UnknownOutcome("the connection was lost")
+
+    stage.store.before_commit = lost_for_good
+    asked = [stage.resolver.submit(stage.ask(LOGIN, customerid=f"fails {one}")) for one in range(2)]
+    assert [type(one) for one in await told(asked)] == [UnknownOutcome] * 2
 
 
 async def test_the_others_of_a_batch_are_decided_without_the_late() -> None:

@@ -69,7 +69,7 @@ class Line(Generic[_Asked, _Told]):
         waiting = self._waiting
         taken = [waiting.popleft() for _ in range(min(len(waiting), count))]
         self._served = batch = [one for one in taken if not one[1].done()]
-        self._is_outdated = False
+        self._is_committing = self._is_outdated = False
         return batch
 
     def served(self) -> None:
@@ -81,7 +81,7 @@ class Line(Generic[_Asked, _Told]):
         self._waiting.extendleft(reversed([one for one in some if not one[1].done()]))
 
     def begin_commit(self) -> None:
-        """Note that from now on a change may have been kept of which nobody knows yet.
+        """Note that from now on, or until another batch is served, a change may have been kept of which nobody knows yet.
 
         Raises:
             Outdated: somebody of the batch was told that it was not.

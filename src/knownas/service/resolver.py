@@ -26,7 +26,7 @@ from knownas.service.line import Line, Outdated, Overloaded, Waiting
 from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
 from knownas.service.retrying import pause_before_retry
-from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
+from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable, UnknownOutcome
 from knownas.store.port import Commit, CommitOutcome, Committed, LogEntry, Snapshot, Store
 
 __all__ = ["Overloaded", "Resolver"]
@@ -152,24 +152,34 @@ class Resolver:
     async def _commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
         self._line.begin_commit()
         try:
-            return await self._store.commit(snapshot, commit)
-        finally:
+            outcome = await self._store.commit(snapshot, commit)
+        except UnknownOutcome:
+            # Until the batch has been answered, nobody of it may be told that nothing was changed.
+            raise
+        except BaseException:
             self._line.end_commit()
+            raise
+        self._line.end_commit()
+        return outcome
 
     async def _decide_without_writing(
         self, questions: Sequence[Question], error: StoreError
     ) -> Sequence[Answer | StoreError]:
-        """Answer those questions that change nothing, each by itself, while the store takes no writes."""
+        """Answer those questions that change nothing, each by itself, while the store takes no writes.
+
+        What may have been changed stays unknown, whatever keeps it from being looked at.
+        """
+        is_unknown = isinstance(error, UnknownOutcome)
         answers: list[Answer | StoreError] = []
         for question in questions:
             try:
                 batch = await load_batch(self._store, [question], self._activity)
             except StoreUnavailable as worse:
                 # Who knows for how long: the others must not find that out one after the other.
-                answers += [worse] * (len(questions) - len(answers))
+                answers += [error if is_unknown else worse] * (len(questions) - len(answers))
                 break
             except StoreError as worse:
-                answers.append(worse)
+                answers.append(error if is_unknown else worse)
                 continue
             answer = batch.decide(self._chance)[0]
             answers.append(error if answer is None or answer.changed else answer)
