@@ -36,6 +36,7 @@ ANSWER_WITHIN_SECONDS = 30
 PROTECTED = "protected"
 """A user who needs a password, if a test makes that user."""
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of an unguessable name is made in it
 _PR_SET_PDEATHSIG = 1
 _numbers = count(1)
 
@@ -43,19 +44,45 @@ _numbers = count(1)
 class PrivateServer:
     """A server of this process's own. It ends with this process, however that ends."""
 
-    def __init__(self, settings: Sequence[str] = ("fsync=off", "full_page_writes=off")) -> None:
-        """Make its data, in a temporary folder: its user must be able to reach them."""
-        self.folder = Path(tempfile.mkdtemp(prefix="knownas-pg-"))
+    def __init__(
+        self,
+        settings: Sequence[str] = ("fsync=off", "full_page_writes=off"),
+        *,
+        in_memory: bool = False,
+        options: Sequence[str | Path] = (),
+    ) -> None:
+        """Make its data, in a temporary folder: its user must be able to reach them. `options` are for initdb.
+
+        `in_memory` keeps them there, if the machine has a place for that: for whom the disk is only slow.
+        """
+        self._prepare(settings, in_memory=in_memory)
+        self._run("initdb", "-D", self.data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", *options)
+        access = self.data / "pg_hba.conf"
+        access.write_text(f"local all {PROTECTED} scram-sha-256\n{access.read_text()}")
+
+    def _prepare(self, settings: Sequence[str], *, in_memory: bool) -> None:
+        self._in_memory = in_memory
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="knownas-pg-", dir=MEMORY if in_memory and MEMORY.is_dir() else None)
+        )
         self.data = self.folder / "data"
         self._settings = settings
         self._user = _unprivileged()
         self.process: subprocess.Popen[Any] | None = None
         if self._user is not None:
             shutil.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
-        command = [_binary("initdb"), "-D", self.data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C"]
-        subprocess.run([*command, "--no-sync"], check=True, capture_output=True, timeout=60, **self._identity())
-        access = self.data / "pg_hba.conf"
-        access.write_text(f"local all {PROTECTED} scram-sha-256\n{access.read_text()}")
+
+    def replica(self) -> "PrivateServer":
+        """Make a server that follows this one, which runs; it is not started yet."""
+        made = PrivateServer.__new__(PrivateServer)
+        made._prepare(self._settings, in_memory=self._in_memory)
+        source = f"host={self.folder} user=tests application_name=replica"
+        made._run("pg_basebackup", "-D", made.data, "-d", source, "--checkpoint=fast", "--no-sync", "-R")
+        return made
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        command = [_binary(program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, **self._identity())
 
     def start(self) -> None:
         """Start it and wait until it answers, from its own data.

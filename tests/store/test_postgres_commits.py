@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -233,14 +234,14 @@ class Lossy:
         self._fetch = connections.fetch
         connections.fetch = self.fetch  # type: ignore[method-assign]
 
-    async def fetch(self, query: str, *args: object, seconds: float = 1) -> Sequence[Row]:
+    async def fetch(self, query: str, *args: object, **more: Any) -> Sequence[Row]:
         """Run a statement, and lose the answer of one."""
         if self.losing and "knownas.commit_1" in query:
             self.losing = False
             if self._when == self.AFTER:
-                await self._fetch(query, *args, seconds=seconds)
+                await self._fetch(query, *args, **more)
             raise ConnectionLost("it is gone", is_late=False)
-        return await self._fetch(query, *args, seconds=seconds)
+        return await self._fetch(query, *args, **more)
 
 
 async def a_commit_that_comes_late_is_refused(url: str) -> None:
@@ -426,10 +427,10 @@ async def test_a_batch_is_one_round_trip_each_way(url: str, monkeypatch: pytest.
         sent: list[str] = []
         fetch = Connections.fetch
 
-        async def counted(self: Connections, query: str, *args: object, seconds: float = 1) -> Sequence[Row]:
+        async def counted(self: Connections, query: str, *args: object, **more: Any) -> Sequence[Row]:
             if "commit_token" not in query:  # Old tokens are removed now and then, beside all this.
                 sent.append(query)
-            return await fetch(self, query, *args, seconds=seconds)
+            return await fetch(self, query, *args, **more)
 
         monkeypatch.setattr(Connections, "fetch", counted)
         snapshot = await store.load([wanted(Identity(EMAIL, f"e{mpid}"), mpids=[mpid]) for mpid in mpids])

@@ -12,7 +12,7 @@ from typing import Final
 
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.postgres.address import Address
-from knownas.store.postgres.driver import CONNECTION_TROUBLE, Connection, PostgresError, connect
+from knownas.store.postgres.driver import CONNECTION_TROUBLE, Connection, PostgresError
 from knownas.store.postgres.limits import (
     CALL_SECONDS,
     CLOSE_SECONDS,
@@ -21,13 +21,11 @@ from knownas.store.postgres.limits import (
     IDLE_IN_TRANSACTION_MS,
     LOCK_TIMEOUT_MS,
     STATEMENT_TIMEOUT_MS,
+    WAITING_FOR_CONNECTION_MAX,
 )
 from knownas.store.postgres.rows import Row
-from knownas.store.postgres.trouble import (
-    ConnectionLost,
-    ends_connection,
-    opening_error,
-)
+from knownas.store.postgres.servers import Servers
+from knownas.store.postgres.trouble import ConnectionLost, ends_connection
 
 log: Final = logging.getLogger(__name__)
 
@@ -48,23 +46,12 @@ SETTINGS: Final = {
 """How each connection is set up."""
 
 
-async def open_connection(address: Address, settings: dict[str, str]) -> Connection:
-    """Open a connection.
-
-    Raises:
-        StoreUnavailable: the server can't be reached, or does not let us in.
-    """
-    try:
-        return await connect(address, settings)
-    except (PostgresError, TimeoutError, ValueError, *CONNECTION_TROUBLE) as error:
-        raise opening_error(error, address) from error
-
-
 class Connections:
     """Lends connections to one database, at most `CONNECTIONS_MAX` at a time; one event loop, one of these."""
 
     def __init__(self, address: Address) -> None:
         self.address: Final = address
+        self.servers: Final = Servers(address)
         self.settings: Final = dict(SETTINGS)
         self._idle: list[Connection] = []
         self._lent: set[Connection] = set()
@@ -84,8 +71,12 @@ class Connections:
         if self._closed:
             raise StoreUnavailable("the store is closed")
 
-    async def fetch(self, query: str, *args: object, seconds: float = CALL_SECONDS) -> Sequence[Row]:
+    async def fetch(
+        self, query: str, *args: object, seconds: float = CALL_SECONDS, is_commit: bool = False
+    ) -> Sequence[Row]:
         """Run a statement, which must be answered within some seconds, on a connection that is free.
+
+        `is_commit` is for one that may have to wait for replicas: when it is late, that says nothing of reading.
 
         Raises:
             PostgresError: the server said no; nothing of it was done.
@@ -99,7 +90,7 @@ class Connections:
         except PostgresError as error:
             if connection.is_closed() or ends_connection(error):
                 connection.terminate()
-                raise self._lost(error, timer) from error
+                raise self._lost(error, timer, is_commit=is_commit) from error
             raise
         except ValueError:
             # An argument is none that the statement could take; nothing was sent.
@@ -107,7 +98,7 @@ class Connections:
         except CONNECTION_TROUBLE as error:
             if not connection.is_closed():
                 connection.terminate()
-            raise self._lost(error, timer) from error
+            raise self._lost(error, timer, is_commit=is_commit) from error
         except BaseException:
             # Whoever asked has gone. What was under way stays unread.
             connection.terminate()
@@ -133,13 +124,14 @@ class Connections:
         for connection in idle:
             await _close(connection)
 
-    def _lost(self, error: Exception, timer: asyncio.TimerHandle) -> ConnectionLost:
+    def _lost(self, error: Exception, timer: asyncio.TimerHandle, *, is_commit: bool) -> ConnectionLost:
         is_late = timer.when() <= asyncio.get_running_loop().time()
-        # The others lead to the same server: each would break, or be waited for, in turn.
-        idle, self._idle = self._idle, []
-        self._open -= len(idle)
-        for connection in idle:
-            connection.terminate()
+        if not (is_late and is_commit):
+            # The others lead to the same server: each would break, or be waited for, in turn.
+            idle, self._idle = self._idle, []
+            self._open -= len(idle)
+            for connection in idle:
+                connection.terminate()
         what = f"{self.address} did not answer in time" if is_late else f"{self.address} broke the connection: {error}"
         return ConnectionLost(what, is_late=is_late)
 
@@ -158,7 +150,7 @@ class Connections:
     async def _open_another(self) -> Connection:
         self._open += 1
         # Whoever asked may go away meanwhile; the driver would then leave a connection behind that nobody closes.
-        opening = asyncio.create_task(open_connection(self.address, self.settings))
+        opening = asyncio.create_task(self.servers.open(self.settings))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
         try:
@@ -175,6 +167,8 @@ class Connections:
         return connection
 
     async def _wait_for_one(self) -> Connection:
+        if len(self._waiting) >= WAITING_FOR_CONNECTION_MAX:
+            raise StoreBusy(f"{WAITING_FOR_CONNECTION_MAX} calls wait for a connection to {self.address}")
         mine: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(mine)
         try:

@@ -116,7 +116,9 @@ class Database:
         async def lost(why: ConnectionLost) -> bool | None:
             try:
                 is_done = await is_there()
-            except StoreError as error:
+                if is_done:
+                    await self._confirm()
+            except (StoreError, ConnectionLost, PostgresError) as error:
                 raise UnknownOutcome(f"{why}; {error}") from error
             if not is_done and why.is_late:
                 raise UnknownOutcome(f"{why}; whether the change was kept is not known") from why
@@ -142,7 +144,7 @@ class Database:
             nonlocal token
             token = uuid4()
             try:
-                await self._fetch(query, token, *arguments, seconds=seconds)
+                await self._fetch(query, token, *arguments, seconds=seconds, is_commit=True)
             except PostgresError as error:
                 if _is_lost_race(error):
                     raise LostRace(str(error)) from error
@@ -155,10 +157,12 @@ class Database:
         await self._attempts(run, lost)
         self._forget_tokens_now_and_then()
 
-    async def _fetch(self, query: str, *args: object, seconds: float = CALL_SECONDS) -> Sequence[Row]:
+    async def _fetch(
+        self, query: str, *args: object, seconds: float = CALL_SECONDS, is_commit: bool = False
+    ) -> Sequence[Row]:
         if not self._is_prepared:
             await self._prepare()
-        return await self._connections.fetch(query, *args, seconds=seconds)
+        return await self._connections.fetch(query, *args, seconds=seconds, is_commit=is_commit)
 
     async def _attempts(
         self, run: Callable[[], Awaitable[_T]], lost: Callable[[ConnectionLost], Awaitable[_T | None]]
@@ -186,7 +190,7 @@ class Database:
         async with self._preparing:
             self._connections.check_open()
             if not self._is_prepared:
-                settings = await prepare(self._address, self._connections.settings)
+                settings = await prepare(self._address, self._connections.settings, self._connections.servers)
                 self._connections.settings.update(settings)
                 self._is_prepared = True
 
@@ -201,12 +205,19 @@ class Database:
                 while True:
                     try:
                         ((kept,),) = await self._fetch(statement("settle"), token)
+                        if kept:
+                            # It may be seen and yet not be at the replicas, if its wait for them was ended.
+                            await self._confirm()
                     except (ConnectionLost, StoreUnavailable, PostgresError):
                         await asyncio.sleep(_CHANCE.uniform(0, RETRY_PAUSE_SECONDS))
                     else:
                         return bool(kept)
         except (TimeoutError, StoreError) as error:
             raise UnknownOutcome(f"{why}; whether the change was kept is not known") from error
+
+    async def _confirm(self) -> None:
+        """Return when everything that the server shows is safe."""
+        await self._fetch(statement("confirm"), uuid4())
 
     def _forget_tokens_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol, cast
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError  # pyright: ignore[reportMissingTypeStubs]
 
-from knownas.store.postgres.address import Address
+from knownas.store.postgres.address import Address, Place
 from knownas.store.postgres.limits import CONNECT_SECONDS, STATEMENTS_CACHED
 from knownas.store.postgres.rows import Row
 
@@ -42,8 +42,8 @@ class Connection(Protocol):
         ...
 
 
-async def connect(address: Address, settings: dict[str, str]) -> Connection:
-    """Open a connection, set up as told.
+async def connect(address: Address, settings: dict[str, str], place: Place | None = None) -> Connection:
+    """Open a connection, set up as told; to one of the address's servers if it names several.
 
     Raises:
         PostgresError: the server does not let us in.
@@ -57,5 +57,6 @@ async def connect(address: Address, settings: dict[str, str]) -> Connection:
         statement_cache_size=STATEMENTS_CACHED,
         max_cached_statement_lifetime=0,
         server_settings=settings,
+        **({} if place is None else place._asdict()),
     )
     return cast("Connection", opened)

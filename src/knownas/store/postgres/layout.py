@@ -11,9 +11,9 @@ from typing import Final
 
 from knownas.store.errors import StoreBusy, StoreTooNew, StoreUnavailable
 from knownas.store.postgres.address import Address
-from knownas.store.postgres.connections import open_connection
 from knownas.store.postgres.driver import CONNECTION_TROUBLE, Connection, PostgresError
 from knownas.store.postgres.limits import CLOSE_SECONDS, LAYOUT_ATTEMPTS_MAX, OLDEST_SERVER, SLOW_CALL_SECONDS
+from knownas.store.postgres.servers import Servers
 from knownas.store.postgres.statements import schema_steps, statement
 from knownas.store.postgres.trouble import DEADLOCK, opening_error, sqlstate_of, store_error
 
@@ -21,19 +21,24 @@ log: Final = logging.getLogger(__name__)
 
 SYNCHRONOUS_COMMIT: Final = "synchronous_commit"
 
+_TOO_WEAK: Final = frozenset({"off", "local"})
+"""A commit would not wait for this server's disk, or not for its synchronous replicas."""
+
 _LOCKED: Final = frozenset({"55P03", *DEADLOCK})
 _CHANCE: Final = SystemRandom()
 _PAUSE_SECONDS: Final = 0.2
 
 
-async def prepare(address: Address, settings: dict[str, str]) -> dict[str, str]:
+async def prepare(address: Address, settings: dict[str, str], servers: Servers | None = None) -> dict[str, str]:
     """Check the server, bring the layout up to date, and return the settings for all further connections.
+
+    `servers` are those of the address, if somebody has them already.
 
     Raises:
         StoreTooNew: a newer knownas has written it, with which this one can't work.
         StoreError: the server can't be used, or would not let the layout be changed.
     """
-    connection = await open_connection(address, settings)
+    connection = await (servers or Servers(address)).open(settings, is_new=True)
     # A server that hangs is given up; a step that builds an index on a large table is let go on.
     timer = asyncio.get_running_loop().call_later(SLOW_CALL_SECONDS, connection.terminate)
     try:
@@ -63,8 +68,8 @@ async def _check_server(connection: Connection, address: Address, settings: dict
         )
     if fsync == "off":
         log.warning("%s has fsync off: a crash of its machine can lose or damage what was acknowledged", address)
-    # Stronger settings than "on" are left as they are.
-    return {**settings, SYNCHRONOUS_COMMIT: "on"} if synchronous == "off" else settings
+    # Stronger settings than "on" are left as they are, and `remote_write`.
+    return {**settings, SYNCHRONOUS_COMMIT: "on"} if synchronous in _TOO_WEAK else settings
 
 
 async def _bring_up_to_date(connection: Connection, address: Address) -> None:

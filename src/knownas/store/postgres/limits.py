@@ -6,7 +6,11 @@ CONNECTIONS_MAX: Final = 8
 """Connections that one server process opens. One carries the requests for resolution, the others the rest."""
 
 CONNECT_SECONDS: Final = 2.0
-"""How long opening a connection may take, for each of the addresses that the URL names."""
+"""How long opening a connection may take, for each of the servers that the URL names; and as long again, until a server
+with synchronous replicas has confirmed a write."""
+
+WAITING_FOR_CONNECTION_MAX: Final = 1_000
+"""Calls that wait for a connection; a further one says StoreBusy at once."""
 
 FREE_CONNECTION_SECONDS: Final = 2.0
 """How long a call waits for a connection that is free; then it says StoreBusy."""

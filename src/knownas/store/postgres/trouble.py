@@ -21,10 +21,13 @@ CHECK_VIOLATION: Final = "23514"
 DEADLOCK: Final = frozenset({"40P01", "40001"})
 """The server chose this transaction to end so that others can go on; nothing of it was kept."""
 
+FEATURE_MISSING: Final = "0A000"
+NO_PRIVILEGE: Final = "42501"
+
 _NO_TABLE: Final = frozenset({"42P01", "42883", "3F000", "42703"})
 _NO_ROOM: Final = frozenset({"53100"})
 _WAITED: Final = frozenset({"55P03", "57014"})
-_READ_ONLY: Final = frozenset({"25006", "42501"})
+_READ_ONLY: Final = frozenset({"25006", NO_PRIVILEGE})
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
 _STRANGER: Final = frozenset({"28P01", "28000"})
 _NO_DATABASE: Final = "3D000"

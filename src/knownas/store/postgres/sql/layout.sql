@@ -1,3 +1,19 @@
+-- name: standing
+-- Whether the server is a replica, and whether its commits wait for replicas of its own.
+SELECT
+    pg_is_in_recovery(),
+    current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local');
+
+-- name: timeline
+-- Which system this is a server of, and its timeline: whoever takes over from a primary begins a new one.
+SELECT
+    (SELECT c.system_identifier FROM pg_control_system() AS c),
+    ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer;
+
+-- name: confirm
+-- A write of its own: when it is done, replicas that commits wait for have everything before it.
+INSERT INTO knownas.commit_token (token, fenced) VALUES ($1, true);
+
 -- name: layout_exists
 SELECT to_regclass('knownas.layout') IS NOT NULL;
 
