@@ -26,6 +26,7 @@ import asyncpg
 
 from knownas.store.postgres.address import read_address
 from knownas.store.postgres.connections import SETTINGS
+from knownas.store.postgres.distribution import install
 from knownas.store.postgres.layout import prepare
 from tests.waiting import PAUSE_SECONDS, wait_until
 from tools.provision import postgres_binaries
@@ -200,15 +201,29 @@ def fresh_database() -> Iterator[str]:
 
     It is emptied for the next test rather than removed, which takes a tenth of the time.
     """
-    url = _emptied.pop() if _emptied else _with_layout()
+    with _emptied_after(_emptied, _with_layout) as url:
+        yield url
+
+
+@contextmanager
+def key_by_key_database() -> Iterator[str]:
+    """Give the URL of a database like a fresh one that is asked like a distributed one, though its tables are in one place."""
+    with _emptied_after(_emptied_key_by_key, _with_keys) as url:
+        yield url
+
+
+_emptied: list[str] = []
+_emptied_key_by_key: list[str] = []
+
+
+@contextmanager
+def _emptied_after(emptied: list[str], make: Callable[[], str]) -> Iterator[str]:
+    url = emptied.pop() if emptied else make()
     try:
         yield url
     finally:
         asyncio.run(empty(url))
-        _emptied.append(url)
-
-
-_emptied: list[str] = []
+        emptied.append(url)
 
 
 def _with_layout() -> str:
@@ -217,6 +232,22 @@ def _with_layout() -> str:
     server.ask(f"CREATE DATABASE {name}")
     asyncio.run(prepare(read_address(server.url(name)), SETTINGS))
     return server.url(name)
+
+
+def _with_keys() -> str:
+    url = _with_layout()
+    asyncio.run(ask_key_by_key(url))
+    return url
+
+
+async def ask_key_by_key(url: str) -> None:
+    """Have a database asked like a distributed one from now on."""
+    connection = await asyncpg.connect(url, timeout=ANSWER_WITHIN_SECONDS)
+    try:
+        async with connection.transaction():
+            await install(connection)
+    finally:
+        await connection.close(timeout=ANSWER_WITHIN_SECONDS)
 
 
 async def empty(url: str) -> None:
@@ -229,7 +260,7 @@ async def empty(url: str) -> None:
         )
         await connection.fetch(others, connection.get_server_pid())
         deletions = """SELECT 'DELETE FROM knownas.' || tablename FROM pg_tables
-            WHERE schemaname = 'knownas' AND tablename <> 'layout'"""
+            WHERE schemaname = 'knownas' AND tablename NOT IN ('layout', 'distribution')"""
         await connection.execute("; ".join(one for (one,) in await connection.fetch(deletions)))
     finally:
         await connection.close(timeout=ANSWER_WITHIN_SECONDS)

@@ -10,7 +10,8 @@ from typing import Final
 from knownas.store.port import Store
 from knownas.store.postgres.store import PostgresStore
 from knownas.store.sqlite.store import SqliteStore
-from tests.postgres import fresh_database
+from tests.citus import CITUS_DSN, distributed_database
+from tests.postgres import fresh_database, key_by_key_database
 from tests.store import inspection, postgres_inspection
 
 
@@ -41,13 +42,30 @@ def _sqlite(folder: Path) -> Iterator[Place]:
 @contextmanager
 def _postgres(_: Path) -> Iterator[Place]:
     with fresh_database() as url:
-        yield Place(
-            url,
-            lambda: PostgresStore(url),
-            lambda: asyncio.run(postgres_inspection.contradictions(url)),
-            lambda: asyncio.run(postgres_inspection.unexplained(url)),
-        )
+        yield _over_postgres(url)
 
 
-PLACES: Final = {"sqlite": _sqlite, "postgres": _postgres}
+def _over_postgres(url: str) -> Place:
+    return Place(
+        url,
+        lambda: PostgresStore(url),
+        lambda: asyncio.run(postgres_inspection.contradictions(url)),
+        lambda: asyncio.run(postgres_inspection.unexplained(url)),
+    )
+
+
+@contextmanager
+def _citus(_: Path) -> Iterator[Place]:
+    with distributed_database() as url:
+        yield _over_postgres(url)
+
+
+@contextmanager
+def key_by_key(_: Path) -> Iterator[Place]:
+    """Make a place that is asked like a distributed database; none of `PLACES`, since it is one for a few tests only."""
+    with key_by_key_database() as url:
+        yield _over_postgres(url)
+
+
+PLACES: Final = {"sqlite": _sqlite, "postgres": _postgres, **({"citus": _citus} if CITUS_DSN else {})}
 """Makes a place with nothing in it, by its kind. No event loop may be running, neither then nor at its end."""

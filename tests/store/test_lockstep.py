@@ -12,13 +12,16 @@ from knownas.core.identity.observation import Environment
 from knownas.service import resolver
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
+from tests.citus import CITUS_DSN
 from tests.store.histories import SCOPES, draw_history
-from tests.store.places import PLACES, Place
+from tests.store.places import PLACES, Place, key_by_key
 from tests.store.world import EVERYTHING, World, fold_differs, records_in
 
 HISTORIES, STEPS, AT_ONCE = 300, 40, 25
 QUICK_HISTORIES, QUICK_AT_ONCE = 40, 10
+KEY_BY_KEY_HISTORIES, CITUS_HISTORIES = 6, 60
 SOAK_HISTORIES = 3_000
+ALL_PLACES = {**PLACES, "key by key": key_by_key}
 POOLS = [Pool(scope, name) for scope in SCOPES for name in ("", *(one.value for one in Environment))]
 
 
@@ -50,7 +53,7 @@ def agree(seeds: Iterable[int], folder: Path, monkeypatch: pytest.MonkeyPatch, k
     monkeypatch.setattr(resolver, "FLUSH_AFTER_SECONDS", 3_600)
     for seed in seeds:
         with ExitStack() as made:
-            places = [made.enter_context(PLACES[kind](folder)) for kind in kinds]
+            places = [made.enter_context(ALL_PLACES[kind](folder)) for kind in kinds]
             asyncio.run(play(seed, places))
             for place in places:
                 assert place.contradictions() + place.unexplained() == [], f"history {seed}"
@@ -68,7 +71,20 @@ def test_postgres_agrees(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
     agree(range(first, first + QUICK_AT_ONCE), tmp_path, monkeypatch, ["postgres"])
 
 
+def test_key_by_key_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is asked like a distributed one gives the same answers and receipts, and keeps the same."""
+    agree(range(KEY_BY_KEY_HISTORIES), tmp_path, monkeypatch, ["key by key"])
+
+
+if CITUS_DSN:
+
+    @pytest.mark.parametrize("first", range(0, CITUS_HISTORIES, QUICK_AT_ONCE), ids=lambda first: f"citus-{first}")
+    def test_citus_agrees(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Memory and a database over a cluster give the same answers and receipts, and keep the same, byte for byte."""
+        agree(range(first, first + QUICK_AT_ONCE), tmp_path, monkeypatch, ["citus"])
+
+
 @pytest.mark.soak
 def test_all_stores_agree_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory, SQLite and PostgreSQL agree about many more histories."""
-    agree(range(SOAK_HISTORIES), tmp_path, monkeypatch, PLACES)
+    agree(range(SOAK_HISTORIES), tmp_path, monkeypatch, ALL_PLACES)

@@ -7,6 +7,7 @@ purpose: each of these is found out.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -40,7 +41,7 @@ from knownas.store.postgres.connections import Connections
 from knownas.store.postgres.loading import PostgresSnapshot
 from knownas.store.postgres.planning import Plan
 from knownas.store.postgres.rows import Row
-from knownas.store.postgres.statements import call, schema_steps
+from knownas.store.postgres.statements import schema_steps, wording
 from knownas.store.postgres.store import PostgresStore
 from knownas.store.postgres.trouble import ConnectionLost
 from tests.postgres import ask, bare_database, empty, fresh_database
@@ -54,6 +55,8 @@ LOCKED = 12
 GROWTH, READS_A_ROW = 400, 25
 TRIES_MAX = 5
 MAIL = Identity(EMAIL, "e")
+words = partial(wording, is_distributed=False)
+"""Returns a statement as the database under test takes it."""
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ async def slow_commit(url: str, store: PostgresStore, snapshot: Snapshot, commit
     try:
         async with connection.transaction():
             arguments = Plan(commit, snapshot, store._pools).arguments()
-            await connection.fetch(call("commit"), uuid4(), *arguments)
+            await connection.fetch(words("commit"), uuid4(), *arguments)
             yield
     finally:
         await connection.close()
@@ -236,7 +239,7 @@ class Lossy:
 
     async def fetch(self, query: str, *args: object, **more: Any) -> Sequence[Row]:
         """Run a statement, and lose the answer of one."""
-        if self.losing and "knownas.commit_1" in query:
+        if self.losing and query == words("commit"):
             self.losing = False
             if self._when == self.AFTER:
                 await self._fetch(query, *args, **more)
@@ -250,11 +253,11 @@ async def a_commit_that_comes_late_is_refused(url: str) -> None:
         snapshot = await store.load([wanted(MAIL)])
         assert isinstance(snapshot, PostgresSnapshot)
         token = uuid4()
-        assert await ask(url, "SELECT knownas.settle_1($1)", token) == [(False,)]
-        assert await ask(url, "SELECT knownas.settle_1($1)", token) == [(False,)], "settled once is settled"
+        assert await ask(url, words("settle"), token) == [(False,)]
+        assert await ask(url, words("settle"), token) == [(False,)], "settled once is settled"
         arguments = Plan(commit_of(new(record(1, {EMAIL: ["e"]}))), snapshot, store._pools).arguments()
         with pytest.raises(asyncpg.UniqueViolationError):
-            await ask(url, call("commit"), token, *arguments)
+            await ask(url, words("commit"), token, *arguments)
         assert await store.profile(1) is None
 
 

@@ -10,6 +10,7 @@ from knownas.cli.explain import explain
 from knownas.cli.import_ import import_
 from knownas.cli.init import init
 from knownas.cli.keys import keys
+from knownas.cli.migrate import migrate
 from knownas.cli.retention import retention
 from knownas.cli.serve import serve
 
@@ -20,5 +21,5 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain, keys, import_, copy_, retention):
+for verb in (serve, demo, init, check, explain, keys, import_, copy_, migrate, retention):
     main.add_command(verb)

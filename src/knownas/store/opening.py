@@ -1,6 +1,6 @@
 """Opens the store that a configuration's `database` names."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
 from knownas.store.sqlite.copying import SqliteCopyEnd
+from knownas.store.sqlite.migrating import migrate as migrate_file
 from knownas.store.sqlite.store import SqliteStore
 
 SQLITE: Final = "sqlite:///"
@@ -49,6 +50,41 @@ def open_copy_end(database: str, *, makes: bool = False) -> CopyEnd:
             from knownas.store.postgres.copying import PostgresCopyEnd  # noqa: PLC0415 - only an extra brings its driver
         return PostgresCopyEnd(database)
     raise StoreUnavailable(f"nothing can be copied from or to {database!r}; {_KEEPING}")
+
+
+async def migrate(database: str, tell: Callable[[str], None]) -> None:
+    """Bring a database's layout up to date, which the start of a server does too, and tell in sentences what was done.
+
+    Raises:
+        StoreError: it can't be opened, or is for a newer knownas.
+    """
+    if database.startswith(SQLITE):
+        migrate_file(Path(database.removeprefix(SQLITE)), tell)
+    elif database.startswith(POSTGRES):
+        with _driver():
+            from knownas.store.postgres import migrating  # noqa: PLC0415 - only an extra brings its driver
+            from knownas.store.postgres.address import read_address  # noqa: PLC0415
+        await migrating.migrate(read_address(database), tell)
+    else:
+        raise StoreUnavailable(f"{database!r} keeps nothing; {_KEEPING}")
+
+
+async def distribute(database: str, shards: int, tell: Callable[[str], None]) -> None:
+    """Distribute a database over the servers of a Citus cluster, and tell in sentences what was done.
+
+    Raises:
+        StoreError: it is none that can be distributed.
+    """
+    if not database.startswith(POSTGRES):
+        scheme = database.partition(":")[0]
+        raise StoreUnavailable(
+            f"{scheme!r} is on one machine; only PostgreSQL with the extension Citus can be distributed: `knownas copy` "
+            "brings everything there"
+        )
+    with _driver():
+        from knownas.store.postgres import migrating  # noqa: PLC0415 - only an extra brings its driver
+        from knownas.store.postgres.address import read_address  # noqa: PLC0415
+    await migrating.distribute(read_address(database), shards, tell)
 
 
 _KEEPING: Final = f"use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name"

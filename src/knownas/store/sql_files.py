@@ -6,20 +6,21 @@ from importlib.resources import files
 from typing import Final
 
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_SCHEMA: Final = re.compile(r"^schema_(\d{4})\.sql$")
+_STEP: Final = re.compile(r"^([a-z]+)_(\d{4})\.sql$")
+SCHEMA: Final = "schema"
 _SUFFIX: Final = ".sql"
 
 
 @cache
 def named_statements(package: str) -> dict[str, str]:
-    """Return every statement of every .sql file of a package's `sql` folder that is no step of the schema, by its name.
+    """Return every statement of every .sql file of a package's `sql` folder that is no numbered step, by its name.
 
     Raises:
         ValueError: two statements have the same name.
     """
     found: dict[str, str] = {}
     for name, text in _texts(package):
-        if _SCHEMA.match(name) is None:
+        if _STEP.match(name) is None:
             parts = _NAME.split(text)[1:]
             for statement, body in zip(parts[::2], parts[1::2], strict=True):
                 if statement in found:
@@ -36,9 +37,10 @@ def with_marked(statement: str, marker: str, text: str) -> str:
 
 
 @cache
-def numbered_steps(package: str) -> tuple[tuple[int, str], ...]:
-    """Return the schema's steps in a package's `sql` folder, each with the version it leads to, in order."""
-    return tuple((int(match[1]), text) for name, text in _texts(package) if (match := _SCHEMA.match(name)))
+def numbered_steps(package: str, kind: str = SCHEMA) -> tuple[tuple[int, str], ...]:
+    """Return the steps of a kind in a package's `sql` folder, each with the version it leads to, in order."""
+    steps = [(match, text) for name, text in _texts(package) if (match := _STEP.match(name))]
+    return tuple((int(match[2]), text) for match, text in steps if match[1] == kind)
 
 
 def _texts(package: str) -> list[tuple[str, str]]:

@@ -49,9 +49,10 @@ SETTINGS: Final = {
 class Connections:
     """Lends connections to one database, at most `CONNECTIONS_MAX` at a time; one event loop, one of these."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, servers: Servers | None = None) -> None:
+        """`servers` are those of the address, if somebody has them already."""
         self.address: Final = address
-        self.servers: Final = Servers(address)
+        self.servers: Final = servers or Servers(address)
         self.settings: Final = dict(SETTINGS)
         self._idle: list[Connection] = []
         self._lent: set[Connection] = set()

@@ -19,18 +19,22 @@ from knownas.store.postgres.limits import (
     SETTLE_SECONDS,
     TOKENS_FORGOTTEN_AT_ONCE,
     TOKENS_FORGOTTEN_EVERY_SECONDS,
+    UNSETTLED_PAUSE_SECONDS,
+    UNSETTLED_SECONDS,
     WRITE_ATTEMPTS_MAX,
 )
 from knownas.store.postgres.rows import Row
-from knownas.store.postgres.statements import call, statement
+from knownas.store.postgres.statements import wording
 from knownas.store.postgres.trouble import (
     CHECK_VIOLATION,
     DEADLOCK,
     LOST_RACE,
     UNIQUE_VIOLATION,
+    UNSETTLED,
     ConnectionLost,
     LostRace,
     constraint_of,
+    may_be_distributed,
     sqlstate_of,
     store_error,
 )
@@ -46,17 +50,21 @@ class Database:
 
     def __init__(self, address: Address) -> None:
         self._address: Final = address
-        self._connections: Final = Connections(address)
+        self._connections = Connections(address)
         self._preparing = asyncio.Lock()
         self._is_prepared = False
+        self._has_served = False
+        self._is_distributed = False
+        self._retiring: asyncio.Task[None] | None = None
         self._tokens_forgotten_at = 0.0
         self._forgetting: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         """Close all connections, after the calls under way."""
         await self._connections.close()
-        if self._forgetting is not None:
-            await asyncio.wait((self._forgetting,))
+        under_way = [task for task in (self._forgetting, self._retiring) if task is not None]
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def ping(self) -> None:
         """Return if the server answers now.
@@ -76,10 +84,9 @@ class Database:
         Raises:
             StoreError: the server does not answer, or said no.
         """
-        query = statement(name)
         for is_last in (False, True):
             try:
-                return await self._fetch(query, *args, seconds=seconds)
+                return await self._fetch_settled(name, *args, seconds=seconds)
             except PostgresError as error:
                 raise store_error(error, self._address) from error
             except ConnectionLost as lost:
@@ -95,7 +102,7 @@ class Database:
         """
 
         async def run() -> Sequence[Row]:
-            return await self._fetch(statement(name), *args, seconds=seconds)
+            return await self._fetch(name, *args, seconds=seconds)
 
         async def lost(_why: ConnectionLost) -> None:
             return None
@@ -111,7 +118,7 @@ class Database:
         """
 
         async def run() -> bool:
-            return bool(await self._fetch(statement(name), *args))
+            return bool(await self._fetch(name, *args))
 
         async def lost(why: ConnectionLost) -> bool | None:
             try:
@@ -136,7 +143,6 @@ class Database:
             UnknownOutcome: the connection broke, and the server does not answer.
             StoreError: the server does not answer, or said no; nothing was kept.
         """
-        query = call(name)
         token = uuid4()
         seconds = CALL_SECONDS + rows * CALL_SECONDS_A_ROW
 
@@ -144,7 +150,7 @@ class Database:
             nonlocal token
             token = uuid4()
             try:
-                await self._fetch(query, token, *arguments, seconds=seconds, is_commit=True)
+                await self._fetch(name, token, *arguments, seconds=seconds, is_commit=True)
             except PostgresError as error:
                 if _is_lost_race(error):
                     raise LostRace(str(error)) from error
@@ -157,11 +163,40 @@ class Database:
         await self._attempts(run, lost)
         self._forget_tokens_now_and_then()
 
+    async def _fetch_settled(self, name: str, *args: object, seconds: float) -> Sequence[Row]:
+        """Read; where that met half of a commit, which only a distributed database shows, read again after a moment."""
+        clock = asyncio.get_running_loop().time
+        give_up_at = clock() + UNSETTLED_SECONDS
+        while True:
+            try:
+                return await self._fetch(name, *args, seconds=seconds)
+            except PostgresError as error:
+                if sqlstate_of(error) != UNSETTLED or clock() > give_up_at:
+                    raise
+            await asyncio.sleep(_CHANCE.uniform(0, UNSETTLED_PAUSE_SECONDS))
+
     async def _fetch(
-        self, query: str, *args: object, seconds: float = CALL_SECONDS, is_commit: bool = False
+        self, name: str, *args: object, seconds: float = CALL_SECONDS, is_commit: bool = False
     ) -> Sequence[Row]:
         if not self._is_prepared:
             await self._prepare()
+        was_distributed, connections = self._is_distributed, self._connections
+        try:
+            query = wording(name, is_distributed=was_distributed)
+            return await connections.fetch(query, *args, seconds=seconds, is_commit=is_commit)
+        except PostgresError as error:
+            if was_distributed or not may_be_distributed(error):
+                raise
+            # Nothing of it was done. If somebody has distributed the database meanwhile, it is asked in other words.
+            self._is_prepared = False
+            await self._prepare()
+            if not self._is_distributed:
+                raise
+        except StoreUnavailable:
+            # Whoever waited for a connection while these were replaced asks for one of the new ones.
+            if connections is self._connections:
+                raise
+        query = wording(name, is_distributed=self._is_distributed)
         return await self._connections.fetch(query, *args, seconds=seconds, is_commit=is_commit)
 
     async def _attempts(
@@ -190,9 +225,19 @@ class Database:
         async with self._preparing:
             self._connections.check_open()
             if not self._is_prepared:
-                settings = await prepare(self._address, self._connections.settings, self._connections.servers)
+                settings, is_distributed = await prepare(
+                    self._address, self._connections.settings, self._connections.servers
+                )
+                if is_distributed and not self._is_distributed and self._has_served:
+                    self._replace_connections()
                 self._connections.settings.update(settings)
-                self._is_prepared = True
+                self._is_distributed = is_distributed
+                self._is_prepared = self._has_served = True
+
+    def _replace_connections(self) -> None:
+        """Open new connections from now on; those that are lent end with what they are lent for."""
+        self._retiring = asyncio.create_task(self._connections.close())
+        self._connections = Connections(self._address, self._connections.servers)
 
     async def _was_kept(self, token: object, why: ConnectionLost) -> bool:
         """Find out what became of a commit whose answer was lost; one that was not kept by now never will be.
@@ -204,7 +249,7 @@ class Database:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while True:
                     try:
-                        ((kept,),) = await self._fetch(statement("settle"), token)
+                        ((kept,),) = await self._fetch("settle", token)
                         if kept:
                             # It may be seen and yet not be at the replicas, if its wait for them was ended.
                             await self._confirm()
@@ -217,7 +262,7 @@ class Database:
 
     async def _confirm(self) -> None:
         """Return when everything that the server shows is safe."""
-        await self._fetch(statement("confirm"), uuid4())
+        await self._fetch("confirm", uuid4())
 
     def _forget_tokens_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -7,15 +7,16 @@ layout up to date goes on, and an older one may start again, as long as the step
 import asyncio
 import logging
 from random import SystemRandom
-from typing import Final
+from typing import Final, NamedTuple
 
 from knownas.store.errors import StoreBusy, StoreTooNew, StoreUnavailable
+from knownas.store.postgres import distribution
 from knownas.store.postgres.address import Address
 from knownas.store.postgres.driver import CONNECTION_TROUBLE, Connection, PostgresError
 from knownas.store.postgres.limits import CLOSE_SECONDS, LAYOUT_ATTEMPTS_MAX, OLDEST_SERVER, SLOW_CALL_SECONDS
 from knownas.store.postgres.servers import Servers
 from knownas.store.postgres.statements import schema_steps, statement
-from knownas.store.postgres.trouble import DEADLOCK, opening_error, sqlstate_of, store_error
+from knownas.store.postgres.trouble import LOCKED, opening_error, sqlstate_of, store_error
 
 log: Final = logging.getLogger(__name__)
 
@@ -24,13 +25,19 @@ SYNCHRONOUS_COMMIT: Final = "synchronous_commit"
 _TOO_WEAK: Final = frozenset({"off", "local"})
 """A commit would not wait for this server's disk, or not for its synchronous replicas."""
 
-_LOCKED: Final = frozenset({"55P03", *DEADLOCK})
 _CHANCE: Final = SystemRandom()
 _PAUSE_SECONDS: Final = 0.2
 
 
-async def prepare(address: Address, settings: dict[str, str], servers: Servers | None = None) -> dict[str, str]:
-    """Check the server, bring the layout up to date, and return the settings for all further connections.
+class Prepared(NamedTuple):
+    """What was found: the settings for all further connections, and whether the database is distributed."""
+
+    settings: dict[str, str]
+    is_distributed: bool
+
+
+async def prepare(address: Address, settings: dict[str, str], servers: Servers | None = None) -> Prepared:
+    """Check the server, bring the layout up to date, and say how to go on.
 
     `servers` are those of the address, if somebody has them already.
 
@@ -45,6 +52,7 @@ async def prepare(address: Address, settings: dict[str, str], servers: Servers |
         chosen = await _check_server(connection, address, settings)
         timer.cancel()
         await _bring_up_to_date(connection, address)
+        is_distributed = await distribution.is_distributed(connection)
         await connection.close(timeout=CLOSE_SECONDS)
     except PostgresError as error:
         raise store_error(error, address) from error
@@ -53,7 +61,7 @@ async def prepare(address: Address, settings: dict[str, str], servers: Servers |
     finally:
         timer.cancel()
         connection.terminate()
-    return chosen
+    return Prepared({**chosen, **distribution.SETTINGS} if is_distributed else chosen, is_distributed)
 
 
 async def _check_server(connection: Connection, address: Address, settings: dict[str, str]) -> dict[str, str]:
@@ -77,7 +85,7 @@ async def _bring_up_to_date(connection: Connection, address: Address) -> None:
         try:
             await _apply_steps(connection, address)
         except PostgresError as error:
-            if sqlstate_of(error) not in _LOCKED:
+            if sqlstate_of(error) not in LOCKED:
                 raise
             await connection.execute("ROLLBACK")
             log.warning("%s: others hold locks that the new layout needs: %s", address, error)
@@ -90,12 +98,13 @@ async def _bring_up_to_date(connection: Connection, address: Address) -> None:
 async def _apply_steps(connection: Connection, address: Address) -> None:
     """Apply the steps that are missing, in one transaction; nothing is written if none is."""
     newest = schema_steps()[-1].version
-    version, works_from = await _current(connection)
+    version, works_from = await current_layout(connection)
     if works_from > newest:
         raise StoreTooNew(
             f"{address} has layout {version}, which needs a knownas that knows {works_from}, not {newest}"
         )
-    if version >= newest:
+    is_distributed = await distribution.is_distributed(connection)
+    if version >= newest and (not is_distributed or await distribution.is_up_to_date(connection)):
         return
     await connection.execute("BEGIN")
     await connection.execute("SET LOCAL statement_timeout = 0")
@@ -104,15 +113,17 @@ async def _apply_steps(connection: Connection, address: Address) -> None:
     if not version:
         await connection.execute(statement("make_layout"))
     # Another server may have done it while we waited.
-    version, _ = await _current(connection)
+    version, _ = await current_layout(connection)
     for step in schema_steps():
         if step.version > version:
             await connection.execute(step.text)
             await connection.fetch(statement("note_layout"), step.version, step.works_from)
+    if is_distributed:
+        await distribution.install(connection)
     await connection.execute("COMMIT")
 
 
-async def _current(connection: Connection) -> tuple[int, int]:
+async def current_layout(connection: Connection) -> tuple[int, int]:
     """Return the layout's version and the oldest one that works with it; zeros for a database that has none."""
     ((there,),) = await connection.fetch(statement("layout_exists"))
     if not there:

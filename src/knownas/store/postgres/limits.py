@@ -63,9 +63,22 @@ LOG_SETTLED_SECONDS: Final = 1.0
 LOG_PAUSE_SECONDS: Final = 0.005
 """The pause before it looks again."""
 
+UNSETTLED_SECONDS: Final = 2.0
+"""How long a reader of a distributed database waits for a commit that is visible in part; then it says StoreBusy."""
+
+UNSETTLED_PAUSE_SECONDS: Final = 0.004
+"""The longest pause before it reads again."""
+
 TOKENS_FORGOTTEN_EVERY_SECONDS: Final = 600.0
 TOKENS_FORGOTTEN_AT_ONCE: Final = 10_000
 """How often a process removes old tokens of commits, and how many by one statement."""
 
 OLDEST_SERVER: Final = 140_000
 """The oldest PostgreSQL, as it numbers itself: 14."""
+
+OLDEST_CITUS: Final = 12
+"""The oldest Citus over which a database can be distributed."""
+
+SHARDS: Final = 32
+SHARDS_MAX: Final = 1_024
+"""Into how many parts each table is divided when a database is distributed, unless told otherwise, and at most."""

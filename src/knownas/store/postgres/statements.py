@@ -8,6 +8,8 @@ from knownas.store.sql_files import named_statements, numbered_steps, with_marke
 
 _PACKAGE: Final = "knownas.store.postgres"
 _ARGUMENTS: Final = "/*arguments*/"
+_DISTRIBUTED: Final = "distributed"
+"""The kind of the steps of a distributed database, and how its own words of a statement are named."""
 _DOCUMENTS: Final = "bytea[]"
 _FUNCTION: Final = re.compile(r"knownas\.\w+")
 _WORKS_FROM: Final = re.compile(r"^-- works_from: (\d+)$", re.MULTILINE)
@@ -28,6 +30,14 @@ def statement(name: str) -> str:
 
 
 @cache
+def wording(name: str, *, is_distributed: bool) -> str:
+    """Return a statement in the words for such a database; one that calls a function, with all its arguments."""
+    own = f"{_DISTRIBUTED}_{name}"
+    chosen = own if is_distributed and own in named_statements(_PACKAGE) else name
+    return call(chosen) if _ARGUMENTS in statement(chosen) else statement(chosen)
+
+
+@cache
 def call(name: str) -> str:
     """Return a statement that calls a function with all its arguments: arrays come as text, but for those of bytes."""
     text = statement(name)
@@ -42,9 +52,16 @@ def call(name: str) -> str:
 def _argument_types(function: str) -> list[str]:
     """Return the types of a function's arguments, as the schema defines it."""
     definition = re.compile(rf"CREATE FUNCTION {re.escape(function)}\((.*?)\n\) RETURNS", re.DOTALL)
-    found = [match[1] for step in schema_steps() for match in definition.finditer(step.text)]
+    texts = [*(step.text for step in schema_steps()), *(text for _, text in distributed_steps())]
+    found = [match[1] for text in texts for match in definition.finditer(text)]
     without_notes = re.sub(r"--[^\n]*", "", found[-1])
     return [argument.split()[-1] for argument in without_notes.split(",")]
+
+
+@cache
+def distributed_steps() -> tuple[tuple[int, str], ...]:
+    """Return the steps that a distributed database has beside those of the schema, each with its version, in order."""
+    return numbered_steps(_PACKAGE, _DISTRIBUTED)
 
 
 @cache

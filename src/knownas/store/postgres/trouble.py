@@ -16,6 +16,9 @@ from knownas.store.postgres.driver import PostgresError
 LOST_RACE: Final = "KN001"
 """The SQLSTATE by which our functions say that somebody else was faster."""
 
+UNSETTLED: Final = "KN002"
+"""The SQLSTATE by which they say that what was read is half of a commit, and to be read again."""
+
 UNIQUE_VIOLATION: Final = "23505"
 CHECK_VIOLATION: Final = "23514"
 DEADLOCK: Final = frozenset({"40P01", "40001"})
@@ -24,9 +27,15 @@ DEADLOCK: Final = frozenset({"40P01", "40001"})
 FEATURE_MISSING: Final = "0A000"
 NO_PRIVILEGE: Final = "42501"
 
+_DISTRIBUTED: Final = frozenset({"KN003", FEATURE_MISSING})
+"""What somebody is told who takes a distributed database for another one: by our functions, or by the server."""
+
+LOCKED: Final = frozenset({"55P03", *DEADLOCK})
+"""Others hold the locks that a change of the layout needs, or want them as well."""
+
 _NO_TABLE: Final = frozenset({"42P01", "42883", "3F000", "42703"})
 _NO_ROOM: Final = frozenset({"53100"})
-_WAITED: Final = frozenset({"55P03", "57014"})
+_WAITED: Final = frozenset({"55P03", "57014", UNSETTLED})
 _READ_ONLY: Final = frozenset({"25006", NO_PRIVILEGE})
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
 _STRANGER: Final = frozenset({"28P01", "28000"})
@@ -63,6 +72,11 @@ def ends_connection(error: PostgresError) -> bool:
     severity = getattr(error, "severity_en", None) or getattr(error, "severity", None)
     state = sqlstate_of(error)
     return severity in _ENDS_CONNECTION or state.startswith((_SHUTDOWN, "08"))
+
+
+def may_be_distributed(error: PostgresError) -> bool:
+    """Whether a database that was not distributed says this when it has become so."""
+    return sqlstate_of(error) in _DISTRIBUTED
 
 
 def store_error(error: PostgresError, address: Address) -> StoreError:
