@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bench import (
+    accuracy,
     crowded_device,
     decision,
     events,
@@ -54,6 +55,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "events": events,
     "profile_read": profile_read,
     "import_file": import_file,
+    "accuracy": accuracy,
 }
 
 
