@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the worlds (%(default)s)")
     parser.add_argument("--business", choices=names, action="append", help="one kind; may be repeated (all)")
     parser.add_argument("--without-junk", action="store_true", help="the same, but for identities that are nobody's")
+    parser.add_argument("--kiosks-forget", action="store_true", help="the same, with kiosks as new after each visit")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the scores there, as SVG")
     parser.add_argument("--tables", type=Path, metavar="FILE", help="write the scores there, as Markdown tables")
 
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     businesses = [replace(one, people=options.people, days=options.days) for one in wanted]
     if options.without_junk:
         businesses = [one.without_junk() for one in businesses]
+    if options.kiosks_forget:
+        businesses = [one.with_forgetful_kiosks() for one in businesses]
     measured: dict[str, Scored] = {}
     sizes: dict[str, dict[str, int]] = {}
     for business in businesses:

@@ -32,7 +32,8 @@ class Business:
     Devices: `app_first` people have a phone before a browser, `app_use` of the phones have the app, `second_app` of
     those the second one too, which names its users by e-mail alone; `own_device_counts` and `household_sizes` are
     weights by number. `shared_browser` and `television` are shares of households, `shared_use` of the visits of whoever
-    has such a device. `kiosks` stand in stores, `kiosk_use` is a share of visits. `cookie_loss` of a browser's
+    has such a device. `kiosks` stand in stores, `kiosk_use` is a share of visits, and after each one those that forget
+    are as new: logged out, with another device stamp. `cookie_loss` of a browser's
     visits begin without its cookies, `reinstall` of an app's on a new installation.
 
     Accounts: `has_account` of people before the first day, `sign_up` of the visits of others, `log_in` of the visits
@@ -72,6 +73,7 @@ class Business:
     shared_use: float = 0.15
     kiosks: int = 0
     kiosk_use: float = 0.0
+    kiosks_forget: bool = False
     cookie_loss: float = 0.04
     reinstall: float = 0.005
 
@@ -117,6 +119,10 @@ class Business:
     def without_junk(self) -> "Business":
         """Return the same business if nobody ever named an identity that is nobody's: what a quarantine could reach."""
         return replace(self, junk=0.0, feed_junk=0.0, zeroed_ads=0.0)
+
+    def with_forgetful_kiosks(self) -> "Business":
+        """Return the same business if its kiosks were as new after each visit."""
+        return replace(self, kiosks_forget=True)
 
 
 SHOP: Final = Business("shop", "Shop with accounts", app_use=0.5)

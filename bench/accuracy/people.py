@@ -109,17 +109,17 @@ class Shop:
 
     def hardware(self, platform: str) -> dict[IdentityType, str]:
         """Return what all apps on a new device see of it."""
-        zeroed = self._random.random() < self._zeroed_ads
+        # All is drawn, used or not: so a town with fewer zeros is the same town otherwise.
+        zeroed, tracked = self._random.random() < self._zeroed_ads, self._random.random() < TRACKING_ALLOWED_SHARE
+        advertising, vendor = self.uuid(), self.uuid().upper()
         if platform == ANDROID:
-            return {_T.ANDROID_AAID: ZEROED_ID if zeroed else self.uuid()}
+            return {_T.ANDROID_AAID: ZEROED_ID if zeroed else advertising}
         if platform == ROKU:
-            return {_T.ROKU_AID: self.uuid()}
+            return {_T.ROKU_AID: advertising}
         if platform == IOS:
-            seen = {_T.IOS_IDFV: self.uuid().upper()}
-            if zeroed:
-                seen[_T.IOS_IDFA] = ZEROED_ID
-            elif self._random.random() < TRACKING_ALLOWED_SHARE:
-                seen[_T.IOS_IDFA] = self.uuid().upper()
+            seen = {_T.IOS_IDFV: vendor}
+            if zeroed or tracked:
+                seen[_T.IOS_IDFA] = ZEROED_ID if zeroed else advertising.upper()
             return seen
         return {}
 

@@ -126,7 +126,7 @@ def _line(panel: _Panel, name: str, scored: Mapping[str, float], left: int, y: i
     precision, recall, f1 = (scored[panel.prefix + member] for member in ("precision", "recall", "f1"))
     came = scored["recovered_signed_out"]
     at = {value: f"{left + value * _PANEL:.1f}" for value in (precision, recall)}
-    told = f"{panel.title}, {name}: precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}, recovered {came:.2f}"
+    told = f"{panel.title}: {name}: precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}, recovered {came:.2f}"
     yield f"<g><title>{escape(told)}</title>"
     yield f'<rect x="{left}" y="{y - 7}" width="{came * _PANEL:.1f}" height="14" class="came"/>'
     yield f'<line x1="{at[precision]}" y1="{y}" x2="{at[recall]}" y2="{y}" class="span"/>'

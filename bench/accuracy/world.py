@@ -5,12 +5,13 @@ user was said to be. Then somebody logs in, signs up, leaves an address, or does
 somebody else logged in logs them out, or does not care. The world knows nothing of strategies: what people do does
 not depend on what the server answers, so that each strategy meets the same months.
 
-The same business and seed give the same world, step by step.
+The same business and seed give the same world, step by step. Chance is drawn for each person apart, so that two
+businesses that differ in one habit have the same people otherwise, and can be compared.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from random import Random
 from typing import Final, NamedTuple
 
@@ -82,18 +83,20 @@ class World(NamedTuple):
 
 def world(business: Business, seed: int) -> World:
     """Let everybody live through the business's days. Takes some 20 µs a step."""
-    return _Life(Random(f"{business.name} {seed}"), business).live()
+    return _Life(business, seed).live()
 
 
 class _Life:
     """What is still to come: each person's next visit, and the feed's next row."""
 
-    def __init__(self, random: Random, business: Business) -> None:
-        self._random = random
+    def __init__(self, business: Business, seed: int) -> None:
         self._business = business
-        self._town: Town = settle(random, business)
+        self._town: Town = settle(Random(f"{seed} {business.name}"), business)
+        people = self._town.people
+        self._feed_chance = Random(f"{seed} {business.name} feed")
+        self._chances = [Random(f"{seed} {business.name} {person.number}") for person in people]
         self._end_ms = START_MS + business.days * DAY_MS
-        self._zeal = [max(0.1, random.gammavariate(2, 0.5)) for _ in self._town.people]
+        self._zeal = [max(0.1, self._chances[person.number].gammavariate(2, 0.5)) for person in people]
         self._phones = SECOND_PHONES
         self._order = 0
         self._queue: list[tuple[int, int, Person | None]] = []
@@ -102,72 +105,63 @@ class _Life:
     def live(self) -> World:
         """Return what happened."""
         for person in self._town.people:
-            self._queue.append(self._entry(START_MS + self._until(self._visits_of(person)), person))
+            self._push(START_MS, person)
         if self._business.feed_rows_a_month:
-            self._queue.append(self._entry(START_MS + self._until(self._rows), None))
-        heapify(self._queue)
+            self._push(START_MS, None)
         while self._queue:
             at_ms, _, person = heappop(self._queue)
             if at_ms >= self._end_ms:
                 break
             if person is None:
                 self._feed(at_ms)
-                self._push(at_ms + self._until(self._rows), None)
+                self._push(at_ms, None)
             else:
-                self._come(person, at_ms)
+                self._come(person, self._chances[person.number], at_ms)
         steps = sorted(self._steps, key=lambda step: step.at_ms)
         return World(self._business, steps, [person.household for person in self._town.people])
 
-    @property
-    def _rows(self) -> float:
-        return self._business.feed_rows_a_month * self._business.people
+    def _push(self, after_ms: int, person: Person | None) -> None:
+        """Let somebody come again, or the feed bring its next row, some time later."""
+        if person is None:
+            random, times_a_month = self._feed_chance, self._business.feed_rows_a_month * self._business.people
+        else:
+            random = self._chances[person.number]
+            times_a_month = self._business.visits_a_month * self._zeal[person.number]
+        self._queue_at(after_ms + 1 + int(random.expovariate(times_a_month) * MONTH_DAYS * DAY_MS), person)
 
-    def _visits_of(self, person: Person) -> float:
-        return self._business.visits_a_month * self._zeal[person.number]
-
-    def _until(self, times_a_month: float) -> int:
-        return 1 + int(self._random.expovariate(times_a_month) * MONTH_DAYS * DAY_MS)
-
-    def _entry(self, at_ms: int, person: Person | None) -> tuple[int, int, Person | None]:
+    def _queue_at(self, at_ms: int, person: Person | None) -> None:
         # The running number keeps the order of equal times, and the heap from comparing people.
         self._order += 1
-        return at_ms, self._order, person
+        heappush(self._queue, (at_ms, self._order, person))
 
-    def _push(self, at_ms: int, person: Person | None) -> None:
-        heappush(self._queue, self._entry(at_ms, person))
-
-    def _chance(self, share: float) -> bool:
-        return self._random.random() < share
-
-    def _come(self, person: Person, at_ms: int) -> None:
+    def _come(self, person: Person, random: Random, at_ms: int) -> None:
         """Let a person start a visit, or come back later if somebody else has the device."""
-        install = self._install(person)
+        install = self._install(person, random)
         if install.free_ms > at_ms:
-            self._push(install.free_ms + self._random.randint(*GAP_MS), person)
+            self._queue_at(install.free_ms + random.randint(*GAP_MS), person)
             return
-        self._lose(install)
-        if self._chance(self._business.phone_change):
-            self._change_phone(person)
-        visit = _Visit(self._random, self._business, self._town, person, install, at_ms)
-        self._steps += visit.play()
-        install.free_ms = visit.at_ms
-        self._push(visit.at_ms + self._until(self._visits_of(person)), person)
-
-    def _install(self, person: Person) -> Install:
-        if self._town.kiosks and self._chance(self._business.kiosk_use):
-            return self._random.choice(self._town.kiosks)
-        if person.shared and self._chance(self._business.shared_use):
-            return self._random.choice(person.shared)
-        return self._random.choice(person.own)
-
-    def _lose(self, install: Install) -> None:
         loses = {WEB: self._business.cookie_loss, KIOSK: 0.0}.get(install.platform, self._business.reinstall)
-        if self._chance(loses):
+        if random.random() < loses:
             self._town.shop.lose(install)
+        if random.random() < self._business.phone_change:
+            self._change_phone(person, random)
+        visit = _Visit(random, self._business, self._town, person, install, at_ms)
+        self._steps += visit.play()
+        if self._business.kiosks_forget and install.platform == KIOSK:
+            self._town.shop.lose(install)
+        install.free_ms = visit.at_ms
+        self._push(visit.at_ms, person)
 
-    def _change_phone(self, person: Person) -> None:
+    def _install(self, person: Person, random: Random) -> Install:
+        if self._town.kiosks and random.random() < self._business.kiosk_use:
+            return random.choice(self._town.kiosks)
+        if person.shared and random.random() < self._business.shared_use:
+            return random.choice(person.shared)
+        return random.choice(person.own)
+
+    def _change_phone(self, person: Person, random: Random) -> None:
         """Give somebody a new number, and the old one to somebody else."""
-        heir = self._random.choice(self._town.people)
+        heir = random.choice(self._town.people)
         if heir is not person:
             heir.phone = person.phone
         self._phones += 1
@@ -175,16 +169,17 @@ class _Life:
 
     def _feed(self, at_ms: int) -> None:
         """Bring a row about anybody: a customer with the ID, or whoever left an address or a number in the store."""
-        business = self._business
-        person = self._random.choice(self._town.people)
+        business, random = self._business, self._feed_chance
+        person = random.choice(self._town.people)
+        names_customer, is_junk, names_phone = random.random(), random.random(), random.random()
         account = person.account
-        if account.opened and self._chance(business.feed_names_customer):
+        if account.opened and names_customer < business.feed_names_customer:
             row = {_T.CUSTOMER_ID: account.customer_id, _T.EMAIL: account.email}
-        elif self._chance(business.feed_junk):
+        elif is_junk < business.feed_junk:
             row = {_T.EMAIL: TILL_ADDRESS}
         else:
             row = {_T.EMAIL: person.email}
-            if self._chance(FEED_NAMES_PHONE):
+            if names_phone < FEED_NAMES_PHONE:
                 row[_T.MOBILE_NUMBER] = person.phone
         step = Step(at_ms, person.number, None, None, Endpoint.IDENTIFY, identities(row), (), Standing.FEED, events=1)
         self._steps.append(step)
