@@ -14,7 +14,7 @@ import pytest
 from bench.__main__ import main
 from bench.accuracy import add_options, scored
 from bench.accuracy.business import BUSINESSES, SHOP, STREAMING
-from bench.accuracy.contenders import CONTENDERS
+from bench.accuracy.contenders import ALIASED, AS_SENT, CONTENDERS
 from bench.accuracy.picture import picture_of
 from bench.accuracy.tables import line_of, tables_of
 from bench.accuracy.world import world
@@ -110,7 +110,7 @@ def test_the_page_says_what_a_run_gives() -> None:
     usual = parser.parse_args([])
     lived = world(replace(SHOP, people=usual.people, days=usual.days), usual.seed)
     contender = next(one for one in CONTENDERS if one.name == "profile_conversion")
-    scores = scored(lived, [contender])
+    scores = scored(lived, [contender._replace(readings=(AS_SENT, ALIASED))])
     fresh = rows_of(tables_of([SHOP], {SHOP.name: scores}))[SHOP.title]
     told = rows_of(PAGE.read_text(encoding="utf-8"))[SHOP.title]
     assert fresh == {line_of(name): told[line_of(name)] for name in scores}

@@ -17,6 +17,16 @@ from tests.bench.accuracy.worlds import CLEAR, CROWDED, STEADY, TROUBLED
 SMALL = tuple(replace(one, people=30, days=30) for one in BUSINESSES)
 
 
+WORLDS: dict[str, World] = {}
+
+
+def lived_in(business: Business) -> World:
+    """Return the world of one of the businesses above, made once."""
+    if business.name not in WORLDS or WORLDS[business.name].business != business:
+        WORLDS[business.name] = world(business, 1)
+    return WORLDS[business.name]
+
+
 def named_by(lived: World) -> Mapping[Identity, set[int]]:
     """Return who caused each identity to be named."""
     found: defaultdict[Identity, set[int]] = defaultdict(set)
@@ -45,7 +55,7 @@ def test_same_seed_same_world() -> None:
 @pytest.mark.parametrize("business", [*SMALL, CLEAR, STEADY, CROWDED, TROUBLED], ids=lambda one: one.name)
 def test_calls_are_those_of_an_sdk(business: Business) -> None:
     """An install begins with an identify, never has two calls at once, and names identities in all but a modify."""
-    lived = world(business, 1)
+    lived = lived_in(business)
     last: dict[int, int] = {}
     for step in lived.steps:
         assert bool(step.identities) == (step.endpoint is not Endpoint.MODIFY)
@@ -63,7 +73,7 @@ def test_calls_are_those_of_an_sdk(business: Business) -> None:
 @pytest.mark.parametrize("business", [*SMALL, TROUBLED], ids=lambda one: one.name)
 def test_standing_follows_logins_and_logouts(business: Business) -> None:
     """After a login a person is in their own account, after a logout nobody is; nothing follows a visit's logout."""
-    for step in world(business, 2).steps:
+    for step in lived_in(business).steps:
         if step.endpoint is Endpoint.LOGIN:
             assert step.standing is Standing.OWN
         if step.endpoint is Endpoint.LOGOUT:

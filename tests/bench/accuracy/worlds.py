@@ -7,8 +7,8 @@ from bench.accuracy.business import Business
 CLEAR = Business(
     "clear",
     "Nothing is shared",
-    people=40,
-    days=60,
+    people=30,
+    days=40,
     shared_browser=0.0,
     shared_email=0.0,
     second_account=0.0,
@@ -50,6 +50,7 @@ CROWDED = replace(
 
 TROUBLED = replace(
     CROWDED,
+    people=40,
     television=0.5,
     second_app=0.5,
     household_account=0.3,
