@@ -40,7 +40,7 @@ unit: $(VENV)/ready  ## The tests, with a real browser, real servers and real ki
 
 soak: $(VENV)/ready  ## The long runs, for a release
 	$(RUN)/python tools/provision.py
-	$(RUN)/python -m pytest -m soak --timeout 0
+	KNOWNAS_TEST_HISTORIES=build/histories $(RUN)/python -m pytest -m soak --timeout 0
 
 bench: $(VENV)/measuring  ## The benchmarks, one after the other (an hour; a quiet machine)
 	for name in $(BENCHMARKS); do $(RUN)/python -m bench $$name; done
