@@ -14,10 +14,10 @@ from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision, RecordWrite, Returned
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, IdentityRequest
+from knownas.core.identity.phrases import NOT_MADE
 from knownas.core.identity.policy import Capture
 from knownas.core.identity.records import Records
 from knownas.core.identity.settle import glance, settle
-from knownas.core.identity.story import NOT_MADE
 from knownas.service.activity import ActivityMemory
 from knownas.service.chance import Chance
 from knownas.service.question import Answer, Question

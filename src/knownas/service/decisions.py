@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from knownas.core.identity.document import Document
 from knownas.core.identity.observation import IdentityRequest
-from knownas.core.identity.story import NOT_MADE
+from knownas.core.identity.phrases import NOT_MADE
 from knownas.service.policies import policies_of
 from knownas.service.question import Rules
 from knownas.service.receipts import RecentDecisions, log_entry, receipt

@@ -6,7 +6,7 @@ strategy's name, which types stand outside the priority, and how many values a t
 identity values whole and as they came; whoever shows them escapes and shortens them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal, assert_never
@@ -22,7 +22,6 @@ from knownas.core.identity.decision import (
     LookupStep,
     Modified,
     NotFound,
-    Refusal,
     Refused,
     Returned,
     Seeded,
@@ -31,19 +30,23 @@ from knownas.core.identity.decision import (
 )
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation
+from knownas.core.identity.phrases import (
+    NOT_MADE,
+    REFUSALS,
+    all_named,
+    anonymity,
+    listed,
+    named,
+    plural,
+    profile_named,
+    profiles_named,
+    sentence,
+)
 from knownas.core.identity.policy import Policy
 from knownas.core.limits import HOLDERS_CONSIDERED_MAX, RECORD_IDENTITIES_MAX
 
-PROFILES_NAMED_MAX: Final = 6
-"""Profiles one sentence names; of further ones it says how many there are."""
-
 CHANGES_TOLD_MAX: Final = 8
 """Changes that one sentence tells; further ones get a sentence of their own."""
-
-NOT_MADE: Final = 0
-"""Stands for the MPID of a profile that would be made: nobody knows it before it is."""
-
-_TYPE_NAMES: Final = frozenset(kind.value for kind in IdentityType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,81 +66,24 @@ def story(observation: Observation, decision: Decision, policy: Policy | None = 
     return Story(told.headline(), tuple(told.sentences()))
 
 
-def _and(words: Iterable[str]) -> str:
-    """Join one word or more the way a sentence lists them."""
-    *some, last = words
-    return f"{', '.join(some)} and {last}" if some else last
-
-
-def _named(one: Identity) -> str:
-    return f"{one.type.value} {one.value}"
-
-
-def _all_named(some: Iterable[Identity]) -> str:
-    return _and(map(_named, some))
-
-
-def _profiles(mpids: Sequence[int]) -> str:
-    """Name one profile or more, and at most so many that the sentence stays one."""
-    named = list(map(str, mpids[:PROFILES_NAMED_MAX]))
-    further = len(mpids) - len(named)
-    return f"{_plural(mpids, 'profile', 'profiles')} {_and([*named, f'{further} more'] if further else named)}"
-
-
-def _profile(mpid: int) -> str:
-    return "the new profile" if mpid == NOT_MADE else f"profile {mpid}"
-
-
-def _plural(some: Sequence[object], one: str, several: str) -> str:
-    return one if len(some) == 1 else several
-
-
-def _sentence(words: str) -> str:
-    """Make words a sentence. One that begins with the name of a type keeps the name as it is spelled."""
-    first, _, _ = words.partition(" ")
-    return f"{words}." if first in _TYPE_NAMES else f"{words[:1].upper()}{words[1:]}."
-
-
-def _state(*, known: bool) -> str:
-    return "known" if known else "anonymous"
-
-
 def _types(types: Sequence[IdentityType]) -> str:
     """Name the types in brackets, to stand behind the word for what they are; nothing if they are not known."""
     return f" ({', '.join(kind.value for kind in types)})" if types else ""
 
 
-_REFUSALS: Final[Mapping[Refusal, str]] = {
-    Refusal.NO_IDENTITIES: "it names no identity",
-    Refusal.LOGIN_WITHOUT_LOGIN_ID: "it names no login ID, and the policy asks one of a login",
-    Refusal.NO_LOGIN_IN_BEST_MATCH: "the best match strategy has no login and no logout",
-    Refusal.EMPTY_RECORD: "none of its identities can be on a new profile, so nothing would ever lead to it",
-    Refusal.UNKNOWN_MPID: "there is no profile of the MPID that it names",
-    Refusal.IMMUTABLE_CHANGE: "a profile would get a second value of an immutable type",
-    Refusal.IMMUTABLE_REMOVAL: "a profile would lose an immutable value",
-    Refusal.IMMUTABLE_TAKEN: "another profile would lose an immutable value",
-    Refusal.UNIQUE_MOVE_NOT_ALLOWED: "another profile would lose a unique value, and this input may not move one",
-    Refusal.UNIQUE_CROWDED: f"a unique value is on more than {HOLDERS_CONSIDERED_MAX} other profiles",
-    Refusal.RECORD_FULL: f"a profile holds at most {RECORD_IDENTITIES_MAX} values",
-    Refusal.MPID_TAKEN: "there is a profile of that MPID already",
-    Refusal.UNIQUE_TAKEN: "a unique value belongs to another profile",
-}
-"""Why a request is refused, after "was refused:". A test keeps it complete: a match would be all branches."""
-
-
 def _change(kind: ChangeKind, some: Sequence[Identity], mpid: int, from_mpid: int | None, why_removed: str) -> str:
     """Tell one kind of change that identities of one profile went through."""
-    words, was = _all_named(some), _plural(some, "was", "were")
+    words, was = all_named(some), plural(some, "was", "were")
     match kind:
         case ChangeKind.ADDED:
-            return f"{words} {was} added to {_profile(mpid)}"
+            return f"{words} {was} added to {profile_named(mpid)}"
         case ChangeKind.REMOVED:
             return f"{words} {was} removed from profile {mpid}{why_removed}"
         case ChangeKind.MOVED:
-            unique = _plural(some, "its type is unique", "their types are unique")
+            unique = plural(some, "its type is unique", "their types are unique")
             return f"{words} moved from profile {from_mpid} to profile {mpid}, since {unique}"
         case ChangeKind.CARRIED:
-            return f"{words} {was} noted on {_profile(mpid)} without leading to it, being outside the priority"
+            return f"{words} {was} noted on {profile_named(mpid)} without leading to it, being outside the priority"
         case ChangeKind.DROPPED:
             return f"{words} {was} struck from what profile {mpid} carries{why_removed}"
         case _:
@@ -167,20 +113,20 @@ class _Telling:
         call, outcome = self.observation.endpoint.value, self.decision.outcome
         match outcome:
             case Returned(mpid, known, became_known):
-                state = "now known" if became_known else _state(known=known)
+                state = "now known" if became_known else anonymity(known=known)
                 return f"{call} answered with profile {mpid} ({state}): {self._why()}."
             case Created(mpid, known, _):
                 new = "a new profile" if mpid == NOT_MADE else f"the new profile {mpid}"
-                return f"{call} answered with {new} ({_state(known=known)}): {self._why()}."
+                return f"{call} answered with {new} ({anonymity(known=known)}): {self._why()}."
             case NotFound():
                 makes_none = "" if self.observation.endpoint is Endpoint.SEARCH else ", and this request may make none"
                 return f"{call} found nobody: {self._why()}{makes_none}."
             case Refused(reason, _):
-                return f"{call} was refused: {_REFUSALS[reason]}."
+                return f"{call} was refused: {REFUSALS[reason]}."
             case Modified(mpid, known, _):
                 return f"{call} {self._modified(mpid, known=known)}."
             case Seeded(mpid, known):
-                return f"{call} brought profile {mpid} ({_state(known=known)}) over from another system."
+                return f"{call} brought profile {mpid} ({anonymity(known=known)}) over from another system."
             case _:
                 assert_never(outcome)
 
@@ -228,12 +174,12 @@ class _Telling:
         # The one profile left is not the only holder where others were rejected or not looked at.
         closed = any(step.rejected or step.more for step in led)
         alone = ", and to no other that may answer" if closed else " alone"
-        return f"{_all_named(step.identity for step in led)} {_plural(led, 'leads', 'together lead')} to it{alone}"
+        return f"{all_named(step.identity for step in led)} {plural(led, 'leads', 'together lead')} to it{alone}"
 
     def _deciding(self) -> str:
         """Name the identity that settled the answer."""
         decided_at = self.decision.receipt.decided_at
-        return _all_named(one for one in self._asked() if one.type is decided_at)
+        return all_named(one for one in self._asked() if one.type is decided_at)
 
     def _nobody(self) -> str:
         steps = self.decision.receipt.steps
@@ -249,64 +195,64 @@ class _Telling:
 
     def _modified(self, mpid: int, *, known: bool) -> str:
         changes = self.decision.changes
-        profile = f"profile {mpid} ({_state(known=known)})"
+        profile = f"profile {mpid} ({anonymity(known=known)})"
         if not changes:
             return f"left {profile} as it was"
         types = dict.fromkeys(change.identity.type.value for change in changes)
         donors = tuple(dict.fromkeys(change.from_mpid for change in changes if change.from_mpid is not None))
         taken = dict.fromkeys(change.identity for change in changes if change.kind is ChangeKind.MOVED)
-        taking = f", taking {_all_named(taken)} from {_profiles(donors)}" if donors else ""
-        return f"changed {_and(types)} of {profile}{taking}"
+        taking = f", taking {all_named(taken)} from {profiles_named(donors)}" if donors else ""
+        return f"changed {listed(types)} of {profile}{taking}"
 
     def _lookup(self, step: LookupStep, candidates: tuple[int, ...]) -> Iterator[str]:
         """Tell one lookup: who holds the value, who of them may answer, and whom that leaves."""
-        yield _sentence(self._held(step, candidates))
+        yield sentence(self._held(step, candidates))
         for guard in Guard:
             mpids = [one.mpid for one in step.rejected if one.guard is guard]
             if mpids:
                 yield self._rejected(guard, mpids, step.identity)
         if step.more:
             considered = f"of the anonymous ones it took the {HOLDERS_CONSIDERED_MAX} active most recently, and those the request leads to anyway"
-            yield f"More profiles hold {_named(step.identity)} than one lookup considers: {considered}."
+            yield f"More profiles hold {named(step.identity)} than one lookup considers: {considered}."
 
     @staticmethod
     def _held(step: LookupStep, candidates: tuple[int, ...]) -> str:
-        one, hits, left = _named(step.identity), step.returnable, step.left
+        one, hits, left = named(step.identity), step.returnable, step.left
         match step.effect:
             case LookupEffect.NONE:
                 nobody = f"no profile that holds {one} may answer" if step.rejected else f"no profile holds {one}"
                 return f"{nobody}, so the candidates stay" if candidates else nobody
             case LookupEffect.FIRST:
-                return f"{one} leads to {_profiles(hits)}{_plural(hits, '', ', the first candidates')}"
+                return f"{one} leads to {profiles_named(hits)}{plural(hits, '', ', the first candidates')}"
             case LookupEffect.NARROWED:
                 others = [mpid for mpid in hits if mpid not in candidates]
-                also = f"; it also leads to {_profiles(others)}, as no lookup before did" if others else ""
+                also = f"; it also leads to {profiles_named(others)}, as no lookup before did" if others else ""
                 if left == candidates:
                     return f"all candidates hold {one} too, so it separates none of them{also}"
-                return f"of the candidates only {_profiles(left)} {_plural(left, 'holds', 'hold')} {one} too{also}"
+                return f"of the candidates only {profiles_named(left)} {plural(left, 'holds', 'hold')} {one} too{also}"
             case LookupEffect.KEPT:
-                return f"{one} leads to {_profiles(hits)}, none of them a candidate, so it is ignored"
+                return f"{one} leads to {profiles_named(hits)}, none of them a candidate, so it is ignored"
             case _:
                 assert_never(step.effect)
 
     def _rejected(self, guard: Guard, mpids: Sequence[int], one: Identity) -> str:
         """Tell which holders of an identity a guard kept from answering, and what the guard wants."""
-        holders = f"{_profiles(mpids)} {_plural(mpids, 'holds', 'hold')} {_named(one)} but"
+        holders = f"{profiles_named(mpids)} {plural(mpids, 'holds', 'hold')} {named(one)} but"
         login = _types(self.policy.login_ranking if self.policy else ())
         immutable = _types(self.policy.immutable_ranking if self.policy else ())
         match guard:
             case Guard.LOGIN:
-                belongs = _plural(mpids, "belongs to a known user", "belong to known users")
+                belongs = plural(mpids, "belongs to a known user", "belong to known users")
                 alone = "a device" if one.type in DEVICE_TYPES else one.type.value
                 why = f"{belongs} whose login ID{login} is not named; {alone} alone never opens a known profile"
             case Guard.IMMUTABLE:
-                has = _plural(mpids, "has an immutable ID", "have immutable IDs")
+                has = plural(mpids, "has an immutable ID", "have immutable IDs")
                 why = f"{has}{immutable} that the request does not name, and nothing else opens such a profile"
             case Guard.SEARCH_IMMUTABLE:
                 why = f"no immutable ID{immutable} led there, and a search finds by nothing else"
             case _:
                 assert_never(guard)
-        return _sentence(f"{holders} {why}")
+        return sentence(f"{holders} {why}")
 
     def _not_looked_up(self) -> Iterator[str]:
         """Tell which identities took no part in the lookup, and why."""
@@ -326,11 +272,11 @@ class _Telling:
             outside = [one for one in others if one in carried]
         unneeded = [one for one in others if one not in outside]
         if unneeded:
-            was = _plural(unneeded, "was", "were")
-            yield _sentence(f"{_all_named(unneeded)} {was} not looked up: one profile was left already")
+            was = plural(unneeded, "was", "were")
+            yield sentence(f"{all_named(unneeded)} {was} not looked up: one profile was left already")
         if outside:
-            stands, it = _plural(outside, "stands", "stand"), _plural(outside, "it", "them")
-            yield _sentence(f"{_all_named(outside)} {stands} outside the priority, so no lookup uses {it}")
+            stands, it = plural(outside, "stands", "stand"), plural(outside, "it", "them")
+            yield sentence(f"{all_named(outside)} {stands} outside the priority, so no lookup uses {it}")
 
     def _decided(self, left: tuple[int, ...]) -> Iterator[str]:
         """Tell what settled the answer where the lookups alone did not."""
@@ -342,8 +288,8 @@ class _Telling:
             case DecidedBy.NO_CANDIDATE:
                 yield "That leaves no profile that may answer."
             case DecidedBy.PREVIOUS_MPID | DecidedBy.MOST_RECENT | DecidedBy.SMALLEST_MPID:
-                were_left = f"{_profiles(left)} were left after the last lookup"
-                yield _sentence(f"{were_left}; the tie goes to {_tie_rule(decided_by)}")
+                were_left = f"{profiles_named(left)} were left after the last lookup"
+                yield sentence(f"{were_left}; the tie goes to {_tie_rule(decided_by)}")
             case DecidedBy.KNOWN_BEATS_ANONYMOUS:
                 known = f"{self._deciding()} belongs to a known one that may answer"
                 yield f"The lookups led to an anonymous profile, but {known}, and known goes before anonymous."
@@ -364,12 +310,12 @@ class _Telling:
                     yield f"Profile {mpid} was anonymous and is known now: it has got its first login ID."
             case Created(mpid, _, source_mpid):
                 if source_mpid is not None:
-                    yield _sentence(f"{_profile(mpid)} remembers the anonymous profile {source_mpid} as its source")
+                    yield sentence(f"{profile_named(mpid)} remembers the anonymous profile {source_mpid} as its source")
             case Refused(_, message):
                 yield message
             case Modified():
                 for old in self._stale():
-                    yield f"The profile did not hold {_named(old)}, so there was nothing to remove."
+                    yield f"The profile did not hold {named(old)}, so there was nothing to remove."
             case NotFound() | Seeded():
                 return
             case _:
@@ -393,20 +339,20 @@ class _Telling:
         return tuple(dict.fromkeys(replaced))
 
     def _changed(self) -> Iterator[str]:
-        named = self._given_old()
+        given_old = self._given_old()
 
         def alike(change: Change) -> tuple[ChangeKind, int, int | None, bool]:
-            return change.kind, change.mpid, change.from_mpid, change.identity in named
+            return change.kind, change.mpid, change.from_mpid, change.identity in given_old
 
         for (kind, mpid, from_mpid, asked_for), group in groupby(self.decision.changes, key=alike):
             some = [change.identity for change in group]
             # A modify that removes what it did not name made room for a newer value of a limited type.
             why = "" if asked_for else " to make room, being the oldest of a limited type"
             for at in range(0, len(some), CHANGES_TOLD_MAX):
-                yield _sentence(_change(kind, some[at : at + CHANGES_TOLD_MAX], mpid, from_mpid, why))
+                yield sentence(_change(kind, some[at : at + CHANGES_TOLD_MAX], mpid, from_mpid, why))
 
     def _left_out(self, skipped: SkippedIdentity) -> str:
-        one, kind = _named(skipped.identity), skipped.identity.type
+        one, kind = named(skipped.identity), skipped.identity.type
         match skipped.why:
             case Skip.IMMUTABLE_SET:
                 why = f"the profile has another {kind.value}, which is immutable"
@@ -422,4 +368,4 @@ class _Telling:
                 why = "a logout says whom to switch to, and login IDs in it do not count"
             case _:
                 assert_never(skipped.why)
-        return _sentence(f"{one} was left out: {why}")
+        return sentence(f"{one} was left out: {why}")
