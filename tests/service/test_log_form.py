@@ -55,7 +55,7 @@ DECISION = Decision(
 MODIFIED = Decision(Modified(3, known=False, results=((EMAIL, 3),)), Receipt(1, (), DecidedBy.NAMED))
 
 KEPT: list[tuple[Observation, bytes]] = [
-    (REQUEST, '["login",["login",5,"production","web",[["email","ä\\""]],-7,[[-7,3],[8,4]]]]'.encode()),
+    (REQUEST, '["login",["login",5,"production","web",[["email","ä\\""]],-7,[[-7,3],[8,4]],true]]'.encode()),
     (
         CHANGING,
         (
@@ -96,6 +96,12 @@ def test_logged_observations_stay_readable(observation: Observation, kept: bytes
     """The bytes that are in databases already are written and read as they always were."""
     assert observation_bytes(observation) == kept
     assert observation_from(kept) == observation
+
+
+def test_a_line_that_does_not_say_whether_a_profile_could_be_made_is_read() -> None:
+    """What was logged before lines said so counts as a request that could make a profile."""
+    older = '["login",["login",5,"production","web",[["email","ä\\""]],-7,[[-7,3],[8,4]]]]'.encode()
+    assert observation_from(older) == REQUEST
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,14 @@ async def load_batch(store: Store, questions: Sequence[Question], activity: Acti
     return Batch(questions, glanced, settled, working, snapshot)
 
 
+async def load_records(store: "Loads", wanted: Wanted, activity: ActivityMemory) -> Records:
+    """Load what a question needs to see, with what is remembered of visits, for somebody who only looks."""
+    snapshot = await store.load([wanted])
+    working = {wanted.pool: Records()}
+    _take_over(snapshot, working, activity)
+    return working[wanted.pool]
+
+
 class Loads(Protocol):
     """The part of a store that deciding takes."""
 

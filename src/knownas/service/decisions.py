@@ -1,14 +1,20 @@
 """Finds decisions again, and says what a request would be answered without asking for it to be done."""
 
-from dataclasses import replace
 from typing import Final, cast
 
+from knownas.core.history.counterfactual import Case, Counterfactual, Over, counterfactuals
+from knownas.core.history.recollection import Untold
+from knownas.core.identity.decide import decide
+from knownas.core.identity.decision import Decision
 from knownas.core.identity.document import Document
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.phrases import NOT_MADE
+from knownas.core.identity.records import Records
+from knownas.service.log_form import decision_from, observation_from
 from knownas.service.policies import policies_of
-from knownas.service.question import Rules
+from knownas.service.question import Answer, Rules
 from knownas.service.receipts import RecentDecisions, log_entry, receipt
+from knownas.service.recollecting import LoggedDecision, Recollecting
 from knownas.service.resolver import Resolver
 from knownas.store.port import Store
 
@@ -22,29 +28,81 @@ class Decisions:
         self._store = store
         self._recent = recent
         self._resolver = resolver
+        self._recollecting = Recollecting(store, resolver)
 
     async def show(self, decision_id: str) -> Document | None:
-        """Return the receipt of a decision: for ever if it changed something, for a while if it did not."""
-        entry = self._recent.find(decision_id) or await self._store.decision(decision_id)
+        """Return the receipt of a decision: for ever if it changed something, for a while if it did not.
+
+        Raises:
+            Overloaded: too many receipts are asked for at once.
+            StoreError: the store does not answer.
+        """
+        entry = await self._store.decision(decision_id)
+        logged = entry is not None
+        if entry is None:
+            entry = self._recent.find(decision_id)
         if entry is None:
             return None
         policies = await policies_of(self._store, entry.pool.scope)
-        return receipt(entry, policies.get(entry.policy_version))
+        if entry.policy_version not in policies:
+            return receipt(entry, None, Counterfactual(None, untold=Untold.NOT_REPRODUCED))
+        line = LoggedDecision(entry, observation_from(entry.observation), decision_from(entry.decision), policies)
+        return receipt(entry, line.policy, await (self._then(line) if logged else self._now(line)))
 
     async def explain(self, rules: Rules, request: IdentityRequest) -> Document:
         """Return the receipt that a request would get now. Writes nothing.
 
         The MPID of a profile that would be made is not known before it is, and shows as None.
+
+        Raises:
+            Overloaded: too many explanations are asked for at once.
+            StoreError: the store does not answer.
         """
-        answer = await self._resolver.answer(rules.ask(request, writes=False, remembered=False))
-        entry = replace(log_entry(answer), touched=())
-        document = receipt(entry, rules.policy)
-        document["changed"] = bool(answer.decision.writes)
+        question = rules.ask(request, writes=False)
+        policy = rules.policy
+        records = await self._resolver.look(question.wanted())
+        decision = decide(request, policy, records, NOT_MADE)
+        cases = counterfactuals(request, decision.outcome, policy, records, may_create=True)
+        entry = log_entry(Answer("", question, decision))
+        document = receipt(entry, policy, Counterfactual(Over.DECISION, cases))
+        document["changed"] = bool(decision.writes)
         document["decision_id"] = None
         for member in (cast("Document", document["outcome"]), *cast("list[Document]", document["changes"])):
             if member.get("mpid") == str(NOT_MADE):
                 member["mpid"] = None
         return document
+
+    async def _then(self, line: LoggedDecision) -> Counterfactual:
+        """Decide over the records of the time, and only if they come to the decision that the log has."""
+        records = await self._recollecting.before(line)
+        if isinstance(records, Untold):
+            return Counterfactual(None, untold=records)
+        again = _again(line, records)
+        if not records.missed and _shown(again) != _shown(line.decision):
+            return Counterfactual(None, untold=Untold.NOT_REPRODUCED)
+        return Counterfactual(Over.DECISION if line.entry.touched else Over.LINE, _cases(line, records))
+
+    async def _now(self, line: LoggedDecision) -> Counterfactual:
+        """Decide over the records as they are, as long as they come to the same decision."""
+        records = await self._resolver.look(line.wanted())
+        if _shown(_again(line, records)) != _shown(line.decision):
+            return Counterfactual(None, untold=Untold.RECORDS_CHANGED)
+        return Counterfactual(Over.NOW, _cases(line, records))
+
+
+def _again(line: LoggedDecision, records: Records) -> Decision:
+    fresh_mpid = line.entry.created_mpid or NOT_MADE
+    return decide(line.observation, line.policy, records, fresh_mpid, may_create=line.may_create)
+
+
+def _cases(line: LoggedDecision, records: Records) -> tuple[Case, ...]:
+    answered = line.decision.outcome
+    return counterfactuals(line.observation, answered, line.policy, records, may_create=line.may_create)
+
+
+def _shown(decision: Decision) -> tuple[object, ...]:
+    """Return all of a decision that the log keeps."""
+    return decision.outcome, decision.receipt, decision.changes, decision.skipped
 
 
 def is_decision_id(text: str) -> bool:

@@ -25,6 +25,18 @@ RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 """The pause before a retry: random up to the first, doubled each time, never more than the second."""
 
+LOOKS_WAITING_MAX: Final = 100
+"""Receipts and explanations that may wait to see records; a further one is told to come back (503)."""
+
+LATER_LINES_READ_MAX: Final = 100_000
+"""Lines after a decision that are searched for values lost since, to say what would have been answered."""
+
+PROFILES_RECOLLECTED_MAX: Final = 400
+"""Profiles rebuilt as they were when a decision was made, to say what would have been answered."""
+
+HISTORY_LINES_RECOLLECTED_MAX: Final = 20_000
+"""Lines read of the histories of all those profiles together."""
+
 RECENT_DECISIONS_MAX: Final = 2_000
 """Decisions that changed nothing, kept in memory so that they can be looked up for a while."""
 

@@ -80,6 +80,11 @@ def decision_bytes(decision: Decision) -> bytes:
     return _ENCODER.encode((_NAMES[type(outcome)], outcome, decision.receipt, decision.changes, decision.skipped))
 
 
+def value_bytes(value: str) -> bytes:
+    """Return the bytes that stand in each decision that was written down and names an identity's value."""
+    return _ENCODER.encode(value)
+
+
 def decision_from(kept: bytes) -> Decision:
     """Read a decision that was written down: all but the records and writes.
 

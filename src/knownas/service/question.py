@@ -31,18 +31,16 @@ class Rules:
         """Return the pool of an environment; all share one where the policy says so."""
         return self._pools[environment]
 
-    def ask(
-        self, observation: Observation, *, may_create: bool = True, writes: bool = True, remembered: bool = True
-    ) -> "Question":
+    def ask(self, observation: Observation, *, may_create: bool = True, writes: bool = True) -> "Question":
         """Return the question whether and how an observation is answered under these rules."""
-        return Question(self, observation, self._pools[observation.environment], may_create, writes, remembered)
+        return Question(self, observation, self._pools[observation.environment], may_create, writes)
 
 
 class Question(NamedTuple):
     """An observation on its way to a decision in a pool.
 
     `may_create` False answers "not found" where a profile would have to be made. `writes` False decides the same
-    and keeps nothing. `remembered` says whether its decision may be looked up afterwards.
+    and keeps nothing.
     """
 
     rules: Rules
@@ -50,7 +48,6 @@ class Question(NamedTuple):
     pool: Pool
     may_create: bool = True
     writes: bool = True
-    remembered: bool = True
 
     def wanted(self) -> Wanted:
         """Say what the decision needs to see, all that could matter."""

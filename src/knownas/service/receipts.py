@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from knownas.core.history.counterfactual import Counterfactual
+from knownas.core.history.counterfactual_story import counterfactual_story
+from knownas.core.history.document import counterfactual_document
 from knownas.core.history.fold import Logged
 from knownas.core.identity.decision import Change, Created, Seeded
 from knownas.core.identity.document import Document, decision_document, observation_document
@@ -19,8 +22,9 @@ from knownas.store.port import LogEntry
 def log_entry(answer: Answer) -> LogEntry:
     """Write an answer down as the log keeps it."""
     decision, observation = answer.decision, answer.question.observation
-    if decision.recency and isinstance(observation, IdentityRequest):
-        observation = observation._replace(recency=decision.recency)
+    may_create = answer.question.may_create
+    if isinstance(observation, IdentityRequest) and (decision.recency or not may_create):
+        observation = observation._replace(recency=decision.recency, may_create=may_create)
     outcome = decision.outcome
     return LogEntry(
         decision_id=answer.decision_id,
@@ -39,10 +43,10 @@ def logged(entry: LogEntry) -> Logged:
     return Logged(observation_from(entry.observation), entry.policy_version, entry.created_mpid, bool(entry.touched))
 
 
-def receipt(entry: LogEntry, policy: Policy | None) -> Document:
-    """Show one decision whole: what was asked, what was answered, and the steps from one to the other.
+def receipt(entry: LogEntry, policy: Policy | None, otherwise: Counterfactual) -> Document:
+    """Show one decision whole: what was asked, what was answered, the steps from one to the other, and what decided.
 
-    `policy` is the version it was made under.
+    `policy` is the version it was made under. `otherwise` says what would have been answered to other requests.
     """
     observation, decision = observation_from(entry.observation), decision_from(entry.decision)
     told = story(observation, decision, policy)
@@ -57,7 +61,12 @@ def receipt(entry: LogEntry, policy: Policy | None) -> Document:
         "changed": bool(entry.touched),
         "observation": observation_document(observation),
         **decision_document(decision),
-        "story": {"headline": told.headline, "sentences": list(told.sentences)},
+        "counterfactual": counterfactual_document(otherwise),
+        "story": {
+            "headline": told.headline,
+            "sentences": list(told.sentences),
+            "counterfactual": list(counterfactual_story(otherwise, policy)),
+        },
     }
 
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from knownas.core.identity.decision import Returned
+from knownas.core.identity.records import Records
 from knownas.service.activity import ActivityMemory
-from knownas.service.batch import captures, commit_of, is_visit, load_batch
+from knownas.service.batch import captures, commit_of, is_visit, load_batch, load_records
 from knownas.service.chance import Chance
 from knownas.service.limits import (
     BATCH_MAX,
@@ -20,6 +21,7 @@ from knownas.service.limits import (
     CAPTURED_WAITING_MAX,
     COMMIT_ATTEMPTS_MAX,
     FLUSH_AFTER_SECONDS,
+    LOOKS_WAITING_MAX,
     TOUCHES_A_FLUSH_MAX,
 )
 from knownas.service.line import Line, Outdated, Overloaded, Waiting
@@ -27,7 +29,7 @@ from knownas.service.question import Answer, Question
 from knownas.service.receipts import RecentDecisions, log_entry
 from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable, UnknownOutcome
-from knownas.store.port import Commit, CommitOutcome, Committed, LogEntry, Snapshot, Store
+from knownas.store.port import Commit, CommitOutcome, Committed, LogEntry, Snapshot, Store, Wanted
 
 __all__ = ["Overloaded", "Resolver"]
 
@@ -43,6 +45,7 @@ class Resolver:
         self._recent = recent
         self._activity = activity
         self._line: Line[Question, Answer] = Line()
+        self._looks: Line[Wanted, Records] = Line()
         self._captured: list[LogEntry] = []
         self._task: asyncio.Task[None] | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -69,6 +72,21 @@ class Resolver:
         self._wake()
         return future
 
+    async def look(self, wanted: Wanted) -> Records:
+        """Return what a question needs to see, loaded between two batches; nothing is decided.
+
+        Raises:
+            Overloaded: too many want to look.
+            StoreError: the store does not show it, or not within `REQUEST_SECONDS`, or the server is stopping.
+        """
+        if self._closed:
+            raise StoreUnavailable("the server is stopping")
+        if len(self._looks) >= LOOKS_WAITING_MAX:
+            raise Overloaded
+        future = self._looks.join(wanted)
+        self._wake()
+        return await future
+
     async def close(self) -> None:
         """Answer what waits, write down what is due, and stop."""
         self._closed = True
@@ -85,12 +103,14 @@ class Resolver:
     async def _run(self) -> None:
         """Decide batches until nobody waits, and between them write down what is due, a group at a time."""
         try:
-            while self._line or self._flush_is_due:
+            while self._line or self._looks or self._flush_is_due:
                 # A caller that has gone away no longer wants its answer, nor what it would have changed.
                 batch = self._line.serve(BATCH_MAX)
                 if batch:
                     await self._answer_batch(batch)
                     self._line.served()
+                if self._looks:
+                    await self._show()
                 # Lets the answers out and new requests in.
                 await asyncio.sleep(0)
                 if self._flush_is_due:
@@ -99,7 +119,7 @@ class Resolver:
                 await self._flush_the_rest()
         finally:
             self._task = None
-            if self._line:
+            if self._line or self._looks:
                 self._wake()
 
     async def _answer_batch(self, batch: Sequence[Waiting[Question, Answer]]) -> None:
@@ -123,6 +143,19 @@ class Resolver:
                 future.set_exception(answer)
         # Those that an earlier change of their own batch has unsettled come first in the next one.
         self._line.put_back(one for one, answer in zip(batch, answers, strict=True) if answer is None)
+
+    async def _show(self) -> None:
+        """Load for the first of those who only look."""
+        for wanted, future, _ in self._looks.serve(1):
+            try:
+                records = await load_records(self._store, wanted, self._activity)
+            except Exception as error:  # noqa: BLE001 - as for a batch: whoever waits is told, and the server goes on
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(records)
+        self._looks.served()
 
     async def _decide_if_possible(self, questions: Sequence[Question]) -> Sequence[Answer | StoreError | None]:
         try:
@@ -196,8 +229,7 @@ class Resolver:
             _, question, decision = answer
             if question.writes and decision.writes:
                 continue
-            if question.remembered:
-                self._recent.add(answer)
+            self._recent.add(answer)
             if not question.writes:
                 continue
             if commit is None and captures(answer):

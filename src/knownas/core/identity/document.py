@@ -44,6 +44,7 @@ def observation_document(observation: Observation) -> Document:
             document["identities"] = {one.type: one.value for one in observation.identities}
             document["previous_mpid"] = _text(observation.previous_mpid)
             document["recency"] = [[str(mpid), at_ms] for mpid, at_ms in observation.recency]
+            document["may_create"] = observation.may_create
         case ModifyRequest():
             document["mpid"] = str(observation.mpid)
             document["changes"] = [

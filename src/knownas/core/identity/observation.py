@@ -37,7 +37,8 @@ class IdentityRequest(NamedTuple):
 
     `identities` are in canonical order, one value a type, empty ones already dropped (idsync §3.2 step 1).
     `recency` is what the resolver knew of the candidates' activity where that could decide: visits that change
-    nothing are not logged, so a fold could not know it otherwise.
+    nothing are not logged, so a fold could not know it otherwise. `may_create` False says that no profile would have
+    been made for it: a read-only request, or an input that only updates. Both are filled in for the log.
     """
 
     endpoint: Endpoint
@@ -47,6 +48,7 @@ class IdentityRequest(NamedTuple):
     identities: tuple[Identity, ...]
     previous_mpid: int | None = None
     recency: Recency = ()
+    may_create: bool = True
 
 
 @dataclass(frozen=True, slots=True)
