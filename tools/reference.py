@@ -21,6 +21,8 @@ from knownas.api.telemetry import LATENCY_SECONDS, Telemetry
 from knownas.api.unavailable import PASSING
 from knownas.cli.main import main
 from knownas.config.reference import configuration_reference
+from knownas.core.history.counterfactual import HadBeen, Over
+from knownas.core.history.recollection import Untold
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip
 from knownas.core.identity.kinds import KINDS, Kind
 from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection
@@ -165,6 +167,9 @@ _RECEIPT_WORDS: Final[Mapping[str, type[StrEnum]]] = {
     "What settled the answer: `decided_by`": DecidedBy,
     "What changed: `change`": ChangeKind,
     "Why an identity was left out: `why`": Skip,
+    "What is supposed of an identity: `had_been`": HadBeen,
+    "Which records a counterfactual is decided over: `over`": Over,
+    "Why it is not told what would have been answered: `untold`": Untold,
 }
 
 

@@ -334,6 +334,28 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "record_full": "The profile holds 1,000 values, the most there can be.",
         "login_id_ignored_at_logout": "A logout names the user to switch to; login IDs are ignored in it.",
     },
+    "HadBeen": {
+        "absent": "The request had not named it.",
+        "different": "The request had named a value of the same type that nobody has.",
+    },
+    "Over": {
+        "records_of_the_decision": "Those that the decision was made over.",
+        "records_at_its_line": "Those before its line of the log, for a captured decision that changed nothing: its line is "
+        "written up to 0.2 seconds later, and another process may have written in between.",
+        "records_of_now": "Those of now, for a decision that changed nothing and is not in the log. The decision would be the "
+        "same now. Its own visit has happened.",
+    },
+    "Untold": {
+        "too_many_holders": "More profiles hold a value that was not looked up than a lookup considers. Which of them were "
+        "active last is not logged.",
+        "too_much_happened_since": "More than 100,000 lines of the log are younger. Too many to look in for whoever has lost a "
+        "value that was not looked up.",
+        "too_many_ties": "Too many profiles would have been left, and which of them was active last is not logged.",
+        "too_long_a_history": "The profiles that took part have too many, or too long, histories.",
+        "records_have_changed": "The decision changed nothing and is not in the log, and now it would be another one.",
+        "not_reproduced": "The log alone does not come to this decision again. That can be where another process wrote between a "
+        "captured decision and its line, or where the policy version is not kept; otherwise please report it.",
+    },
 }
 
 METRICS: Final = """

@@ -2,6 +2,7 @@
 
 import pytest
 
+from knownas.core.history.counterfactual import Counterfactual, Over
 from knownas.core.history.fold import Logged
 from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.service.limits import RECENT_DECISIONS_MAX
@@ -11,6 +12,7 @@ from tests.service.stage import PRODUCTION, Stage, mpid_of
 from tests.store.world import START_MS
 
 LOGIN, SEARCH = Endpoint.LOGIN, Endpoint.SEARCH
+OTHERWISE = Counterfactual(Over.DECISION)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ async def test_a_receipt_is_whole() -> None:
     stage = Stage()
     answer = await stage.answer(stage.ask(LOGIN, customerid="c"))
 
-    shown = receipt(log_entry(answer), stage.rules.policy)
+    shown = receipt(log_entry(answer), stage.rules.policy, OTHERWISE)
 
     assert {name: shown[name] for name in ("scope", "environment", "input", "endpoint", "policy_version")} == {
         "scope": "shop",
@@ -79,7 +81,7 @@ async def test_a_receipt_is_whole() -> None:
     assert shown["decision_id"] == answer.decision_id
     assert shown["at"] == rfc3339(answer.question.observation.at_ms)
     assert shown["changed"] is True
-    assert {"observation", "outcome", "receipt", "changes", "skipped"} <= shown.keys()
+    assert {"observation", "outcome", "receipt", "changes", "skipped", "counterfactual"} <= shown.keys()
     assert str(mpid_of(answer)) in str(shown["story"])
 
 
@@ -88,7 +90,7 @@ async def test_a_receipt_is_told_without_its_policy() -> None:
     stage = Stage()
     answer = await stage.answer(stage.ask(LOGIN, customerid="c"))
 
-    assert str(mpid_of(answer)) in str(receipt(log_entry(answer), None)["story"])
+    assert str(mpid_of(answer)) in str(receipt(log_entry(answer), None, OTHERWISE)["story"])
 
 
 async def test_changes_are_read_from_the_log() -> None:

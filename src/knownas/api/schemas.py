@@ -31,6 +31,9 @@ from knownas.api.schema_parts import (
 from knownas.api.schemas_user_data import user_data_schemas
 from knownas.api.schemas_vendor import vendor_schemas
 from knownas.api.wire import IdentifyBody, IdentityAnswer, ModifyAnswer, ModifyBody
+from knownas.core.history.counterfactual import CASES_MAX, HadBeen, Over
+from knownas.core.history.document import PREVIOUS_MPID
+from knownas.core.history.recollection import Untold
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect, Refusal, Skip
 from knownas.core.identity.kinds import DEVICE_TYPES, KINDS, IdentityType, Surface, types_named_on
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment
@@ -39,6 +42,7 @@ from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
 
 _NAMES: Final = types_named_on(Surface.IDSYNC)
+_TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 
 
 def component_schemas() -> Schema:
@@ -309,9 +313,49 @@ def _receipts() -> Schema:
             ),
             changes={"type": "array", "items": ref("Change")},
             skipped={"type": "array", "items": ref("Skipped")},
+            counterfactual=ref("Counterfactual"),
             story=object_of(
-                "The decision in words.", headline=TEXT, sentences={"type": "array", "items": {"type": "string"}}
+                "The decision in words.",
+                headline=TEXT,
+                sentences={**_TEXTS, "description": "What was looked up, and what came of it."},
+                counterfactual={**_TEXTS, "description": "Which single identity decided, if any did."},
             ),
+        ),
+        **_counterfactuals(),
+    }
+
+
+def _counterfactuals() -> Schema:
+    nothing: Schema = {"type": "null"}
+    outcome = ref("Outcome")
+    case = object_of(
+        "What would have been answered, had one identity been absent, or another.",
+        type={
+            "anyOf": [TYPES, {"const": PREVIOUS_MPID}],
+            "description": "`previous_mpid` is the client's, not a type.",
+        },
+        value=TEXT,
+        had_been=enum_of(HadBeen),
+        changes_answer={
+            "type": ["boolean", "null"],
+            "description": "Whether another profile would have answered, or none, or another kind of profile would have "
+            "been made; null if that is open.",
+        },
+        answer={"anyOf": [outcome, nothing], "description": "Null if it is not told, or one of several."},
+        possible={"type": "array", "items": outcome, "description": "All it can be, if it is one of several."},
+        untold={"anyOf": [enum_of(Untold), nothing], "description": "Why it is not told."},
+        sentence=TEXT,
+    )
+    return {
+        "CounterfactualCase": case,
+        "Counterfactual": object_of(
+            "What would have been answered instead, for each single identity of the request, and for its previous MPID.",
+            over={
+                "anyOf": [enum_of(Over), nothing],
+                "description": "Which records this is decided over; null if none.",
+            },
+            untold={"anyOf": [enum_of(Untold), nothing], "description": "Why there are no cases."},
+            cases={"type": "array", "items": ref("CounterfactualCase"), "maxItems": CASES_MAX},
         ),
     }
 

@@ -118,7 +118,8 @@ def render_receipt(document: Mapping[str, object], *, color: bool) -> str:
         _asked(observation, pen),
         _ladder(document, observation, pen),
         _changed(document, pen),
-        _told(document, pen),
+        _told(document, "sentences", "in words", pen),
+        _told(document, "counterfactual", "had it been otherwise", pen),
     ]
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part)))
 
@@ -258,11 +259,11 @@ def _changed(document: _Document, pen: _Pen) -> Iterator[str]:
     yield from _further(len(skipped), pen)
 
 
-def _told(document: _Document, pen: _Pen) -> Iterator[str]:
-    """Yield the story's sentences, wrapped."""
-    sentences = cast("Sequence[object]", _object(document["story"])["sentences"])
+def _told(document: _Document, member: str, title: str, pen: _Pen) -> Iterator[str]:
+    """Yield some of the story's sentences, wrapped; an older server does not tell what would have been otherwise."""
+    sentences = cast("Sequence[object]", _object(document["story"]).get(member) or ())
     if sentences:
-        yield pen.bold("in words")
+        yield pen.bold(title)
     for sentence in sentences[:LINES_DRAWN_MAX]:
         first, *rest = _wrapped(_tidy(str(sentence), document), WIDTH - _INDENT_COLUMNS)
         yield f"  {first}"
