@@ -348,8 +348,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Untold": {
         "too_many_holders": "More profiles hold a value that was not looked up than a lookup considers. Which of them were "
         "active last is not logged.",
-        "too_much_happened_since": "More than 100,000 lines of the log are younger. Too many to look in for whoever has lost a "
-        "value that was not looked up.",
+        "too_much_happened_since": "More than 100,000 lines of the log are younger, or more than could be read in two seconds: too many "
+        "to look in for whoever has lost a value that was not looked up.",
         "too_many_ties": "Too many profiles would have been left, and which of them was active last is not logged.",
         "too_long_a_history": "The profiles that took part have too many, or too long, histories.",
         "records_have_changed": "The decision changed nothing and is not in the log, and now it would be another one.",

@@ -217,3 +217,19 @@ def test_an_answer_that_is_no_receipt_is_an_error() -> None:
     del document["receipt"]
     with pytest.raises(KeyError):
         render_receipt(document, color=False)
+
+
+def test_what_would_have_been_otherwise_is_drawn_last() -> None:
+    """The sentences about other requests have a part of their own; an older server's receipt is drawn without it."""
+    document = last(household())
+    older = render_receipt(document, color=False)
+    told = "Without email ann@example.com, profile 9 (anonymous) would have answered. " + "x" * 200
+    document["story"]["counterfactual"] = [told]
+
+    drawing = render_receipt(document, color=False)
+
+    assert drawing.startswith(older)
+    assert drawing.removeprefix(older).startswith(
+        "\n\nhad it been otherwise\n  Without email ann@example.com, profile 9"
+    )
+    assert_fits(drawing)

@@ -1,7 +1,12 @@
 """Decisions are found again by their ids, and can be explained without being made."""
 
+from typing import Any
+
+import pytest
+
 from knownas.core.identity.observation import Endpoint
-from knownas.core.identity.policy import Strategy
+from knownas.core.identity.policy import Capture, Strategy
+from knownas.service import recollecting
 from knownas.service.decisions import Decisions, is_decision_id
 from knownas.service.receipts import RecentDecisions
 from tests.core.pool import rules as policy_of
@@ -62,6 +67,77 @@ async def test_what_is_explained_is_what_is_answered() -> None:
     assert made is not None
     assert {**made, "decision_id": None} == explained
     assert explained["changed"] is True
+
+
+async def test_what_decided_is_in_every_receipt() -> None:
+    """A receipt names, for programs and for people, the identity without which the answer had been another."""
+    stage = await Stage().start()
+    visitor = mpid_of(await stage.answer(stage.ask(ios_idfv="d")))
+    await stage.answer(stage.ask(LOGIN, customerid="c"))
+    asked = await stage.answer(stage.ask(LOGIN, customerid="c", ios_idfv="d"))
+
+    shown: Any = await stage.decisions.show(asked.decision_id)
+
+    changing = [(one["type"], one["had_been"]) for one in shown["counterfactual"]["cases"] if one["changes_answer"]]
+    assert changing == [("customerid", "absent"), ("customerid", "different")]
+    assert shown["story"]["counterfactual"] == [
+        (
+            f"Without customerid c, profile {visitor} (anonymous) would have answered; with another in its place, profile "
+            f"{visitor} would have answered, and become known."
+        )
+    ]
+
+
+async def test_a_decision_that_changed_nothing_is_weighed_over_the_profiles_of_now() -> None:
+    """What is not in the log is weighed as long as it would be decided alike now, and else not at all."""
+    stage = await Stage().start()
+    mpid = mpid_of(await stage.answer(stage.ask(LOGIN, customerid="c")))
+    back = await stage.answer(stage.ask(LOGIN, customerid="c"))
+
+    shown: Any = await stage.decisions.show(back.decision_id)
+    await stage.answer(stage.modify(mpid, ("customerid", "c", None)))
+    later: Any = await stage.decisions.show(back.decision_id)
+
+    assert shown["counterfactual"]["over"] == "records_of_now"
+    assert [one["changes_answer"] for one in shown["counterfactual"]["cases"]] == [True, True]
+    assert later["counterfactual"] == {"over": None, "untold": "records_have_changed", "cases": []}
+
+
+async def test_a_captured_decision_is_weighed_at_its_line() -> None:
+    """A decision that changed nothing and is in the log is weighed over what was there when its line was written."""
+    stage = await Stage(policy=policy_of(capture=Capture.ALL)).start()
+    mpid = mpid_of(await stage.answer(stage.ask(LOGIN, customerid="c")))
+    back = await stage.answer(stage.ask(LOGIN, customerid="c"))
+    await stage.flushed()
+    await stage.answer(stage.modify(mpid, ("customerid", "c", None)))
+
+    shown: Any = await stage.decisions.show(back.decision_id)
+
+    assert shown["counterfactual"]["over"] == "records_at_its_line"
+    assert [one["changes_answer"] for one in shown["counterfactual"]["cases"]] == [True, True]
+
+
+async def test_a_decision_that_the_log_does_not_come_to_is_not_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the records of the time don't come to the decision, nothing is told of other requests."""
+    stage = await Stage().start()
+    await stage.answer(stage.ask(email="e"))
+    asked = await stage.answer(stage.ask(email="e", ios_idfv="d"))
+    monkeypatch.setattr(recollecting, "rebuilt", lambda *_args: None)
+
+    shown: Any = await stage.decisions.show(asked.decision_id)
+
+    assert shown["counterfactual"] == {"over": None, "untold": "not_reproduced", "cases": []}
+
+
+async def test_a_decision_under_a_policy_that_is_not_kept_is_shown() -> None:
+    """A receipt is shown without its policy too, and then without what would have been otherwise."""
+    stage = Stage()
+    made = await stage.answer(stage.ask(LOGIN, customerid="c"))
+
+    shown: Any = await stage.decisions.show(made.decision_id)
+
+    assert shown["decision_id"] == made.decision_id
+    assert shown["counterfactual"]["untold"] == "not_reproduced"
 
 
 async def test_explaining_writes_nothing() -> None:

@@ -10,6 +10,7 @@ from knownas.core.identity.decision import Created, NotFound, Returned
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.policy import Policy
+from knownas.service import resolver
 from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX, WAITING_MAX
 from knownas.service.question import Answer, Rules
 from knownas.service.resolver import Overloaded
@@ -345,3 +346,64 @@ async def test_a_closed_resolver_refuses_questions() -> None:
     await stage.resolver.close()
     with pytest.raises(StoreUnavailable):
         await stage.resolver.answer(stage.ask(customerid="b"))
+
+
+async def test_looking_waits_for_its_turn() -> None:
+    """Who only looks is shown the records between two batches, with what these have changed, and costs no commit."""
+    stage = Stage()
+    question = stage.ask(LOGIN, customerid="c")
+    waiting = stage.resolver.submit(question)
+
+    records = await stage.resolver.look(question.wanted())
+
+    assert waiting.done()
+    assert [record.mpid for record in records] == [mpid_of(await waiting)]
+    assert stage.store.commits == 1
+
+
+async def test_looking_knows_visits_that_are_not_written_down() -> None:
+    """Whoever looks sees when a profile was last active, also where only this server knows."""
+    stage = Stage()
+    question = stage.ask(LOGIN, customerid="c")
+    mpid = mpid_of(await stage.answer(question))
+    await stage.answer(stage.ask(LOGIN, customerid="c"))
+
+    records = await stage.resolver.look(question.wanted())
+
+    record = records.record(mpid)
+    assert record is not None
+    assert records.active_ms(record) == stage.now_ms > record.active_ms
+
+
+async def test_too_many_who_look_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many wait to look; a further one is told so at once, and those who wait are shown what they want."""
+    monkeypatch.setattr(resolver, "LOOKS_WAITING_MAX", 2)
+    stage = Stage()
+    stage.store.open.clear()
+    wanted = stage.ask(customerid="c").wanted()
+    under_way = asyncio.create_task(stage.resolver.look(wanted))
+    await moment()
+    two = [asyncio.create_task(stage.resolver.look(wanted)) for _ in range(2)]
+    await moment()
+
+    with pytest.raises(Overloaded):
+        await stage.resolver.look(wanted)
+
+    stage.store.open.set()
+    assert [len(records) for records in await asyncio.gather(under_way, *two)] == [0, 0, 0]
+
+
+async def test_what_fails_for_one_who_looks_is_told() -> None:
+    """A look that the store fails is told its error, and the next question is answered."""
+
+    class Forgetful(Watched):
+        async def load(self, _: object) -> Snapshot:
+            raise StoreFull("no room")
+
+    stage = Stage(Forgetful())
+    with pytest.raises(StoreFull):
+        await stage.resolver.look(stage.ask(customerid="c").wanted())
+
+    await stage.resolver.close()
+    with pytest.raises(StoreUnavailable):
+        await stage.resolver.look(stage.ask(customerid="c").wanted())

@@ -29,7 +29,8 @@ LOOKS_WAITING_MAX: Final = 100
 """Receipts and explanations that may wait to see records; a further one is told to come back (503)."""
 
 LATER_LINES_READ_MAX: Final = 100_000
-"""Lines after a decision that are searched for values lost since, to say what would have been answered."""
+LATER_LINES_SECONDS: Final = 2.0
+"""Lines after a decision that are searched for values lost since, to say what would have been answered, and for how long."""
 
 PROFILES_RECOLLECTED_MAX: Final = 400
 """Profiles rebuilt as they were when a decision was made, to say what would have been answered."""

@@ -21,6 +21,7 @@ from knownas.core.limits import HOLDERS_CONSIDERED_MAX
 from knownas.service.limits import (
     HISTORY_LINES_RECOLLECTED_MAX,
     LATER_LINES_READ_MAX,
+    LATER_LINES_SECONDS,
     PAGE_MAX,
     PROFILES_RECOLLECTED_MAX,
 )
@@ -102,6 +103,8 @@ class Recollecting:
         # Read after looking: whoever was not there any more has lost it in a line that is there by now.
         after_seq, pool = line.entry.seq, line.entry.pool
         values = [value_bytes(one.value) for one in unseen]
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LATER_LINES_SECONDS
         for _ in range(0, LATER_LINES_READ_MAX, PAGE_MAX):
             page = await self._store.log(pool, after_seq, PAGE_MAX)
             for entry in page:
@@ -112,6 +115,8 @@ class Recollecting:
                 return untold
             after_seq = page[-1].seq
             await asyncio.sleep(0)
+            if loop.time() > until:
+                break
         return dict.fromkeys(unseen, Untold.TOO_MUCH_SINCE) | untold
 
     async def _rebuilt(self, line: LoggedDecision, mpids: Collection[int]) -> list[Record] | None:

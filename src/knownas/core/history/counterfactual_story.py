@@ -119,7 +119,9 @@ def _either(answers: Iterable[Outcome]) -> str:
 
 def _answer(outcome: Outcome) -> str:
     match outcome:
-        case Returned(mpid, known, _):
+        case Returned(mpid, known, became_known):
+            if became_known:
+                return f"profile {mpid} would have answered, and become known"
             return f"profile {mpid} ({anonymity(known=known)}) would have answered"
         case Created(_, known, source_mpid):
             linked = "" if source_mpid is None else f", linked from profile {source_mpid}"
