@@ -71,6 +71,22 @@ def test_it_is_said_that_nothing_single_decided() -> None:
     )
 
 
+def test_the_only_identity_is_not_left_out() -> None:
+    """That a request without any identity is refused is no news: told is what another one would have come to."""
+    refused = case(TABLET, ABSENT, Refused(Refusal.NO_IDENTITIES, "x"))
+
+    assert told(refused, case(TABLET, DIFFERENT, ONE)) == (
+        "With another ios_idfv than tablet, profile 1 (anonymous) would have answered.",
+    )
+    assert told(refused, case(TABLET, DIFFERENT, TWO, changes=False)) == (
+        "With another ios_idfv than tablet, the answer would have been the same.",
+    )
+    same = case(None, ABSENT, TWO, changes=False), case(TABLET, DIFFERENT, TWO, changes=False)
+    assert told(refused, *same) == (
+        "With another ios_idfv than tablet or without the previous MPID 42, the answer would have been the same.",
+    )
+
+
 def test_the_highest_types_come_first() -> None:
     """The order is that of the priority, the previous MPID last."""
     sentences = told(case(None, ABSENT, ONE), case(TABLET, ABSENT, ONE), case(ANN, ABSENT, ONE))
@@ -89,7 +105,7 @@ def test_a_story_names_only_a_few() -> None:
     sentences = told(*many)
 
     assert len(sentences) == COUNTERFACTUALS_TOLD_MAX + 1
-    assert sentences[-1] == "So it is with 3 more of what the request named."
+    assert sentences[-1] == "3 more of what the request named could have changed the answer too."
 
 
 def test_what_is_over_other_records_is_told_so() -> None:

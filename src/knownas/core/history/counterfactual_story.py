@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from knownas.core.history.counterfactual import Case, Counterfactual, HadBeen, Over
 from knownas.core.history.recollection import Untold
-from knownas.core.identity.decision import Created, Modified, NotFound, Outcome, Refused, Returned, Seeded
+from knownas.core.identity.decision import Created, Modified, NotFound, Outcome, Refusal, Refused, Returned, Seeded
 from knownas.core.identity.phrases import (
     REFUSALS,
     anonymity,
@@ -41,9 +41,10 @@ def counterfactual_story(told: Counterfactual, policy: Policy | None = None) -> 
     """
     if told.untold is not None:
         return (f"What another request would have been answered is not told: {_UNTOLD[told.untold]}.",)
-    if not told.cases:
+    cases = [case for case in told.cases if not _is_empty(case)]
+    if not cases:
         return ()
-    groups = [tuple(group) for _, group in groupby(told.cases, key=lambda case: case.supposed[1:])]
+    groups = [tuple(group) for _, group in groupby(cases, key=lambda case: case.supposed[1:])]
     if policy is not None:
         places = policy.places
         last = len(places)
@@ -51,7 +52,9 @@ def counterfactual_story(told: Counterfactual, policy: Policy | None = None) -> 
     sentences = [_told(group) for group in groups if any(case.changes_answer is not False for case in group)]
     more = len(sentences) - COUNTERFACTUALS_TOLD_MAX
     if more > 0:
-        sentences[COUNTERFACTUALS_TOLD_MAX:] = [f"So it is with {more} more of what the request named."]
+        sentences[COUNTERFACTUALS_TOLD_MAX:] = [
+            f"{more} more of what the request named could have changed the answer too."
+        ]
     since = ["This is over the profiles as they are now."] if told.over is Over.NOW else []
     return (*(sentences or [_nothing_changes(groups)]), *since)
 
@@ -61,10 +64,19 @@ def case_sentence(case: Case) -> str:
     return sentence(f"{_condition(case)}, {_consequence(case)}")
 
 
+def _is_empty(case: Case) -> bool:
+    """Whether nothing would have been asked: that a request without its only identity is refused says nothing."""
+    return any(isinstance(one, Refused) and one.reason is Refusal.NO_IDENTITIES for one in case.answers)
+
+
 def _nothing_changes(groups: Sequence[Sequence[Case]]) -> str:
-    one = len(groups) == 1
-    what = "what the request named" if one else "any one of what the request named"
-    return f"No single identity decided: without {what}, or with another in its place, the answer would have been the same."
+    if len(groups[0]) == 1:
+        # The only identity, and perhaps the previous MPID.
+        firsts = [group[0] for group in groups]
+        either = " or ".join(map(_condition, firsts))
+        return sentence(f"{either}, {_consequence(firsts[0])}")
+    any_one = "any one of what the request named, or with another in its place"
+    return f"No single identity decided: without {any_one}, the answer would have been the same."
 
 
 def _told(group: Sequence[Case]) -> str:
@@ -120,9 +132,8 @@ def _either(answers: Iterable[Outcome]) -> str:
 def _answer(outcome: Outcome) -> str:
     match outcome:
         case Returned(mpid, known, became_known):
-            if became_known:
-                return f"profile {mpid} would have answered, and become known"
-            return f"profile {mpid} ({anonymity(known=known)}) would have answered"
+            was, becomes = ("", ", and become known") if became_known else (f" ({anonymity(known=known)})", "")
+            return f"profile {mpid}{was} would have answered{becomes}"
         case Created(_, known, source_mpid):
             linked = "" if source_mpid is None else f", linked from profile {source_mpid}"
             return f"a new {anonymity(known=known)} profile would have been made{linked}"
