@@ -238,8 +238,8 @@ async def test_calls_without_a_connection_are_told_in_time(url: str, monkeypatch
         async def interfere() -> None:
             await load.answers(UNDER_LOAD)
             assert load.store is not None
-            database = load.store._database
-            naps = [asyncio.create_task(database._fetch("SELECT pg_sleep(2)")) for _ in range(CONNECTIONS_MAX)]
+            connections = load.store._database._connections
+            naps = [asyncio.create_task(connections.fetch("SELECT pg_sleep(2)")) for _ in range(CONNECTIONS_MAX)]
             await load.goes_on(3 * CLIENTS)
             await asyncio.gather(*naps)
 

@@ -1,6 +1,7 @@
 """Decides what a caller is told when the server or its store can't take a request now."""
 
 import logging
+import time
 from typing import Final
 
 from knownas.api.exchange import Header, RequestRefused
@@ -18,6 +19,9 @@ PASSING: Final = (StoreUnavailable, UnknownOutcome)
 LATE: Final = "The server has no answer yet; try again in a moment."
 NOT_SAID: Final = "The store has not said whether the change was kept; send the same again."
 
+LOGGED_EVERY_SECONDS: Final = 1.0
+"""How often the same trouble is logged while it lasts: of ten thousand requests that wait for a database, all are refused."""
+
 _WAIT: Final[tuple[Header, ...]] = ((b"retry-after", RETRY_AFTER.encode()),)
 
 
@@ -27,14 +31,25 @@ def unavailable(error: Overloaded | StoreError, fault: str) -> RequestRefused:
         case Overloaded():
             return RequestRefused(503, "overloaded", "The server is busy; try again in a moment.", _WAIT)
         case StoreUnavailable():
-            log.warning("store: %s", error)
+            _warn(error)
             return RequestRefused(503, error.code, "The store does not answer; try again in a moment.", _WAIT)
         case UnknownOutcome():
-            log.warning("store: %s", error)
+            _warn(error)
             return RequestRefused(503, error.code, NOT_SAID, _WAIT)
         case _:
             log.error("store", exc_info=error)
             return RequestRefused(500, error.code, fault)
+
+
+_logged: dict[str, float] = {}
+"""When trouble of each code was logged last."""
+
+
+def _warn(error: StoreError) -> None:
+    now = time.monotonic()
+    if now - _logged.get(error.code, -LOGGED_EVERY_SECONDS) >= LOGGED_EVERY_SECONDS:
+        _logged[error.code] = now
+        log.warning("store: %s", error)
 
 
 def late(*, may_have_changed: bool) -> RequestRefused:
