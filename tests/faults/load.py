@@ -9,7 +9,7 @@ import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -176,11 +176,15 @@ async def loaded(url: str, clients: int = CLIENTS) -> AsyncIterator[Load]:
 @asynccontextmanager
 async def loaded_over_http(server: str, clients: int = CLIENTS) -> AsyncIterator[Load]:
     """Give a load on a running server, each client with a connection of its own."""
+    made: list[Wire] = []
     free: list[Wire] = []
 
     async def ask(name: str) -> int:
         known = {"customerid": name, "email": f"{name}@example.com"}
-        wire = free.pop() if free else await Wire.to(server)
+        if free:
+            wire = free.pop()
+        else:
+            made.append(wire := await Wire.to(server))
         told = await wire.post("/v1/login", {"environment": "production", "known_identities": known})
         free.append(wire)
         if told.status == HTTPStatus.OK:
@@ -189,9 +193,11 @@ async def loaded_over_http(server: str, clients: int = CLIENTS) -> AsyncIterator
         assert told.headers["retry-after"]
         raise Unanswered(told.headers["x-refusal-reason"])
 
-    yield Load(ask, clients)
-    for wire in free:
-        await wire.close()
+    try:
+        yield Load(ask, clients)
+    finally:
+        for wire in made:
+            await wire.close()
 
 
 class Told(NamedTuple):
@@ -234,7 +240,8 @@ class Wire:
     async def close(self) -> None:
         """Close the connection."""
         self._writer.close()
-        await self._writer.wait_closed()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 _BASIC = b64encode(f"{KEY}:{SECRET}".encode()).decode()

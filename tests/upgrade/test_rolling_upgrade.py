@@ -72,6 +72,7 @@ async def test_old_and_new_servers_work_on_one_database(older: Older, bare: str,
     for folder in folders:
         folder.mkdir()
     document = configuration(database=bare)
+    loads: list[Load] = []
     with pytest.MonkeyPatch.context() as patched:
         runs_older(older, patched)
         first = served(folders[0], document)
@@ -79,6 +80,7 @@ async def test_old_and_new_servers_work_on_one_database(older: Older, bare: str,
     try:
         assert await ask(bare, LAYOUTS) == [(older.layout,)]
         async with loaded_over_http(old.url) as of_old:
+            loads.append(of_old)
 
             async def upgrade() -> None:
                 await of_old.answers(ANSWERS)
@@ -87,17 +89,18 @@ async def test_old_and_new_servers_work_on_one_database(older: Older, bare: str,
                 try:
                     assert await ask(bare, LAYOUTS) == [(NEWEST,)]
                     async with loaded_over_http(new.url) as of_new:
+                        loads.append(of_new)
                         await of_new.run(lambda: both(of_old, of_new))
                         # The clients of both versions are the same people.
                         assert shared(of_old, of_new) == []
-                    await is_kept(of_new, bare)
                 finally:
                     await asyncio.to_thread(with_new.__exit__, None, None, None)
 
             await of_old.run(upgrade)
     finally:
         await asyncio.to_thread(first.__exit__, None, None, None)
-    await is_kept(of_old, bare)
+    for load in loads:
+        await is_kept(load, bare)
 
 
 async def both(of_old: Load, of_new: Load) -> None:
