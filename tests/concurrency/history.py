@@ -154,12 +154,6 @@ class History(NamedTuple):
         return self.about.rules
 
 
-def with_log(history: History, seqs: Mapping[str, int]) -> History:
-    """Return a history with the numbers that the log gives its operations, by their decisions' ids."""
-    operations = [msgspec.structs.replace(one, seq=seqs.get(one.decision_id)) for one in history.operations]
-    return History(history.about, operations)
-
-
 _ENCODER = msgspec.json.Encoder()
 _ABOUT = msgspec.json.Decoder(About)
 _OPERATION = msgspec.json.Decoder(Operation)

@@ -140,14 +140,15 @@ class Search:
         return done
 
     def _ways(self, done: int, state: State) -> Iterator[tuple[int, State]]:
-        """Yield where to go on to: first what changes nothing, then in the order of the log, then of the answers."""
+        """Yield where to go on to, first what the log claims: without a change what has no line, then the lines in order."""
         ways: list[tuple[bool, int, int, int, State]] = []
         for place in self._next(done):
-            seq = self._operations[place].seq
+            one = self._operations[place]
             for left in self._model.after(state, place):
-                if left != state or self._operations[place].answer is not None:
-                    order = NEVER_NS if seq is None else seq
-                    ways.append((left != state, order, self._ends[place], place, left))
+                if left != state or one.answer is not None:
+                    is_claimed = (left != state) is (one.seq is not None)
+                    order = -1 if left == state else NEVER_NS if one.seq is None else one.seq
+                    ways.append((not is_claimed, order, self._ends[place], place, left))
         for *_, place, left in sorted(ways, key=lambda way: way[:3]):
             yield done | 1 << place, left
 
@@ -180,7 +181,7 @@ def parted(operations: Iterable[Operation]) -> list[list[Operation]]:
     """Part a history into connected components, each in the order in which its operations began.
 
     A census is part of every component: each gets those of its profiles that belong to it, and what belongs to none
-    is a component of its own. Operations that were told that nothing was done are left out.
+    is a component of its own. Operations that were told that nothing was done are left out, and looks without an answer.
     """
     groups = _Groups()
     taken: list[tuple[Operation, object]] = []
@@ -188,6 +189,8 @@ def parted(operations: Iterable[Operation]) -> list[list[Operation]]:
     for one in operations:
         match one.answer:
             case Failed():
+                continue
+            case None if one.call.kind in LOOKS:
                 continue
             case Census() as census:
                 censuses.append((one, census))

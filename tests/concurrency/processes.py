@@ -28,9 +28,21 @@ IDLE_SECONDS = 2.0
 
 
 @contextmanager
-def open_processes(folder: Path, database: str, **members: Any) -> Iterator[list[Served]]:
+def open_processes(folder: Path, database: str) -> Iterator[list[Served]]:
     """Start the processes, each with the scopes of the histories and with an app for each."""
-    document = configuration(database=database, **members)
+    document = document_for(database)
+    with ExitStack() as running:
+        servers: list[Served] = []
+        for number in range(PROCESSES):
+            place = folder / f"server-{number}"
+            place.mkdir()
+            servers.append(running.enter_context(served(place, document)))
+        yield servers
+
+
+def document_for(database: str) -> dict[str, Any]:
+    """Return the configuration of a process."""
+    document = configuration(database=database)
     document["scopes"] = [scope_document(name, rules) for name, rules in SCOPES.items()]
     document["organization"]["accounts"][0]["workspaces"] = [
         {
@@ -43,13 +55,7 @@ def open_processes(folder: Path, database: str, **members: Any) -> Iterator[list
         }
         for number, name in enumerate(SCOPES)
     ]
-    with ExitStack() as running:
-        servers: list[Served] = []
-        for number in range(PROCESSES):
-            place = folder / f"server-{number}"
-            place.mkdir()
-            servers.append(running.enter_context(served(place, document)))
-        yield servers
+    return document
 
 
 def scope_document(name: str, rules: ScopeRules) -> dict[str, Any]:
@@ -68,28 +74,42 @@ class Clients:
     """Connections to the servers, of which any number may be in use at once."""
 
     def __init__(self, servers: Sequence[Served]) -> None:
-        self._servers = servers
-        self._free: dict[int, list[Connection]] = {number: [] for number in range(len(servers))}
+        self._urls: list[str] = []
+        self._there: list[int] = []
+        self._free: dict[int, list[Connection]] = {}
+        for server in servers:
+            self.add(server)
+
+    def add(self, server: Served) -> None:
+        """Ask another server as well, under a number of its own: it knows of no visit."""
+        number = len(self._urls)
+        self._urls.append(server.url)
+        self._free[number] = []
+        self._there.append(number)
+
+    def lose(self, number: int) -> None:
+        """Ask a server no more."""
+        self._there.remove(number)
 
     async def ask(self, call: Call, random: Random) -> tuple[int, Answer | None, str]:
         """Ask one of the servers."""
-        number = random.randrange(len(self._servers))
+        number = random.choice(self._there)
         try:
-            status, headers, body = await self.send(number, *_request(call))
+            status, headers, body = await self._send(number, *_request(call))
+        except ConnectionRefusedError:
+            return number, Failed("refused"), ""
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             return number, None, ""
-        return (
-            number,
-            _answer(call, status, body, headers.get("x-refusal-reason", "")),
-            headers.get("x-decision-id", ""),
-        )
+        answer = _answer(call, status, body, headers.get("x-refusal-reason", ""))
+        return number, answer, headers.get("x-decision-id", "")
 
-    async def send(self, number: int, method: str, path: str, key: str, body: bytes) -> tuple[int, dict[str, str], Any]:
-        """Send a request to a server and return what it answers: status, headers, and the decoded body."""
+    async def _send(
+        self, number: int, method: str, path: str, key: str, body: bytes
+    ) -> tuple[int, dict[str, str], Any]:
         free = self._free[number]
         while free and free[0].idle_seconds > IDLE_SECONDS:
             free.pop(0).close()
-        connection = free.pop() if free else await Connection.open(self._servers[number].url)
+        connection = free.pop() if free else await Connection.open(self._urls[number])
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answered = await connection.send(method, path, key, body)

@@ -100,7 +100,7 @@ def came_about(random: Random, calls: int, lost: float = 0.0) -> History:
         at_ms = LONG_MS + number * APART_MS
         started, ended = at_ms - random.randint(0, LONG_MS), at_ms + random.randint(0, LONG_MS)
         call = draw(home, random)
-        asked = Operation(number, number, 0, call, started * MS, started, ended * MS, ended)
+        asked = Operation(number, number, 0, call, started * MS, started, ended * MS, ended, decision_id=f"{number}")
         fresh = random.getrandbits(62) + 1
         answer = look(model, call, made) if call.kind == "profile" else ask_model(model, asked, at_ms, fresh)
         made.setdefault(fresh, at_ms)
