@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from knownas.store.postgres.address import read_address
-from knownas.store.postgres.distribution import SETTINGS
+from knownas.store.postgres.distribution import SETTINGS, STAY_HERE, WITH_EXTENSION
 from knownas.store.postgres.migrating import distribute
 from tests.postgres import ANSWER_WITHIN_SECONDS
 
@@ -66,13 +66,15 @@ async def claim(url: str) -> None:
     """Say of the schema in a database that tests made it."""
     connection = await _connect(url)
     try:
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS knownas; COMMENT ON SCHEMA knownas IS '{_OURS}'")
+        await connection.execute(
+            f"BEGIN; {STAY_HERE}; CREATE SCHEMA IF NOT EXISTS knownas; COMMENT ON SCHEMA knownas IS '{_OURS}'; COMMIT"
+        )
     finally:
         await connection.close(timeout=ANSWER_WITHIN_SECONDS)
 
 
 async def _connect(url: str) -> Any:
-    return await asyncpg.connect(url, timeout=ANSWER_WITHIN_SECONDS, server_settings=SETTINGS)
+    return await asyncpg.connect(url, timeout=ANSWER_WITHIN_SECONDS, server_settings={**SETTINGS, **WITH_EXTENSION})
 
 
 async def _refuse_others(connection: Any) -> None:

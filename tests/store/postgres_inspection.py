@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from knownas.core.identity.kinds import KIND_OF, IdentityType
-from knownas.store.postgres.distribution import SETTINGS
+from knownas.store.postgres.distribution import SETTINGS, WITH_EXTENSION
 
 _TOUCHED = "SELECT mpid, seq FROM knownas.touched"
 _MADE = "SELECT mpid, first_seq FROM knownas.profile WHERE first_seq > 0"
@@ -15,7 +15,7 @@ _MADE = "SELECT mpid, first_seq FROM knownas.profile WHERE first_seq > 0"
 
 async def contradictions(url: str) -> list[str]:
     """Return everything in a database that contradicts what its tables promise one another."""
-    connection = await asyncpg.connect(url, timeout=10, server_settings=SETTINGS)
+    connection = await asyncpg.connect(url, timeout=10, server_settings={**SETTINGS, **WITH_EXTENSION})
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return [*await _holdings(connection), *await _log(connection), *await _requests(connection)]
@@ -68,7 +68,7 @@ async def _requests(connection: Any) -> list[str]:
 
 async def unexplained(url: str) -> list[str]:
     """Return the profiles whose making no line of the log explains, and the lines about profiles that are not there."""
-    connection = await asyncpg.connect(url, timeout=10, server_settings=SETTINGS)
+    connection = await asyncpg.connect(url, timeout=10, server_settings={**SETTINGS, **WITH_EXTENSION})
     try:
         profiles = {row[0] for row in await connection.fetch("SELECT mpid FROM knownas.profile")}
         made = {row[0] for row in await connection.fetch("SELECT created_mpid FROM knownas.log")} - {None}

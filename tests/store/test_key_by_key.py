@@ -237,9 +237,10 @@ def faults_in(text: str) -> list[str]:
     """Return what in the statements of functions Citus would refuse, or lock in no order, as far as words show it."""
     faults: list[str] = []
     for one in statements_in(text):
-        tables = {name for name in re.findall(r"knownas\.(\w+)", one) if name in DISTRIBUTION}
+        tables = {name for name in re.findall(r"(?<!')knownas\.(\w+)", one) if name in DISTRIBUTION}
         columns = {DISTRIBUTION[name] for name in tables}
-        by_key = all(re.search(rf"\b{column} = (?!ANY)", one) for column in columns)
+        # The keys of a place lie together.
+        by_key = all(re.search(rf"\b{column} = (?!ANY)|\b{column} = ANY \(place\.keys\)", one) for column in columns)
         if len(columns) > 1 or (len(tables) > 1 and not by_key):
             faults.append(f"tables in different places: {one}")
         if re.search(r"FOR (NO KEY )?(UPDATE|SHARE)|\bUPDATE knownas|\bDELETE FROM", one) and tables and not by_key:

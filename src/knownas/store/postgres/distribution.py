@@ -3,6 +3,7 @@
 A table in it says so, for everybody who opens it. What a statement is then asked in other words, `statements.wording` says.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from knownas.store.postgres.driver import Connection
@@ -16,10 +17,15 @@ SETTINGS: Final = {
     # What a transaction sets for itself holds on all servers; and it asks them one after the other, in the order of locks.
     "citus.propagate_set_commands": "local",
     "citus.multi_shard_modify_mode": "sequential",
-    # The driver asks for the types of arrays; with its parts hidden from us, that takes a server half a second.
-    "citus.override_table_visibility": "off",
 }
 """How connections to a distributed database are set up, beside what all have."""
+
+WITH_EXTENSION: Final = {"citus.override_table_visibility": "off"}
+"""How those to one with the extension are, distributed or not: the driver asks a connection for the types of arrays, which
+takes seconds where the server hides the tables of its parts."""
+
+STAY_HERE: Final = "SET LOCAL citus.enable_ddl_propagation = off"
+"""Has a transaction make things on this server only; others ignore it."""
 
 
 class Spread(NamedTuple):
@@ -53,6 +59,13 @@ async def is_distributed(connection: Connection) -> bool:
     return bool(there)
 
 
+async def settings_for(connection: Connection) -> Mapping[str, str]:
+    """Return how further connections to a database are set up, beside what all have."""
+    ((has_extension,),) = await connection.fetch(statement("has_extension"))
+    distributed = SETTINGS if await is_distributed(connection) else {}
+    return {**distributed, **(WITH_EXTENSION if has_extension else {})}
+
+
 async def is_up_to_date(connection: Connection) -> bool:
     """Whether a distributed database has all that this version asks it for."""
     ((version,),) = await connection.fetch(statement("distribution"))
@@ -64,6 +77,7 @@ async def install(connection: Connection) -> None:
 
     From its end on, whoever takes the database for one that is not distributed is refused.
     """
+    await connection.execute(STAY_HERE)
     await connection.execute(statement("make_distribution"))
     ((version,),) = await connection.fetch(statement("distribution"))
     for number, text in distributed_steps():

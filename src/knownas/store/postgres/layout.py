@@ -53,6 +53,7 @@ async def prepare(address: Address, settings: dict[str, str], servers: Servers |
         timer.cancel()
         await _bring_up_to_date(connection, address)
         is_distributed = await distribution.is_distributed(connection)
+        chosen = {**chosen, **await distribution.settings_for(connection)}
         await connection.close(timeout=CLOSE_SECONDS)
     except PostgresError as error:
         raise store_error(error, address) from error
@@ -61,7 +62,7 @@ async def prepare(address: Address, settings: dict[str, str], servers: Servers |
     finally:
         timer.cancel()
         connection.terminate()
-    return Prepared({**chosen, **distribution.SETTINGS} if is_distributed else chosen, is_distributed)
+    return Prepared(chosen, is_distributed)
 
 
 async def _check_server(connection: Connection, address: Address, settings: dict[str, str]) -> dict[str, str]:
@@ -109,6 +110,9 @@ async def _apply_steps(connection: Connection, address: Address) -> None:
     await connection.execute("BEGIN")
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SET LOCAL enable_seqscan = on")
+    if not is_distributed:
+        # The servers of a cluster get what they keep a part of when it is distributed, and nothing else.
+        await connection.execute(distribution.STAY_HERE)
     await connection.fetch(statement("lock_layout"))
     if not version:
         await connection.execute(statement("make_layout"))

@@ -55,7 +55,9 @@ async def distribute(address: Address, shards: int, tell: Tell) -> None:
     Raises:
         StoreError: the server is no Citus coordinator with somewhere to put the parts, or would not do it.
     """
-    connection = await Servers(address).open({**SETTINGS, **distribution.SETTINGS}, is_new=True)
+    connection = await Servers(address).open(
+        {**SETTINGS, **distribution.SETTINGS, **distribution.WITH_EXTENSION}, is_new=True
+    )
     try:
         await connection.execute("SET statement_timeout = 0")
         await connection.execute("SET enable_seqscan = on")

@@ -66,6 +66,9 @@ SELECT knownas.distributed_put_receipts_1(
 -- name: distribution_exists
 SELECT to_regclass('knownas.distribution') IS NOT NULL;
 
+-- name: has_extension
+SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL;
+
 -- name: distribution
 SELECT coalesce(max(version), 0) FROM knownas.distribution;
 

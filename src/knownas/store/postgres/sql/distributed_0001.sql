@@ -3,7 +3,7 @@
 -- its name never changes.
 --
 -- What holds of all of them: a statement names the distribution column of each table that it touches, so it is about one
--- shard, or it reads a single table by many keys; rows are locked by statements about one row each, in one order for
+-- shard, or it reads a single table by many keys; rows are locked by statements about one shard each, in one order for
 -- everybody; nothing is joined that lies in different places; and every commit is written by the same server, the
 -- coordinator, which gives the numbers and holds the advisory locks.
 --
@@ -199,7 +199,35 @@ BEGIN
         ON p.mpid = f.holder;
 END $$;
 
--- Keeps a commit whole or not at all. The order of locks is that of commit_1, row by row.
+-- In which place each of some values lies: a number by which those that lie together can be locked by one statement. Where
+-- nothing is distributed (in tests), any number does that follows the order of keys.
+CREATE FUNCTION knownas.distributed_places_1(keys text[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_regproc('get_shard_id_for_distribution_column') IS NULL THEN
+        RETURN ARRAY(SELECT ascii(u.key) FROM unnest(keys) WITH ORDINALITY AS u (key, n) ORDER BY u.n);
+    END IF;
+    RETURN ARRAY(
+        SELECT get_shard_id_for_distribution_column('knownas.identity', u.key)
+        FROM unnest(keys) WITH ORDINALITY AS u (key, n) ORDER BY u.n
+    );
+END $$;
+
+-- The same of MPIDs.
+CREATE FUNCTION knownas.distributed_places_1(keys bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_regproc('get_shard_id_for_distribution_column') IS NULL THEN
+        RETURN ARRAY(SELECT u.key / 8 FROM unnest(keys) WITH ORDINALITY AS u (key, n) ORDER BY u.n);
+    END IF;
+    RETURN ARRAY(
+        SELECT get_shard_id_for_distribution_column('knownas.profile', u.key)
+        FROM unnest(keys) WITH ORDINALITY AS u (key, n) ORDER BY u.n
+    );
+END $$;
+
+-- Keeps a commit whole or not at all. The order of locks is that of commit_1, place by place: first the values that are
+-- there, then those that are not, then profiles, each by the places that they lie in and there by their keys. Rows that
+-- are new are written by one statement of a table, in the same order; the words of it are put together here, since only
+-- with its values in it does the server know where each row goes.
 CREATE FUNCTION knownas.distributed_commit_1(
     token uuid,
     -- values that were looked up and there, and what their version was
@@ -231,10 +259,18 @@ CREATE FUNCTION knownas.distributed_commit_1(
 #variable_conflict use_variable
 DECLARE
     number bigint;
-    line_number bigint;
     seqs bigint[];
     one record;
+    place record;
     left_holder bigint;
+    counted integer;
+    rows text;
+    locked_values text[] := '{}';
+    locked_types smallint[] := '{}';
+    locked_pools integer[] := '{}';
+    locked_mpids bigint[] := '{}';
+    locked_versions bigint[] := '{}';
+    locked_active_ms bigint[] := '{}';
 BEGIN
     -- The other servers are told too: knownas sets citus.propagate_set_commands.
     SET LOCAL lock_timeout = '2s';
@@ -246,35 +282,62 @@ BEGIN
     -- Whoever finds the token waits for this one, which is given back when the commit is visible everywhere.
     PERFORM pg_advisory_xact_lock_shared(hashtextextended(token::text, 0));
     INSERT INTO knownas.commit_token (token, fenced, at) VALUES (token, false, now());
-    FOR one IN
-        SELECT * FROM unnest(held_values, held_types, held_pools, held_versions) AS u (value, type, pool, version)
-        ORDER BY u.value COLLATE "C", u.type, u.pool
+    FOR place IN
+        SELECT array_agg(u.value) AS keys
+        FROM unnest(held_values, knownas.distributed_places_1(held_values)) AS u (value, place)
+        GROUP BY u.place ORDER BY u.place
     LOOP
-        PERFORM 1 FROM knownas.identity AS i
-        WHERE i.value = one.value AND i.type = one.type AND i.pool = one.pool AND i.version = one.version
-        FOR NO KEY UPDATE;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the holders of a value changed' USING ERRCODE = 'KN001';
-        END IF;
+        SELECT
+            locked_values || array_agg(l.value), locked_types || array_agg(l.type), locked_pools || array_agg(l.pool),
+            locked_versions || array_agg(l.version)
+        INTO locked_values, locked_types, locked_pools, locked_versions
+        FROM (
+            SELECT i.value, i.type, i.pool, i.version FROM knownas.identity AS i
+            WHERE i.value = ANY (place.keys) AND i.type = ANY (held_types) AND i.pool = ANY (held_pools)
+            ORDER BY i.value COLLATE "C", i.type, i.pool
+            FOR NO KEY UPDATE
+        ) AS l;
     END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(new_values, new_types, new_pools, new_holders, new_holder, new_exclusive)
-            AS u (value, type, pool, holders, holder, exclusive)
-        ORDER BY u.value COLLATE "C", u.type, u.pool
+    SELECT count(*) INTO counted
+    FROM unnest(held_values, held_types, held_pools, held_versions) AS w (value, type, pool, version)
+    JOIN unnest(locked_values, locked_types, locked_pools, locked_versions) AS l (value, type, pool, version)
+        ON l.value = w.value AND l.type = w.type AND l.pool = w.pool AND l.version = w.version;
+    IF counted <> cardinality(held_values) THEN
+        RAISE EXCEPTION 'the holders of a value changed' USING ERRCODE = 'KN001';
+    END IF;
+    SELECT string_agg(
+        format('(%L,%s,%s,%s,%s,%L,%L)', u.value, u.type, u.pool, number, u.holders, u.holder, u.exclusive),
+        ',' ORDER BY u.value COLLATE "C", u.type, u.pool
+    ) INTO rows
+    FROM unnest(new_values, new_types, new_pools, new_holders, new_holder, new_exclusive)
+        AS u (value, type, pool, holders, holder, exclusive);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.identity (value, type, pool, version, holders, holder, exclusive) VALUES ' || rows;
+    END IF;
+    locked_versions := '{}';
+    FOR place IN
+        SELECT array_agg(u.mpid) AS keys
+        FROM unnest(seen_mpids, knownas.distributed_places_1(seen_mpids)) AS u (mpid, place)
+        GROUP BY u.place ORDER BY u.place
     LOOP
-        INSERT INTO knownas.identity (value, type, pool, version, holders, holder, exclusive)
-        VALUES (one.value, one.type, one.pool, number, one.holders, one.holder, one.exclusive);
+        SELECT
+            locked_mpids || array_agg(l.mpid), locked_versions || array_agg(l.version),
+            locked_active_ms || array_agg(l.active_ms)
+        INTO locked_mpids, locked_versions, locked_active_ms
+        FROM (
+            SELECT p.mpid, p.version, p.active_ms FROM knownas.profile AS p
+            WHERE p.mpid = ANY (place.keys)
+            ORDER BY p.mpid
+            FOR NO KEY UPDATE
+        ) AS l;
     END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(seen_mpids, seen_versions, seen_active_ms) AS u (mpid, version, active_ms) ORDER BY u.mpid
-    LOOP
-        PERFORM 1 FROM knownas.profile AS p
-        WHERE p.mpid = one.mpid AND p.version = one.version AND p.active_ms = one.active_ms
-        FOR NO KEY UPDATE;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'a profile changed' USING ERRCODE = 'KN001';
-        END IF;
-    END LOOP;
+    SELECT count(*) INTO counted
+    FROM unnest(seen_mpids, seen_versions, seen_active_ms) AS w (mpid, version, active_ms)
+    JOIN unnest(locked_mpids, locked_versions, locked_active_ms) AS l (mpid, version, active_ms)
+        ON l.mpid = w.mpid AND l.version = w.version AND l.active_ms = w.active_ms;
+    IF counted <> cardinality(seen_mpids) THEN
+        RAISE EXCEPTION 'a profile changed' USING ERRCODE = 'KN001';
+    END IF;
     -- From here on nobody is waited for, so that the log is unsettled only for a moment; see settled_1.
     IF cardinality(line_ids) > 0 THEN
         PERFORM pg_advisory_xact_lock_shared(
@@ -282,21 +345,20 @@ BEGIN
         ) FROM knownas.log_seq;
         seqs := ARRAY(SELECT nextval('knownas.log_seq') FROM generate_series(1, cardinality(line_ids)));
     END IF;
-    FOR one IN
-        SELECT w.*, CASE WHEN w.line = 0 THEN 0 ELSE seqs[w.line] END AS seq
-        FROM unnest(
-            made_mpids, made_pools, made_known, made_created_ms, made_active_ms, made_source_mpids, made_lines,
-            made_identities, made_carried
-        ) AS w (mpid, pool, known, created_ms, active_ms, source_mpid, line, identities, carried)
-        ORDER BY w.mpid
-    LOOP
-        INSERT INTO knownas.profile (
-            mpid, pool, known, created_ms, active_ms, source_mpid, version, first_seq, identities, carried
-        ) VALUES (
-            one.mpid, one.pool, one.known, one.created_ms, one.active_ms, one.source_mpid, number, one.seq,
-            one.identities, one.carried
-        );
-    END LOOP;
+    SELECT string_agg(
+        format(
+            '(%s,%s,%L,%s,%s,%L,%s,%s,%L,%L)', u.mpid, u.pool, u.known, u.created_ms, u.active_ms, u.source_mpid, number,
+            CASE WHEN u.line = 0 THEN 0 ELSE seqs[u.line] END, u.identities, u.carried
+        ), ',' ORDER BY u.mpid
+    ) INTO rows
+    FROM unnest(
+        made_mpids, made_pools, made_known, made_created_ms, made_active_ms, made_source_mpids, made_lines,
+        made_identities, made_carried
+    ) AS u (mpid, pool, known, created_ms, active_ms, source_mpid, line, identities, carried);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.profile '
+            '(mpid, pool, known, created_ms, active_ms, source_mpid, version, first_seq, identities, carried) VALUES ' || rows;
+    END IF;
     FOR one IN
         SELECT * FROM unnest(changed_mpids, changed_known, changed_active_ms, changed_identities, changed_carried)
             AS u (mpid, known, active_ms, identities, carried)
@@ -333,13 +395,15 @@ BEGIN
             holder = left_holder
         WHERE i.value = one.value AND i.type = one.type AND i.pool = one.pool;
     END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(come_values, come_types, come_pools, come_known, come_active_ms, come_mpids)
-            AS u (value, type, pool, known, active_ms, mpid)
-    LOOP
-        INSERT INTO knownas.holding (value, type, pool, known, active_ms, mpid)
-        VALUES (one.value, one.type, one.pool, one.known, one.active_ms, one.mpid);
-    END LOOP;
+    SELECT string_agg(
+        format('(%L,%s,%s,%L,%s,%s)', u.value, u.type, u.pool, u.known, u.active_ms, u.mpid),
+        ',' ORDER BY u.value COLLATE "C", u.type, u.pool, u.mpid
+    ) INTO rows
+    FROM unnest(come_values, come_types, come_pools, come_known, come_active_ms, come_mpids)
+        AS u (value, type, pool, known, active_ms, mpid);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.holding (value, type, pool, known, active_ms, mpid) VALUES ' || rows;
+    END IF;
     FOR one IN
         SELECT * FROM unnest(new_values, new_types, new_pools, new_holders) AS u (value, type, pool, holders)
         WHERE u.holders = 0
@@ -347,22 +411,25 @@ BEGIN
         -- This was only there to keep others from taking the value meanwhile.
         DELETE FROM knownas.identity AS i WHERE i.value = one.value AND i.type = one.type AND i.pool = one.pool;
     END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(
-            seqs, line_ids, line_pools, line_at_ms, line_policy_versions, line_created_mpids, line_touched,
-            line_observations, line_decisions
-        ) AS u (seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision)
-    LOOP
-        INSERT INTO knownas.log (
-            seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
-        ) VALUES (
-            one.seq, one.decision_id, one.pool, one.at_ms, one.policy_version, one.created_mpid, one.touched,
-            one.observation, one.decision
-        );
-    END LOOP;
-    FOR one IN SELECT u.mpid, seqs[u.line] AS seq FROM unnest(touched_mpids, touched_lines) AS u (mpid, line) LOOP
-        INSERT INTO knownas.touched (mpid, seq) VALUES (one.mpid, one.seq);
-    END LOOP;
+    SELECT string_agg(
+        format(
+            '(%s,%L,%s,%s,%s,%L,%L,%L,%L)', u.seq, u.decision_id, u.pool, u.at_ms, u.policy_version, u.created_mpid,
+            u.touched, u.observation, u.decision
+        ), ',' ORDER BY u.seq
+    ) INTO rows
+    FROM unnest(
+        seqs, line_ids, line_pools, line_at_ms, line_policy_versions, line_created_mpids, line_touched,
+        line_observations, line_decisions
+    ) AS u (seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.log '
+            '(seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision) VALUES ' || rows;
+    END IF;
+    SELECT string_agg(format('(%s,%s)', u.mpid, seqs[u.line]), ',' ORDER BY u.mpid, u.line) INTO rows
+    FROM unnest(touched_mpids, touched_lines) AS u (mpid, line);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.touched (mpid, seq) VALUES ' || rows;
+    END IF;
 END $$;
 
 -- Settles what became of a commit whose answer was lost; see settle_1. One that was kept is visible everywhere afterwards.

@@ -83,6 +83,8 @@ CREATE FUNCTION knownas.distributed_user_data_commit_1(
 DECLARE
     number bigint := nextval('knownas.section_version_seq');
     one record;
+    counted integer;
+    rows text;
 BEGIN
     -- The other servers are told too: knownas sets citus.propagate_set_commands.
     SET LOCAL lock_timeout = '2s';
@@ -102,14 +104,15 @@ BEGIN
             RAISE EXCEPTION 'a section changed' USING ERRCODE = 'KN001';
         END IF;
     END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(new_mpids, new_workspaces, new_environments, new_last_seen_ms, new_documents)
-            AS u (mpid, workspace, environment, last_seen_ms, document)
-        ORDER BY u.mpid, u.workspace, u.environment COLLATE "C"
-    LOOP
-        INSERT INTO knownas.section (mpid, workspace, environment, version, last_seen_ms, document)
-        VALUES (one.mpid, one.workspace, one.environment, number, one.last_seen_ms, one.document);
-    END LOOP;
+    SELECT string_agg(
+        format('(%s,%s,%L,%s,%s,%L)', u.mpid, u.workspace, u.environment, number, u.last_seen_ms, u.document),
+        ',' ORDER BY u.mpid, u.workspace, u.environment COLLATE "C"
+    ) INTO rows
+    FROM unnest(new_mpids, new_workspaces, new_environments, new_last_seen_ms, new_documents)
+        AS u (mpid, workspace, environment, last_seen_ms, document);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.section (mpid, workspace, environment, version, last_seen_ms, document) VALUES ' || rows;
+    END IF;
     FOR one IN
         SELECT * FROM unnest(other_mpids, other_workspaces, other_environments) AS u (mpid, workspace, environment)
         ORDER BY u.mpid, u.workspace, u.environment COLLATE "C"
@@ -124,33 +127,36 @@ BEGIN
             receipt_ids, receipt_input_keys, receipt_request_ids, receipt_at_ms, receipt_documents, receipt_kept
         ) AS u (receipt_id, input_key, request_id, at_ms, document, kept)
     LOOP
+        -- One by one: each gets a number of its own, in their order.
         INSERT INTO knownas.batch_receipt (receipt_id, input_key, request_id, at_ms, document, kept)
         VALUES (one.receipt_id, one.input_key, one.request_id, one.at_ms, one.document, one.kept);
     END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(receipt_ids, receipt_input_keys, receipt_request_ids, receipt_at_ms, receipt_kept)
-            AS u (receipt_id, input_key, request_id, at_ms, kept)
-        WHERE u.request_id IS NOT NULL
-        ORDER BY u.request_id COLLATE "C", u.input_key COLLATE "C"
-    LOOP
+    SELECT string_agg(
+        format('(%L,%L,%L,%s,%L)', u.request_id, u.input_key, u.receipt_id, u.at_ms, u.kept),
+        ',' ORDER BY u.request_id COLLATE "C", u.input_key COLLATE "C"
+    ) INTO rows
+    FROM unnest(receipt_ids, receipt_input_keys, receipt_request_ids, receipt_at_ms, receipt_kept)
+        AS u (receipt_id, input_key, request_id, at_ms, kept)
+    WHERE u.request_id IS NOT NULL;
+    IF rows IS NOT NULL THEN
         -- An id is free, or had by a batch that was not kept; whoever finds it taken changes nothing here.
-        INSERT INTO knownas.request AS r (request_id, input_key, receipt_id, at_ms, kept)
-        VALUES (one.request_id, one.input_key, one.receipt_id, one.at_ms, one.kept)
-        ON CONFLICT (request_id, input_key) DO UPDATE
-        SET receipt_id = excluded.receipt_id, at_ms = excluded.at_ms, kept = excluded.kept
-        WHERE NOT r.kept;
-        IF NOT FOUND THEN
+        EXECUTE 'INSERT INTO knownas.request AS r (request_id, input_key, receipt_id, at_ms, kept) VALUES ' || rows ||
+            ' ON CONFLICT (request_id, input_key) DO UPDATE'
+            ' SET receipt_id = excluded.receipt_id, at_ms = excluded.at_ms, kept = excluded.kept WHERE NOT r.kept';
+        GET DIAGNOSTICS counted = ROW_COUNT;
+        IF counted <> cardinality(array_remove(receipt_request_ids, NULL)) THEN
             RAISE EXCEPTION 'a request id is taken' USING ERRCODE = 'KN001';
         END IF;
-    END LOOP;
-    FOR one IN
-        SELECT * FROM unnest(message_mpids, message_input_keys, message_ids, message_at_ms)
-            AS u (mpid, input_key, message_id, at_ms)
-        ORDER BY u.mpid, u.message_id COLLATE "C", u.input_key COLLATE "C"
-    LOOP
-        INSERT INTO knownas.message (mpid, input_key, message_id, at_ms)
-        VALUES (one.mpid, one.input_key, one.message_id, one.at_ms);
-    END LOOP;
+    END IF;
+    SELECT string_agg(
+        format('(%s,%L,%L,%s)', u.mpid, u.input_key, u.message_id, u.at_ms),
+        ',' ORDER BY u.mpid, u.message_id COLLATE "C", u.input_key COLLATE "C"
+    ) INTO rows
+    FROM unnest(message_mpids, message_input_keys, message_ids, message_at_ms)
+        AS u (mpid, input_key, message_id, at_ms);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.message (mpid, input_key, message_id, at_ms) VALUES ' || rows;
+    END IF;
     FOR one IN
         SELECT * FROM unnest(
             alias_ids, alias_workspaces, alias_environments, alias_sources, alias_destinations, alias_start_ms,
@@ -189,18 +195,19 @@ BEGIN
         SET version = number, last_seen_ms = one.last_seen_ms, document = one.document
         WHERE s.mpid = one.mpid AND s.workspace = one.workspace AND s.environment = one.environment;
     END LOOP;
-    FOR one IN
-        SELECT u.*, nextval('knownas.events_seq') AS seq
-        FROM unnest(
-            event_mpids, event_workspaces, event_environments, event_at_ms, event_first_ms, event_last_ms,
-            event_documents
-        ) AS u (mpid, workspace, environment, at_ms, first_ms, last_ms, document)
-    LOOP
-        INSERT INTO knownas.user_events (mpid, workspace, environment, seq, at_ms, first_ms, last_ms, document)
-        VALUES (
-            one.mpid, one.workspace, one.environment, one.seq, one.at_ms, one.first_ms, one.last_ms, one.document
-        );
-    END LOOP;
+    SELECT string_agg(
+        format(
+            '(%s,%s,%L,%s,%s,%s,%s,%L)', u.mpid, u.workspace, u.environment, nextval('knownas.events_seq'), u.at_ms,
+            u.first_ms, u.last_ms, u.document
+        ), ','
+    ) INTO rows
+    FROM unnest(
+        event_mpids, event_workspaces, event_environments, event_at_ms, event_first_ms, event_last_ms, event_documents
+    ) AS u (mpid, workspace, environment, at_ms, first_ms, last_ms, document);
+    IF rows IS NOT NULL THEN
+        EXECUTE 'INSERT INTO knownas.user_events '
+            '(mpid, workspace, environment, seq, at_ms, first_ms, last_ms, document) VALUES ' || rows;
+    END IF;
     FOR one IN
         SELECT * FROM unnest(other_mpids, other_workspaces, other_environments) AS u (mpid, workspace, environment)
     LOOP
