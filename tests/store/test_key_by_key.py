@@ -193,7 +193,7 @@ async def test_a_server_goes_on_when_its_database_is_distributed(first: str, bar
 async def test_who_has_not_noticed_is_refused(bare: str) -> None:
     """Each function that is not meant for a distributed database refuses there: an older server can't write past the others."""
     store = PostgresStore(bare)
-    await store.ping()
+    await store.load([])
     functions = "SELECT proname FROM pg_proc WHERE pronamespace = 'knownas'::regnamespace"
     plain = {name for (name,) in await ask(bare, functions)} - {"settled_1"}
     await ask_key_by_key(bare)
