@@ -13,6 +13,7 @@ from bench import (
     crowded_device,
     decision,
     events,
+    fold,
     growth,
     hot_users,
     import_file,
@@ -56,6 +57,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "profile_read": profile_read,
     "import_file": import_file,
     "accuracy": accuracy,
+    "fold": fold,
 }
 
 

@@ -25,8 +25,8 @@ TIMES_THE_OTHERS: Final = 8.0
 TIMES_FOR_TENFOLD: Final = 12.0
 TENTH: Final = 10
 LOOK_SECONDS: Final = 0.2
-_KEY: Final = "import-bench-key"
-_MAPPING: Final = """
+KEY: Final = "import-bench-key"
+MAPPING: Final = """
 columns:
   customer_id: ignore
   created_at: ignore
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     options.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.cache, prefix="import-") as name:
         folder = Path(name)
-        whole = options.file or _generated(folder / "whole.parquet", options.rows)
+        whole = options.file or generated(folder / "whole.parquet", options.rows)
         rows = _count(whole)
         tenth = _head(whole, folder / "tenth.parquet", rows // TENTH)
         small = _imported(folder / "small", tenth, say)
@@ -80,7 +80,8 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     )
 
 
-def _generated(file: Path, rows: int) -> Path:
+def generated(file: Path, rows: int) -> Path:
+    """Make a Parquet file of so many rows."""
     import duckdb  # noqa: PLC0415 - only this benchmark needs it
 
     connection = duckdb.connect()
@@ -111,14 +112,14 @@ def _head(file: Path, to: Path, rows: int) -> Path:
 def _imported(folder: Path, file: Path, say: Say) -> Mapping[str, Any]:
     """Import a file by the command line into a new database, and measure the process as a whole."""
     folder.mkdir()
-    (folder / "knownas.yaml").write_text(json.dumps(_configuration()))
-    (folder / "mapping.yaml").write_text(_MAPPING)
-    command = [sys.executable, "-m", "knownas", "import", str(file.resolve()), "--input", _KEY]
+    (folder / "knownas.yaml").write_text(json.dumps(configuration()))
+    (folder / "mapping.yaml").write_text(MAPPING)
+    command = [sys.executable, "-m", "knownas", "import", str(file.resolve()), "--input", KEY]
     command += ["--mapping", "mapping.yaml", "--results", "results.csv"]
     began = perf_counter()
     with (folder / "told").open("w+") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, env=_environment())
-        ended, memory = 0, _Memory(process.pid)
+        process = subprocess.Popen(command, cwd=folder, stdout=output, env=environment())
+        ended, memory = 0, Memory(process.pid)
         while not ended:
             memory.look()
             sleep(LOOK_SECONDS)
@@ -142,7 +143,7 @@ def _imported(folder: Path, file: Path, say: Say) -> Mapping[str, Any]:
     }
 
 
-class _Memory:
+class Memory:
     """The memory of a process and its children, the most that each ever had, added up."""
 
     def __init__(self, pid: int) -> None:
@@ -166,8 +167,9 @@ class _Memory:
             return
 
 
-def _configuration() -> Mapping[str, Any]:
-    feed = {"name": "crm", "feed": "custom", "key": _KEY, "secret": "import-bench-secret"}
+def configuration() -> Mapping[str, Any]:
+    """Return the configuration of the server that rows are imported into."""
+    feed = {"name": "crm", "feed": "custom", "key": KEY, "secret": "import-bench-secret"}
     workspace = {"id": 100, "name": "Shop", "scope": "shop", "key": "workspace-key", "secret": "workspace-secret"}
     return {
         "database": "sqlite:///knownas.db",
@@ -180,14 +182,16 @@ def _configuration() -> Mapping[str, Any]:
     }
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the environment in which another Python finds what this one does."""
+    """Return the environment in which another Python finds what this one does."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _others(file: Path, folder: Path, say: Say) -> Mapping[str, Any]:
     """Let DuckDB count and Splink link and cluster, in a process of their own."""
     command = [sys.executable, "-m", "bench.import_file", str(file.resolve())]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=_environment(), check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment(), check=False)
     if done.returncode:
         raise LoadFailed(f"DuckDB and Splink failed: {done.stderr[-2_000:]}")
     others: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from knownas.core.history import fold as folding
+from knownas.core.history import plain
 from knownas.core.history.fold import Logged, fold_line
 from knownas.core.identity.observation import IdentityRequest, Recency
 from knownas.core.identity.policy import Policy
@@ -98,3 +99,38 @@ def test_a_fold_that_plays_captured_lines_is_caught(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(folding, "fold", fold_all)
     assert first_failing(KINDS["captures-all"], fault_of, examples=EXAMPLES, seeded=1) is not None
+
+
+def test_a_short_cut_that_passes_a_guard_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: one that lets a known profile learn from whoever has its device parts from the rules."""
+
+    def nobody(*_: object, **__: object) -> None:
+        return None
+
+    monkeypatch.setattr(plain, "guard_against", nobody)
+    assert first_failing(KINDS["plain"], fault_of, examples=EXAMPLES, seeded=1) is not None
+
+
+def test_random_histories_have_plain_lines() -> None:
+    """The short cut is taken in them, or nothing would hold it against the rules."""
+    taken: list[str] = []
+
+    def note(history: History) -> None:
+        server, records = served(history), Records()
+        rules = {version: plain.PlainRules(policy) for version, policy in server.policies.items()}
+        for line in server.log:
+            asked, made = line.observation, line.created_mpid
+            write = (
+                rules[line.policy_version].write(
+                    asked.endpoint, asked.at_ms, asked.identities, records, made, may_find=made is None
+                )
+                if isinstance(asked, IdentityRequest)
+                else None
+            )
+            if write is None:
+                fold_line(line, server.policies[line.policy_version], records)
+            else:
+                taken.append(f"{asked.endpoint} {'makes' if write.before is None else 'finds'}")
+
+    first_failing(KINDS["plain"], note, examples=60, seeded=1)
+    assert {*taken} >= {"identify makes", "identify finds", "login makes", "logout makes"}

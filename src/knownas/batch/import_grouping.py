@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from knownas.batch.import_limits import LANE_NAMES_MAX
 from knownas.batch.import_rows import Content, Reading
+from knownas.core.history.components import join, root_of
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy
 
@@ -53,23 +54,6 @@ class Grouping:
     def root(self, place: int) -> int:
         """Return the first row of a row's group."""
         return root_of(self._parents, place)
-
-
-def root_of(parents: "array[int]", place: int) -> int:
-    """Return the root of a tree in a forest: the smallest place of all that were joined."""
-    while (parent := parents[place]) != place:
-        # Halves the way for those who come after.
-        parents[place] = place = parents[parent]
-    return place
-
-
-def join(parents: "array[int]", one: int, other: int) -> None:
-    """Make one tree of two."""
-    one, other = root_of(parents, one), root_of(parents, other)
-    if one < other:
-        parents[other] = one
-    else:
-        parents[one] = other
 
 
 class Lanes:

@@ -13,6 +13,7 @@ from knownas.cli.keys import keys
 from knownas.cli.migrate import migrate
 from knownas.cli.retention import retention
 from knownas.cli.serve import serve
+from knownas.cli.verify import verify_
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,5 +22,5 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain, keys, import_, copy_, migrate, retention):
+for verb in (serve, demo, init, check, explain, keys, import_, copy_, migrate, verify_, retention):
     main.add_command(verb)

@@ -31,14 +31,20 @@ def configured(config_file: Path | None, older: Path | None = None) -> tuple[Con
     return kept
 
 
-def with_store(configuration: Configuration, work: Callable[[Store], Awaitable[None]]) -> None:
-    """Do something with the store, or end the program with the reason why it can't be done."""
+def existing_database(configuration: Configuration) -> str:
+    """Return the database of a configuration if another process can reach it, or end the program."""
     database = configuration.database
     if database == MEMORY:
         raise click.ClickException(f"{MEMORY} keeps nothing that another process could reach")
     file = database.removeprefix(SQLITE)
     if database.startswith(SQLITE) and not Path(file).exists():
         raise click.ClickException(f"there is no database {file} yet; start the server once")
+    return database
+
+
+def with_store(configuration: Configuration, work: Callable[[Store], Awaitable[None]]) -> None:
+    """Do something with the store, or end the program with the reason why it can't be done."""
+    database = existing_database(configuration)
 
     async def opened() -> None:
         store = open_store(database)

@@ -26,10 +26,10 @@ from knownas.core.identity.decision import (
 from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation, SeedRequest
 
 _ENCODER: Final = msgspec.json.Encoder()
-_OBSERVATION: Final = msgspec.json.Decoder(tuple[Endpoint, msgspec.Raw])
-_REQUEST: Final = msgspec.json.Decoder(IdentityRequest)
-_MODIFY: Final = msgspec.json.Decoder(ModifyRequest)
-_SEED: Final = msgspec.json.Decoder(SeedRequest)
+_REQUEST: Final = msgspec.json.Decoder(tuple[Endpoint, IdentityRequest])
+_MODIFY: Final = msgspec.json.Decoder(tuple[Endpoint, ModifyRequest])
+_SEED: Final = msgspec.json.Decoder(tuple[Endpoint, SeedRequest])
+_MODIFIES, _SEEDS = (f'["{endpoint}",'.encode() for endpoint in (Endpoint.MODIFY, Endpoint.SEED))
 _DECISION: Final = msgspec.json.Decoder(
     tuple[str, msgspec.Raw, Receipt, tuple[Change, ...], tuple[SkippedIdentity, ...]]
 )
@@ -62,14 +62,12 @@ def observation_from(kept: bytes) -> Observation:
         Damaged: it was not.
     """
     try:
-        endpoint, raw = _OBSERVATION.decode(kept)
-        match endpoint:
-            case Endpoint.MODIFY:
-                return _MODIFY.decode(raw)
-            case Endpoint.SEED:
-                return _SEED.decode(raw)
-            case _:
-                return _REQUEST.decode(raw)
+        # Decoded in one go, which takes a third of the time: a fold reads every line of the log.
+        if kept.startswith(_MODIFIES):
+            return _MODIFY.decode(kept)[1]
+        if kept.startswith(_SEEDS):
+            return _SEED.decode(kept)[1]
+        return _REQUEST.decode(kept)[1]
     except msgspec.MsgspecError as error:
         raise Damaged(f"not an observation: {error}") from error
 

@@ -12,6 +12,8 @@ from knownas.store.port import Store
 from knownas.store.sqlite.copying import SqliteCopyEnd
 from knownas.store.sqlite.migrating import migrate as migrate_file
 from knownas.store.sqlite.store import SqliteStore
+from knownas.store.sqlite.whole import SqliteWhole
+from knownas.store.whole import WholeReader
 
 SQLITE: Final = "sqlite:///"
 MEMORY: Final = "memory://"
@@ -85,6 +87,21 @@ async def distribute(database: str, shards: int, tell: Callable[[str], None]) ->
         from knownas.store.postgres import migrating  # noqa: PLC0415 - only an extra brings its driver
         from knownas.store.postgres.address import read_address  # noqa: PLC0415
     await migrating.distribute(read_address(database), shards, tell)
+
+
+def open_whole(database: str) -> WholeReader:
+    """Open a database that is to be read as a whole.
+
+    Raises:
+        StoreError: it can't be opened, or is not of a kind that keeps anything.
+    """
+    if database.startswith(SQLITE):
+        return SqliteWhole(Path(database.removeprefix(SQLITE)))
+    if database.startswith(POSTGRES):
+        with _driver():
+            from knownas.store.postgres.whole import PostgresWhole  # noqa: PLC0415 - only an extra brings its driver
+        return PostgresWhole(database)
+    raise StoreUnavailable(f"{database!r} keeps nothing that could be read as a whole; {_KEEPING}")
 
 
 _KEEPING: Final = f"use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name"

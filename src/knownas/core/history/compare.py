@@ -16,12 +16,13 @@ def differing(folded: Records, kept: Iterable[Record]) -> Iterator[int]:
     for record in kept:
         seen.add(record.mpid)
         mine = folded.record(record.mpid)
-        if mine is None or _lasting(mine) != _lasting(record):
+        if mine is None or lasting(mine) != lasting(record):
             yield record.mpid
     for record in folded:
         if record.mpid not in seen:
             yield record.mpid
 
 
-def _lasting(record: Record) -> Record:
+def lasting(record: Record) -> Record:
+    """Return what of a record a fold must give again."""
     return record._replace(active_ms=0, version=0)

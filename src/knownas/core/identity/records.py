@@ -4,12 +4,12 @@ Used whole, it is the state that a fold of the log builds. Used in part, it is w
 from a store, on which the batch's decisions are applied in arrival order.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import nlargest, nsmallest
 from typing import NamedTuple
 
 from knownas.core.identity.decision import RecordWrite
-from knownas.core.identity.kinds import Identity
+from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
 from knownas.core.limits import HOLDERS_CONSIDERED_MAX, HOLDERS_SHOWN_MAX
 
@@ -52,7 +52,8 @@ class Records:
 
     def __init__(self) -> None:
         self._records: dict[int, Record] = {}
-        self._holders: dict[Identity, set[int]] = {}
+        self._holders: dict[tuple[IdentityType, str], int | set[int]] = {}
+        """Who holds an identity: one profile by its MPID, several as a set. Most have one, and sets are large."""
         self._crowded: set[Identity] = set()
         self._recency: dict[int, int] = {}
         self._considered: dict[Identity, tuple[Holders, tuple[Record, ...]]] = {}
@@ -81,9 +82,19 @@ class Records:
             for mpid, _, _, _, _, active_ms, _, _ in records
         }
 
+    @property
+    def holding(self) -> Mapping[tuple[IdentityType, str], int | set[int]]:
+        """Who holds each identity that anybody holds: one profile by its MPID, or several."""
+        return self._holders
+
+    @property
+    def crowded(self) -> Collection[Identity]:
+        """The identities of which a store has said that more profiles hold them than are here."""
+        return self._crowded
+
     def is_held(self, wanted: Identity) -> bool:
         """Whether any profile holds an identity."""
-        return bool(self._holders.get(wanted))
+        return wanted in self._holders
 
     def holders(self, wanted: Identity) -> Holders:
         """Return the considered holders of an identity."""
@@ -92,15 +103,14 @@ class Records:
     def considered(self, wanted: Identity) -> tuple[Holders, tuple[Record, ...]]:
         """Return the considered holders of an identity, and their records."""
         mpids = self._holders.get(wanted)
-        if not mpids:
+        if mpids is None:
             return NOBODY, ()
         records = self._records
-        if len(mpids) == 1 and wanted not in self._crowded:
-            (mpid,) = mpids
-            return Holders((mpid,), more=False), (records[mpid],)
+        if isinstance(mpids, int) and wanted not in self._crowded:
+            return Holders((mpids,), more=False), (records[mpids],)
         found = self._considered.get(wanted)
         if found is None:
-            crowd = (records[mpid] for mpid in mpids)
+            crowd = [records[mpid] for mpid in ((mpids,) if isinstance(mpids, int) else mpids)]
             holders = considered(crowd, self.active_ms, more=wanted in self._crowded)
             found = holders, tuple([records[mpid] for mpid in holders.mpids])
             if holders.more:
@@ -135,9 +145,23 @@ class Records:
                 self._put(after)
                 continue
             for lost in before.lookups_beyond(after):
-                self._holders[lost].discard(before.mpid)
-            self.replace(after)
-            self._hold(after.mpid, after.lookups_beyond(before))
+                self._let_go(before.mpid, lost)
+            self.extend(after, after.lookups_beyond(before))
+
+    def extend(self, record: Record, gained: Iterable[tuple[IdentityType, str]]) -> None:
+        """Take over a new record, or another state of one: it has lost no identity, and gained these."""
+        mpid, holders = record.mpid, self._holders
+        if self._considered:
+            self._considered.clear()
+        self._records[mpid] = record
+        for held in gained:
+            mpids = holders.setdefault(held, mpid)
+            if mpids == mpid:
+                continue
+            if isinstance(mpids, int):
+                holders[held] = {mpids, mpid}
+            else:
+                mpids.add(mpid)
 
     def replace(self, record: Record) -> None:
         """Take over another state of a record that holds the same identities."""
@@ -145,15 +169,13 @@ class Records:
         self._records[record.mpid] = record
 
     def _put(self, record: Record) -> None:
-        self._considered.clear()
-        self._records[record.mpid] = record
-        self._hold(record.mpid, record.lookups())
+        self.extend(record, record.lookups())
 
-    def _hold(self, mpid: int, gained: Iterable[Identity]) -> None:
-        holders = self._holders
-        for held in gained:
-            mpids = holders.get(held)
-            if mpids is None:
-                holders[held] = {mpid}
-            else:
-                mpids.add(mpid)
+    def _let_go(self, mpid: int, lost: Identity) -> None:
+        mpids = self._holders[lost]
+        if isinstance(mpids, int):
+            del self._holders[lost]
+            return
+        mpids.discard(mpid)
+        if len(mpids) == 1:
+            (self._holders[lost],) = mpids

@@ -1,0 +1,186 @@
+"""Lets several processes do the work of a fold, each over connections of its own to the database.
+
+Work and what it came to go through pipes; lines and records stay where they are, in files or with whoever folds them. A
+process ends with the one that has started it, whatever ends that one: then nothing more comes through the pipe.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from random import SystemRandom
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from knownas.batch.folding_limits import STOP_SECONDS
+from knownas.batch.folding_working import FoldWorker, Plan, Work
+from knownas.store.errors import StoreUnavailable
+from knownas.store.opening import open_store, open_whole
+
+_SEED: Final = "PYTHONHASHSEED"
+_SEEDS: Final = 2**32
+"""The environment variable that a starting Python takes the seed of its hashes from, and how many there are."""
+
+
+class DoesWork(Protocol):
+    """Does one piece of work after the other, here or in another process."""
+
+    async def do(self, work: Work) -> object:
+        """See `FoldWorker.do`."""
+        ...
+
+
+class FoldProcess:
+    """A `FoldWorker` in a process of its own. Used as a context, which ends with the process."""
+
+    def __init__(self, plan: Plan, niceness: int, seed: int) -> None:
+        """Start the process. `niceness` is how much it gives way to others, `seed` is that of its hashes."""
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=work_from, args=(theirs, plan, niceness), name="knownas-fold", daemon=True
+        )
+        with _same_hashes(seed):
+            self._process.start()
+        # Only the other process may hold its end, or nobody would notice that it is gone.
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Tell the process that nothing more comes, and wait until it has ended; not for long if something went wrong."""
+        self._pipe.close()
+        if kind is not None:
+            self._process.terminate()
+        self._process.join(STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    async def do(self, work: Work) -> object:
+        """Let the process do a piece of work.
+
+        Raises:
+            StoreUnavailable: the process is gone.
+            Exception: whatever it came to there.
+        """
+        return await asyncio.to_thread(self._do, work)
+
+    def _do(self, work: Work) -> object:
+        try:
+            self._pipe.send(work)
+            answer: object = self._pipe.recv()
+        except (OSError, EOFError) as error:
+            raise StoreUnavailable(f"a process that folds is gone ({type(error).__name__})") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@contextmanager
+def _same_hashes(seed: int) -> Generator[None]:
+    """Let a process that is started meanwhile hash names as its fellows do."""
+    before = os.environ.get(_SEED)
+    os.environ[_SEED] = str(seed)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SEED]
+        else:
+            os.environ[_SEED] = before
+
+
+def work_from(pipe: "Connection[Any, Any]", plan: Plan, niceness: int) -> None:
+    """Do the work that comes through a pipe, and answer each piece with what it came to."""
+    # A terminal's interrupt goes to all processes; the first one says when it is time to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    os.nice(niceness)
+    # A fold makes very many values that hold no cycles, and this process does nothing else.
+    gc.disable()
+    asyncio.run(_work_from(pipe, plan))
+
+
+async def _work_from(pipe: "Connection[Any, Any]", plan: Plan) -> None:
+    # Without the first process there is nobody to hear from or to answer.
+    with suppress(EOFError, OSError):
+        async with AsyncExitStack() as opened:
+            worker: FoldWorker | None = None
+            while True:
+                work: Work = pipe.recv()
+                try:
+                    worker = worker or await _opened(plan, opened)
+                    answer = await worker.do(work)
+                except Exception as error:  # noqa: BLE001 - the other process raises this one too
+                    error.add_note(traceback.format_exc())
+                    answer = error
+                gc.collect(0)
+                pipe.send(answer)
+
+
+async def _opened(plan: Plan, opened: AsyncExitStack) -> FoldWorker:
+    store = open_store(plan.database)
+    opened.push_async_callback(store.close)
+    whole = open_whole(plan.database)
+    opened.push_async_callback(whole.close)
+    return FoldWorker(plan, store, whole)
+
+
+class Crew:
+    """Those who do the work of a fold: other processes, or this one alone. Used as a context."""
+
+    def __init__(self, plan: Plan, processes: int, niceness: int = 0) -> None:
+        """`processes` 0 lets this process do it, which takes the event loop for long."""
+        self._plan = plan
+        self._processes = processes
+        self._niceness = niceness
+        self._opened = AsyncExitStack()
+        self._workers: Sequence[DoesWork] = ()
+
+    async def __aenter__(self) -> Self:
+        if self._processes:
+            seed = 1 + SystemRandom().randrange(_SEEDS - 1)
+            self._workers = [
+                self._opened.enter_context(FoldProcess(self._plan, self._niceness, seed))
+                for _ in range(self._processes)
+            ]
+        else:
+            self._workers = [await _opened(self._plan, self._opened)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opened.__aexit__(kind, error, trace)
+
+    async def do(self, all_work: Sequence[Work], done: Callable[[object], None] = lambda _: None) -> list[object]:
+        """Do all of a round; return what each piece came to. `done` is told of each when it has come to its end.
+
+        Raises:
+            StoreError: the database does not answer, or a process is gone.
+        """
+        left = iter(enumerate(all_work))
+        results: dict[int, object] = {}
+
+        async def work_on(worker: DoesWork) -> None:
+            for number, work in left:
+                results[number] = await worker.do(work)
+                done(results[number])
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in self._workers:
+                    group.create_task(work_on(worker))
+        except BaseExceptionGroup as several:
+            # What one came to has ended the work of all.
+            raise several.exceptions[0] from None
+        return [results[number] for number in range(len(all_work))]

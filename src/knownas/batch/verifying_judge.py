@@ -1,0 +1,286 @@
+"""Compares what a share of the log folds to with what the database holds of its profiles, and explains each difference.
+
+Servers may go on writing: where
+a record differs, the lines that changed it after the log was read are looked at, and what they say they changed is carried
+out on the folded record. Where it still differs, the profile's lines are gone through once more, to find the first
+observation after which what is stored can't be explained:
+
+- the first line that was logged with other changes than its fold makes (`LOGGED_OTHERWISE`), or that can't be folded;
+- else the line after the last one that the stored record is the fold of: its changes are missing (`NOT_IN_RECORD`);
+- else the last line about the profile: after it, the record was changed past the log (`CHANGED_PAST_LOG`).
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from knownas.batch.folding_limits import DIFFERENCES_MAX, LOOKS_MAX, NEWER_LINES_MAX, RECORDS_COMPARED
+from knownas.batch.folding_shares import Folded, Share, fold_raw, touched_of
+from knownas.batch.folding_working import Place
+from knownas.core.history.compare import lasting
+from knownas.core.identity.decision import Change, ChangeKind
+from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import Record, is_known, with_value, without_value
+from knownas.core.identity.records import Records
+from knownas.service.log_form import Damaged, observation_from
+from knownas.service.policies import policies_of
+from knownas.service.receipts import changes_of
+from knownas.store.port import LogEntry
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+class Why(StrEnum):
+    """What is wrong with a profile, and so what its first unexplained observation is."""
+
+    LOGGED_OTHERWISE = "logged_otherwise"
+    NOT_IN_RECORD = "not_in_record"
+    CHANGED_PAST_LOG = "changed_past_log"
+    NOT_IN_LOG = "not_in_log"
+
+
+class LineName(NamedTuple):
+    """A line of the log, as people look for it."""
+
+    seq: int
+    decision_id: str
+    at_ms: int
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A profile that is not stored as its log folds, or one of the two only.
+
+    `stored` or `folded` is None where there is none. `first` is the first observation after which what is stored can't be
+    explained, None if no line is about the profile. `more` says what else is known.
+    """
+
+    mpid: int | None
+    why: Why
+    stored: Record | None
+    folded: Record | None
+    first: LineName | None
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a share came to: the profiles that it folds to, and which of them differ.
+
+    At most `DIFFERENCES_MAX` are named; `further` is the number of others.
+    """
+
+    mpids: "array[int]"
+    differences: Sequence[Difference]
+    further: int = 0
+
+
+@dataclass(slots=True)
+class _Case:
+    """A profile under suspicion."""
+
+    stored: Record | None
+    folded: Record | None
+    lines: list["_Told"] = field(default_factory=list["_Told"])
+
+
+class _Told(NamedTuple):
+    """A line about a profile: what it has made of it, and what is wrong with that, if anything."""
+
+    seq: int
+    after: Record | None
+    wrong: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyJudge:
+    """Compares what shares fold to with what is stored. `named_max` is how many differences of a share are looked into."""
+
+    named_max: int = DIFFERENCES_MAX
+
+    async def judge(self, share: Share, place: Place) -> Verdict:
+        """Fold a share and compare its profiles."""
+        folded = share.fold()
+        mpids = array("q", sorted(record.mpid for record in folded.records))
+        cases: dict[int, _Case] = {}
+        further = 0
+        for start in range(0, len(mpids), RECORDS_COMPARED):
+            some = mpids[start : start + RECORDS_COMPARED]
+            for mpid in await _unequal(some, folded.records, place):
+                case = _Case(None, folded.records.record(mpid))
+                if await _differs(case, mpid, place):
+                    if len(cases) < self.named_max:
+                        cases[mpid] = case
+                    else:
+                        further += 1
+        for parted in folded.parted:
+            for mpid in parted.touched:
+                if len(cases) < self.named_max and mpid not in cases:
+                    cases[mpid] = _Case(await _stored(mpid, place), folded.records.record(mpid))
+        differences = await _explained(cases, folded, share, place) if cases else []
+        return Verdict(mpids, differences, further)
+
+
+async def _unequal(mpids: "array[int]", records: Records, place: Place) -> set[int]:
+    """Return the profiles that are not stored byte for byte as their folded records would be written."""
+    wanted = set(mpids)
+    for mpid, known, created_ms, source_mpid, identities, carried in await place.whole.states_of(place.pool, mpids):
+        record = records.record(mpid)
+        if (
+            record is not None
+            and identities == _ENCODE(record.identities)
+            and carried == _ENCODE(record.carried)
+            and created_ms == record.created_ms
+            and known == record.known
+            and source_mpid == record.source_mpid
+        ):
+            wanted.remove(mpid)
+    return wanted
+
+
+async def _stored(mpid: int, place: Place) -> Record | None:
+    found = await place.store.profile(mpid)
+    return found.record if found is not None and found.pool == place.pool else None
+
+
+def _same(one: Record | None, other: Record | None) -> bool:
+    return one is not None and other is not None and lasting(one) == lasting(other)
+
+
+async def _differs(case: _Case, mpid: int, place: Place) -> bool:
+    """Whether a record still differs when later lines about it are taken into account."""
+    if case.folded is None:
+        return True
+    for _ in range(LOOKS_MAX):
+        before = await place.store.history(mpid, place.until_seq, NEWER_LINES_MAX)
+        case.stored = await _stored(mpid, place)
+        after = await place.store.history(mpid, place.until_seq, NEWER_LINES_MAX)
+        if len(after) == NEWER_LINES_MAX:
+            return False
+        states = list(_later(case.folded, after, await _policies(after, place)))
+        if any(_same(case.stored, state) for state in states[len(before) :]):
+            return False
+        if len(after) == len(before):
+            case.folded = states[-1]
+            return True
+    return False
+
+
+async def _policies(entries: Sequence[LogEntry], place: Place) -> Mapping[int, Policy]:
+    """Return the policies that lines were decided under; a version may have been published since the fold began."""
+    if all(entry.policy_version in place.policies for entry in entries):
+        return place.policies
+    return await policies_of(place.store, place.pool.scope)
+
+
+def _later(record: Record, entries: Sequence[LogEntry], policies: Mapping[int, Policy]) -> Iterator[Record]:
+    """Yield a record, and what each of some lines has made of it by what it says that it changed."""
+    yield record
+    for entry in entries:
+        policy = policies.get(entry.policy_version)
+        try:
+            changes = changes_of(entry)
+        except Damaged:
+            changes = ()
+        for change in changes:
+            record = _changed(record, change)
+        if policy is not None:
+            record = record._replace(known=is_known(record.identities, policy))
+        yield record
+
+
+def _changed(record: Record, change: Change) -> Record:
+    """Carry a change out, if it is about the record."""
+    mpid, one = record.mpid, change.identity
+    if change.mpid == mpid:
+        match change.kind:
+            case ChangeKind.ADDED | ChangeKind.MOVED:
+                return record._replace(identities=with_value(record.identities, one))
+            case ChangeKind.REMOVED:
+                return record._replace(identities=without_value(record.identities, one))
+            case ChangeKind.CARRIED:
+                return record._replace(carried=with_value(record.carried, one))
+            case ChangeKind.DROPPED:
+                return record._replace(carried=without_value(record.carried, one))
+    if change.from_mpid == mpid:
+        return record._replace(identities=without_value(record.identities, one))
+    return record
+
+
+async def _explained(cases: dict[int, _Case], folded: Folded, share: Share, place: Place) -> list[Difference]:
+    """Go through the lines of a share again and say of each case where it begins."""
+    wrong = {parted.seq: parted.why for parted in folded.parted}
+    records = Records()
+    for line in share.raw():
+        before = {mpid: records.record(mpid) for mpid in touched_of(line[4]) if mpid in cases}
+        why, writes = fold_raw(line, share.rules, records)
+        for write in writes:
+            if write.after.mpid in cases:
+                before.setdefault(write.after.mpid, write.before)
+        for mpid, was in before.items():
+            told = wrong.get(line[0], why) or await _logged_otherwise(line[0], was, records.record(mpid), place)
+            cases[mpid].lines.append(_Told(line[0], records.record(mpid), told))
+    return [await _difference(mpid, case, place) for mpid, case in cases.items()]
+
+
+async def _logged_otherwise(seq: int, before: Record | None, after: Record | None, place: Place) -> str | None:
+    """Compare what a line says that it changed of a profile with what its fold changes."""
+    entry = await _entry(seq, place)
+    if entry is None or after is None:
+        return None
+    try:
+        changes = changes_of(entry)
+    except Damaged as error:
+        return f"its decision can't be read: {error}"
+    said = before or after._replace(identities={}, carried={})
+    for change in changes:
+        said = _changed(said, change)
+    if (said.identities, said.carried) == (after.identities, after.carried):
+        return None
+    return "it was logged with other changes than its fold makes"
+
+
+async def _entry(seq: int, place: Place) -> LogEntry | None:
+    found = await place.store.log(place.pool, seq - 1, 1)
+    return found[0] if found and found[0].seq == seq else None
+
+
+async def _difference(mpid: int, case: _Case, place: Place) -> Difference:
+    """Name the first observation after which what is stored can't be explained."""
+    for line in case.lines:
+        if line.wrong is not None:
+            first = await _named(line.seq, place)
+            return Difference(mpid, Why.LOGGED_OTHERWISE, case.stored, case.folded, first, line.wrong)
+    if not case.lines:
+        return Difference(mpid, Why.NOT_IN_LOG, case.stored, case.folded, None)
+    states = [None, *(line.after for line in case.lines)]
+    matching = [
+        number
+        for number, state in enumerate(states)
+        if (state is None and case.stored is None) or _same(state, case.stored)
+    ]
+    last = len(case.lines)
+    if matching and matching[-1] < last:
+        first = await _named(case.lines[matching[-1]].seq, place)
+        return Difference(mpid, Why.NOT_IN_RECORD, case.stored, case.folded, first)
+    first = await _named(case.lines[-1].seq, place)
+    return Difference(mpid, Why.CHANGED_PAST_LOG, case.stored, case.folded, first)
+
+
+async def _named(seq: int, place: Place) -> LineName | None:
+    entry = await _entry(seq, place)
+    return None if entry is None else line_name(entry)
+
+
+def line_name(entry: LogEntry) -> LineName:
+    """Name a line of the log."""
+    try:
+        endpoint = str(observation_from(entry.observation).endpoint)
+    except Damaged:
+        endpoint = "unreadable"
+    return LineName(entry.seq, entry.decision_id, entry.at_ms, endpoint)

@@ -1,0 +1,207 @@
+"""Folds plain lines by a short cut: nobody known is asked for, or one profile that nothing stands in the way of.
+
+Most lines of a log are of two kinds. Nobody holds any identity of an identify or login: a new profile gets them all, as that of a logout does. Or
+the highest-ranked identity that is held sits on one profile alone, no guard keeps that profile back, no other profile
+owns a login ID of the request, and nothing keeps the profile from what it lacks: it gets it. Then the records that
+`decide` would make are clear without its receipt, in a sixth of its time. Whatever is not as plain is left to
+`decide`: this module never forbids or refuses anything, and never chooses between profiles. A property test holds the two
+against each other.
+"""
+
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from knownas.core.identity.decision import RecordWrite
+from knownas.core.identity.guards import guard_against
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.learning import NEW
+from knownas.core.identity.observation import Endpoint
+from knownas.core.identity.policy import LoginRequiresLoginId, LogoutLoginIds, Policy, Strategy
+from knownas.core.identity.record import Record, Values, is_known, with_value
+from knownas.core.identity.records import Records
+from knownas.core.limits import RECORD_IDENTITIES_MAX
+
+Pair = tuple[IdentityType, str]
+"""An identity, or the plain tuple that is equal to it."""
+
+_KIND: Final = itemgetter(0)
+_NOTHING: Final[Values] = {}
+
+SHAPES_MAX: Final = 10_000
+"""Combinations of types that are remembered of one policy."""
+
+
+class _Shape(NamedTuple):
+    """What the types of a request say about it, whatever its values are.
+
+    `ranked` and `others` are the places of its identities that are looked up by, in priority order, and of those that
+    are carried; `logins` are the places of login IDs among the ranked.
+    """
+
+    ranked: tuple[int, ...]
+    others: tuple[int, ...]
+    logins: tuple[int, ...]
+
+
+class PlainRules:
+    """What of a policy the short cut needs."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy: Final = policy
+        self._shapes: dict[tuple[IdentityType, ...], _Shape] = {}
+        is_best_match = policy.strategy is Strategy.BEST_MATCH
+        isolates = policy.strategy is Strategy.PROFILE_ISOLATION
+        setting = policy.settings.login_requires_login_id
+        asks_for_login_id = setting is LoginRequiresLoginId.ALWAYS or (
+            setting is LoginRequiresLoginId.ISOLATION_ONLY and isolates
+        )
+        plain = {Endpoint.IDENTIFY}
+        if not is_best_match and not asks_for_login_id:
+            plain.add(Endpoint.LOGIN)
+        self._endpoints: Final = frozenset(plain)
+        # Where login IDs of a logout are looked up by, it is no plain one.
+        self._logs_out: Final = (
+            policy.logout_makes_a_profile and policy.settings.logout_login_ids is not LogoutLoginIds.RESOLVE
+        )
+        self._hindered: Final = policy.unique_ids | policy.immutable_ids | frozenset(policy.settings.max_values)
+
+    def write(
+        self,
+        endpoint: Endpoint,
+        at_ms: int,
+        identities: tuple[Pair, ...],
+        records: Records,
+        fresh_mpid: int | None,
+        *,
+        may_find: bool = True,
+    ) -> RecordWrite | None:
+        """Decide and apply a plain line: return its one write. None: it is not plain, and nothing was done.
+
+        `fresh_mpid` is what a new profile is called, None if the line must not make one; `may_find` says whether an
+        existing one may be the answer.
+        """
+        if endpoint not in self._endpoints:
+            if endpoint is Endpoint.LOGOUT and self._logs_out:
+                return self._logged_out(at_ms, identities, records, fresh_mpid)
+            return None
+        kinds = tuple(map(_KIND, identities))
+        shape = self._shapes.get(kinds) or self._shape(kinds)
+        holding = records.holding
+        for place in shape.ranked:
+            holder = holding.get(identities[place])
+            if holder is not None:
+                if isinstance(holder, int) and may_find and not records.crowded:
+                    return self._returned(holder, at_ms, identities, shape, records)
+                return None
+        return self._created(at_ms, identities, shape, records, fresh_mpid)
+
+    def _shape(self, kinds: tuple[IdentityType, ...]) -> _Shape:
+        places, logins = self.policy.places, self.policy.login_types
+        ranked = sorted((one for one, kind in enumerate(kinds) if kind in places), key=lambda one: places[kinds[one]])
+        others = sorted((one for one, kind in enumerate(kinds) if kind not in places), key=lambda one: kinds[one])
+        shape = _Shape(tuple(ranked), tuple(others), tuple(one for one in ranked if kinds[one] in logins))
+        if len(self._shapes) < SHAPES_MAX:
+            self._shapes[kinds] = shape
+        return shape
+
+    def _logged_out(
+        self, at_ms: int, identities: tuple[Pair, ...], records: Records, fresh_mpid: int | None
+    ) -> RecordWrite | None:
+        """Make the anonymous profile of a logout, which gets what is neither a login ID nor somebody else's."""
+        kept = tuple([one for one in identities if one[0] not in self.policy.login_ids])
+        if any(one[0] in self._hindered and one in records.holding for one in kept):
+            return None
+        kinds = tuple(map(_KIND, kept))
+        return self._created(at_ms, kept, self._shapes.get(kinds) or self._shape(kinds), records, fresh_mpid)
+
+    def _created(
+        self, at_ms: int, identities: tuple[Pair, ...], shape: _Shape, records: Records, fresh_mpid: int | None
+    ) -> RecordWrite | None:
+        """Make a profile of identities that nobody holds."""
+        ranked, others, logins = shape
+        if not ranked or fresh_mpid is None:
+            # Whether an empty record may be made is a rule.
+            return None
+        pairs = [identities[place] for place in ranked]
+        values = {kind: (value,) for kind, value in pairs}
+        carried = {kind: (value,) for kind, value in [identities[place] for place in others]} if others else _NOTHING
+        record = Record(fresh_mpid, values, carried, bool(logins), at_ms, at_ms, None, NEW)
+        records.extend(record, pairs)
+        return RecordWrite(None, record)
+
+    def _returned(
+        self, mpid: int, at_ms: int, identities: tuple[Pair, ...], shape: _Shape, records: Records
+    ) -> RecordWrite | None:
+        """Let the one profile that is found learn what it lacks, if nothing stands in the way."""
+        policy, before = self.policy, records.record(mpid)
+        if before is None or before.size > RECORD_IDENTITIES_MAX - len(identities):
+            return None
+        held = before.identities
+        if not policy.guarded.isdisjoint(held) and guard_against(before, dict(identities), policy, searching=False):
+            return None
+        logins = shape.logins
+        if logins and not is_known(held, policy):
+            if policy.new_user_gets_a_profile:
+                return None
+            for place in logins:
+                if identities[place] in records.holding:
+                    return None
+        learnt = self._learnt(before, identities, shape, records)
+        if learnt is None:
+            return None
+        values, carried, gained = learnt
+        after = Record(
+            mpid,
+            values,
+            carried,
+            bool(logins) or is_known(values, policy),
+            before.created_ms,
+            max(at_ms, before.active_ms),
+            before.source_mpid,
+            before.version,
+        )
+        records.extend(after, gained)
+        return RecordWrite(before, after)
+
+    def _learnt(
+        self, before: Record, identities: tuple[Pair, ...], shape: _Shape, records: Records
+    ) -> tuple[Values, Values, list[Pair]] | None:
+        """Return what a record holds and carries when it has learnt everything, and what it can now be looked up by.
+
+        None if something may keep it from that, or it lacks nothing.
+        """
+        held, hindered, holding = before.identities, self._hindered, records.holding
+        gained: list[Pair] = []
+        values: dict[IdentityType, tuple[str, ...]] = {}
+        for place in shape.ranked:
+            pair = identities[place]
+            kind, value = pair
+            already = held.get(kind)
+            if already is None:
+                if kind in hindered and pair in holding:
+                    return None
+                already = ()
+            elif value in already:
+                continue
+            elif kind in hindered:
+                return None
+            if not gained:
+                values = dict(held)
+            gained.append(pair)
+            values[kind] = (*already, value)
+        carried = self._carried(before, identities, shape)
+        if carried is None or (not gained and carried is before.carried):
+            return None
+        return values if gained else held, carried, gained
+
+    def _carried(self, before: Record, identities: tuple[Pair, ...], shape: _Shape) -> Values | None:
+        """Return what a record carries when it has learnt everything; None if something may keep it from that."""
+        carried = before.carried
+        for place in shape.others:
+            kind, value = identities[place]
+            already = carried.get(kind, ())
+            if value not in already:
+                if already and kind in self._hindered:
+                    return None
+                carried = with_value(carried, Identity(kind, value))
+        return carried
