@@ -6,7 +6,7 @@ user attribute, under its own name. A mapping file overrules that, column by col
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -40,10 +40,13 @@ class ToAttribute:
 
 
 class Special(Enum):
-    """The column says which profile or environment a row is about, or nothing at all."""
+    """The column says which profile or environment a row is about, how it arrived, or nothing at all."""
 
     MPID = "mpid"
     ENVIRONMENT = "environment"
+    TIME = "time"
+    ENDPOINT = "endpoint"
+    INPUT = "input"
     IGNORED = "ignored"
 
     def __str__(self) -> str:
@@ -86,13 +89,26 @@ ATTRIBUTE_PREFIX: Final = "user_attributes."
 _IDENTITY_PREFIXES: Final = {"user_identities.": "user", "device_info.": "device", "identities.": "any"}
 _NOT_IMPORTED: Final = ("events.", "consent_state.", "attribution_info.", "application_info.")
 _WAYS_OUT: Final = "a mapping file can make it an attribute or ignore it"
-_ALLOWED: Final = "{identity: TYPE}, {attribute: NAME}, mpid, environment or ignore"
 _MEMBERS: Final = ("identity", "attribute")
-_WORDS: Final[Mapping[str, Special]] = {
-    "ignore": Special.IGNORED,
+_IGNORE: Final = "ignore"
+_FIRST_WORDS: Final = "{identity: TYPE}, {attribute: NAME}"
+
+Words = Mapping[str, Special]
+"""What a mapping file may say of a column by one word; all of them but `ignore` are names of columns too."""
+
+IMPORT_WORDS: Final[Words] = {
     "mpid": Special.MPID,
     "environment": Special.ENVIRONMENT,
+    _IGNORE: Special.IGNORED,
 }
+HISTORY_WORDS: Final[Words] = {
+    "time": Special.TIME,
+    "endpoint": Special.ENDPOINT,
+    "input": Special.INPUT,
+    "environment": Special.ENVIRONMENT,
+    _IGNORE: Special.IGNORED,
+}
+"""Those of rows that are observations, each of its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +116,19 @@ class ColumnMapping:
     """What a mapping file says, by the column's name in small letters; nothing, without one."""
 
     given: Mapping[str, Target]
+    words: Words = field(default_factory=lambda: IMPORT_WORDS)
 
     def target(self, column: str) -> Target | ColumnFault:
         """Say what a column means."""
         name = column.lower()
         given = self.given.get(name)
-        if given is not None:
-            return given
-        if not name:
-            # Tables written with their row numbers have such a column.
-            return Special.IGNORED
-        if name in _WORDS and name != "ignore":
-            return _WORDS[name]
+        if given is not None or not name:
+            # Tables written with their row numbers have a column without a name.
+            return given or Special.IGNORED
+        if name in self.words and name != _IGNORE:
+            return self.words[name]
+        if name == Special.MPID.value:
+            return ColumnFault(column, "nobody has an MPID yet where a history begins", _WAYS_OUT)
         if name in NAMES:
             return ToIdentity(NAMES[name])
         return _of_path(column, name)
@@ -142,10 +159,17 @@ class ColumnMapping:
         allowed = ", ".join(column for column in columns if column)
         for name in self.unseen(columns):
             yield ColumnFault(name, "the mapping file names this column, and the file does not have it", allowed)
+        if Special.TIME in self.words.values() and Special.TIME not in targets:
+            yield ColumnFault("", "no column says when a row was observed", "time, or a mapping file that names one")
         if not any(isinstance(target, ToIdentity) or target is Special.MPID for target in targets):
             yield ColumnFault(
-                "", "no column says whom a row is about", f"mpid, {', '.join(NAMES)}, or a mapping file that names one"
+                "", "no column says whom a row is about", f"{', '.join(self._whom())}, or a mapping file that names one"
             )
+
+    def _whom(self) -> Iterator[str]:
+        if Special.MPID in self.words.values():
+            yield Special.MPID.value
+        yield from NAMES
 
 
 def _of_path(column: str, name: str) -> Target | ColumnFault:
@@ -191,8 +215,8 @@ BY_NAME: Final = ColumnMapping({})
 """Every column by its own name."""
 
 
-def read_mapping(text: str) -> ColumnMapping | InvalidMapping:
-    """Read a mapping file: YAML, `columns: {COLUMN: {identity: TYPE} | {attribute: NAME} | mpid | environment | ignore}`."""
+def read_mapping(text: str, words: Words = IMPORT_WORDS) -> ColumnMapping | InvalidMapping:
+    """Read a mapping file: YAML, `columns: {COLUMN: {identity: TYPE} | {attribute: NAME} | WORD}`."""
     faults = FaultList()
     root = locate(text, {}, faults)
     given: dict[str, Target] = {}
@@ -201,17 +225,17 @@ def read_mapping(text: str) -> ColumnMapping | InvalidMapping:
         if entry.name != "columns":
             faults.add(entry.line, entry.name, "there is no such member", "columns")
             continue
-        for column in _members(entry.value, place, faults, f"COLUMN: {_ALLOWED}"):
+        for column in _members(entry.value, place, faults, f"COLUMN: {_allowed(words)}"):
             name = column.name.lower()
             if name in given:
                 faults.add(column.line, place.member(column.name).path, "this column is named twice", "each once")
                 continue
-            target = _target(column, place.member(column.name, column.line), faults)
+            target = _target(column, place.member(column.name, column.line), words, faults)
             if target is not None:
                 given[name] = target
     if faults.faults:
         return InvalidMapping(faults.in_order())
-    return ColumnMapping(given)
+    return ColumnMapping(given, words)
 
 
 def _members(node: Node, place: Place, faults: FaultList, allowed: str) -> tuple[Entry, ...]:
@@ -225,11 +249,16 @@ def _members(node: Node, place: Place, faults: FaultList, allowed: str) -> tuple
             return ()
 
 
-def _target(entry: Entry, place: Place, faults: FaultList) -> Target | None:
+def _allowed(words: Words) -> str:
+    *others, last = words
+    return f"{', '.join([_FIRST_WORDS, *others])} or {last}"
+
+
+def _target(entry: Entry, place: Place, words: Words, faults: FaultList) -> Target | None:
     """Read what one column is mapped to; None, with a fault, if that can't be read."""
     match entry.value:
-        case Scalar(text=text) if text in _WORDS:
-            return _WORDS[text]
+        case Scalar(text=text) if text in words:
+            return words[text]
         case Members(entries=(Entry(name="identity", value=Scalar(text=text)),)):
             kind = PATH_NAMES.get(text.lower())
             if kind is not None:
@@ -245,9 +274,9 @@ def _target(entry: Entry, place: Place, faults: FaultList) -> Target | None:
         case Broken():
             pass
         case Scalar(raw=raw):
-            faults.add(place.line, place.path, f"{quoted(raw)} is nothing that a column can be", _ALLOWED)
+            faults.add(place.line, place.path, f"{quoted(raw)} is nothing that a column can be", _allowed(words))
         case Members(entries=entries) if others := [one.name for one in entries if one.name not in _MEMBERS]:
-            faults.add(place.line, place.path, f"{quoted(others[0])} is not known here", _ALLOWED)
+            faults.add(place.line, place.path, f"{quoted(others[0])} is not known here", _allowed(words))
         case _:
-            faults.add(place.line, place.path, "a column can't be this", _ALLOWED)
+            faults.add(place.line, place.path, "a column can't be this", _allowed(words))
     return None

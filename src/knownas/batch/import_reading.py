@@ -9,10 +9,12 @@ types need not agree with the other lines'.
 import gzip
 import importlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import merge
 from math import isfinite
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, cast
 
@@ -50,6 +52,30 @@ class Row(NamedTuple):
     columns: tuple[str, ...]
     values: Sequence[object]
     refusal: RowRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of a table side by side: `numbers` are theirs, `values` Apache Arrow's arrays, one a column.
+
+    What is text in a CSV file comes as `bytes`. `unread` are the rows that are no rows of the table, by their numbers.
+    """
+
+    numbers: Sequence[int]
+    columns: tuple[str, ...]
+    values: Sequence[Any]
+    unread: Mapping[int, RowRefusal]
+    arrow: Any
+
+    def rows(self, places: Any = None) -> Iterator[Row]:
+        """Yield the rows, or those at some places, without the unread ones."""
+        values = self.values if places is None else [column.take(places) for column in self.values]
+        numbers: Sequence[int] = self.numbers
+        if places is not None:
+            numbers = [numbers[place] for place in cast("list[int]", places.to_pylist())]
+        lists = [_python_values(column, self.arrow) for column in values]
+        for number, (cells, refusal) in zip(numbers, _rows_of(lists), strict=True):
+            yield Row(number, self.columns, cells, refusal)
 
 
 _FORMATS: Final = {
@@ -188,22 +214,37 @@ class RowReader:
                 number = row.number
                 yield row
         except (OSError, EOFError, ValueError, zlib.error) as error:
-            # Arrow's own errors are ValueErrors and OSErrors.
-            raise UnreadableFile(
-                f"{self._file.path.name} can't be read after row {number}: {_reason(error)}"
-            ) from error
+            raise _unreadable(self._file, number, error) from error
         self.fraction = 1.0
 
     def _rows(self) -> Iterator[Row]:
         match self._file.format:
             case FileFormat.CSV:
-                return self._csv_rows()
+                return self._table_rows(self._csv_blocks())
             case FileFormat.PARQUET:
-                return self._parquet_rows()
+                return self._table_rows(self._parquet_blocks())
             case FileFormat.JSON_LINES:
                 return self._json_rows()
 
-    def _csv_rows(self) -> Iterator[Row]:
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows of a table in blocks, in their order; a file of JSON Lines is none.
+
+        Raises:
+            UnreadableFile: from here on nothing can be read.
+        """
+        is_table = self._file.format is not FileFormat.JSON_LINES
+        if not is_table:
+            raise AssertionError("lines of JSON have no columns in common")
+        number = 0
+        try:
+            for block in self._csv_blocks() if self._file.format is FileFormat.CSV else self._parquet_blocks():
+                number = max([number, *block.numbers[-1:], *block.unread])
+                yield block
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise _unreadable(self._file, number, error) from error
+        self.fraction = 1.0
+
+    def _csv_blocks(self) -> Iterator[Block]:
         columns = self._file.columns() or NOTHING
         with self._file.path.open("rb") as raw:
             misshapen: dict[int, RowRefusal] = {}
@@ -214,19 +255,16 @@ class RowReader:
                 misshapen[row.number - 1] = RowRefusal("wrong_number_of_cells", sentence)
                 return "skip"
 
-            number, text = 1, _arrow("pyarrow", self._file.path).string()
+            number, arrow = 1, _arrow("pyarrow", self._file.path)
             for batch in _open_csv(self._file, raw, columns, note):
                 self.fraction = min(1.0, raw.tell() / self._size)
-                for values, refusal in _rows_of([_csv_values(column, text) for column in batch.columns]):
-                    while number in misshapen:
-                        yield Row(number, NOTHING, (), misshapen.pop(number))
-                        number += 1
-                    yield Row(number, columns, values, refusal)
-                    number += 1
-            for left in sorted(misshapen):
-                yield Row(left, NOTHING, (), misshapen[left])
+                numbers, unread = _numbered(number, batch.num_rows, misshapen)
+                number = 1 + max([number - 1, *numbers[-1:], *unread])
+                yield Block(numbers, columns, batch.columns, unread, arrow)
+            if misshapen:
+                yield Block((), NOTHING, (), dict(sorted(misshapen.items())), arrow)
 
-    def _parquet_rows(self) -> Iterator[Row]:
+    def _parquet_blocks(self) -> Iterator[Block]:
         arrow = _arrow("pyarrow", self._file.path)
         table: Any = _arrow("pyarrow.parquet", self._file.path).ParquetFile(self._file.path)
         total = max(1, table.metadata.num_rows)
@@ -234,13 +272,17 @@ class RowReader:
         try:
             for batch in table.iter_batches(batch_size=READ_ROWS):
                 self.fraction = number / total
-                flat = _flattened(arrow.Table.from_batches([batch]), arrow)
-                columns = tuple(map(str, flat.column_names))
-                for values, refusal in _rows_of([_python_values(column, arrow) for column in flat.columns]):
-                    yield Row(number, columns, values, refusal)
-                    number += 1
+                flat = flattened(arrow.Table.from_batches([batch]), arrow)
+                numbers = range(number, number + batch.num_rows)
+                number += batch.num_rows
+                yield Block(numbers, tuple(map(str, flat.column_names)), flat.columns, {}, arrow)
         finally:
             table.close()
+
+    def _table_rows(self, blocks: Iterator[Block]) -> Iterator[Row]:
+        for block in blocks:
+            unread = [Row(number, NOTHING, (), refusal) for number, refusal in block.unread.items()]
+            yield from merge(unread, block.rows(), key=attrgetter("number"))
 
     def _json_rows(self) -> Iterator[Row]:
         decode = msgspec.json.Decoder().decode
@@ -271,6 +313,28 @@ class RowReader:
                 # Most lines have the same members: one tuple for all lets its meaning be found by identity.
                 columns = columns if names == columns else names
                 yield Row(number, columns, tuple(members.values()))
+
+
+def _unreadable(file: ImportFile, number: int, error: BaseException) -> UnreadableFile:
+    # Arrow's own errors are ValueErrors and OSErrors.
+    return UnreadableFile(f"{file.path.name} can't be read after row {number}: {_reason(error)}")
+
+
+def _numbered(
+    number: int, count: int, misshapen: dict[int, RowRefusal]
+) -> tuple[Sequence[int], Mapping[int, RowRefusal]]:
+    """Number so many rows from a number on, around those that are misshapen, which are taken out."""
+    if not misshapen:
+        return range(number, number + count), {}
+    numbers: list[int] = []
+    unread: dict[int, RowRefusal] = {}
+    while len(numbers) < count:
+        if number in misshapen:
+            unread[number] = misshapen.pop(number)
+        else:
+            numbers.append(number)
+        number += 1
+    return numbers, unread
 
 
 def _reason(error: BaseException) -> str:
@@ -324,13 +388,6 @@ def _arrow_stream(file: ImportFile, raw: IO[bytes], arrow: Any) -> Any:
     return arrow.CompressedInputStream(stream, "gzip") if file.is_compressed else stream
 
 
-def _csv_values(column: Any, text: Any) -> list[object]:
-    try:
-        return column.cast(text).to_pylist()
-    except ValueError:
-        return [_decoded(cell) for cell in column.to_pylist()]
-
-
 def _rows_of(columns: Sequence[list[object]]) -> Iterator[tuple[Sequence[object], RowRefusal | None]]:
     """Yield the rows of columns, and why one is refused. Only where a column has such a value is each row looked at."""
     spoilt = any(_NOT_TEXT in column for column in columns)
@@ -371,14 +428,14 @@ def _parquet_columns(file: ImportFile) -> tuple[str, ...]:
         table: Any = parquet.ParquetFile(file.path)
         try:
             empty = table.schema_arrow.empty_table()
-            return tuple(map(str, _flattened(empty, arrow).column_names))
+            return tuple(map(str, flattened(empty, arrow).column_names))
         finally:
             table.close()
     except (ValueError, OSError) as error:
         raise UnreadableFile(f"{file.path.name} is not a whole Parquet file: {_reason(error)}") from error
 
 
-def _flattened(table: Any, arrow: Any) -> Any:
+def flattened(table: Any, arrow: Any) -> Any:
     """Return a table with the members of structs as columns of their own, by paths with dots."""
     for _ in range(NESTING_MAX):
         if not any(arrow.types.is_struct(field.type) for field in table.schema):
@@ -389,6 +446,11 @@ def _flattened(table: Any, arrow: Any) -> Any:
 
 def _python_values(column: Any, arrow: Any) -> list[object]:
     types, kind = arrow.types, column.type
+    if types.is_binary(kind):
+        try:
+            return column.cast(arrow.string()).to_pylist()
+        except ValueError:
+            return [None if cell is None else _decoded(cell) for cell in column.to_pylist()]
     if types.is_timestamp(kind) and kind.unit == "ns":
         # Python's own times end at microseconds.
         column = column.cast(arrow.timestamp("us", kind.tz), safe=False)

@@ -78,7 +78,8 @@ class RowPlan:
                     self._mpid = place
                 case Special.ENVIRONMENT:
                     self._environment = place
-                case Special.IGNORED:
+                case Special.TIME | Special.ENDPOINT | Special.INPUT | Special.IGNORED:
+                    # The first three are read where rows are observations: `backfill.reading`.
                     pass
                 case _:
                     assert_never(target)

@@ -10,7 +10,15 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 
 from knownas.batch.import_limits import MAPPING_BYTES_MAX, PREVIEW_ROWS
-from knownas.batch.import_mapping import BY_NAME, ColumnMapping, InvalidColumns, InvalidMapping, Target, read_mapping
+from knownas.batch.import_mapping import (
+    IMPORT_WORDS,
+    ColumnMapping,
+    InvalidColumns,
+    InvalidMapping,
+    Target,
+    Words,
+    read_mapping,
+)
 from knownas.batch.import_preview import Preview, preview
 from knownas.batch.import_reading import FileFormat, ImportFile, UnreadableFile, open_import_file
 from knownas.batch.import_results import ResultFile, RowOutcome, Tally, UnusableResults
@@ -60,11 +68,11 @@ def import_(**options: Any) -> None:
     Stopped or killed, the same command goes on where it was. Every row's outcome is in the result file.
     """
     os.umask(0o077)  # The result file holds MPIDs, the database people's identities.
-    configuration = _configuration(options["config_file"])
-    mapping = _mapping(options["mapping"])
+    configuration = configuration_of(options["config_file"])
+    mapping = read_mapping_file(options["mapping"])
     try:
         file = open_import_file(options["file"])
-        targets = _targets(file, mapping)
+        targets = targets_of(file, mapping)
         store = open_store(_database(configuration, writes=not options["is_preview"]))
         done = _with_store(store, _import(options, configuration, store, file, mapping, targets))
         asyncio.run(done)
@@ -76,7 +84,7 @@ def import_(**options: Any) -> None:
         ) from error
 
 
-def _configuration(config_file: Path | None) -> Configuration:
+def configuration_of(config_file: Path | None) -> Configuration:
     """Return the configuration of the file, or the one that a server without a file has made."""
     path = chosen_file(config_file)
     if path is not None:
@@ -110,8 +118,8 @@ async def _import(
 ) -> None:
     is_preview: bool = options["is_preview"]
     directory = await open_directory(configuration, store, system_clock(), publish=not is_preview)
-    door = _door(configuration, directory, options["input_name"])
-    reading = Reading(mapping, Environment(options["environment"]), _channel(door), options["seed"])
+    door = door_named(configuration, directory, options["input_name"])
+    reading = Reading(mapping, Environment(options["environment"]), channel_of(door), options["seed"])
     job = Job(file, door, reading)
     if is_preview:
         _show_preview(job, targets, await preview(job, store, SystemChance(), system_clock()))
@@ -126,16 +134,16 @@ async def _import(
         _show_end(ended, path, monotonic() - began)
 
 
-def _mapping(path: Path | None) -> ColumnMapping:
+def read_mapping_file(path: Path | None, words: Words = IMPORT_WORDS) -> ColumnMapping:
     """Read the mapping file, or end the program with all its faults."""
     if path is None:
-        return BY_NAME
+        return ColumnMapping({}, words)
     try:
         with path.open("rb") as file:
             text = file.read(MAPPING_BYTES_MAX).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{path} can't be read: {error}") from error
-    mapping = read_mapping(text)
+    mapping = read_mapping(text, words)
     if isinstance(mapping, InvalidMapping):
         for fault in mapping.faults:
             where = f"{path}:{fault.line}: {fault.path}: " if fault.path else f"{path}:{fault.line}: "
@@ -144,7 +152,7 @@ def _mapping(path: Path | None) -> ColumnMapping:
     return mapping
 
 
-def _targets(file: ImportFile, mapping: ColumnMapping) -> dict[str, Target]:
+def targets_of(file: ImportFile, mapping: ColumnMapping) -> dict[str, Target]:
     """Say what the file's columns mean, or end the program with every column that can't be imported.
 
     Of JSON Lines only the first lines are looked at: a column may come later, and so the lack of one is only told.
@@ -173,7 +181,7 @@ def _give_up(count: int, path: Path) -> NoReturn:
     raise click.ClickException(f"{count} {'fault' if count == 1 else 'faults'} in {path}; nothing was imported.")
 
 
-def _door(configuration: Configuration, directory: Directory, wanted: str) -> Door:
+def door_named(configuration: Configuration, directory: Directory, wanted: str) -> Door:
     """Find the input with this key, or else with this name if only one has it."""
     door = directory.door(wanted)
     if door is not None:
@@ -190,7 +198,8 @@ def _door(configuration: Configuration, directory: Directory, wanted: str) -> Do
     raise click.UsageError(f"--input {wanted}: {problem}")
 
 
-def _channel(door: Door) -> Channel:
+def channel_of(door: Door) -> Channel:
+    """Return how what comes through an input is taken: from a server, a feed, or a partner."""
     if not door.input.is_feed:
         return Channel.SERVER
     return Channel.FEED if door.input.feed == CUSTOM_FEED else Channel.PARTNER

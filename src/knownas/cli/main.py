@@ -3,6 +3,7 @@
 import click
 
 from knownas import __version__
+from knownas.cli.backfill import backfill_
 from knownas.cli.check import check
 from knownas.cli.copy import copy_
 from knownas.cli.demo import demo
@@ -22,5 +23,5 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain, keys, import_, copy_, migrate, verify_, retention):
+for verb in (serve, demo, init, check, explain, keys, import_, backfill_, copy_, migrate, verify_, retention):
     main.add_command(verb)

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from knownas.store.bulk import BulkEnd
 from knownas.store.copying import CopyEnd
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
+from knownas.store.sqlite.bulk import SqliteBulkEnd
 from knownas.store.sqlite.copying import SqliteCopyEnd
 from knownas.store.sqlite.migrating import migrate as migrate_file
 from knownas.store.sqlite.store import SqliteStore
@@ -102,6 +104,21 @@ def open_whole(database: str) -> WholeReader:
             from knownas.store.postgres.whole import PostgresWhole  # noqa: PLC0415 - only an extra brings its driver
         return PostgresWhole(database)
     raise StoreUnavailable(f"{database!r} keeps nothing that could be read as a whole; {_KEEPING}")
+
+
+def open_bulk_end(database: str) -> BulkEnd:
+    """Open a database to put new pools into.
+
+    Raises:
+        StoreError: it can't be opened, or is not of a kind that keeps anything.
+    """
+    if database.startswith(SQLITE):
+        return SqliteBulkEnd(Path(database.removeprefix(SQLITE)))
+    if database.startswith(POSTGRES):
+        with _driver():
+            from knownas.store.postgres.bulk import PostgresBulkEnd  # noqa: PLC0415 - only an extra brings its driver
+        return PostgresBulkEnd(database)
+    raise StoreUnavailable(f"nothing can be put into {database!r} at once; {_KEEPING}")
 
 
 _KEEPING: Final = f"use {SQLITE}knownas.db or {POSTGRES[0]}user@host/name"

@@ -117,6 +117,10 @@ class Records:
                 self._considered[wanted] = found
         return found
 
+    def held(self) -> Iterable[tuple[Identity, Collection[int]]]:
+        """Return each identity that was ever held, with all who hold it."""
+        return self._holders.items()
+
     def saw(self, mpid: int, at_ms: int) -> None:
         """Note that a profile was active, without changing its record."""
         if at_ms > self._recency.get(mpid, 0):

@@ -24,6 +24,9 @@ CALL_SECONDS_A_ROW: Final = 0.0005
 SLOW_CALL_SECONDS: Final = 25.0
 """The same for counting and removing what is old."""
 
+BULK_SECONDS: Final = 600.0
+"""How long loading some rows of a new pool may take; it is in nobody's way."""
+
 PING_SECONDS: Final = 1.0
 """How long a server that works may take to say so."""
 
