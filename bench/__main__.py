@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from bench import (
     accuracy,
+    backfill,
     crowded_device,
     decision,
     events,
@@ -56,6 +57,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "events": events,
     "profile_read": profile_read,
     "import_file": import_file,
+    "backfill": backfill,
     "accuracy": accuracy,
     "fold": fold,
 }

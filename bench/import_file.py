@@ -64,11 +64,11 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
     with tempfile.TemporaryDirectory(dir=options.cache, prefix="import-") as name:
         folder = Path(name)
         whole = options.file or generated(folder / "whole.parquet", options.rows)
-        rows = _count(whole)
+        rows = count_rows(whole)
         tenth = _head(whole, folder / "tenth.parquet", rows // TENTH)
         small = _imported(folder / "small", tenth, say)
         large = _imported(folder / "large", whole, say)
-        others = _others(whole, folder, say)
+        others = others_on(whole, folder, say)
     times = large["seconds"] / others["seconds"]
     growth = large["seconds"] / small["seconds"]
     return Finding(
@@ -92,7 +92,8 @@ def generated(file: Path, rows: int) -> Path:
     return file
 
 
-def _count(file: Path) -> int:
+def count_rows(file: Path) -> int:
+    """Return the rows of a Parquet file."""
     from pyarrow import parquet  # noqa: PLC0415 - likewise
 
     return int(parquet.ParquetFile(file).metadata.num_rows)
@@ -130,7 +131,7 @@ def _imported(folder: Path, file: Path, say: Say) -> Mapping[str, Any]:
         told = output.read()
     if process.returncode:
         raise LoadFailed(f"the import ended with {process.returncode}: {told}")
-    rows = _count(file)
+    rows = count_rows(file)
     say(f"import of {rows} rows: {seconds:.1f} s, {rows / seconds:.0f} rows/s, {memory.megabytes:.0f} MB")
     return {
         "rows": rows,
@@ -188,7 +189,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def _others(file: Path, folder: Path, say: Say) -> Mapping[str, Any]:
+def others_on(file: Path, folder: Path, say: Say) -> Mapping[str, Any]:
     """Let DuckDB count and Splink link and cluster, in a process of their own."""
     command = [sys.executable, "-m", "bench.import_file", str(file.resolve())]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment(), check=False)

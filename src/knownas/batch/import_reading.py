@@ -285,34 +285,48 @@ class RowReader:
             yield from merge(unread, block.rows(), key=attrgetter("number"))
 
     def _json_rows(self) -> Iterator[Row]:
-        decode = msgspec.json.Decoder().decode
+        read = JsonLines()
         with self._file.path.open("rb") as raw:
             lines = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if self._file.is_compressed else raw
-            number, columns = 0, NOTHING
+            number = 0
             while line := lines.readline(ROW_BYTES_MAX + 1):
                 number += 1
-                if number == 1:
-                    line = line.removeprefix(_UTF8_MARK)
                 if len(line) > ROW_BYTES_MAX:
-                    while line and not line.endswith(b"\n"):
-                        line = lines.readline(ROW_BYTES_MAX)
-                    yield Row(number, NOTHING, (), TOO_LONG)
-                    continue
-                if not line.strip():
-                    continue
-                try:
-                    document: Any = decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    document = None
-                self.fraction = min(1.0, raw.tell() / self._size)
-                if not isinstance(document, dict):
-                    yield Row(number, NOTHING, (), NOT_JSON)
-                    continue
-                members = dict(_members(cast("dict[str, object]", document)))
-                names = tuple(members)
-                # Most lines have the same members: one tuple for all lets its meaning be found by identity.
-                columns = columns if names == columns else names
-                yield Row(number, columns, tuple(members.values()))
+                    rest = line
+                    while rest and not rest.endswith(b"\n"):
+                        rest = lines.readline(ROW_BYTES_MAX)
+                row = read.row(number, line)
+                if row is not None:
+                    self.fraction = min(1.0, raw.tell() / self._size)
+                    yield row
+
+
+class JsonLines:
+    """Reads lines of JSON, one after the other."""
+
+    def __init__(self) -> None:
+        self._decode = msgspec.json.Decoder().decode
+        self._columns = NOTHING
+
+    def row(self, number: int, line: bytes) -> Row | None:
+        """Read a line; None if it is empty. Of one that is too long, any part that is too long will do."""
+        if number == 1:
+            line = line.removeprefix(_UTF8_MARK)
+        if len(line) > ROW_BYTES_MAX:
+            return Row(number, NOTHING, (), TOO_LONG)
+        if not line.strip():
+            return None
+        try:
+            document: Any = self._decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            return Row(number, NOTHING, (), NOT_JSON)
+        members = dict(_members(cast("dict[str, object]", document)))
+        names = tuple(members)
+        # Most lines have the same members: one tuple for all lets its meaning be found by identity.
+        self._columns = self._columns if names == self._columns else names
+        return Row(number, self._columns, tuple(members.values()))
 
 
 def _unreadable(file: ImportFile, number: int, error: BaseException) -> UnreadableFile:

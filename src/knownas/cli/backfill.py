@@ -25,6 +25,7 @@ from knownas.batch.backfill.local import LocalEngine
 from knownas.batch.backfill.processes import FoldingStopped
 from knownas.batch.backfill.reading import HistoryReading
 from knownas.batch.backfill.running import Report, Target, WorkFolder, backfill
+from knownas.batch.backfill.spark import SparkEngine, spark_session
 from knownas.batch.import_mapping import HISTORY_WORDS, ColumnMapping
 from knownas.batch.import_reading import ImportFile, UnreadableFile, open_import_file
 from knownas.batch.import_results import digest_of
@@ -162,7 +163,11 @@ async def _backfill(
 def _engine(options: dict[str, Any], folder: Path, job: BackfillJob) -> Engine:
     if options["engine"] == "local":
         return LocalEngine(folder, job, options["processes"])
-    raise click.UsageError("not yet")
+    try:
+        session = spark_session(options["spark_master"])
+    except ModuleNotFoundError as error:
+        raise click.ClickException("Spark is not installed: pip install 'knownas[spark]'") from error
+    return SparkEngine(folder, job, session)
 
 
 def _senders(directory: Directory, door: Door) -> list[Door]:
@@ -193,7 +198,9 @@ def _about(files: list[ImportFile], history: HistoryReading, door: Door, largest
 
 
 def _told(stage: Stage) -> str:
-    return stage.doing if stage.fraction is None else f"{stage.doing} {stage.fraction:4.0%}"
+    if stage.rows is not None:
+        return f"{stage.step}: {stage.rows:,} rows"
+    return stage.step if stage.fraction is None else f"{stage.step} {stage.fraction:4.0%}"
 
 
 def _show(report: Report, path: Path, seconds: float) -> None:

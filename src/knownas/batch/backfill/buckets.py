@@ -49,7 +49,7 @@ class Buckets:
     def fold(self, number: int, job: FoldJob) -> int:
         """Fold a bucket, and return how many rows it has."""
         linked = arrow("pyarrow.parquet").read_table(self._linked / f"{BUCKET}={number}", partitioning=None)
-        table = linked.sort_by([(COMPONENT, "ascending"), (NUMBER, "ascending")])
+        table = in_order(linked)
         del linked
         with self._writing(number) as folder, ExitStack() as opened, collected_afterwards():
             writers: dict[Kind, Any] = {}
@@ -76,6 +76,11 @@ class Buckets:
         synchronize(new)
         new.rename(whole)
         synchronize(self._folded)
+
+
+def in_order(linked: Any) -> Any:
+    """Return linked rows as they are folded: one component after the other, each by the rows' numbers."""
+    return linked.sort_by([(COMPONENT, "ascending"), (NUMBER, "ascending")])
 
 
 def synchronize(path: Path) -> None:

@@ -21,12 +21,13 @@ from knownas.batch.backfill.names import Names
 from knownas.batch.import_mapping import BY_NAME
 from knownas.batch.import_results import RowOutcome
 from knownas.batch.import_rows import Content, Reading, event_batch
-from knownas.core.identity.decision import Created, Decision, NotFound, Refused, Returned
+from knownas.core.identity.decision import ChangeKind, Created, Decision, NotFound, Refused, Returned
 from knownas.core.identity.kinds import KIND_OF, Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import Capture, EnvironmentPools, Policy
 from knownas.core.identity.records import Records
 from knownas.core.identity.resolve import resolve
+from knownas.core.identity.straight import StraightCases
 from knownas.core.profile.event import Channel
 from knownas.core.profile.section import Section
 from knownas.core.profile.section import fold as fold_section
@@ -91,6 +92,7 @@ class Folder:
         self._policy = policy = decode_policy(job.policy)
         self._senders = job.senders
         self._names = Names(job.secret)
+        self._straight = StraightCases(policy)
         self._one_pool = policy.settings.environment_pools is EnvironmentPools.SHARED
         self._captures_all = policy.settings.capture is Capture.ALL
         self._exclusive = frozenset(_CODES[kind] for kind in policy.unique_ids)
@@ -124,6 +126,7 @@ class Folder:
         of_rows = cast("Iterable[tuple[Any, ...]]", rows)
         last, component = self._last, self._component
         source: int
+        straight = self._straight
         for name, row, number, at_ms, environment, endpoint, source, said, mpid, decision_id, identities in of_rows:
             if name != last or component is None:
                 self.finish()
@@ -133,10 +136,14 @@ class Folder:
             sender: Sender = self._senders[source]
             request = IdentityRequest(ENDPOINTS[endpoint], at_ms, ENVIRONMENTS[environment], sender.name, told)
             records = component.records
-            decision = resolve(request, self._policy, records, mpid, may_create=sender.may_create)
+            decision = straight.decide(request, records, mpid, may_create=sender.may_create)
+            if decision is None:
+                decision = resolve(request, self._policy, records, mpid, may_create=sender.may_create)
             answer = decision.record
             if decision.writes:
-                records.apply(decision.writes)
+                # Who asks for an identity gives one up for nobody: only a modify does that.
+                gained = [one for how, one, _, _ in decision.changes if how is ChangeKind.ADDED]
+                records.learnt(decision.writes[0].after, gained)
             if answer is None:
                 self._refuse(row, decision, request)
             elif type(decision.outcome) is Returned and endpoint != _SEARCH:

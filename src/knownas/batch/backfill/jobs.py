@@ -40,10 +40,11 @@ class Read(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """What a backfill is doing, and how far that is, from 0 to 1, if it can be told."""
+    """The step that a backfill is at, and how far it is: from 0 to 1, or in rows, if that can be told."""
 
-    doing: str
+    step: str
     fraction: float | None = None
+    rows: int | None = None
 
 
 Watch = Callable[[Stage], None]

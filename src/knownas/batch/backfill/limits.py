@@ -41,6 +41,9 @@ COMPONENTS_SHOWN_MAX: Final = 20
 BUCKET_ROWS: Final = 100_000
 """Rows, about, that a process takes at a time; a component is never parted."""
 
+BUCKETS_MIN: Final = 16
+"""Buckets of a history on Spark, however small, so that its machines have something to do."""
+
 BUCKETS_MAX: Final = 1_000
 """Buckets of a history on one machine; that of a larger one has more rows in each."""
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -119,14 +120,34 @@ async def backfill(
         pools = target.rules.pool(job.history.reading.environment)
         if not state.is_folded:
             await refuse_taken(target.database, [pools])
+    watch = _Timed(watch)
     state = _made(engine, folder, state, watch)
     read = state.read or Read(0, 0, (), ())
     with Duck(folder.path / _SPILLED, job.megabytes) as duck:
         named = pools_of(target.rules, read.environments)
         await loading.load(
-            named, read.rows, job.policy, duck, lambda part, rows: watch(Stage(f"loading {part} {rows:,}"))
+            named, read.rows, job.policy, duck, lambda part, rows: watch(Stage(f"loading {part}", rows=rows))
         )
-        return _report(job, engine, state, duck, refused)
+        report = _report(job, engine, state, duck, refused)
+    return {**report, "seconds": watch.seconds()}
+
+
+class _Timed:
+    """Passes on what a backfill is doing, and measures how long each kind of it took in this run."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._began: dict[str, float] = {}
+
+    def __call__(self, stage: Stage) -> None:
+        """Note what is being done now."""
+        self._began.setdefault(stage.step, monotonic())
+        self._watch(stage)
+
+    def seconds(self) -> Mapping[str, float]:
+        """Return the seconds of each step."""
+        times = [*self._began.values(), monotonic()]
+        return {name: round(after - at, 2) for name, at, after in zip(self._began, times, times[1:], strict=False)}
 
 
 def _made(engine: Engine, folder: WorkFolder, state: State, watch: Watch) -> State:

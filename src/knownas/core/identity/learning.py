@@ -52,24 +52,33 @@ def learn(
     """
     if not is_new and has_all(record, wanted, policy):
         return Learnt(record)
-    identities, carried = dict(record.identities), dict(record.carried)
-    ranked, mpid = policy.ranked, record.mpid
+    # The ranking's order, then canonical order, so that the order on the wire never matters.
+    return learn_in_order(record, _in_order(wanted, policy), policy, records, at_ms, is_new=is_new)
+
+
+def learn_in_order(
+    record: Record, wanted: Iterable[Identity], policy: Policy, records: Records, at_ms: int, *, is_new: bool
+) -> Learnt:
+    """Add to the record what it lacks of identities that are given in the order of `learning_order`."""
+    ranked = policy.ranked
+    held, also = record.identities, record.carried
+    missing = [one for one in wanted if one[1] not in (held if one[0] in ranked else also).get(one[0], ())]
+    if not missing and not is_new:
+        return Learnt(record)
+    identities, carried = dict(held), dict(also)
+    mpid, size = record.mpid, record.size
     added: list[Change] = []
     skipped: list[SkippedIdentity] = []
-    size = record.size
-    # The ranking's order, then canonical order, so that the order on the wire never matters.
-    for kind, value in _in_order(wanted, policy):
+    for one in missing:
+        kind, value = one
         is_ranked = kind in ranked
         values = identities if is_ranked else carried
-        held = values.get(kind, ())
-        if value in held:
-            continue
-        one = Identity(kind, value)
-        obstacle = _obstacle(mpid, held, one, size, policy, records)
+        has = values.get(kind, ())
+        obstacle = _obstacle(mpid, has, one, size, policy, records)
         if obstacle is not None:
             skipped.append(obstacle)
             continue
-        values[kind] = (*held, value)
+        values[kind] = (*has, value)
         added.append(Change(ChangeKind.ADDED if is_ranked else ChangeKind.CARRIED, one, mpid))
         size += 1
     if not added and not is_new:
@@ -100,10 +109,16 @@ def has_all(record: Record, wanted: Wanted, policy: Policy) -> bool:
     return True
 
 
-def _in_order(wanted: Wanted, policy: Policy) -> list[tuple[IdentityType, str]]:
-    ordered = [(kind, wanted[kind]) for kind in policy.ranking if kind in wanted]
+def learning_order(kinds: Iterable[IdentityType], policy: Policy) -> list[IdentityType]:
+    """Return types in the order in which their values are learnt: the ranking's, then the alphabet's."""
+    places, last = policy.places, len(policy.places)
+    return sorted(kinds, key=lambda kind: (places.get(kind, last), kind))
+
+
+def _in_order(wanted: Wanted, policy: Policy) -> list[Identity]:
+    ordered = [Identity(kind, wanted[kind]) for kind in policy.ranking if kind in wanted]
     if len(ordered) < len(wanted):
-        ordered += sorted((kind, value) for kind, value in wanted.items() if kind not in policy.ranked)
+        ordered += sorted(Identity(kind, value) for kind, value in wanted.items() if kind not in policy.ranked)
     return ordered
 
 
