@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from knownas.batch.import_mapping import ColumnMapping, read_mapping
+from knownas.batch.import_mapping import HISTORY_WORDS, IMPORT_WORDS, ColumnMapping, read_mapping
 from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
 from tests.docs.console import run_page
@@ -49,8 +49,8 @@ def test_the_front_page_and_the_tutorial_are_run() -> None:
 @pytest.mark.parametrize("block", blocks_in("yaml"))
 def test_configurations_are_sound(block: Block) -> None:
     """Each YAML example is a configuration that `knownas check` has nothing against, or a sound mapping of columns."""
-    if block.note == "mapping":
-        mapping = read_mapping(block.text)
+    if block.note in ("mapping", "history"):
+        mapping = read_mapping(block.text, HISTORY_WORDS if block.note == "history" else IMPORT_WORDS)
         assert isinstance(mapping, ColumnMapping), mapping
         return
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block.text), "a-secret-of-the-environment")

@@ -36,6 +36,7 @@ from knownas.core.identity.observation import (
 )
 from knownas.core.identity.policy import Policy, Settings, policy
 from knownas.core.identity.records import Records
+from knownas.core.identity.straight import StraightCases
 from knownas.core.limits import HOLDERS_CONSIDERED_MAX
 from tests.properties.programs import TYPES, VALUES, Ask, Mode, Modify, Seed, Step, Visit
 from tests.properties.reference import Answer, Model, Rules
@@ -130,7 +131,13 @@ def model_state(model: Model) -> dict[int, object]:
 
 
 def shortcut_fault(observation: Observation, policy: Policy, records: Records, decision: Decision) -> str | None:
-    """Say how the short cut for users who come back decides otherwise, None if it doesn't or does not apply."""
+    """Say how a short cut decides otherwise, None if none does or applies: for who comes back, and for straight cases."""
+    if isinstance(observation, IdentityRequest):
+        fresh = decision.outcome.mpid if isinstance(decision.outcome, Created) else UNKNOWN_MPID
+        straight = StraightCases(policy).decide(observation, records, fresh, may_create=True)
+        is_same = straight == decision and straight is not None and written(straight) == written(decision)
+        if straight is not None and not is_same and not isinstance(decision.outcome, NotFound):
+            return f"the short cut for straight cases decides {straight}, the whole rule {decision}"
     glanced = settling.glance(observation, policy)
     if glanced is None or not isinstance(observation, IdentityRequest):
         return None

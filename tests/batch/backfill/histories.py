@@ -40,7 +40,10 @@ from tests.store.world import EVERYTHING, fold_differs, records_in
 
 START_MS: Final = 1_600_000_000_000
 SECRET: Final = bytes(range(32))
-SENDERS: Final = (Sender("web", True, 100, Channel.SERVER), Sender("crm", False, 100, Channel.SERVER))
+SENDERS: Final = tuple(
+    Sender(name, may_create=makes, workspace=100, channel=Channel.SERVER)
+    for name, makes in (("web", True), ("crm", False))
+)
 SCOPE: Final = "shop"
 OPEN: Final = ColumnMapping({}, HISTORY_WORDS)
 READING: Final = HistoryReading(

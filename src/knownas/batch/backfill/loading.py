@@ -15,6 +15,7 @@ from knownas.batch.backfill.duck import Duck, quoted
 from knownas.batch.backfill.kinds import ENVIRONMENTS, Kind
 from knownas.batch.backfill.limits import LOAD_ROWS
 from knownas.batch.backfill.statements import filled
+from knownas.batch.import_garbage import collected_afterwards
 from knownas.core.identity.policy import EnvironmentPools, Policy
 from knownas.service.question import Rules
 from knownas.store.bulk import BULK_PARTS, BulkEnd, Mark, Reserved
@@ -111,7 +112,8 @@ class Loading:
                 after = LoadMark("loading", mark.reserved, part, 0)
                 await self._database.put(part, 0, (), self._moved(mark, after))
                 mark = after
-            mark = await self._load_part(part, mark, numbers, policy, duck, watch)
+            with collected_afterwards():
+                mark = await self._load_part(part, mark, numbers, policy, duck, watch)
         after = msgspec.structs.replace(mark, state="finished")
         named = [(numbers[place], pool) for place, pool in pools.items()]
         if not await self._database.publish(named, self._moved(mark, after)):

@@ -81,6 +81,7 @@ class LocalEngine:
             done += 1
             watch(Stage("folding", done / len(numbers)))
 
+        watch(Stage("folding", done / max(1, len(numbers))))
         fold_all(self._folder, left, self._job.fold, self._processes, told)
 
     def files(self, kind: Kind) -> Sequence[Path]:

@@ -5,6 +5,7 @@ need to know of them, and holds the secret from which names are drawn. A step th
 with the buckets that are left, loading with the rows; reading and linking begin anew.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -115,7 +116,9 @@ async def backfill(
         UnreadableFile: a file can't be read.
         StoreError: the database could not go on. The same backfill, run again, continues.
     """
-    loading = Loading(state.about, target.store, target.database, engine)
+    # Another run from the beginning draws another secret, and is another load.
+    name = hashlib.sha256(f"load {state.secret}".encode()).hexdigest()
+    loading = Loading(name, target.store, target.database, engine)
     if not await loading.is_finished():
         pools = target.rules.pool(job.history.reading.environment)
         if not state.is_folded:
