@@ -10,10 +10,11 @@ from knownas.store.copying import MEMBERS, Part
 from knownas.store.errors import StoreDamaged, StoreUnavailable
 from knownas.store.port import Pool
 from knownas.store.postgres.address import read_address
-from knownas.store.postgres.connections import SETTINGS, open_connection
+from knownas.store.postgres.connections import SETTINGS
 from knownas.store.postgres.driver import CONNECTION_TROUBLE, Connection, PostgresError
 from knownas.store.postgres.layout import prepare
 from knownas.store.postgres.limits import BULK_SECONDS, CLOSE_SECONDS
+from knownas.store.postgres.servers import Servers
 from knownas.store.postgres.statements import statement
 from knownas.store.postgres.trouble import UNIQUE_VIOLATION, sqlstate_of, store_error
 from knownas.store.sql_files import with_marked
@@ -39,6 +40,7 @@ class PostgresBulkEnd:
             StoreUnavailable: the URL can't be read.
         """
         self._address = read_address(url)
+        self._servers = Servers(self._address)
         self._connection: Connection | None = None
 
     async def taken(self, pools: Sequence[Pool]) -> Sequence[Pool]:
@@ -127,8 +129,12 @@ class PostgresBulkEnd:
             timer.cancel()
 
     async def _opened(self) -> Connection:
-        settings = await prepare(self._address, dict(SETTINGS))
-        return await open_connection(self._address, {**SETTINGS, **settings})
+        settings, is_distributed = await prepare(self._address, dict(SETTINGS), self._servers)
+        if is_distributed:
+            raise StoreUnavailable(
+                f"{self._address} is distributed: backfill into one machine's database, and bring it there by `knownas copy`"
+            )
+        return await self._servers.open({**SETTINGS, **settings})
 
 
 class _NameTaken(StoreDamaged):
