@@ -149,7 +149,7 @@ class Folder:
             elif type(decision.outcome) is Returned and endpoint != _SEARCH:
                 records.saw(answer.mpid, at_ms)
             if decision.writes or self._captures_all:
-                self._log(component, number, decision_id, request, decision)
+                self._log(component, number, decision_id, request, decision, may_create=sender.may_create)
             if answer is not None:
                 self._count(decision)
                 if said is not None:
@@ -198,10 +198,17 @@ class Folder:
                 rows.clear()
 
     def _log(
-        self, component: Component, number: int, decision_id: bytes, request: IdentityRequest, decision: Decision
+        self,
+        component: Component,
+        number: int,
+        decision_id: bytes,
+        request: IdentityRequest,
+        decision: Decision,
+        *,
+        may_create: bool,
     ) -> None:
-        if decision.recency:
-            request = request._replace(recency=decision.recency)
+        if decision.recency or not may_create:
+            request = request._replace(recency=decision.recency, may_create=may_create)
         outcome, created = decision.outcome, None
         touched = _UNTOUCHED
         if decision.writes:

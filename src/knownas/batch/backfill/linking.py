@@ -89,10 +89,10 @@ class Linker:
                 self._make(name, name)
             frames.cluster("nodes", "edges", "linked")
             self._make("large", "large", limit=str(self._largest))
-            is_last = not frames.ask("SELECT component FROM large LIMIT 1")
+            is_last = not frames.ask(self._sql("any_large"))
             settled.append(f"settled_{number}")
             if is_last:
-                frames.make(settled[-1], "SELECT node, cluster_id AS component FROM linked")
+                self._make(settled[-1], "all_settled")
                 break
             self._make(settled[-1], "settled")
             watch("cutting components that are too large")

@@ -35,6 +35,12 @@ SELECT k.node, k.cluster_id AS component FROM linked AS k JOIN large AS l ON l.c
 -- name: settled
 SELECT k.node, k.cluster_id AS component FROM linked AS k ANTI JOIN large AS l ON l.component = k.cluster_id
 
+-- name: any_large
+SELECT component FROM large LIMIT 1
+
+-- name: all_settled
+SELECT node, cluster_id AS component FROM linked
+
 -- name: of_settled
 SELECT node, component FROM /*settled*/
 
