@@ -143,7 +143,7 @@ class Folder:
             if decision.writes:
                 # Who asks for an identity gives one up for nobody: only a modify does that.
                 gained = [one for how, one, _, _ in decision.changes if how is ChangeKind.ADDED]
-                records.learnt(decision.writes[0].after, gained)
+                records.extend(decision.writes[0].after, gained)
             if answer is None:
                 self._refuse(row, decision, request)
             elif type(decision.outcome) is Returned and endpoint != _SEARCH:
@@ -171,12 +171,11 @@ class Folder:
             number = component.made[mpid]
             written_down = _ENCODE(identities), _ENCODE(carried) if carried else _NOTHING
             profiles.append((pool, mpid, int(known), created_ms, active_ms, source, number, *written_down))
-        for (kind, value), mpids in records.held():
+        for (kind, value), mpids in records.holding.items():
             code = _CODES[kind]
-            if len(mpids) == 1:
-                (holder,) = mpids
-                values.append((pool, code, value, 1, holder, int(code in self._exclusive)))
-            elif mpids:
+            if isinstance(mpids, int):
+                values.append((pool, code, value, 1, mpids, int(code in self._exclusive)))
+            else:
                 values.append((pool, code, value, len(mpids), None, int(code in self._exclusive)))
                 for mpid in mpids:
                     record = records.record(mpid)

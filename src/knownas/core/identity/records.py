@@ -117,14 +117,6 @@ class Records:
                 self._considered[wanted] = found
         return found
 
-    def held(self) -> Iterable[tuple[Identity, Collection[int]]]:
-        """Return each identity that was ever held, with all who hold it."""
-        return self._holders.items()
-
-    def everybody(self, wanted: Identity) -> Collection[int]:
-        """Return all who hold an identity, as far as they are here."""
-        return self._holders.get(wanted, ())
-
     def saw(self, mpid: int, at_ms: int) -> None:
         """Note that a profile was active, without changing its record."""
         if at_ms > self._recency.get(mpid, 0):
@@ -170,12 +162,6 @@ class Records:
                 holders[held] = {mpids, mpid}
             else:
                 mpids.add(mpid)
-
-    def learnt(self, record: Record, gained: Iterable[Identity]) -> None:
-        """Take over a record, new or not, that holds what it held before and some identities more."""
-        self._considered.clear()
-        self._records[record.mpid] = record
-        self._hold(record.mpid, gained)
 
     def replace(self, record: Record) -> None:
         """Take over another state of a record that holds the same identities."""

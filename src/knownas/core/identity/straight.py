@@ -60,15 +60,15 @@ class StraightCases:
         steps: list[LookupStep] = []
         for place in plan.lookup:
             one = identities[place]
-            mpids = records.everybody(one)
-            if not mpids:
+            mpid = records.holding.get(one)
+            if mpid is None:
                 steps.append(LookupStep(one, (), (), NOT_CROWDED, LookupEffect.NONE, ()))
                 continue
-            if len(mpids) > 1:
+            if not isinstance(mpid, int):
                 return None
-            met = tuple(mpids)
+            met = (mpid,)
             steps.append(LookupStep(one, met, (), NOT_CROWDED, LookupEffect.FIRST, met))
-            record = records.record(met[0])
+            record = records.record(mpid)
             if record is None or not self._may_answer(record, request, names_login_id=plan.names_login_id):
                 return None
             receipt = Receipt(policy.version, tuple(steps), DecidedBy.LAST_CANDIDATE, one[0])
