@@ -129,6 +129,7 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/aliases/{request_id}"): Line(Auth.ADMIN, 404),
         ("GET", "/api/profiles/{mpid}/events"): Line(Auth.ADMIN, query="?workspace=100"),
         ("GET", "/api/retention"): Line(Auth.ADMIN),
+        ("POST", "/api/decisions/{id}/undo"): Line(Auth.ADMIN, query="?preview=true"),
     }
 
 

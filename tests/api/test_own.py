@@ -85,6 +85,7 @@ def test_a_profile_shows_what_it_is(server: Served, api: httpx.Client) -> None:
         "environment": "production",
         "known": True,
         "orphan": False,
+        "leads_to": None,
         "source_mpid": None,
         "identities": {"customerid": ["shown"]},
         "carried_identities": {"other5": ["carried"]},

@@ -145,7 +145,11 @@ ALTERATIONS: tuple[Callable[[Place, int, Random], None], ...] = (other_values, c
 
 def last_line(place: Place, mpid: int) -> int:
     """Return the number of the last line about a profile."""
-    query = "SELECT seq FROM touched WHERE mpid = $1 UNION ALL SELECT first_seq FROM profile WHERE mpid = $1"
+    # A line that changed nothing can be kept under a profile too.
+    query = (
+        "SELECT t.seq FROM touched AS t JOIN log AS l ON l.seq = t.seq WHERE t.mpid = $1 AND length(l.touched) > 2 "
+        "UNION ALL SELECT first_seq FROM profile WHERE mpid = $1"
+    )
     return max(int(str(seq)) for (seq,) in rows(place, query, mpid))
 
 
@@ -256,7 +260,9 @@ ROWS = {
     "the row of a value": "DELETE FROM identity WHERE holder = $2 AND $1 = $1",
     "a place in a crowd": "DELETE FROM holding WHERE mpid = (SELECT min(mpid) FROM holding) AND $1 = $1 AND $2 = $2",
     "another place in a crowd": "UPDATE holding SET mpid = $1 WHERE mpid = (SELECT min(mpid) FROM holding) AND $2 = $2",
-    "a line of a history": "DELETE FROM touched WHERE seq = (SELECT max(seq) FROM touched) AND $1 = $1 AND $2 = $2",
+    "a line of a history": "DELETE FROM touched WHERE mpid IN (SELECT mpid FROM profile) AND seq = ("
+    "SELECT max(t.seq) FROM touched AS t JOIN log AS l ON l.seq = t.seq JOIN profile AS p ON p.mpid = t.mpid "
+    "WHERE length(l.touched) > 2) AND $1 = $1 AND $2 = $2",
 }
 
 

@@ -14,7 +14,7 @@ from knownas.core.history.fold import Logged
 from knownas.core.identity import decide as deciding
 from knownas.core.identity.decision import Created, Decision, Returned, Seeded
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
 from knownas.service.log_form import observation_bytes, observation_from
@@ -121,11 +121,11 @@ class Server:
         if decision.writes or self.captures_all:
             made = outcome.mpid if isinstance(outcome, Created | Seeded) else None
             if isinstance(observation, IdentityRequest):
-                observation = observation._replace(recency=decision.recency)
+                observation = observation._replace(recency=decision.recency, may_create=may_create)
             self.log.append(Logged(observation, self.version, made, changed=bool(decision.writes)))
             self.decisions.append(decision)
         keep(decision.writes, self.records, self.made)
-        if isinstance(outcome, Returned):
+        if isinstance(outcome, Returned) and observation.endpoint is not Endpoint.SEARCH:
             self.records.saw(outcome.mpid, self.now_ms)
 
 

@@ -43,6 +43,7 @@ async def test_a_profile_is_shown_whole() -> None:
         "created_at": rfc3339(stage.now_ms),
         "last_active_at": rfc3339(stage.now_ms),
         "source_mpid": None,
+        "leads_to": None,
         "identities": {"customerid": ["c"], "email": ["e"]},
         "carried_identities": {"push_token": ["p"]},
     }

@@ -8,6 +8,7 @@ from typing import Any
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
+from knownas.core.limits import HOLDERS_CONSIDERED_MAX
 from knownas.store.memory.store import MemorySnapshot, MemoryStore
 from knownas.store.port import (
     Activity,
@@ -255,6 +256,33 @@ class Backwards(MemoryStore):
         return list(await super().history(mpid, after_seq, limit))[::-1]
 
 
+class Subjectless(MemoryStore):
+    """Finds lines by the profiles that they changed only."""
+
+    async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
+        return [entry for entry in self._log[after_seq:] if mpid in entry.touched][:limit]
+
+
+class FewHolders(MemoryStore):
+    """Tells no more holders of a value than a lookup considers."""
+
+    async def holders(self, pool: Pool, identity: Identity, limit: int) -> Sequence[int]:
+        return await super().holders(pool, identity, min(limit, HOLDERS_CONSIDERED_MAX))
+
+
+class Unrevised(MemoryStore):
+    """Keeps when a profile was made, and from whom, as it was first."""
+
+    async def commit(self, snapshot: Snapshot, commit: Commit) -> CommitOutcome:
+        first = {one.mpid: one for state in self._pools.values() for one in state.records}
+
+        def unrevised(record: Record) -> Record:
+            was = first.get(record.mpid, record)
+            return record._replace(created_ms=was.created_ms, source_mpid=was.source_mpid)
+
+        return await super().commit(snapshot, rewritten(commit, unrevised))
+
+
 class Overlapping(MemoryStore):
     """Begins a page of the log with the last line of the one before."""
 
@@ -335,6 +363,9 @@ class GivenUp(MemoryStore):
 
 
 BROKEN = [
+    Subjectless,
+    FewHolders,
+    Unrevised,
     Folding,
     Trimming,
     Sorting,

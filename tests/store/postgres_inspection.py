@@ -54,7 +54,10 @@ async def _log(connection: Any) -> list[str]:
     lines = await connection.fetch("SELECT seq, touched FROM knownas.log")
     wanted = {(mpid, seq) for seq, touched in lines for mpid in json.loads(touched)}
     there = {tuple(row) for query in (_TOUCHED, _MADE) for row in await connection.fetch(query)}
-    return [f"histories differ from the log: {wanted ^ there}"] if wanted != there else []
+    found = [f"a line is missing from a history: {row}" for row in wanted - there]
+    seqs = {seq for seq, _ in lines}
+    # Beside its profiles a line can stand under further subjects.
+    return found + [f"a history has a line that is not in the log: {row}" for row in there if row[1] not in seqs]
 
 
 async def _requests(connection: Any) -> list[str]:

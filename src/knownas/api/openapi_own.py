@@ -24,19 +24,35 @@ from knownas.config.limits import ID_MAX
 from knownas.core.identity.decision import Refusal
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
+from knownas.service.undoing import UndoRefusal
 
 OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
-    "showProfile": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
+    "showProfile": {
+        400: ("malformed_mpid", "invalid_as_of"),
+        409: (UndoRefusal.TOO_LARGE,),
+        404: ("unknown_profile", "unknown_path"),
+    },
     "showHistory": {
         400: ("malformed_mpid", "invalid_limit", "malformed_next"),
         404: ("unknown_profile", "unknown_path"),
     },
     "seedProfile": {400: ("malformed_mpid", "too_many_values"), 404: ("unknown_scope", "unknown_path")},
     "explain": {
-        400: ("malformed_mpid", "identity_type_twice", "endpoint_not_explained"),
-        404: ("unknown_scope", "unknown_path"),
+        409: (UndoRefusal.TOO_LARGE,),
+        400: ("invalid_as_of", "malformed_mpid", "identity_type_twice", "endpoint_not_explained"),
+        404: ("unknown_scope", "no_policy_then", "unknown_path"),
     },
     "showDecision": {400: ("malformed_decision_id",), 404: ("unknown_decision", "unknown_path")},
+    "undoDecision": {
+        400: ("malformed_decision_id", "invalid_preview", UndoRefusal.UNKNOWN_IDENTITY),
+        404: (UndoRefusal.UNKNOWN_DECISION, "unknown_path"),
+        409: (
+            UndoRefusal.NOTHING_CHANGED,
+            UndoRefusal.UNDONE_ALREADY,
+            UndoRefusal.TOO_LARGE,
+            UndoRefusal.UNEXPLAINED,
+        ),
+    },
     "followChanges": {
         400: ("invalid_environment", "invalid_limit", "malformed_after"),
         404: ("unknown_scope", "unknown_path"),
@@ -94,6 +110,7 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "seedProfile": (201, "Profile"),
     "explain": (200, "Receipt"),
     "showDecision": (200, "Receipt"),
+    "undoDecision": (200, "Undone"),
     "followChanges": (200, "IdentityChanges"),
     "followProfile": (200, "IdentityChanges"),
     "showSections": (200, "Sections"),
@@ -126,6 +143,20 @@ _WORKSPACE_PARAMETER: Final[Schema] = {
     "schema": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
 }
 
+_AS_OF_PARAMETER: Final[Schema] = {
+    "name": "as_of",
+    "in": "query",
+    "description": "A time of RFC 3339 with an offset: what had been observed by then counts, and nothing later.",
+    "schema": {"type": "string", "format": "date-time"},
+}
+
+_PREVIEW_PARAMETER: Final[Schema] = {
+    "name": "preview",
+    "in": "query",
+    "description": "true: say what would change, and write nothing.",
+    "schema": {"enum": ["false", "true"]},
+}
+
 _REQUEST_ID_PARAMETER: Final[Schema] = {
     "name": "source_request_id",
     "in": "query",
@@ -142,7 +173,7 @@ def _own_operation(operation: Operation) -> Schema:
         for name, schema in _PATH_PARAMETERS.items()
         if f"{{{name}}}" in operation.path
     ]
-    parameters += _query_parameters(operation.name)
+    parameters += _QUERIES.get(operation.name, [])
     made: Schema = {
         "operationId": operation.name,
         "summary": f"{summary.removesuffix('.')}.",
@@ -154,24 +185,9 @@ def _own_operation(operation: Operation) -> Schema:
     if description:
         made["description"] = description
     if operation.body is not None:
-        made["requestBody"] = request_body(ref(operation.body.__name__), inspect.getdoc(operation.body) or "")
+        described = request_body(ref(operation.body.__name__), inspect.getdoc(operation.body) or "")
+        made["requestBody"] = described | {"required": operation.needs_body}
     return made
-
-
-def _query_parameters(name: str) -> list[Schema]:
-    match name:
-        case "showHistory":
-            return _page_parameters("next")
-        case "showEvents":
-            return [*_page_parameters("next"), _WORKSPACE_PARAMETER, _ENVIRONMENT_PARAMETER]
-        case "followChanges":
-            return [*_page_parameters(AFTER), _ENVIRONMENT_PARAMETER]
-        case "followProfile":
-            return _page_parameters(AFTER)
-        case "findBatches":
-            return [_REQUEST_ID_PARAMETER]
-        case _:
-            return []
 
 
 def _page_parameters(cursor: str) -> list[Schema]:
@@ -180,6 +196,19 @@ def _page_parameters(cursor: str) -> list[Schema]:
         {"name": "limit", "in": "query", "description": "How many items a page covers.", "schema": limit},
         {"name": cursor, "in": "query", "description": "What the page before answered as `next`.", "schema": CURSOR},
     ]
+
+
+_QUERIES: Final[Mapping[str, list[Schema]]] = {
+    "showProfile": [_AS_OF_PARAMETER],
+    "explain": [_AS_OF_PARAMETER],
+    "showHistory": _page_parameters("next"),
+    "showEvents": [*_page_parameters("next"), _WORKSPACE_PARAMETER, _ENVIRONMENT_PARAMETER],
+    "followChanges": [*_page_parameters(AFTER), _ENVIRONMENT_PARAMETER],
+    "followProfile": _page_parameters(AFTER),
+    "findBatches": [_REQUEST_ID_PARAMETER],
+    "undoDecision": [_PREVIEW_PARAMETER],
+}
+"""What can be asked with an operation beside its path."""
 
 
 def _own_responses(operation: Operation) -> Schema:

@@ -13,36 +13,37 @@ from starlette.routing import Route
 
 from knownas.api.deadline import Deadline
 from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
-from knownas.api.limits import BODY_BYTES_MAX, SEED_VALUES_MAX
+from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_operation import (
     Operation,
     Refusal,
+    folded,
+    json_body,
+    own_identity,
     page_cursor,
     page_limit,
+    path_decision,
     path_mpid,
     path_rules,
+    query_as_of,
     unknown_profile,
     write_cursor,
 )
+from knownas.api.own_undo import UNDO_OPERATIONS
 from knownas.api.own_user_data import USER_DATA_OPERATIONS
 from knownas.api.refusals import WIRE_CODE, own_error
 from knownas.api.telemetry import Telemetry
 from knownas.api.unavailable import LATE, NOT_SAID, PASSING, RETRY_AFTER, late
 from knownas.api.wire import (
-    NAME_CHARACTERS_SHOWN,
-    Body,
     Malformed,
-    decode_document,
     optional_mpid,
-    refuse_repeated_keys,
 )
 from knownas.core.identity.decision import Refused, Seeded
 from knownas.core.identity.document import Document
-from knownas.core.identity.kinds import Identity, Surface, identities, types_named_on, value_fault
+from knownas.core.identity.kinds import Surface, identities, types_named_on
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest, SeedRequest
 from knownas.core.identity.record import parse_mpid, valid_mpid
-from knownas.service.decisions import is_decision_id
 from knownas.service.limits import LONG_REQUEST_SECONDS
 from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
@@ -77,13 +78,16 @@ _HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": RETRY_AFTER},
 }
 _NAMES: Final = types_named_on(Surface.IDSYNC)
-_TYPES_ALLOWED: Final = sorted(_NAMES)
 
 
 async def show_profile(service: Service, request: Request) -> tuple[int, Document]:
-    """Return a profile by its MPID."""
+    """Return a profile by its MPID. With `as_of`, as it was at that time."""
     mpid = path_mpid(request)
-    profile = await service.profiles.show(mpid)
+    at_ms = query_as_of(request)
+    if at_ms is None:
+        profile = await service.profiles.show(mpid)
+    else:
+        profile = await folded(service.profiles.show_as_of(mpid, at_ms))
     if profile is None:
         raise unknown_profile(mpid)
     return 200, profile
@@ -100,8 +104,8 @@ async def show_history(service: Service, request: Request) -> tuple[int, Documen
 
 async def seed_profile(service: Service, request: Request) -> tuple[int, Document]:
     """Bring a profile of another system over, its MPID kept if one is given."""
-    body = await _body(request, _SEED)
-    held = tuple(_identity(name, value) for name, values in body.identities.items() for value in values)
+    body = await json_body(request, _SEED)
+    held = tuple(own_identity(name, value) for name, values in body.identities.items() for value in values)
     if len(held) > SEED_VALUES_MAX:
         raise Refusal(400, "too_many_values", f"A profile can come over with {SEED_VALUES_MAX} values.")
     mpid = _seeded_mpid(body.mpid)
@@ -123,9 +127,7 @@ async def seed_profile(service: Service, request: Request) -> tuple[int, Documen
 
 async def show_decision(service: Service, request: Request) -> tuple[int, Document]:
     """Return the receipt of a decision."""
-    decision_id = request.path_params["id"]
-    if not is_decision_id(decision_id):
-        raise Refusal(400, "malformed_decision_id", "A decision id has 32 lower-case hex digits.")
+    decision_id = path_decision(request)
     receipt = await service.decisions.show(decision_id)
     if receipt is None:
         sentence = "No decision has this id. One that changed nothing is kept for a while only."
@@ -134,26 +136,36 @@ async def show_decision(service: Service, request: Request) -> tuple[int, Docume
 
 
 async def explain(service: Service, request: Request) -> tuple[int, Document]:
-    """Return what the answer to a request would be, with its receipt. Writes nothing."""
-    body = await _body(request, _EXPLAIN)
+    """Return what the answer to a request would be, with its receipt. Writes nothing.
+
+    With `as_of`, what it would have been at that time, under the policy of then; the endpoint `search` asks who held
+    identities.
+    """
+    body = await json_body(request, _EXPLAIN)
     if body.endpoint not in RESOLVING:
         allowed = sorted(endpoint.value for endpoint in RESOLVING)
         raise Refusal(400, "endpoint_not_explained", "Only requests for identities are explained.", allowed=allowed)
     rules = path_rules(service, request)
     given = [
-        _identity(name, value or "") for name, value in body.known_identities.items() if value or name not in _NAMES
+        own_identity(name, value or "") for name, value in body.known_identities.items() if value or name not in _NAMES
     ]
     if len({one.type for one in given}) < len(given):
         raise Refusal(400, "identity_type_twice", "Two spellings name the same identity type.")
+    as_of = query_as_of(request)
     observation = IdentityRequest(
         body.endpoint,
-        service.clock(),
+        service.clock() if as_of is None else as_of,
         body.environment,
         API_INPUT,
         identities(dict(given)),
         optional_mpid(body.previous_mpid, "malformed_mpid", "previous_mpid must be a 64-bit integer other than 0."),
     )
-    return 200, await service.decisions.explain(rules, observation)
+    if as_of is None:
+        return 200, await service.decisions.explain(rules, observation)
+    explained = await folded(service.decisions.explain_as_of(rules, observation))
+    if explained is None:
+        raise Refusal(404, "no_policy_then", "The scope had no policy at that time.")
+    return 200, explained
 
 
 OPERATIONS: Final = (
@@ -164,6 +176,7 @@ OPERATIONS: Final = (
     Operation("GET", "/api/decisions/{id}", "showDecision", show_decision),
     *CHANGES_OPERATIONS,
     *USER_DATA_OPERATIONS,
+    *UNDO_OPERATIONS,
 )
 LONG_PATHS: Final = frozenset({"/api/retention"})
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""
@@ -255,35 +268,6 @@ def _authorise(service: Service, request: Request) -> None:
     scheme, _, given = (headers[0] if len(headers) == 1 else "").partition(" ")
     if not token.matches(given.strip()) or scheme.lower() != "bearer":
         raise Refusal(401, "unauthorised", "Send Authorization: Bearer with the admin_token of the configuration.")
-
-
-async def _body(request: Request, decoder: msgspec.json.Decoder[Body]) -> Body:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise Refusal(413, "body_too_long", f"A body may have {BODY_BYTES_MAX} bytes.")
-        parts.append(part)
-    body = b"".join(parts)
-    decoded = decode_document(decoder, body)
-    refuse_repeated_keys(body)
-    return decoded
-
-
-def _identity(name: str, value: str) -> Identity:
-    kind = _NAMES.get(name)
-    if kind is None:
-        raise Refusal(
-            400,
-            "unknown_identity_type",
-            f"{name[:NAME_CHARACTERS_SHOWN]!r} is not an identity type.",
-            allowed=_TYPES_ALLOWED,
-        )
-    fault = value_fault(value)
-    if fault is not None:
-        raise Refusal(400, "invalid_identity", f"{name}: {fault}.")
-    return Identity(kind, value)
 
 
 def _seeded_mpid(given: str | int | None) -> int | None:

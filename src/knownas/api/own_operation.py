@@ -2,21 +2,35 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
-from knownas.api.wire import NAME_CHARACTERS_SHOWN
+from knownas.api.limits import BODY_BYTES_MAX
+from knownas.api.wire import NAME_CHARACTERS_SHOWN, Body, decode_document, refuse_repeated_keys
 from knownas.core.identity.document import Document
+from knownas.core.identity.kinds import Identity, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
+from knownas.service.components import TooLarge
+from knownas.service.decisions import is_decision_id
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.service.question import Rules
 from knownas.service.server import Service
+from knownas.service.undoing import UndoRefusal
 
+_NAMES: Final = types_named_on(Surface.IDSYNC)
+_TYPES_ALLOWED: Final = sorted(_NAMES)
+_T = TypeVar("_T")
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _CURSOR_BYTES: Final = 8
 _CURSOR_CHARACTERS: Final = 11
 _MALFORMED: Final = {"next": "malformed_next", "after": "malformed_after"}
@@ -42,6 +56,7 @@ class Operation:
     name: str
     serve: Callable[[Service, Request], Awaitable[tuple[int, Document]]]
     body: type[msgspec.Struct] | None = None
+    needs_body: bool = True
 
 
 def path_mpid(request: Request) -> int:
@@ -54,6 +69,61 @@ def path_mpid(request: Request) -> int:
     if mpid is None:
         raise Refusal(400, "malformed_mpid", "An MPID is a 64-bit integer other than 0.")
     return mpid
+
+
+def path_decision(request: Request) -> str:
+    """Read the id of a decision from a path.
+
+    Raises:
+        Refusal: it is none.
+    """
+    decision_id: str = request.path_params["id"]
+    if not is_decision_id(decision_id):
+        raise Refusal(400, "malformed_decision_id", "A decision id has 32 lower-case hex digits.")
+    return decision_id
+
+
+def query_preview(request: Request) -> bool:
+    """Read whether a change is only to be shown, not made.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    given = request.query_params.get("preview", "false")
+    if given not in ("true", "false"):
+        raise Refusal(400, "invalid_preview", "preview is true or false.")
+    return given == "true"
+
+
+def query_as_of(request: Request) -> int | None:
+    """Read the time that is asked about, in Unix milliseconds; None if it is now.
+
+    Raises:
+        Refusal: it is not written as RFC 3339 says, with its offset.
+    """
+    given = request.query_params.get("as_of")
+    if given is None:
+        return None
+    # A plus sign that was not escaped in the query stands for a blank there.
+    text = given.replace(" ", "+")
+    if _RFC3339.fullmatch(text) is not None:
+        with suppress(ValueError, OverflowError):
+            return int(datetime.fromisoformat(text).timestamp() * 1000)
+    example = "2026-05-03T12:00:00Z"
+    raise Refusal(400, "invalid_as_of", f"as_of is a time of RFC 3339 with an offset, such as {example}.")
+
+
+async def folded(work: Awaitable[_T]) -> _T:
+    """Wait for something that folds a part of the log.
+
+    Raises:
+        Refusal: the part is too large.
+    """
+    try:
+        return await work
+    except TooLarge as error:
+        sentence = "More lines of the log could have mattered than are folded at once."
+        raise Refusal(409, UndoRefusal.TOO_LARGE.value, sentence) from error
 
 
 def page_cursor(request: Request, name: str = "next") -> int:
@@ -120,3 +190,56 @@ def unknown_profile(mpid: int) -> Refusal:
 def write_cursor(seq: int) -> str:
     """Write the `next` of a page that ends at a `seq`."""
     return base64.urlsafe_b64encode(seq.to_bytes(_CURSOR_BYTES)).decode().rstrip("=")
+
+
+async def json_body(request: Request, decoder: msgspec.json.Decoder[Body]) -> Body:
+    """Read the body of a request.
+
+    Raises:
+        Refusal: it is too long.
+        Malformed: it is not what the decoder takes.
+    """
+    return _decoded(await _read_body(request), decoder)
+
+
+async def optional_body(request: Request, decoder: msgspec.json.Decoder[Body]) -> Body | None:
+    """Read the body of a request that may have none; raises what `json_body` raises."""
+    body = await _read_body(request)
+    return _decoded(body, decoder) if body else None
+
+
+async def _read_body(request: Request) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise Refusal(413, "body_too_long", f"A body may have {BODY_BYTES_MAX} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[Body]) -> Body:
+    decoded = decode_document(decoder, body)
+    refuse_repeated_keys(body)
+    return decoded
+
+
+def own_identity(name: str, value: str) -> Identity:
+    """Read an identity.
+
+    Raises:
+        Refusal: it can't be one.
+    """
+    kind = _NAMES.get(name)
+    if kind is None:
+        raise Refusal(
+            400,
+            "unknown_identity_type",
+            f"{name[:NAME_CHARACTERS_SHOWN]!r} is not an identity type.",
+            allowed=_TYPES_ALLOWED,
+        )
+    fault = value_fault(value)
+    if fault is not None:
+        raise Refusal(400, "invalid_identity", f"{name}: {fault}.")
+    return Identity(kind, value)

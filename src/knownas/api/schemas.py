@@ -10,6 +10,7 @@ import msgspec
 
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
+from knownas.api.own_undo import UndoBody
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, LOOKUP_ERROR, NOT_FOUND_ERROR, VALIDATION_ERROR
 from knownas.api.schema_parts import (
     CURSOR,
@@ -47,12 +48,13 @@ _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 
 def component_schemas() -> Schema:
     """Return all named schemas."""
-    bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody]
+    bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody, UndoBody]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas: Schema = {
         **made,
         **_identities(),
         **_receipts(),
+        "Undone": _undone(),
         **_profiles(),
         **user_data_schemas(),
         **vendor_schemas(),
@@ -106,6 +108,8 @@ def _refinements() -> dict[tuple[str, str], Schema]:
             "anyOf": [MPID, ref("MpidNumber"), {"type": "null"}],
             "description": "The MPID that the profile keeps; null or missing for a new one.",
         },
+        ("UndoneIdentity", "type"): TYPES,
+        ("UndoneIdentity", "value"): ref("IdentityValue"),
         ("ExplainBody", "endpoint"): {"enum": values_of(RESOLVING)},
         ("ExplainBody", "known_identities"): ref("AnyIdentities"),
         ("ExplainBody", "previous_mpid"): ref("PreviousMpid"),
@@ -202,6 +206,11 @@ def _profiles() -> Schema:
             created_at=TIME,
             last_active_at=TIME,
             source_mpid={**MPID_OR_NULL, "description": "The anonymous profile it is linked from."},
+            leads_to={
+                **MPID_OR_NULL,
+                "description": "Of a profile that would never have been made, after a decision was taken back: who answers for "
+                "it now.",
+            },
             identities={**values, "description": "The identity record: what the profile can be looked up by."},
             carried_identities={**values, "description": "What it knows besides, outside the priority."},
         ),
@@ -360,6 +369,19 @@ def _counterfactuals() -> Schema:
     }
 
 
+def _undone() -> Schema:
+    decision: Schema = {
+        "anyOf": [DECISION_ID, {"type": "null"}],
+        "description": "The decision that took it back, which can be taken back too; null for a preview.",
+    }
+    changed: Schema = {
+        "type": "array",
+        "items": MPID,
+        "description": "The profiles that are others than before, new, or gone.",
+    }
+    return object_of("What taking a decision back changes.", decision_id=decision, changed=changed)
+
+
 def _outcomes() -> list[Schema]:
     """Return the closed set of outcomes, in the order of `core.identity.decision.Outcome`."""
     results: Schema = {"type": "array", "items": ref("ModifyResult")}
@@ -372,6 +394,7 @@ def _outcomes() -> list[Schema]:
         object_of("The request is refused.", kind={"const": "refused"}, reason=enum_of(Refusal), message=TEXT),
         object_of("A modify was carried out.", kind={"const": "modified"}, **named, results=results),
         object_of("A profile came over.", kind={"const": "seeded"}, **named),
+        object_of("The history was corrected.", kind={"const": "corrected"}, mpids={"type": "array", "items": MPID}),
     ]
 
 

@@ -9,6 +9,7 @@ from knownas.batch.import_results import RowOutcome, RowResult
 from knownas.batch.import_rows import Content, Reading, observation
 from knownas.batch.import_staging import StagedRow
 from knownas.core.identity.decision import (
+    Corrected,
     Created,
     Decision,
     Modified,
@@ -154,6 +155,8 @@ def _result(row: int, answer: Answer, working: dict[Pool, Records]) -> RowResult
             if mpid is not None:
                 return RowResult(row, RowOutcome.MATCHED, mpid)
             return _refused(row, RowRefusal(refusal.value, sentence))
+        case Corrected():
+            raise AssertionError("a row is no correction")
         case _:
             assert_never(decision.outcome)
 

@@ -6,22 +6,25 @@ is loaded whole. A question that a glance settled is settled again if the batch 
 turn; where that fails, it is asked again in the next batch. So is one that meets a crowd which a member has left.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision, RecordWrite, Returned
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import Endpoint, IdentityRequest
+from knownas.core.identity.observation import Endpoint, IdentityRequest, SeedRequest
 from knownas.core.identity.phrases import NOT_MADE
 from knownas.core.identity.policy import Capture
+from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
+from knownas.core.identity.seed import taken
 from knownas.core.identity.settle import glance, settle
 from knownas.service.activity import ActivityMemory
 from knownas.service.chance import Chance
 from knownas.service.question import Answer, Question
 from knownas.service.receipts import log_entry
+from knownas.service.successors import gone_among, meaning
 from knownas.store.port import Commit, LogEntry, Pool, PoolWrites, Snapshot, Store, Wanted
 
 
@@ -39,6 +42,8 @@ class Batch:
     settled: Sequence[Decision | None]
     working: dict[Pool, Records]
     snapshot: Snapshot | None
+    gone: Collection[int] = ()
+    """Profiles named by questions that a correction has made go: nobody may have their MPIDs."""
 
     def decide(self, chance: Chance, *, stops: bool = False) -> list[Answer | None]:
         """Decide each question over the records as those before it have left them.
@@ -82,6 +87,8 @@ class Batch:
             return None
         fresh_mpid = chance.fresh_mpid() if question.writes else NOT_MADE
         policy, observation = question.rules.policy, question.observation
+        if isinstance(observation, SeedRequest) and observation.mpid is not None and observation.mpid in self.gone:
+            return taken(observation.mpid, policy)
         decision = decide(observation, policy, records, fresh_mpid, may_create=question.may_create)
         if question.writes and decision.writes:
             records.apply(decision.writes)
@@ -128,10 +135,19 @@ async def load_batch(store: Store, questions: Sequence[Question], activity: Acti
     if not rest:
         return Batch(questions, glanced, settled, {}, None)
     snapshot = await store.load(rest)
+    gone = await gone_among(store, _named(rest, snapshot))
+    if gone:
+        questions = [
+            question if one is not None else meaning(question, gone)
+            for question, one in zip(questions, settled, strict=True)
+        ]
+        snapshot = await store.load(
+            [question.wanted() for question, one in zip(questions, settled, strict=True) if one is None]
+        )
     working = {pool: Records() for pool in {question.pool for question in questions}}
     # What was glanced at is older, and may no longer be so: nothing else is decided over it.
-    _take_over(snapshot, working, activity)
-    return Batch(questions, glanced, settled, working, snapshot)
+    _take_over(snapshot, working, activity, gone)
+    return Batch(questions, glanced, settled, working, snapshot, gone)
 
 
 async def load_records(store: "Loads", wanted: Wanted, activity: ActivityMemory) -> Records:
@@ -197,10 +213,22 @@ def captures(answer: Answer) -> bool:
     return question.writes and question.rules.policy.settings.capture is Capture.ALL
 
 
-def _take_over(snapshot: Snapshot, working: dict[Pool, Records], activity: ActivityMemory) -> None:
+def _named(wanted: Iterable[Wanted], snapshot: Snapshot) -> list[Record]:
+    """Return the profiles that questions name by their MPID."""
+    mpids = {mpid for one in wanted for mpid in one.mpids}
+    if not mpids:
+        return []
+    return [record for loaded in snapshot.pools.values() for record in loaded.records if record.mpid in mpids]
+
+
+def _take_over(
+    snapshot: Snapshot, working: dict[Pool, Records], activity: ActivityMemory, gone: Collection[int] = ()
+) -> None:
     for pool, loaded in snapshot.pools.items():
         records = working[pool]
-        records.load(loaded.records, loaded.crowded)
+        records.load(
+            (one for one in loaded.records if one.mpid not in gone) if gone else loaded.records, loaded.crowded
+        )
         for record in loaded.records:
             seen = activity.last(record.mpid)
             if seen is not None:

@@ -7,9 +7,10 @@ from knownas.core.history.recollection import Untold
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision
 from knownas.core.identity.document import Document
-from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.observation import Correction, IdentityRequest
 from knownas.core.identity.phrases import NOT_MADE
 from knownas.core.identity.records import Records
+from knownas.service.as_of import past_of, rules_then
 from knownas.service.log_form import decision_from, observation_from
 from knownas.service.policies import policies_of
 from knownas.service.question import Answer, Rules
@@ -47,6 +48,9 @@ class Decisions:
         if entry.policy_version not in policies:
             return receipt(entry, None, Counterfactual(None, untold=Untold.NOT_REPRODUCED))
         line = LoggedDecision(entry, observation_from(entry.observation), decision_from(entry.decision), policies)
+        if isinstance(line.observation, Correction):
+            # It names what it takes back; there is nothing that could have been otherwise.
+            return receipt(entry, line.policy, Counterfactual(Over.DECISION))
         return receipt(entry, line.policy, await (self._then(line) if logged else self._now(line)))
 
     async def explain(self, rules: Rules, request: IdentityRequest) -> Document:
@@ -58,19 +62,23 @@ class Decisions:
             Overloaded: too many explanations are asked for at once.
             StoreError: the store does not answer.
         """
-        question = rules.ask(request, writes=False)
-        policy = rules.policy
-        records = await self._resolver.look(question.wanted())
-        decision = decide(request, policy, records, NOT_MADE)
-        cases = counterfactuals(request, decision.outcome, policy, records, may_create=True)
-        entry = log_entry(Answer("", question, decision))
-        document = receipt(entry, policy, Counterfactual(Over.DECISION, cases))
-        document["changed"] = bool(decision.writes)
-        document["decision_id"] = None
-        for member in (cast("Document", document["outcome"]), *cast("list[Document]", document["changes"])):
-            if member.get("mpid") == str(NOT_MADE):
-                member["mpid"] = None
-        return document
+        records = await self._resolver.look(rules.ask(request).wanted())
+        return _explained(rules, request, records)
+
+    async def explain_as_of(self, rules: Rules, request: IdentityRequest) -> Document | None:
+        """Return the receipt that a request would have got at its own time; None before the scope's first policy.
+
+        Raises:
+            TooLarge: more lines of the log could have mattered than are folded at once.
+            StoreError: the store does not answer.
+        """
+        pool = rules.pool(request.environment)
+        then = await rules_then(self._store, rules.scope, request.at_ms)
+        if then is None:
+            return None
+        named = () if request.previous_mpid is None else (request.previous_mpid,)
+        past = await past_of(self._store, pool, request.at_ms, named, request.identities)
+        return _explained(then, request, past.world.records)
 
     async def _then(self, line: LoggedDecision) -> Counterfactual:
         """Decide over the records of the time, and only if they come to the decision that the log has."""
@@ -88,6 +96,21 @@ class Decisions:
         if _shown(_again(line, records)) != _shown(line.decision):
             return Counterfactual(None, untold=Untold.RECORDS_CHANGED)
         return Counterfactual(Over.NOW, _cases(line, records))
+
+
+def _explained(rules: Rules, request: IdentityRequest, records: Records) -> Document:
+    """Show what a request is answered over some records."""
+    question, policy = rules.ask(request, writes=False), rules.policy
+    decision = decide(request, policy, records, NOT_MADE)
+    cases = counterfactuals(request, decision.outcome, policy, records, may_create=True)
+    entry = log_entry(Answer("", question, decision))
+    document = receipt(entry, policy, Counterfactual(Over.DECISION, cases))
+    document["changed"] = bool(decision.writes)
+    document["decision_id"] = None
+    for member in (cast("Document", document["outcome"]), *cast("list[Document]", document["changes"])):
+        if member.get("mpid") == str(NOT_MADE):
+            member["mpid"] = None
+    return document
 
 
 def _again(line: LoggedDecision, records: Records) -> Decision:

@@ -12,6 +12,7 @@ import msgspec
 
 from knownas.core.identity.decision import (
     Change,
+    Corrected,
     Created,
     Decision,
     Modified,
@@ -23,13 +24,23 @@ from knownas.core.identity.decision import (
     Seeded,
     SkippedIdentity,
 )
-from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import (
+    Correction,
+    Endpoint,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
 
 _ENCODER: Final = msgspec.json.Encoder()
 _REQUEST: Final = msgspec.json.Decoder(tuple[Endpoint, IdentityRequest])
 _MODIFY: Final = msgspec.json.Decoder(tuple[Endpoint, ModifyRequest])
 _SEED: Final = msgspec.json.Decoder(tuple[Endpoint, SeedRequest])
-_MODIFIES, _SEEDS = (f'["{endpoint}",'.encode() for endpoint in (Endpoint.MODIFY, Endpoint.SEED))
+_CORRECTION: Final = msgspec.json.Decoder(tuple[Endpoint, Correction])
+_MODIFIES, _SEEDS, _CORRECTS = (
+    f'["{endpoint}",'.encode() for endpoint in (Endpoint.MODIFY, Endpoint.SEED, Endpoint.CORRECT)
+)
 _DECISION: Final = msgspec.json.Decoder(
     tuple[str, msgspec.Raw, Receipt, tuple[Change, ...], tuple[SkippedIdentity, ...]]
 )
@@ -40,6 +51,7 @@ _NAMES: Final[dict[type[Outcome], str]] = {
     Refused: "refused",
     Modified: "modified",
     Seeded: "seeded",
+    Corrected: "corrected",
 }
 _OUTCOMES: Final[dict[str, msgspec.json.Decoder[Outcome]]] = {
     name: msgspec.json.Decoder(outcome) for outcome, name in _NAMES.items()
@@ -67,6 +79,8 @@ def observation_from(kept: bytes) -> Observation:
             return _MODIFY.decode(kept)[1]
         if kept.startswith(_SEEDS):
             return _SEED.decode(kept)[1]
+        if kept.startswith(_CORRECTS):
+            return _CORRECTION.decode(kept)[1]
         return _REQUEST.decode(kept)[1]
     except msgspec.MsgspecError as error:
         raise Damaged(f"not an observation: {error}") from error

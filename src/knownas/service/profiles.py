@@ -9,10 +9,12 @@ from knownas.core.identity.observation import SeedRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record, is_known
 from knownas.service.activity import ActivityMemory
+from knownas.service.as_of import past_of, rules_then
 from knownas.service.directory import Directory
 from knownas.service.question import Answer
 from knownas.service.receipts import changes_of, rfc3339
 from knownas.service.resolver import Resolver
+from knownas.service.successors import gone_among
 from knownas.store.port import Pool, Store
 
 
@@ -37,23 +39,33 @@ class Profiles:
     async def show(self, mpid: int) -> Document | None:
         """Return a profile, None if there is none with this MPID."""
         stored = await self._store.profile(mpid)
-        return None if stored is None else self.document(stored.pool, stored.record)
+        if stored is None:
+            return None
+        leads_to = (await gone_among(self._store, [stored.record])).get(mpid)
+        document = self.document(stored.pool, stored.record)
+        return document if leads_to is None else document | {"leads_to": str(leads_to)}
+
+    async def show_as_of(self, mpid: int, at_ms: int) -> Document | None:
+        """Return a profile as it was at a time, in Unix milliseconds; None if there was none with this MPID.
+
+        Raises:
+            TooLarge: more lines of the log could have mattered than are folded at once.
+        """
+        stored = await self._store.profile(mpid)
+        if stored is None:
+            return None
+        past = await past_of(self._store, stored.pool, at_ms, (mpid,))
+        record = past.world.records.record(mpid)
+        rules = await rules_then(self._store, stored.pool.scope, at_ms)
+        if record is None:
+            return None
+        last_active_ms = past.world.records.active_ms(record)
+        return _document(stored.pool, record, last_active_ms, None if rules is None else rules.policy)
 
     def document(self, pool: Pool, record: Record) -> Document:
         """Write a profile down the way the API answers it."""
         rules = self._directory.rules(pool.scope)
-        return {
-            "mpid": str(record.mpid),
-            "scope": pool.scope,
-            "environment": pool.environment or "shared",
-            "known": _known(record, None if rules is None else rules.policy),
-            "orphan": record.orphan,
-            "created_at": rfc3339(record.created_ms),
-            "last_active_at": rfc3339(self.last_active_ms(record)),
-            "source_mpid": None if record.source_mpid is None else str(record.source_mpid),
-            "identities": values_document(record.identities),
-            "carried_identities": values_document(record.carried),
-        }
+        return _document(pool, record, self.last_active_ms(record), None if rules is None else rules.policy)
 
     def last_active_ms(self, record: Record) -> int:
         """Return when a profile was last active, also where that is not written down yet."""
@@ -94,6 +106,22 @@ class Profiles:
                 return await self._resolver.answer(question)
         refused = Refused(Refusal.MPID_TAKEN, f"There is a profile {request.mpid} already.")
         return Answer("", question, Decision(refused, Receipt(rules.policy.version, (), DecidedBy.REFUSED)))
+
+
+def _document(pool: Pool, record: Record, last_active_ms: int, policy: Policy | None) -> Document:
+    return {
+        "mpid": str(record.mpid),
+        "scope": pool.scope,
+        "environment": pool.environment or "shared",
+        "known": _known(record, policy),
+        "orphan": record.orphan,
+        "created_at": rfc3339(record.created_ms),
+        "last_active_at": rfc3339(last_active_ms),
+        "source_mpid": None if record.source_mpid is None else str(record.source_mpid),
+        "leads_to": None,
+        "identities": values_document(record.identities),
+        "carried_identities": values_document(record.carried),
+    }
 
 
 def _known(record: Record, policy: Policy | None) -> bool:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 from knownas.core.identity.decision import Decision
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
+    Correction,
     Endpoint,
     Environment,
     IdentityRequest,
@@ -77,6 +78,9 @@ class Question(NamedTuple):
                 identities = [one for one in observation.identities if one.type in policy.unique_ids]
                 mpid = observation.mpid
                 return Wanted(self.pool, identities, () if mpid is None else (mpid,))
+            case Correction():
+                held = {one: None for record in observation.records for one in record.lookups()}
+                return Wanted(self.pool, list(held), [record.mpid for record in observation.records])
 
 
 class Answer(NamedTuple):

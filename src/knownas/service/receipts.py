@@ -16,6 +16,7 @@ from knownas.service.lately import Lately
 from knownas.service.limits import RECENT_DECISIONS_MAX
 from knownas.service.log_form import decision_bytes, decision_from, observation_bytes, observation_from
 from knownas.service.question import Answer
+from knownas.service.subjects import subjects_of
 from knownas.store.port import LogEntry
 
 
@@ -35,6 +36,7 @@ def log_entry(answer: Answer) -> LogEntry:
         touched=tuple(decision.touched) if answer.question.writes else (),
         observation=observation_bytes(observation),
         decision=decision_bytes(decision),
+        subjects=subjects_of(answer.question.pool, observation, decision),
     )
 
 

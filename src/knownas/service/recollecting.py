@@ -14,7 +14,7 @@ from knownas.core.history.rebuild import PastDecision, rebuilt
 from knownas.core.history.recollection import Recollection, Untold
 from knownas.core.identity.decision import Change, ChangeKind, Decision
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import IdentityRequest, Observation
+from knownas.core.identity.observation import Correction, IdentityRequest, Observation
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record
 from knownas.core.limits import HOLDERS_CONSIDERED_MAX
@@ -25,7 +25,7 @@ from knownas.service.limits import (
     PAGE_MAX,
     PROFILES_RECOLLECTED_MAX,
 )
-from knownas.service.log_form import decision_from, value_bytes
+from knownas.service.log_form import decision_from, observation_from, value_bytes
 from knownas.service.question import Rules
 from knownas.service.resolver import Resolver
 from knownas.store.port import LogEntry, Store, Wanted
@@ -135,7 +135,8 @@ class Recollecting:
                 page = await self._store.history(mpid, after_seq, limit)
                 left -= max(1, len(page))
                 before = [entry for entry in page if entry.seq < line.entry.seq and entry.pool == line.entry.pool]
-                history += (_past(entry, line.policies) for entry in before)
+                # Lines that changed nothing of the profile are kept under it too.
+                history += (_past(entry, line.policies) for entry in before if mpid in entry.touched)
                 more = len(before) == limit
                 after_seq = page[-1].seq if page else 0
             record = rebuilt(mpid, history)
@@ -155,4 +156,6 @@ def _losers(changes: Iterable[Change], unseen: Collection[Identity]) -> Iterator
 
 
 def _past(entry: LogEntry, policies: Mapping[int, Policy]) -> PastDecision:
-    return PastDecision(entry.at_ms, policies[entry.policy_version], decision_from(entry.decision))
+    observation = observation_from(entry.observation)
+    became = observation.records if isinstance(observation, Correction) else ()
+    return PastDecision(entry.at_ms, policies[entry.policy_version], decision_from(entry.decision), became)

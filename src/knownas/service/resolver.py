@@ -7,8 +7,9 @@ what it rests on is durable.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Final
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.records import Records
@@ -35,6 +36,8 @@ __all__ = ["Overloaded", "Resolver"]
 
 log: Final = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 
 class Resolver:
     """Answers questions over one store. One event loop, one resolver."""
@@ -47,6 +50,7 @@ class Resolver:
         self._line: Line[Question, Answer] = Line()
         self._looks: Line[Wanted, Records] = Line()
         self._captured: list[LogEntry] = []
+        self._in_between: deque[tuple[asyncio.Future[None], asyncio.Future[None]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flush_is_due = False
@@ -87,6 +91,28 @@ class Resolver:
         self._wake()
         return await future
 
+    async def between_batches(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something over the store that must not run while a batch does, and return what it returns.
+
+        Everything that was captured before is in the log by then. Whoever asks meanwhile waits for it.
+
+        Raises:
+            StoreUnavailable: the server is stopping.
+            StoreError: what was captured could not be written.
+            Exception: whatever the work raises.
+        """
+        if self._closed:
+            raise StoreUnavailable("the server is stopping")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_between.append((turn, done))
+        self._wake()
+        try:
+            await turn
+            return await work()
+        finally:
+            done.set_result(None)
+
     async def close(self) -> None:
         """Answer what waits, write down what is due, and stop."""
         self._closed = True
@@ -103,7 +129,7 @@ class Resolver:
     async def _run(self) -> None:
         """Decide batches until nobody waits, and between them write down what is due, a group at a time."""
         try:
-            while self._line or self._looks or self._flush_is_due:
+            while self._line or self._looks or self._in_between or self._flush_is_due:
                 # A caller that has gone away no longer wants its answer, nor what it would have changed.
                 batch = self._line.serve(BATCH_MAX)
                 if batch:
@@ -113,14 +139,30 @@ class Resolver:
                     await self._show()
                 # Lets the answers out and new requests in.
                 await asyncio.sleep(0)
+                if self._in_between:
+                    await self._let_in()
                 if self._flush_is_due:
                     await self._flush()
             if self._closed:
                 await self._flush_the_rest()
         finally:
             self._task = None
-            if self._line or self._looks:
+            if self._line or self._looks or self._in_between:
                 self._wake()
+
+    async def _let_in(self) -> None:
+        """Let the first one who waits for it work between two batches, unless it has gone away."""
+        turn, done = self._in_between.popleft()
+        if done.done():
+            return
+        try:
+            while self._captured:
+                await self._flush_captured()
+        except StoreError as error:
+            turn.set_exception(error)
+        else:
+            turn.set_result(None)
+        await done
 
     async def _answer_batch(self, batch: Sequence[Waiting[Question, Answer]]) -> None:
         try:

@@ -26,6 +26,7 @@ from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
 from knownas.service.tokens import Tokens, open_tokens
 from knownas.service.turns import Turns
+from knownas.service.undoing import Undoing
 from knownas.store.opening import is_shared
 from knownas.store.port import Store
 
@@ -49,6 +50,7 @@ class Service:
     resolver: Resolver
     profiles: Profiles
     decisions: Decisions
+    undoing: Undoing
     ingest: Ingest
     sections: Sections
     batches: BatchReceipts
@@ -112,6 +114,7 @@ async def open_service(
         resolver=resolver,
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
+        undoing=Undoing(store, directory, resolver, given_out, clock),
         ingest=Ingest(store, resolver, given_out, calculations),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),

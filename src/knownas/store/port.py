@@ -67,8 +67,9 @@ class LogEntry:
     """One observation with its decision, as the log keeps it.
 
     `observation` and `decision` are bytes that only the service reads (`service.log_form`). `touched` are the
-    profiles whose records it changed; it is empty for an observation that is kept although it changed nothing. Times
-    are Unix milliseconds. `seq` is given by the store, and never reused: it is larger than that of every line whose
+    profiles whose records it changed; it is empty for an observation that is kept although it changed nothing. `subjects`
+    are further numbers under which `history` finds the line; a store keeps them in its index, and an entry that is read
+    does not tell them. Times are Unix milliseconds. `seq` is given by the store, and never reused: it is larger than that of every line whose
     commit had ended when this one's batch was loaded. Commits that ran at the same time, neither of which relied on the
     other, stand in either order.
     """
@@ -82,6 +83,7 @@ class LogEntry:
     observation: bytes
     decision: bytes
     seq: int = 0
+    subjects: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,10 @@ class Store(Protocol):
         """Return a profile by its MPID, with what every workspace knows of it, as of one moment."""
         ...
 
+    async def holders(self, pool: Pool, identity: Identity, limit: int) -> Sequence[int]:
+        """Return the MPIDs of profiles that can be looked up by an identity, however many, at most `limit`; in no order."""
+        ...
+
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
         """Return the records of a pool by ascending MPID, those after one, at most `limit`."""
         ...
@@ -206,7 +212,10 @@ class Store(Protocol):
         ...
 
     async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
-        """Return the log's entries that changed a profile's record, oldest first, those after a `seq`."""
+        """Return the log's entries that changed a profile's record or name the number as a subject.
+
+        The oldest come first, of those after a `seq`, at most `limit`.
+        """
         ...
 
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:

@@ -12,6 +12,7 @@ from knownas.core.identity.decision import ChangeKind, DecidedBy, Decision, Guar
 from knownas.core.identity.document import outcome_document
 from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import (
+    Correction,
     Endpoint,
     Environment,
     IdentityChange,
@@ -19,6 +20,7 @@ from knownas.core.identity.observation import (
     ModifyRequest,
     Observation,
     SeedRequest,
+    TakeBack,
 )
 from knownas.core.identity.policy import (
     BestMatchLoginLogout,
@@ -75,6 +77,11 @@ class World:
     def modify(self, mpid: int, *changes: tuple[IdentityType, str | None, str | None], move: bool = True) -> Story:
         some = tuple(IdentityChange(*one) for one in changes)
         return self.decide(ModifyRequest(next(self.clock), PRODUCTION, "web", mpid, some, move))
+
+    def correct(self, *take_back: TakeBack) -> Story:
+        """Leave nothing on any profile."""
+        emptied = tuple(one._replace(identities={}, known=False) for one in self.records)
+        return self.decide(Correction(next(self.clock), PRODUCTION, "api", take_back, emptied))
 
 
 def conversion(**more: Any) -> World:
@@ -363,6 +370,9 @@ def every_kind_of_decision() -> list[World]:
     isolation = world(Strategy.PROFILE_ISOLATION)
     isolation.ask("logout", {CUSTOMER: "c", DAS: "d"})
     isolation.ask("logout", {CUSTOMER: "c", DAS: "d"})
+    corrected = world(Strategy.PROFILE_CONVERSION)
+    corrected.seed(1, (CUSTOMER, "c"))
+    corrected.correct(TakeBack(1, "0" * 32), TakeBack(2, "1" * 32, Identity(EMAIL, "e"), counts_again=True))
     return worlds
 
 
@@ -382,7 +392,7 @@ def test_every_rule_of_the_core_is_told_here() -> None:
     assert {one.kind for decision in decisions for one in decision.changes} == set(ChangeKind)
     assert {one.outcome.reason for one in decisions if isinstance(one.outcome, Refused)} == set(Refusal)
     kinds = {outcome_document(decision.outcome)["kind"] for decision in decisions}
-    assert kinds == {"returned", "created", "not_found", "refused", "modified", "seeded"}
+    assert kinds == {"returned", "created", "not_found", "refused", "modified", "seeded", "corrected"}
 
 
 @pytest.mark.parametrize(("observation", "decision", "rules"), TOLD)

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable
 
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, Observation, SeedRequest
 from knownas.core.identity.policy import Policy
 
 Name = Identity | int
@@ -44,13 +44,20 @@ def names(
                 shared.append(observation.previous_mpid)
         case ModifyRequest():
             shared.append(observation.mpid)
-            for change in observation.changes:
-                values = (change.old_value, change.new_value) if change.type in types else ()
-                shared += [Identity(change.type, value) for value in values if value is not None]
+            shared += [
+                Identity(change.type, value)
+                for change in observation.changes
+                for value in (change.old_value, change.new_value)
+                if value is not None and change.type in types
+            ]
         case SeedRequest():
             shared += [one for one in observation.identities if one[0] in types]
             if observation.mpid is not None:
                 shared.append(observation.mpid)
+        case Correction():
+            shared += [mpid for mpid, _ in observation.gone]
+            shared += [record.mpid for record in observation.records]
+            shared += [one for record in observation.records for one in record.lookups() if one[0] in types]
         case None:
             pass
     return shared

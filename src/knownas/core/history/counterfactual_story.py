@@ -10,7 +10,17 @@ from typing import Final, assert_never
 
 from knownas.core.history.counterfactual import Case, Counterfactual, HadBeen, Over
 from knownas.core.history.recollection import Untold
-from knownas.core.identity.decision import Created, Modified, NotFound, Outcome, Refusal, Refused, Returned, Seeded
+from knownas.core.identity.decision import (
+    Corrected,
+    Created,
+    Modified,
+    NotFound,
+    Outcome,
+    Refusal,
+    Refused,
+    Returned,
+    Seeded,
+)
 from knownas.core.identity.phrases import (
     REFUSALS,
     anonymity,
@@ -143,7 +153,8 @@ def _answer(outcome: Outcome) -> str:
             return f"the request would have been refused: {REFUSALS[reason]}"
         case Modified(mpid, _, _):
             return f"profile {mpid} would have been changed"
-        case Seeded():
+        case Seeded() | Corrected():
+            # Nobody supposes anything of a correction, which names what it takes back.
             return "the profile would have come over"
         case _:
             assert_never(outcome)

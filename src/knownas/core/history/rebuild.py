@@ -14,11 +14,15 @@ from knownas.core.identity.record import Record, Values, is_known, with_value, w
 
 
 class PastDecision(NamedTuple):
-    """One line of a profile's history: when it was observed, under which policy, and the decision as logged."""
+    """One line of a profile's history: when it was observed, under which policy, and the decision as logged.
+
+    `became` are the profiles that a correction says whole, as they were after it.
+    """
 
     at_ms: int
     policy: Policy
     decision: Decision
+    became: tuple[Record, ...] = ()
 
 
 def rebuilt(mpid: int, history: Iterable[PastDecision]) -> Record | None:
@@ -29,6 +33,9 @@ def rebuilt(mpid: int, history: Iterable[PastDecision]) -> Record | None:
     """
     record: Record | None = None
     for line in history:
+        if line.became:
+            record = next((one for one in line.became if one.mpid == mpid), record)
+            continue
         outcome = line.decision.outcome
         mine = isinstance(outcome, Returned | Created | Seeded | Modified) and outcome.mpid == mpid
         if record is None:

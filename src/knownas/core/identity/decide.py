@@ -2,9 +2,10 @@
 
 from typing import assert_never
 
+from knownas.core.identity.correct import correct
 from knownas.core.identity.decision import Decision
 from knownas.core.identity.modify import modify
-from knownas.core.identity.observation import IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, Observation, SeedRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
 from knownas.core.identity.resolve import resolve
@@ -25,5 +26,7 @@ def decide(
             return modify(observation, policy, records)
         case SeedRequest():
             return seed(observation, policy, records, fresh_mpid)
+        case Correction():
+            return correct(observation, policy, records)
         case _:
             assert_never(observation)

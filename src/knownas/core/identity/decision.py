@@ -43,6 +43,7 @@ class DecidedBy(StrEnum):
     LOGOUT = "logout_makes_a_profile"
     NAMED = "named_by_its_mpid"
     REFUSED = "refused"
+    CORRECTED = "history_corrected"
 
 
 class Refusal(StrEnum):
@@ -149,7 +150,13 @@ class Seeded(NamedTuple):
     known: bool
 
 
-Outcome = Returned | Created | NotFound | Refused | Modified | Seeded
+class Corrected(NamedTuple):
+    """What counts of the history was changed; these profiles are others than before, or gone."""
+
+    mpids: tuple[int, ...]
+
+
+Outcome = Returned | Created | NotFound | Refused | Modified | Seeded | Corrected
 
 
 class ChangeKind(StrEnum):

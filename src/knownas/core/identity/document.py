@@ -8,6 +8,7 @@ from typing import assert_never
 
 from knownas.core.identity.decision import (
     Change,
+    Corrected,
     Created,
     Decision,
     LookupStep,
@@ -21,6 +22,7 @@ from knownas.core.identity.decision import (
     SkippedIdentity,
 )
 from knownas.core.identity.observation import (
+    Correction,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -55,6 +57,16 @@ def observation_document(observation: Observation) -> Document:
         case SeedRequest():
             document["mpid"] = _text(observation.mpid)
             document["identities"] = [[one.type, one.value] for one in observation.identities]
+        case Correction():
+            document["take_back"] = [
+                {
+                    "decision_id": one.decision_id,
+                    "identity": None if one.identity is None else [one.identity.type, one.identity.value],
+                    "counts_again": one.counts_again,
+                }
+                for one in observation.take_back
+            ]
+            document["gone"] = [[str(mpid), _text(now)] for mpid, now in observation.gone]
         case _:
             assert_never(observation)
     return document
@@ -72,22 +84,26 @@ def decision_document(decision: Decision) -> Document:
 
 def outcome_document(outcome: Outcome) -> Document:
     """Write an outcome down; `kind` tells which of the closed set it is."""
+    document: Document
     match outcome:
         case Returned(mpid, known, became_known):
-            return {"kind": "returned", "mpid": str(mpid), "known": known, "became_known": became_known}
+            document = {"kind": "returned", "mpid": str(mpid), "known": known, "became_known": became_known}
         case Created(mpid, known, source_mpid):
-            return {"kind": "created", "mpid": str(mpid), "known": known, "source_mpid": _text(source_mpid)}
+            document = {"kind": "created", "mpid": str(mpid), "known": known, "source_mpid": _text(source_mpid)}
         case NotFound():
-            return {"kind": "not_found"}
+            document = {"kind": "not_found"}
         case Refused(reason, message):
-            return {"kind": "refused", "reason": reason, "message": message}
+            document = {"kind": "refused", "reason": reason, "message": message}
         case Modified(mpid, known, results):
             changed = [{"identity_type": kind, "modified_mpid": str(whose)} for kind, whose in results]
-            return {"kind": "modified", "mpid": str(mpid), "known": known, "results": changed}
+            document = {"kind": "modified", "mpid": str(mpid), "known": known, "results": changed}
         case Seeded(mpid, known):
-            return {"kind": "seeded", "mpid": str(mpid), "known": known}
+            document = {"kind": "seeded", "mpid": str(mpid), "known": known}
+        case Corrected(mpids):
+            document = {"kind": "corrected", "mpids": [str(mpid) for mpid in mpids]}
         case _:
             assert_never(outcome)
+    return document
 
 
 def values_document(values: Values) -> dict[str, list[str]]:

@@ -5,11 +5,15 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.record import Record
 from knownas.core.limits import MODIFY_CHANGES_MAX
 
 
 class Endpoint(StrEnum):
-    """Which question was asked; idsync §3.3. `seed` brings a profile of another system over."""
+    """Which question was asked; idsync §3.3.
+
+    `seed` brings a profile of another system over, `correct` changes what counts of the history.
+    """
 
     IDENTIFY = "identify"
     LOGIN = "login"
@@ -17,6 +21,7 @@ class Endpoint(StrEnum):
     SEARCH = "search"
     MODIFY = "modify"
     SEED = "seed"
+    CORRECT = "correct"
 
 
 class Environment(StrEnum):
@@ -100,4 +105,36 @@ class SeedRequest:
         return Endpoint.SEED
 
 
-Observation = IdentityRequest | ModifyRequest | SeedRequest
+class TakeBack(NamedTuple):
+    """Something that stops counting, or counts again: what a line of the log observed, or one identity that it named."""
+
+    seq: int
+    decision_id: str
+    identity: Identity | None = None
+    counts_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A change of what counts of the history, with all that comes of it.
+
+    `records` are the profiles that are others afterwards, whole. `gone` are profiles that would never have been made;
+    each with the one that answers for it now, None if nobody does. `names` are the MPIDs of profiles that lines make now
+    and did not make when they were logged, by the line's seq.
+    """
+
+    at_ms: int
+    environment: Environment
+    input: str
+    take_back: tuple[TakeBack, ...]
+    records: tuple[Record, ...] = ()
+    gone: tuple[tuple[int, int | None], ...] = ()
+    names: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Always correct."""
+        return Endpoint.CORRECT
+
+
+Observation = IdentityRequest | ModifyRequest | SeedRequest | Correction

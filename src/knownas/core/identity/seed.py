@@ -19,6 +19,12 @@ from knownas.core.identity.records import Records
 from knownas.core.limits import RECORD_IDENTITIES_MAX
 
 
+def taken(mpid: int, policy: Policy) -> Decision:
+    """Refuse a profile whose MPID has been given out."""
+    refused = Refused(Refusal.MPID_TAKEN, f"There is a profile {mpid} already.")
+    return Decision(refused, Receipt(policy.version, (), DecidedBy.NAMED))
+
+
 def seed(request: SeedRequest, policy: Policy, records: Records, fresh_mpid: int) -> Decision:
     """Bring one profile over, whole or not at all.
 
@@ -28,7 +34,7 @@ def seed(request: SeedRequest, policy: Policy, records: Records, fresh_mpid: int
     receipt = Receipt(policy.version, (), DecidedBy.NAMED)
     mpid = fresh_mpid if request.mpid is None else request.mpid
     if records.record(mpid) is not None:
-        return Decision(Refused(Refusal.MPID_TAKEN, f"There is a profile {mpid} already."), receipt)
+        return taken(mpid, policy)
     identities = values_of(one for one in request.identities if one.type in policy.ranked)
     carried = values_of(one for one in request.identities if one.type not in policy.ranked)
     for kind, values in identities.items():

@@ -14,6 +14,7 @@ from typing import Final, Literal, assert_never
 from knownas.core.identity.decision import (
     Change,
     ChangeKind,
+    Corrected,
     Created,
     DecidedBy,
     Decision,
@@ -29,7 +30,13 @@ from knownas.core.identity.decision import (
     SkippedIdentity,
 )
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
-from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation
+from knownas.core.identity.observation import (
+    Correction,
+    Endpoint,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+)
 from knownas.core.identity.phrases import (
     NOT_MADE,
     REFUSALS,
@@ -114,21 +121,24 @@ class _Telling:
         match outcome:
             case Returned(mpid, known, became_known):
                 state = "now known" if became_known else anonymity(known=known)
-                return f"{call} answered with profile {mpid} ({state}): {self._why()}."
+                told = f"{call} answered with profile {mpid} ({state}): {self._why()}."
             case Created(mpid, known, _):
                 new = "a new profile" if mpid == NOT_MADE else f"the new profile {mpid}"
-                return f"{call} answered with {new} ({anonymity(known=known)}): {self._why()}."
+                told = f"{call} answered with {new} ({anonymity(known=known)}): {self._why()}."
             case NotFound():
                 makes_none = "" if self.observation.endpoint is Endpoint.SEARCH else ", and this request may make none"
-                return f"{call} found nobody: {self._why()}{makes_none}."
+                told = f"{call} found nobody: {self._why()}{makes_none}."
             case Refused(reason, _):
-                return f"{call} was refused: {REFUSALS[reason]}."
+                told = f"{call} was refused: {REFUSALS[reason]}."
             case Modified(mpid, known, _):
-                return f"{call} {self._modified(mpid, known=known)}."
+                told = f"{call} {self._modified(mpid, known=known)}."
             case Seeded(mpid, known):
-                return f"{call} brought profile {mpid} ({anonymity(known=known)}) over from another system."
+                told = f"{call} brought profile {mpid} ({anonymity(known=known)}) over from another system."
+            case Corrected(mpids):
+                told = f"The history was corrected: {self._taken_back()}; {profiles_named(mpids) if mpids else 'no profile'} changed."
             case _:
                 assert_never(outcome)
+        return told
 
     def sentences(self) -> Iterator[str]:
         candidates: tuple[int, ...] = ()
@@ -143,6 +153,16 @@ class _Telling:
             yield self._left_out(skipped)
         if not self.decision.changes and not isinstance(self.decision.outcome, Created | Seeded):
             yield "Nothing changed."
+
+    def _taken_back(self) -> str:
+        """Tell what counts no longer, or again."""
+        observation = self.observation
+        taken_back = observation.take_back if isinstance(observation, Correction) else ()
+        return listed(
+            f"{'all of' if one.identity is None else all_named([one.identity]) + ' in'} decision {one.decision_id} "
+            f"{'counts again' if one.counts_again else 'counts no longer'}"
+            for one in taken_back
+        )
 
     def _why(self) -> str:
         """Give the rule that settled the answer; follows the answer and a colon."""
@@ -164,6 +184,8 @@ class _Telling:
                 why = "the request names it by its MPID"
             case DecidedBy.REFUSED:
                 why = "the request was refused"
+            case DecidedBy.CORRECTED:
+                why = "the history was corrected"
             case _:
                 assert_never(decided_by)
         return why
@@ -298,6 +320,8 @@ class _Telling:
                 yield f"The profile found is anonymous while the request names a login ID: {new}."
             case DecidedBy.LOGOUT:
                 yield f"Nothing was looked up: every logout starts a new anonymous profile{strategy}."
+            case DecidedBy.CORRECTED:
+                yield "Everything that it could have influenced was decided again."
             case _:
                 assert_never(decided_by)
 
@@ -316,7 +340,7 @@ class _Telling:
             case Modified():
                 for old in self._stale():
                     yield f"The profile did not hold {named(old)}, so there was nothing to remove."
-            case NotFound() | Seeded():
+            case NotFound() | Seeded() | Corrected():
                 return
             case _:
                 assert_never(outcome)

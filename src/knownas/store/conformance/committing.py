@@ -111,6 +111,18 @@ class CommitPromises(Subject):
             is_not_so((await get(store, 1)).known, "known")
             same((await get(store, 1)).active_ms, START_MS + 5, "the activity")
 
+    async def test_a_profile_can_have_been_made_at_another_time(self) -> None:
+        """A correction of the history says when a profile was made and what it is linked from; both are kept."""
+        async with self.opened() as store:
+            await put(store, record(1, {EMAIL: ["a"]}), record(2, {EMAIL: ["b"]}))
+            snapshot = await store.load([wanted(mpids=[1, 2])])
+            before = found(snapshot)[1]
+            revised = before._replace(created_ms=START_MS - 7, source_mpid=2)
+            other = changed(snapshot, record(2, {EMAIL: ["b"], CUSTOMER: ["c"]}))
+            was_kept(await store.commit(snapshot, commit_of(RecordWrite(before, revised), other)), "a correction")
+            same(plain(await get(store, 1)), plain(revised), "the revised profile")
+            same(plain(await get(store, 2)), record(2, {EMAIL: ["b"], CUSTOMER: ["c"]}), "the one beside it")
+
     async def test_a_value_comes_and_goes(self) -> None:
         """A value that everybody gave up can be had again, by the same profile or another, any number of times."""
         async with self.opened() as store:

@@ -155,6 +155,19 @@ class CrowdPromises(Subject):
             same([(await get(store, mpid)).active_ms for mpid in (1, 2, 3)], [START_MS + 50] * 3, "the activities")
             same(await store.profile(404), None, "the unknown profile")
 
+    async def test_all_holders_are_told(self) -> None:
+        """Whoever can be looked up by an identity is told, of a crowd as of one or nobody, at most so many."""
+        async with self.opened() as store:
+            same(await store.holders(SHOP, DEVICE, MANY), [], "the holders of what nobody holds")
+            for count in (1, 2, MANY):
+                crowd = visitors(count)
+                async with self.opened() as another:
+                    await put(another, *crowd)
+                    everybody = sorted(one.mpid for one in crowd)
+                    same(sorted(await another.holders(SHOP, DEVICE, MANY)), everybody, f"{count} holders")
+                    same(len(await another.holders(SHOP, DEVICE, 1)), 1, "at most one holder")
+                    same(await another.holders(OTHER_SCOPE, DEVICE, MANY), [], "the holders in another scope")
+
     async def test_a_touched_member_can_still_change(self) -> None:
         """A profile that was touched is found, changed and let go like any other."""
         holders = visitors(MANY)

@@ -98,6 +98,12 @@ async def _seen_profile(store: Store, own: Pool, others: list[Pool]) -> None:
         same(seen and seen.stored.pool, pool, "the pool that a profile names")
 
 
+async def _holders(store: Store, own: Pool, others: list[Pool]) -> None:
+    for pool in (own, *others):
+        same(await store.holders(pool, ANN, PAGE), [mpid_in(pool)], "each pool's holders")
+    same(await store.holders(Pool("nobody", "production"), ANN, PAGE), [], "the holders in a pool that nobody has")
+
+
 async def _records(store: Store, own: Pool, others: list[Pool]) -> None:
     for pool in (own, *others):
         same([one.mpid for one in await store.records(pool, None, PAGE)], [mpid_in(pool)], "the records of a pool")
@@ -146,6 +152,7 @@ CHECKS: Final[Mapping[str, Callable[[Store, Pool, list[Pool]], Awaitable[None]]]
     "touch": _touch,
     "profile": _profile,
     "seen_profile": _seen_profile,
+    "holders": _holders,
     "records": _records,
     "log": _log,
     "history": _history,
@@ -182,6 +189,10 @@ class IsolationPromises(Subject):
     async def test_seen_profile_keeps_pools_apart(self) -> None:
         """A profile that is looked up with what a workspace knows of it names its pool."""
         await self._in_every_pool(_seen_profile)
+
+    async def test_holders_keeps_pools_apart(self) -> None:
+        """The holders of a value are those in its pool."""
+        await self._in_every_pool(_holders)
 
     async def test_records_keeps_pools_apart(self) -> None:
         """A page of records has those of its pool."""

@@ -35,6 +35,7 @@ CALLS: Final[Mapping[str, Callable[[Store, Snapshot], Awaitable[object]]]] = {
     "touch": lambda store, _: store.touch([Activity(1, START_MS + 1)]),
     "profile": lambda store, _: store.profile(1),
     "seen_profile": lambda store, _: store.seen_profile(1),
+    "holders": lambda store, _: store.holders(SHOP, Identity(EMAIL, "e"), PAGE),
     "records": lambda store, _: store.records(SHOP, None, PAGE),
     "decision": lambda store, _: store.decision("0" * 32),
     "history": lambda store, _: store.history(1, 0, PAGE),

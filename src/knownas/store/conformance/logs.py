@@ -113,6 +113,17 @@ class LogPromises(Subject):
                     same(await turned(page, limit), expected, f"the history of {mpid} in pages of {limit}")
             same(await store.history(4, 0, PAGE), [], "the history of nobody")
 
+    async def test_a_line_is_found_by_its_subjects(self) -> None:
+        """A line stands in the history of every number that it names as a subject, once, like in that of its profiles."""
+        async with self.opened() as store:
+            line = replace(entry(touched=(7,)), subjects=(MPID_MAX, -5, 7, -5))
+            await keep(store, entry(touched=(8,)), line, replace(entry(), subjects=(-5,)))
+            found = [one.decision_id for one in await store.history(-5, 0, PAGE)]
+            same(len(found), 2, "the lines about a subject")
+            same(found[0], line.decision_id, "the older one")
+            same([one.touched for one in await store.history(MPID_MAX, 0, PAGE)], [(7,)], "the profiles of a line")
+            same(len(await store.history(7, 0, PAGE)), 1, "a profile that is a subject too")
+
     async def test_numbers_are_never_reused(self) -> None:
         """A line's number is larger than every one given out before, a refused commit in between or not."""
         async with self.opened() as store:

@@ -191,6 +191,11 @@ class MemoryStore:
         start = 0 if after_mpid is None else bisect_right(ordered, after_mpid, key=lambda record: record.mpid)
         return ordered[start : start + limit]
 
+    async def holders(self, pool: Pool, identity: Identity, limit: int) -> Sequence[int]:
+        """Return the MPIDs of all profiles that can be looked up by an identity, at most so many."""
+        self._check_open()
+        return list(self._holders(pool, identity))[:limit]
+
     async def decision(self, decision_id: str) -> LogEntry | None:
         """Return a logged decision by its id."""
         self._check_open()
@@ -199,7 +204,7 @@ class MemoryStore:
     async def history(self, mpid: int, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return the entries that changed a profile, oldest first."""
         self._check_open()
-        return [entry for entry in self._log[after_seq:] if mpid in entry.touched][:limit]
+        return [entry for entry in self._log[after_seq:] if mpid in entry.touched or mpid in entry.subjects][:limit]
 
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return a pool's log in order."""

@@ -100,6 +100,11 @@ class Connections:
             if not connection.is_closed():
                 connection.terminate()
             raise self._lost(error, timer, is_commit=is_commit) from error
+        except AttributeError as error:
+            # The driver looks for its protocol, which is gone when a connection is cut between two messages.
+            if not connection.is_closed():
+                raise
+            raise self._lost(error, timer, is_commit=is_commit) from error
         except BaseException:
             # Whoever asked has gone. What was under way stays unread.
             connection.terminate()

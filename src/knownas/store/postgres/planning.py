@@ -58,6 +58,7 @@ class Plan:
         self._moved: _Rows = []
         self._made: _Rows = []
         self._changed: _Rows = []
+        self._revised: _Rows = []
         self._gone: _Rows = []
         self._come: _Rows = []
         self._lines: _Rows = []
@@ -74,6 +75,11 @@ class Plan:
     def rows(self) -> int:
         """About how many rows are looked at or written."""
         return len(self._snapshot.asked) + len(self._seen) + len(self._made) + len(self._lines)
+
+    @property
+    def revisions(self) -> Sequence[object]:
+        """What the function `revise_1` takes: nothing, but for a correction that says when and whence a profile is."""
+        return columns_text(self._revised, 3) if self._revised else ()
 
     def arguments(self) -> list[object]:
         """Return the arguments of the function `commit_1` after its token."""
@@ -120,6 +126,7 @@ class Plan:
                 # The line that made a profile is named by the profile's own row.
                 if mpid not in made or number != first_line[mpid]:
                     self._touched.append((mpid, number))
+            self._touched += [(one, number) for one in dict.fromkeys(entry.subjects) if one not in entry.touched]
 
     def _write_records(self, pool: int, changed: PoolWrites, first_line: Mapping[int, int]) -> None:
         taken = self._taken
@@ -155,6 +162,8 @@ class Plan:
             raise LostRace(f"profile {before.mpid} changed")
         identities, carried = encode_values(after.identities), encode_values(after.carried)
         self._changed.append((before.mpid, after.known, after.active_ms, identities, carried))
+        if (before.created_ms, before.source_mpid) != (after.created_ms, after.source_mpid):
+            self._revised.append((before.mpid, after.created_ms, after.source_mpid))
 
     def _change_holdings(self, pool: int, write: RecordWrite, before: Record) -> None:
         after = write.after

@@ -73,6 +73,11 @@ class Servers:
                     f"{self._address} does not confirm a write: it hangs, or waits for synchronous replicas"
                 ) from error
             raise opening_error(error, self._address) from error
+        except AttributeError as error:
+            # The driver looks for its protocol, which is gone when a connection is cut between two messages.
+            if not connection.is_closed():
+                raise
+            raise StoreUnavailable(f"{self._address} broke the connection") from error
         finally:
             timer.cancel()
             if not is_sure:

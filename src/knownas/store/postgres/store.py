@@ -100,7 +100,8 @@ class PostgresStore:
         await self._learn({*commit.pools, *(entry.pool for entry in commit.log)})
         try:
             plan = Plan(commit, await self._seen(snapshot, commit), self._pools)
-            await self._database.commit("commit", plan.arguments(), plan.rows)
+            name = "correct" if plan.revisions else "commit"
+            await self._database.commit(name, [*plan.arguments(), *plan.revisions], plan.rows)
         except LostRace as race:
             return Conflict(str(race))
         return Committed()
@@ -147,6 +148,12 @@ class PostgresStore:
             if workspace is not None
         }
         return SeenProfile(StoredProfile(await self._pool_named(pool), record_of(*held)), sections)
+
+    async def holders(self, pool: Pool, identity: Identity, limit: int) -> Sequence[int]:
+        """Return the MPIDs of all profiles that can be looked up by an identity, at most so many."""
+        kind, value = identity
+        number = await self._pool_number(pool)
+        return [row[0] for row in await self._database.read("all_holders", number, code_of(kind), value, limit)]
 
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
         """Return the records of a pool by ascending MPID."""

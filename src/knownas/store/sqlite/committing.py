@@ -124,8 +124,18 @@ class Writer:
             self._new_profiles.append((*created, self._version, first_seq, identities, carried))
             self._made.add(after.mpid)
             return
-        changed = (after.known, after.active_ms, self._version, identities, carried)
-        self._connection.execute(self._sql["update_profile"], (*changed, before.mpid, before.version, before.active_ms))
+        was = (before.mpid, before.version, before.active_ms)
+        changed = (
+            after.known,
+            after.created_ms,
+            after.active_ms,
+            after.source_mpid,
+            self._version,
+            identities,
+            carried,
+            *was,
+        )
+        self._connection.execute(self._sql["update_profile"], changed)
         if self._connection.changes() != 1:
             raise LostRace(f"profile {before.mpid} changed")
 
@@ -152,6 +162,12 @@ class Writer:
             for mpid in dict.fromkeys(entry.touched)
             # The line that made a profile is named by the profile's own row.
             if mpid not in self._made or number != self._first_seq[mpid]
+        ]
+        touched += [
+            (subject, number)
+            for number, entry in numbered
+            for subject in dict.fromkeys(entry.subjects)
+            if subject not in entry.touched
         ]
         self._connection.executemany(self._sql["insert_touched"], touched)
 

@@ -181,6 +181,11 @@ class SqliteStore:
         }
         return SeenProfile(stored, sections)
 
+    async def holders(self, pool: Pool, identity: Identity, limit: int) -> Sequence[int]:
+        """Return the MPIDs of all profiles that can be looked up by an identity, at most so many."""
+        kind, value = identity
+        return [row[0] for row in self._read("all_holders", self._pool_number(pool), code_of(kind), value, limit)]
+
     async def records(self, pool: Pool, after_mpid: int | None, limit: int) -> Sequence[Record]:
         """Return the records of a pool by ascending MPID."""
         first = MPID_MIN if after_mpid is None else after_mpid + 1

@@ -459,6 +459,16 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Gives profiles another time at which they were made, and another source; see revise_1.
+CREATE FUNCTION knownas.distributed_revise_1(mpids bigint[], are_created_ms bigint[], are_source_mpids bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    FOR n IN 1 .. cardinality(mpids) LOOP
+        UPDATE knownas.profile AS p SET created_ms = are_created_ms[n], source_mpid = are_source_mpids[n]
+        WHERE p.mpid = mpids[n];
+    END LOOP;
+END $$;
+
 -- Moves last activities forward; see touch_1. It waits for nobody, so it can stand in nobody's way for long: what somebody
 -- else is changing is left, and returned as not moved. The rows of an anonymous profile's values are held as well: who changes
 -- a value's holders may be visible at its profile and not yet there.

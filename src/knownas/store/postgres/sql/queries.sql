@@ -61,6 +61,11 @@ CROSS JOIN LATERAL (SELECT * FROM knownas.profile AS f WHERE f.mpid = i.holder O
 -- name: commit
 SELECT knownas.commit_1(/*arguments*/);
 
+-- name: correct
+-- A commit, and then what only a correction changes of profiles: the last three arguments.
+SELECT knownas.revise_1($58::text::bigint[], $59::text::bigint[], $60::text::bigint[])
+FROM (SELECT knownas.commit_1(/*arguments*/) AS done OFFSET 0) AS committed;
+
 -- name: settle
 SELECT knownas.settle_1($1);
 
@@ -81,6 +86,15 @@ SELECT knownas.touch_1(
 
 -- name: ping
 SELECT count(*) FROM knownas.layout;
+
+-- name: all_holders
+-- The profiles that can be looked up by an identity, however many: pool, type, value, at most so many.
+SELECT i.holder FROM knownas.identity AS i
+WHERE i.value = $3 AND i.type = $2 AND i.pool = $1 AND i.holder IS NOT NULL
+UNION ALL
+(
+    SELECT h.mpid FROM knownas.holding AS h WHERE h.value = $3 AND h.type = $2 AND h.pool = $1 LIMIT $4
+);
 
 -- name: profiles
 SELECT pool, mpid, identities, carried, known, created_ms, active_ms, source_mpid, version

@@ -30,6 +30,14 @@ WHERE h.identity = ? AND h.known = ?
 ORDER BY h.active_ms DESC, h.mpid
 LIMIT ?;
 
+-- name: all_holders
+-- The profiles that can be looked up by an identity, however many: pool, type, value, at most so many.
+SELECT coalesce(i.holder, h.mpid)
+FROM identity AS i
+LEFT JOIN holding AS h ON h.identity = CASE WHEN i.holders > 1 THEN i.identity END
+WHERE i.pool = ? AND i.type = ? AND i.value = ? AND i.holders > 0
+LIMIT ?;
+
 -- name: profile
 -- One profile by its MPID.
 SELECT pool, mpid, known, created_ms, active_ms, source_mpid, version, identities, carried
@@ -55,7 +63,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_profile
 -- Only as it was when it was loaded: no row changed means that somebody else was faster.
-UPDATE profile SET known = ?, active_ms = ?, version = ?, identities = ?, carried = ?
+UPDATE profile
+SET known = ?, created_ms = ?, active_ms = ?, source_mpid = ?, version = ?, identities = ?, carried = ?
 WHERE mpid = ? AND version = ? AND active_ms = ?;
 
 -- name: profile_state

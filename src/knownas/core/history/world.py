@@ -1,0 +1,246 @@
+"""Folds the lines of a component into the world as it would be under some conditions.
+
+A *component* is all of a history that could have influenced each other: lines that share an identity or a profile,
+directly or through others. Its world is the fold of those of its lines that count (`conditions.Conditions`), decided by the
+same rules, each over what those before it have left. Comparing two worlds of one component tells what a correction changes.
+
+Three things have to be told that no line says.
+
+**What a new profile is called.** A line that makes a profile here gives it the first of these names that is free: the one
+it has been given by an earlier correction; the one that it was logged with; the MPID that it was answered with when it was
+logged, whose maker does not count here, so that whoever goes on keeps the name they know; a fresh one.
+
+**Whom a line means that names a profile which is not in this world.** Who was told that MPID comes to whoever answers
+now: the profile that answers the last line before it which was answered with that MPID when it was logged. Where there is no
+such line, nobody is meant.
+
+**Who was active when.** Where the log keeps every observation, activity is what this world's own lines make it. Where it
+keeps changes only, visits in between are not known: then what the line tells (`recency`) stands, of the profiles it names.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, assert_never
+
+from knownas.core.history.conditions import Conditions
+from knownas.core.history.fold import Logged
+from knownas.core.identity.decide import decide
+from knownas.core.identity.decision import Created, Modified, Outcome, Returned, Seeded
+from knownas.core.identity.observation import (
+    Correction,
+    Endpoint,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
+from knownas.core.identity.policy import Capture, Policy
+from knownas.core.identity.record import Record
+from knownas.core.identity.records import Records
+
+FreshMpid = Callable[[int], int]
+"""Gives the line with a seq an MPID that nobody has; the same whenever it is asked."""
+
+
+class Line(NamedTuple):
+    """A line of the log: its number, what is logged, and the profile it was answered with when it was."""
+
+    seq: int
+    logged: Logged
+    answered: int | None
+
+
+@dataclass(slots=True)
+class World:
+    """What the lines that count come to.
+
+    `answers` are the profiles that lines are answered with here, by seq. `led_to` tells for an MPID who answers here
+    to the last line that was answered with it when it was logged. `names` are given by this world to profiles which were
+    not made, or not under that name, when their line was logged. `given` are all MPIDs that have been given out so far,
+    here or in another world.
+    """
+
+    records: Records = field(default_factory=Records)
+    answers: dict[int, int] = field(default_factory=dict[int, int])
+    led_to: dict[int, int] = field(default_factory=dict[int, int])
+    names: dict[int, int] = field(default_factory=dict[int, int])
+    given: set[int] = field(default_factory=set[int])
+
+    def means(self, mpid: int) -> int | None:
+        """Return the profile that somebody means who was told this MPID; None for nobody in this world."""
+        return mpid if self.records.record(mpid) is not None else self.led_to.get(mpid)
+
+
+class FoldStopped(Exception):
+    """A line can't be decided: it names a policy version that is not there."""
+
+
+def world_of(
+    lines: Sequence[Line], conditions: Conditions, policies: Mapping[int, Policy], fresh_mpid: FreshMpid
+) -> World:
+    """Fold a component's lines, in the log's order, from nothing.
+
+    Raises:
+        FoldStopped: a line's policy is not among those given.
+    """
+    world = World(given=set(conditions.names.values()))
+    for line in lines:
+        if line.logged.created_mpid is not None:
+            world.given.add(line.logged.created_mpid)
+        if isinstance(line.logged.observation, Correction) or line.seq in conditions.undone:
+            continue
+        policy = policies.get(_version(line, conditions))
+        if policy is None:
+            raise FoldStopped(f"line {line.seq} was decided under a policy version that is not kept")
+        observation = _observation(line, conditions, world)
+        if observation is not None:
+            _fold_line(line, observation, policy, conditions, world, fresh_mpid)
+    return world
+
+
+def _version(line: Line, conditions: Conditions) -> int:
+    judged = conditions.judged
+    if judged is not None and line.seq <= judged.up_to_seq:
+        return judged.policy_version
+    return line.logged.policy_version
+
+
+def _observation(line: Line, conditions: Conditions, world: World) -> Observation | None:
+    """Return what a line observed as far as it counts here; None if nothing of it is left."""
+    observation = line.logged.observation
+    left_out = conditions.set_aside | conditions.without.get(line.seq, frozenset())
+    match observation:
+        case IdentityRequest(identities=identities, previous_mpid=previous):
+            counted = tuple(one for one in identities if one not in left_out) if left_out else identities
+            if identities and not counted:
+                return None
+            meant = None if previous is None else world.means(previous)
+            return observation._replace(identities=counted, previous_mpid=meant)
+        case ModifyRequest():
+            meant = world.means(observation.mpid)
+            changes = tuple(
+                one
+                for one in observation.changes
+                if not any(one.type is left.type and one.new_value == left.value for left in left_out)
+            )
+            return None if meant is None or not changes else replace(observation, mpid=meant, changes=changes)
+        case SeedRequest():
+            named = observation.mpid
+            if named in world.given and named != line.logged.created_mpid and world.records.record(named) is None:
+                # It was there when this came, and nobody else may ever have its name.
+                return None
+            counted = tuple(one for one in observation.identities if one not in left_out)
+            return replace(observation, identities=counted)
+        case Correction():
+            return None
+        case _:
+            assert_never(observation)
+
+
+def _fold_line(
+    line: Line,
+    observation: Observation,
+    policy: Policy,
+    conditions: Conditions,
+    world: World,
+    fresh_mpid: FreshMpid,
+) -> None:
+    records, may_create = world.records, True
+    if isinstance(observation, IdentityRequest):
+        may_create = observation.may_create
+        if policy.settings.capture is not Capture.ALL:
+            records.recall(observation.recency)
+    name = _name(line, conditions, records)
+    given = fresh_mpid(line.seq) if name is None else name
+    decision = decide(observation, policy, records, given, may_create=may_create)
+    if isinstance(decision.outcome, Created) and records.record(given) is not None:
+        raise AssertionError("two profiles of a world have one name")
+    records.apply(decision.writes)
+    answered = _answered(decision.outcome)
+    if answered is None:
+        return
+    if isinstance(decision.outcome, Created | Seeded) and answered != line.logged.created_mpid:
+        world.names[line.seq] = answered
+    world.answers[line.seq] = answered
+    if line.answered is not None:
+        world.led_to[line.answered] = answered
+    if isinstance(decision.outcome, Returned) and observation.endpoint is not Endpoint.SEARCH:
+        records.saw(answered, observation.at_ms)
+
+
+def _name(line: Line, conditions: Conditions, records: Records) -> int | None:
+    """Return the first name that is free for a profile which a line may make; None if it takes a fresh one."""
+    for name in (conditions.names.get(line.seq), line.logged.created_mpid, line.answered):
+        if name is not None and records.record(name) is None:
+            return name
+    return None
+
+
+def _answered(outcome: Outcome) -> int | None:
+    return outcome.mpid if isinstance(outcome, Returned | Created | Modified | Seeded) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one world has that another has not: profiles as they are there, and those that are gone."""
+
+    records: tuple[Record, ...]
+    gone: tuple[tuple[int, int | None], ...]
+    names: tuple[tuple[int, int], ...]
+
+
+def difference(before: World, after: World, kept: Mapping[int, Record]) -> Difference:
+    """Say what has to be written to turn one world into another.
+
+    `kept` are the profiles of the component as the store has them, by MPID: also those that an earlier correction has
+    made go. A profile that goes keeps its MPID, with nothing on it, and leads to whoever answers now.
+    """
+    records: list[Record] = []
+    gone: list[tuple[int, int | None]] = []
+    for record in after.records:
+        was = kept.get(record.mpid)
+        if was is None or _lasting(was) != _lasting(record):
+            records.append(record if was is None else _continued(record, was, before, after))
+    for mpid, was in kept.items():
+        if after.records.record(mpid) is not None:
+            continue
+        gone.append((mpid, after.led_to.get(mpid)))
+        if before.records.record(mpid) is not None:
+            records.append(emptied(was))
+    return Difference(tuple(records), tuple(gone), tuple(after.names.items()))
+
+
+def drift(world: World, kept: Mapping[int, Record]) -> tuple[int, ...]:
+    """Return the profiles that are not kept as the lines fold, by ascending MPID; empty when history explains all."""
+    return tuple(
+        sorted(
+            mpid
+            for mpid in {*kept, *(record.mpid for record in world.records)}
+            if not _explained(world.records.record(mpid), kept.get(mpid))
+        )
+    )
+
+
+def _explained(folded: Record | None, was: Record | None) -> bool:
+    if folded is None:
+        # A profile that an earlier correction has made go.
+        return was is not None and not was.size
+    return was is not None and _lasting(was) == _lasting(folded)
+
+
+def _continued(record: Record, was: Record, before: World, after: World) -> Record:
+    """Return a profile that goes on, as it is kept: visits that nobody logged stay where they were noted."""
+    active_ms = after.records.active_ms(record)
+    earlier = before.records.record(record.mpid)
+    if earlier is None or was.active_ms > before.records.active_ms(earlier):
+        active_ms = max(active_ms, was.active_ms)
+    return record._replace(version=was.version, active_ms=active_ms)
+
+
+def emptied(record: Record) -> Record:
+    """Return what is left of a profile that would never have been made."""
+    return record._replace(identities={}, carried={}, known=False, source_mpid=None)
+
+
+def _lasting(record: Record) -> Record:
+    return record._replace(active_ms=0, version=0)

@@ -1,0 +1,117 @@
+"""Gathers all of a history that could have influenced some profiles: the lines of a component (`core.history.world`).
+
+From profile to line, from line to value, from value to whoever holds it or is kept under it (`subjects`), until nothing new
+is found. Who was active when a device was shared by thousands is a part of it, so a component can be large: there is a
+limit, and beyond it nothing is gathered.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from knownas.core.history.world import Line
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.observation import Correction
+from knownas.service.limits import PAGE_MAX
+from knownas.service.log_form import decision_from
+from knownas.service.receipts import logged
+from knownas.service.subjects import answered_with, named_in, profile_named_in, subject_of
+from knownas.store.port import LogEntry, Pool, Store
+
+LINES_MAX: Final = 50_000
+"""Lines of a component that is gathered; folding so many takes a few seconds."""
+
+
+class TooLarge(Exception):
+    """More lines than `LINES_MAX` could have influenced each other."""
+
+
+@dataclass(slots=True)
+class Component:
+    """Lines that could have influenced each other, in the log's order, with the profiles and identities they are about."""
+
+    lines: Sequence[Line]
+    corrections: Sequence[Correction]
+    mpids: frozenset[int]
+    identities: frozenset[Identity]
+    entries: Sequence[LogEntry] = field(default=(), repr=False)
+
+
+async def component_of(
+    store: Store, pool: Pool, mpids: Iterable[int], identities: Iterable[Identity] = ()
+) -> Component:
+    """Gather everything that could have influenced some profiles or holders of identities, or been influenced by them.
+
+    Raises:
+        TooLarge: that is too much.
+        StoreError: the store does not answer.
+    """
+    return await _Gathering(store, pool).gather(mpids, identities)
+
+
+class _Gathering:
+    def __init__(self, store: Store, pool: Pool) -> None:
+        self._store = store
+        self._pool = pool
+        self._mpids: set[int] = set()
+        self._identities: set[Identity] = set()
+        self._entries: dict[int, LogEntry] = {}
+        self._lines: dict[int, Line] = {}
+        self._asked: set[int] = set()
+
+    async def gather(self, mpids: Iterable[int], identities: Iterable[Identity]) -> Component:
+        waiting = list(dict.fromkeys(mpids))
+        self._mpids.update(waiting)
+        waiting += await self._name(identities)
+        while waiting:
+            subject = waiting.pop()
+            if subject not in self._asked:
+                self._asked.add(subject)
+                waiting += await self._follow(subject)
+        seqs = sorted(self._lines)
+        lines = [self._lines[seq] for seq in seqs]
+        observations = (line.logged.observation for line in lines)
+        corrections = [one for one in observations if isinstance(one, Correction)]
+        entries = [self._entries[seq] for seq in seqs]
+        return Component(lines, corrections, frozenset(self._mpids), frozenset(self._identities), entries)
+
+    async def _follow(self, subject: int) -> list[int]:
+        """Take in all lines about a subject; return the subjects that they lead to."""
+        found: list[int] = []
+        after = 0
+        while page := await self._store.history(subject, after, PAGE_MAX):
+            after = page[-1].seq
+            for entry in page:
+                if entry.pool == self._pool and entry.seq not in self._entries:
+                    found += await self._take(entry)
+        return found
+
+    async def _take(self, entry: LogEntry) -> list[int]:
+        if len(self._entries) >= LINES_MAX:
+            raise TooLarge
+        decision = decision_from(entry.decision)
+        answered = answered_with(decision)
+        line = Line(entry.seq, logged(entry), answered)
+        self._entries[entry.seq] = entry
+        self._lines[entry.seq] = line
+        named = profile_named_in(line.logged.observation)
+        mpids = {*entry.touched, *(mpid for mpid in (answered, named) if mpid is not None)}
+        found = list(mpids - self._mpids)
+        self._mpids |= mpids
+        changed = (change.identity for change in decision.changes)
+        return found + await self._name([*named_in(line.logged.observation), *changed])
+
+    async def _name(self, identities: Iterable[Identity]) -> list[int]:
+        """Take in identities; return the subjects that they lead to."""
+        found: list[int] = []
+        for one in dict.fromkeys(identities):
+            if one in self._identities:
+                continue
+            self._identities.add(one)
+            found.append(subject_of(self._pool, one))
+            holders = await self._store.holders(self._pool, one, LINES_MAX + 1)
+            if len(holders) > LINES_MAX:
+                raise TooLarge
+            found += [mpid for mpid in holders if mpid not in self._mpids]
+            self._mpids.update(holders)
+        return found

@@ -1,0 +1,63 @@
+"""Finds who answers for a profile that a correction has made go: an MPID once given out leads somewhere for ever (design §8).
+
+Whoever was told the MPID may come back with it at any time. What is left of such a profile is an empty record, so only those
+are looked up, and the log says where they lead: the last correction that names the profile knows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest
+from knownas.core.identity.record import Record
+from knownas.service.limits import PAGE_MAX
+from knownas.service.log_form import observation_from
+from knownas.service.question import Question
+from knownas.store.port import Store
+
+Gone = dict[int, int | None]
+"""Profiles that have gone, each with the one that answers for it; None if nobody does."""
+
+
+async def gone_among(store: Store, records: Iterable[Record]) -> Gone:
+    """Say which profiles have gone, and where they lead.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    found: Gone = {}
+    for record in records:
+        if record.size == 0:
+            found.update(await _said_of(store, record.mpid))
+    return found
+
+
+async def _said_of(store: Store, mpid: int) -> Gone:
+    """Return what the corrections say of a profile: nothing if it has not gone, or has come back."""
+    found: Gone = {}
+    after = 0
+    while page := await store.history(mpid, after, PAGE_MAX):
+        after = page[-1].seq
+        for entry in page:
+            observation = observation_from(entry.observation)
+            if isinstance(observation, Correction):
+                gone = dict(observation.gone)
+                found = {mpid: gone[mpid]} if mpid in gone else {}
+            elif entry.created_mpid == mpid:
+                # Somebody has brought it over from another system meanwhile.
+                found = {}
+    return found
+
+
+def meaning(question: Question, gone: Gone) -> Question:
+    """Return the question with who answers now in the place of a profile that has gone."""
+    observation = question.observation
+    match observation:
+        case IdentityRequest(previous_mpid=int() as previous) if gone.get(previous) is not None:
+            return question._replace(observation=observation._replace(previous_mpid=gone[previous]))
+        case ModifyRequest(mpid=mpid):
+            successor = gone.get(mpid)
+            if successor is not None:
+                return question._replace(observation=replace(observation, mpid=successor))
+        case _:
+            pass
+    return question
