@@ -7,23 +7,19 @@ limit, and beyond it nothing is gathered.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from knownas.core.history.world import Line
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Correction
-from knownas.service.limits import PAGE_MAX
+from knownas.service.limits import LINES_FOLDED_MAX, PAGE_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.receipts import logged
 from knownas.service.subjects import answered_with, named_in, profile_named_in, subject_of
 from knownas.store.port import LogEntry, Pool, Store
 
-LINES_MAX: Final = 50_000
-"""Lines of a component that is gathered; folding so many takes a few seconds."""
-
 
 class TooLarge(Exception):
-    """More lines than `LINES_MAX` could have influenced each other."""
+    """More lines than `LINES_FOLDED_MAX` could have influenced each other."""
 
 
 @dataclass(slots=True)
@@ -87,7 +83,7 @@ class _Gathering:
         return found
 
     async def _take(self, entry: LogEntry) -> list[int]:
-        if len(self._entries) >= LINES_MAX:
+        if len(self._entries) >= LINES_FOLDED_MAX:
             raise TooLarge
         decision = decision_from(entry.decision)
         answered = answered_with(decision)
@@ -109,8 +105,8 @@ class _Gathering:
                 continue
             self._identities.add(one)
             found.append(subject_of(self._pool, one))
-            holders = await self._store.holders(self._pool, one, LINES_MAX + 1)
-            if len(holders) > LINES_MAX:
+            holders = await self._store.holders(self._pool, one, LINES_FOLDED_MAX + 1)
+            if len(holders) > LINES_FOLDED_MAX:
                 raise TooLarge
             found += [mpid for mpid in holders if mpid not in self._mpids]
             self._mpids.update(holders)

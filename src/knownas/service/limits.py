@@ -21,6 +21,12 @@ SWEEP_SECONDS: Final = 0.02
 COMMIT_ATTEMPTS_MAX: Final = 50
 """Times a batch is decided again because another process was faster."""
 
+LINES_FOLDED_MAX: Final = 50_000
+"""Lines of the log that are folded at once where a decision is taken back, or a time is asked about: a few seconds' work."""
+
+UNDO_ATTEMPTS_MAX: Final = 20
+"""Times a decision is taken back again because something was written meanwhile."""
+
 RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 """The pause before a retry: random up to the first, doubled each time, never more than the second."""

@@ -22,6 +22,7 @@ from knownas.core.identity.records import Records
 from knownas.service.chance import MPID_BITS, Chance
 from knownas.service.components import Component, TooLarge, component_of
 from knownas.service.directory import Directory
+from knownas.service.limits import UNDO_ATTEMPTS_MAX
 from knownas.service.log_form import observation_from
 from knownas.service.policies import policies_of
 from knownas.service.question import Answer, Question, Rules
@@ -34,9 +35,6 @@ from knownas.store.port import Commit, Committed, LogEntry, Pool, PoolWrites, Sn
 
 UNDO_INPUT: Final = "api"
 """The input name under which corrections are logged."""
-
-ATTEMPTS_MAX: Final = 20
-"""Times a decision is taken back again because something was written meanwhile."""
 
 
 class UndoRefusal(StrEnum):
@@ -106,7 +104,7 @@ class Undoing:
             sentence = f"The decision was not asked with {identity.type.value} {identity.value}."
             return UndoRefused(UndoRefusal.UNKNOWN_IDENTITY, sentence)
         await self._resolver.between_batches(_nothing)
-        for attempt in range(ATTEMPTS_MAX):
+        for attempt in range(UNDO_ATTEMPTS_MAX):
             plan = await self._plan(entry, identity)
             if isinstance(plan, UndoRefused):
                 return plan
@@ -114,7 +112,7 @@ class Undoing:
             if done is not None:
                 return done
             await pause_before_retry(attempt)
-        raise StoreBusy(f"others were faster {ATTEMPTS_MAX} times")
+        raise StoreBusy(f"others were faster {UNDO_ATTEMPTS_MAX} times")
 
     async def _plan(self, entry: LogEntry, identity: Identity | None) -> _Plan | UndoRefused:
         """Fold what the decision could have influenced, with it and without it."""
