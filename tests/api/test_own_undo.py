@@ -179,3 +179,28 @@ def test_a_request_is_explained_as_of_a_time(server: Served, api: httpx.Client) 
     now = explained("2999-01-01T00:00:00Z").json()
     assert (now["outcome"]["mpid"], now["at"]) == (visitor, "2999-01-01T00:00:00.000Z")
     assert explained("2001-01-01T00:00:00Z").json()["error"]["code"] == "no_policy_then"
+
+
+def test_events_for_a_profile_that_went_reach_who_answers_now(server: Served, api: httpx.Client) -> None:
+    """Whoever still sends events under the old MPID, or modifies it, is understood to mean its successor."""
+    device, _ = somebody()
+    first = ask(server, "identify", device_application_stamp=device).json()["mpid"]
+    logout = ask(server, "logout", device_application_stamp=device)
+    second = ask(server, "identify", device_application_stamp=device).json()["mpid"]
+    assert second == logout.json()["mpid"] != first
+    third = ask(server, "identify", device_application_stamp=device, ios_idfv=f"idfv-{device}").json()["mpid"]
+    assert third == second
+    assert undo(api, decision_of(logout)).status_code == 200
+    # The last visit brought something new, so it is in the log: without the logout it meets the first profile.
+    assert profile(api, second)["leads_to"] == first
+    assert profile(api, first)["identities"]["ios_idfv"] == [f"idfv-{device}"]
+    batch = {"environment": "production", "mpid": second, "user_attributes": {"size": "m"}, "events": []}
+    sent = httpx.post(f"{server.url}/v2/events", json=batch, auth=(KEY, SECRET), timeout=30)
+    assert sent.status_code == 202, sent.text
+    sections = api.get(f"/api/profiles/{first}/sections").json()["items"]
+    assert sections[0]["attributes"]["size"]["value"] == "m"
+    change = {"identity_type": "email", "old_value": None, "new_value": f"{device}@example.com"}
+    body = {"environment": "production", "identity_changes": [change]}
+    changed = httpx.post(f"{server.url}/v1/{second}/modify", json=body, auth=(KEY, SECRET), timeout=30)
+    assert changed.status_code == 200, changed.text
+    assert profile(api, first)["identities"]["email"] == [f"{device}@example.com"]

@@ -27,6 +27,7 @@ from knownas.service.question import Answer
 from knownas.service.resolver import Resolver
 from knownas.service.retrying import pause_before_retry
 from knownas.service.sections import events_document, read, section_write
+from knownas.service.successors import named_now
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Store
 from knownas.store.user_data import (
@@ -212,11 +213,11 @@ class Ingest:
 
     async def _find_named(self, one: _Resolved, mpid: int) -> None:
         door, batch, _ = one.arrival
-        profile = await self._store.profile(mpid)
+        profile = await named_now(self._store, mpid)
         if profile is None or profile.pool != door.rules.pool(batch.environment):
             one.outcome = Rejected("unknown_mpid", f"There is no profile {mpid} in this scope and environment.")
             return
-        one.mpid = mpid
+        one.mpid = mpid = profile.record.mpid
         if batch.channel.is_client:
             return
         # Identities are not looked up beside an mpid; of what is learnt, see `unguarded` (platform §17 row 17).

@@ -12,7 +12,7 @@ from knownas.core.identity.record import Record
 from knownas.service.limits import PAGE_MAX
 from knownas.service.log_form import observation_from
 from knownas.service.question import Question
-from knownas.store.port import Store
+from knownas.store.port import Store, StoredProfile
 
 Gone = dict[int, int | None]
 """Profiles that have gone, each with the one that answers for it; None if nobody does."""
@@ -29,6 +29,19 @@ async def gone_among(store: Store, records: Iterable[Record]) -> Gone:
         if record.size == 0:
             found.update(await _said_of(store, record.mpid))
     return found
+
+
+async def named_now(store: Store, mpid: int) -> StoredProfile | None:
+    """Return the profile that somebody means who was told an MPID: the one with it, or the one that answers for it now.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    stored = await store.profile(mpid)
+    if stored is None or stored.record.size:
+        return stored
+    successor = (await gone_among(store, [stored.record])).get(mpid)
+    return stored if successor is None else await store.profile(successor) or stored
 
 
 async def _said_of(store: Store, mpid: int) -> Gone:
