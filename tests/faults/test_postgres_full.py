@@ -209,6 +209,9 @@ async def fill_up(server: FillableServer, part: str, rooms: Sequence[int]) -> No
     failures = 0
     for room in rooms:
         told = server.has_ended_itself()
+        if part == "log":
+            # Nothing of the log is written over, so that there is an end of its disk.
+            await asyncio.to_thread(server.ask, "SELECT pg_create_physical_replication_slot('holds', true)")
         await asyncio.to_thread(server.disk.fill, room)
         error = await writer.writes_until_it_fails()
         failures += error is not None
@@ -236,6 +239,8 @@ async def fill_up(server: FillableServer, part: str, rooms: Sequence[int]) -> No
             return False
 
         await until(writes_again, PATIENCE_SECONDS)
+        if part == "log":
+            await asyncio.to_thread(server.ask, "SELECT pg_drop_replication_slot('holds')")
         assert await writer.all_is_there()
     assert failures
     await writer.store.close()

@@ -412,7 +412,8 @@ async def test_a_deadlock_is_tried_again(url: str) -> None:
         await put(store, record(1, {EMAIL: ["a"]}), record(2, {EMAIL: ["b"]}))
         snapshot = await store.load([wanted(mpids=[1, 2])])
         writes = [changed(snapshot, record(mpid, {EMAIL: [f"new {mpid}"]})) for mpid in (1, 2)]
-        other = await asyncpg.connect(url)
+        # Whoever looks for a deadlock first is ended for it. This one does not look.
+        other = await asyncpg.connect(url, server_settings={"deadlock_timeout": "1min"})
         async with other.transaction():
             await other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 2 FOR UPDATE")
             committing = asyncio.create_task(store.commit(snapshot, commit_of(*writes)))
