@@ -1,7 +1,8 @@
 """A known user returns: any of a million, with three identities, by key alone. The commonest request there is.
 
-Goal: at least half the rate of a server that does nothing. `--stale` measures the worst hour instead, in which
-everybody comes back for the first time in a long while, and each first visit is written down behind its answer.
+Goal: at least half the rate of a server that does nothing; over PostgreSQL, on the same machine, 0.35 of it. `--stale`
+measures the worst hour instead, in which everybody comes back for the first time in a long while, and each first visit is
+written down behind its answer.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from bench.report import Finding, Goal
 from bench.served import add_options as add_served_options
 from bench.served import against_bare, arena, known_users, plan_of
 
-RATE_AT_LEAST: Final = 0.50
+RATE_AT_LEAST: Final = {"sqlite": 0.50, "postgres": 0.35}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
         ours = Contender("ours", [server], known_users(options.profiles), "known")
         script = KNOWN_USER.replace("{profiles}", str(options.profiles))
         result = contest([noop, ours], plan, say, place.bare("ours", script, plan))
-        goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST)
+        goal = Goal("rate of ours to the no-op's", result.ratios("ours", "noop"), at_least=RATE_AT_LEAST[options.store])
         by_cpu = [round(ratio, 4) for ratio in result.cpu_ratios("ours", "noop")]
         measured = {**result.document(), "cpu_ratios": by_cpu, "resident_bytes": server.resident_bytes()}
     return Finding([goal, *against_bare(result, "ours")], measured)
