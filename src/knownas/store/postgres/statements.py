@@ -11,7 +11,7 @@ _ARGUMENTS: Final = "/*arguments*/"
 _DISTRIBUTED: Final = "distributed"
 """The kind of the steps of a distributed database, and how its own words of a statement are named."""
 _DOCUMENTS: Final = "bytea[]"
-_FUNCTION: Final = re.compile(r"knownas\.\w+")
+_FUNCTION: Final = re.compile(r"(knownas\.\w+)\(/\*arguments")
 _WORKS_FROM: Final = re.compile(r"^-- works_from: (\d+)$", re.MULTILINE)
 
 

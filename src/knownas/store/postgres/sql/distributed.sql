@@ -13,8 +13,9 @@ SELECT * FROM knownas.distributed_sole_holders_1($1::text::text[], $2::text::sma
 SELECT knownas.distributed_commit_1(/*arguments*/);
 
 -- name: distributed_correct
-SELECT knownas.distributed_revise_1($58::text::bigint[], $59::text::bigint[], $60::text::bigint[])
-FROM (SELECT knownas.distributed_commit_1(/*arguments*/) AS done OFFSET 0) AS committed;
+SELECT
+    knownas.distributed_commit_1(/*arguments*/),
+    knownas.distributed_revise_1($58::text::bigint[], $59::text::bigint[], $60::text::bigint[]);
 
 -- name: distributed_settle
 SELECT knownas.distributed_settle_1($1);

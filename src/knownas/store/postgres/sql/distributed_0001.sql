@@ -462,10 +462,13 @@ END $$;
 -- Gives profiles another time at which they were made, and another source; see revise_1.
 CREATE FUNCTION knownas.distributed_revise_1(mpids bigint[], are_created_ms bigint[], are_source_mpids bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
 BEGIN
-    FOR n IN 1 .. cardinality(mpids) LOOP
-        UPDATE knownas.profile AS p SET created_ms = are_created_ms[n], source_mpid = are_source_mpids[n]
-        WHERE p.mpid = mpids[n];
+    FOR one IN
+        SELECT * FROM unnest(mpids, are_created_ms, are_source_mpids) AS u (mpid, created_ms, source_mpid)
+    LOOP
+        UPDATE knownas.profile SET created_ms = one.created_ms, source_mpid = one.source_mpid WHERE mpid = one.mpid;
     END LOOP;
 END $$;
 
