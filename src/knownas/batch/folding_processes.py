@@ -7,16 +7,13 @@ process ends with the one that has started it, whatever ends that one: then noth
 import asyncio
 import gc
 import os
-import signal
-import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from random import SystemRandom
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
+from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
 from knownas.batch.folding_limits import STOP_SECONDS
 from knownas.batch.folding_working import FoldWorker, Plan, Work
 from knownas.store.errors import StoreUnavailable
@@ -35,35 +32,16 @@ class DoesWork(Protocol):
         ...
 
 
-class FoldProcess:
+_TRADE: Final = Trade("knownas-fold", "a process that folds", StoreUnavailable, STOP_SECONDS, hasty=True)
+
+
+class FoldProcess(Child):
     """A `FoldWorker` in a process of its own. Used as a context, which ends with the process."""
 
     def __init__(self, plan: Plan, niceness: int, seed: int) -> None:
         """Start the process. `niceness` is how much it gives way to others, `seed` is that of its hashes."""
-        context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=work_from, args=(theirs, plan, niceness), name="knownas-fold", daemon=True
-        )
         with _same_hashes(seed):
-            self._process.start()
-        # Only the other process may hold its end, or nobody would notice that it is gone.
-        theirs.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Tell the process that nothing more comes, and wait until it has ended; not for long if something went wrong."""
-        self._pipe.close()
-        if kind is not None:
-            self._process.terminate()
-        self._process.join(STOP_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+            super().__init__(_TRADE, work_from, plan, niceness)
 
     async def do(self, work: Work) -> object:
         """Let the process do a piece of work.
@@ -72,17 +50,7 @@ class FoldProcess:
             StoreUnavailable: the process is gone.
             Exception: whatever it came to there.
         """
-        return await asyncio.to_thread(self._do, work)
-
-    def _do(self, work: Work) -> object:
-        try:
-            self._pipe.send(work)
-            answer: object = self._pipe.recv()
-        except (OSError, EOFError) as error:
-            raise StoreUnavailable(f"a process that folds is gone ({type(error).__name__})") from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return await asyncio.to_thread(self.ask, work)
 
 
 @contextmanager
@@ -99,18 +67,16 @@ def _same_hashes(seed: int) -> Generator[None]:
             os.environ[_SEED] = before
 
 
-def work_from(pipe: "Connection[Any, Any]", plan: Plan, niceness: int) -> None:
+def work_from(pipe: Pipe, plan: Plan, niceness: int) -> None:
     """Do the work that comes through a pipe, and answer each piece with what it came to."""
-    # A terminal's interrupt goes to all processes; the first one says when it is time to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
+    settle_in()
     os.nice(niceness)
     # A fold makes very many values that hold no cycles, and this process does nothing else.
     gc.disable()
     asyncio.run(_work_from(pipe, plan))
 
 
-async def _work_from(pipe: "Connection[Any, Any]", plan: Plan) -> None:
+async def _work_from(pipe: Pipe, plan: Plan) -> None:
     # Without the first process there is nobody to hear from or to answer.
     with suppress(EOFError, OSError):
         async with AsyncExitStack() as opened:
@@ -121,8 +87,7 @@ async def _work_from(pipe: "Connection[Any, Any]", plan: Plan) -> None:
                     worker = worker or await _opened(plan, opened)
                     answer = await worker.do(work)
                 except Exception as error:  # noqa: BLE001 - the other process raises this one too
-                    error.add_note(traceback.format_exc())
-                    answer = error
+                    answer = explained(error)
                 gc.collect(0)
                 pipe.send(answer)
 

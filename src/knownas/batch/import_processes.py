@@ -6,17 +6,12 @@ ends that one: then nothing more comes through the pipe.
 """
 
 import asyncio
-import os
-import signal
-import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Final
 
+from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
 from knownas.batch.import_deciding import Source
 from knownas.batch.import_limits import STOP_SECONDS
 from knownas.batch.import_results import Tally
@@ -55,42 +50,15 @@ def sent(source: Source) -> SentSource:
     return SentSource(source.reading, stored, source.may_create, source.workspace, source.input, source.begun_ms)
 
 
-class WorkerProcess:
+_TRADE: Final = Trade("knownas-import", "a process of the import", StoreUnavailable, STOP_SECONDS)
+
+
+class WorkerProcess(Child):
     """A `Worker` in a process of its own. Used as a context, which ends with the process."""
 
     def __init__(self, source: Source, database: str, folder: Path) -> None:
         """Start the process; it opens the database for itself."""
-        context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=work_from, args=(theirs, sent(source), database, folder), name="knownas-import", daemon=True
-        )
-        self._process.start()
-        # Only the other process may hold its end, or nobody would notice that it is gone.
-        theirs.close()
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the process."""
-        return self._process.pid
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the process has not ended."""
-        return self._process.is_alive()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Tell the process that nothing more comes, and wait until it has ended."""
-        self._pipe.close()
-        self._process.join(STOP_SECONDS)
-        if self.is_alive:
-            self._process.kill()
-            self._process.join()
+        super().__init__(_TRADE, work_from, sent(source), database, folder)
 
     async def take(self, section: Section, number: int) -> Tally:
         """Let the process take a piece.
@@ -99,28 +67,16 @@ class WorkerProcess:
             StoreUnavailable: the process is gone.
             Exception: whatever it came to there.
         """
-        return await asyncio.to_thread(self._take, section, number)
-
-    def _take(self, section: Section, number: int) -> Tally:
-        try:
-            self._pipe.send((section, number))
-            answer: Tally | Exception = self._pipe.recv()
-        except (OSError, EOFError) as error:
-            raise StoreUnavailable(f"a process of the import is gone ({type(error).__name__})") from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return await asyncio.to_thread(self.ask, (section, number))
 
 
-def work_from(pipe: "Connection[Any, Any]", source: SentSource, database: str, folder: Path) -> None:
+def work_from(pipe: Pipe, source: SentSource, database: str, folder: Path) -> None:
     """Take the pieces that come through a pipe, and answer each with what it came to."""
-    # A terminal's interrupt goes to all processes; the first one says when it is time to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
+    settle_in()
     asyncio.run(_work_from(pipe, source, database, folder))
 
 
-async def _work_from(pipe: "Connection[Any, Any]", source: SentSource, database: str, folder: Path) -> None:
+async def _work_from(pipe: Pipe, source: SentSource, database: str, folder: Path) -> None:
     failure: Exception | None = None
     # Without the first process there is nobody to hear from or to answer.
     with suppress(EOFError, OSError):
@@ -128,7 +84,7 @@ async def _work_from(pipe: "Connection[Any, Any]", source: SentSource, database:
             store = open_store(database)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other process raises it
             pipe.recv()
-            pipe.send(_explained(error))
+            pipe.send(explained(error))
             return
         try:
             worker = Worker(source.received(), store, SystemChance(), Staging(folder))
@@ -138,11 +94,6 @@ async def _work_from(pipe: "Connection[Any, Any]", source: SentSource, database:
                     pipe.send(await worker.take(section, number))
                 except Exception as error:  # noqa: BLE001 - the other process raises this one too
                     failure = error
-                    pipe.send(_explained(error))
+                    pipe.send(explained(error))
         finally:
             await store.close()
-
-
-def _explained(error: Exception) -> Exception:
-    error.add_note(traceback.format_exc())
-    return error

@@ -3,22 +3,17 @@
 A process ends with the one that has started it, whatever ends that one: then nothing more comes through its pipe.
 """
 
-import os
-import signal
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event
-from types import TracebackType
-from typing import Any, Self
+from typing import Final
 
 from knownas.batch.backfill.buckets import Buckets
 from knownas.batch.backfill.folding import FoldJob
 from knownas.batch.backfill.limits import STOP_SECONDS
+from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
 
 
 class FoldingStopped(Exception):
@@ -51,31 +46,15 @@ def fold_all(folder: Path, numbers: Sequence[int], job: FoldJob, processes: int,
             done.result()
 
 
-class FoldingProcess:
+_TRADE: Final = Trade("knownas-backfill", "a process of the backfill", FoldingStopped, STOP_SECONDS)
+
+
+class FoldingProcess(Child):
     """Folds buckets in a process of its own. Used as a context, which ends with the process."""
 
     def __init__(self, folder: Path, job: FoldJob) -> None:
-        context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_fold_from, args=(theirs, folder, job), name="knownas-backfill", daemon=True
-        )
-        self._process.start()
-        # Only the other process may hold its end, or nobody would notice that it is gone.
-        theirs.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Tell the process that nothing more comes, and wait until it has ended."""
-        self._pipe.close()
-        self._process.join(STOP_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        """Start the process."""
+        super().__init__(_TRADE, _fold_from, folder, job)
 
     def fold(self, number: int) -> int:
         """Let the process fold a bucket, and return how many rows it has.
@@ -84,21 +63,12 @@ class FoldingProcess:
             FoldingStopped: the process is gone.
             Exception: whatever it came to there.
         """
-        try:
-            self._pipe.send(number)
-            answer: int | Exception = self._pipe.recv()
-        except (OSError, EOFError) as error:
-            raise FoldingStopped(f"a process of the backfill is gone ({type(error).__name__})") from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return self.ask(number)
 
 
-def _fold_from(pipe: "Connection[Any, Any]", folder: Path, job: FoldJob) -> None:
+def _fold_from(pipe: Pipe, folder: Path, job: FoldJob) -> None:
     """Fold the buckets that come through a pipe, and answer each."""
-    # A terminal's interrupt goes to all processes; the first one says when it is time to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
+    settle_in()
     buckets = Buckets(folder)
     # Without the first process there is nobody to hear from or to answer.
     with suppress(EOFError, OSError):
@@ -107,6 +77,5 @@ def _fold_from(pipe: "Connection[Any, Any]", folder: Path, job: FoldJob) -> None
             try:
                 answer: int | Exception = buckets.fold(number, job)
             except Exception as error:  # noqa: BLE001 - the other process raises it
-                error.add_note(traceback.format_exc())
-                answer = error
+                answer = explained(error)
             pipe.send(answer)
