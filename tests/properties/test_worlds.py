@@ -13,7 +13,7 @@ from knownas.core.history.conditions import Conditions
 from knownas.core.history.fold import Logged
 from knownas.core.history.world import Line, World, drift, world_of
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import Created, Decision, Modified, Returned, Seeded
+from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation, SeedRequest
 from knownas.core.identity.policy import Capture, Policy
 from knownas.core.identity.records import Records
@@ -47,13 +47,7 @@ def capturing(policy: Policy) -> Policy:
 def lines_of(server: Server) -> list[Line]:
     """Return the log with the profile that each line was answered with."""
     pairs = zip(read_back(server.log), server.decisions, strict=True)
-    return [Line(seq, logged, answered(decision)) for seq, (logged, decision) in enumerate(pairs, start=1)]
-
-
-def answered(decision: Decision) -> int | None:
-    """Return the profile that a decision answers with, if any."""
-    outcome = decision.outcome
-    return outcome.mpid if isinstance(outcome, Returned | Created | Modified | Seeded) else None
+    return [Line(seq, logged, decision.answered) for seq, (logged, decision) in enumerate(pairs, start=1)]
 
 
 def truth(lines: list[Line], left_out: int, policies: dict[int, Policy], world: World) -> Records:
@@ -71,7 +65,7 @@ def truth(lines: list[Line], left_out: int, policies: dict[int, Policy], world: 
         name = world.answers.get(seq, 1)
         decision = decide(observation, policies[logged.policy_version], records, name, may_create=may_create)
         records.apply(decision.writes)
-        now = answered(decision)
+        now = decision.answered
         if now is not None and was_answered is not None:
             led_to[was_answered] = now
         if isinstance(decision.outcome, Returned) and observation.endpoint is not Endpoint.SEARCH:

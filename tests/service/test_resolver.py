@@ -407,3 +407,19 @@ async def test_what_fails_for_one_who_looks_is_told() -> None:
     await stage.resolver.close()
     with pytest.raises(StoreUnavailable):
         await stage.resolver.look(stage.ask(customerid="c").wanted())
+
+
+async def test_only_so_many_wait_to_work_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver, "IN_BETWEEN_WAITING_MAX", 2)
+    stage = Stage()
+    turn = asyncio.Event()
+    works = asyncio.create_task(stage.resolver.between_batches(turn.wait))
+    await moment()
+    waiting = [asyncio.create_task(stage.resolver.between_batches(turn.wait)) for _ in range(2)]
+    await moment()
+
+    with pytest.raises(Overloaded):
+        await stage.resolver.between_batches(turn.wait)
+
+    turn.set()
+    assert all(await asyncio.gather(works, *waiting))

@@ -23,7 +23,6 @@ from knownas.service.policies import policies_of, policy_in_force
 from knownas.service.question import Rules
 from knownas.service.receipts import RecentDecisions, logged
 from knownas.service.resolver import Resolver
-from knownas.service.subjects import answered_with
 from knownas.service.undoing import Undoing, UndoRefused
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
@@ -73,7 +72,7 @@ class Scopes:
 async def expected(store: Store, pool: Pool) -> dict[int, object]:
     """Fold a pool's whole log under what its corrections say, from nothing."""
     entries = await store.log(pool, 0, EVERYTHING)
-    lines = [Line(entry.seq, logged(entry), answered_with(decision_from(entry.decision))) for entry in entries]
+    lines = [Line(entry.seq, logged(entry), decision_from(entry.decision).answered) for entry in entries]
     said = [line.logged.observation for line in lines]
     conditions = conditions_of(one for one in said if isinstance(one, Correction))
     policies = await policies_of(store, pool.scope)

@@ -50,6 +50,9 @@ from tests.store.postgres_inspection import contradictions
 MOMENT_SECONDS = 0.15
 """Long enough for a commit that waits for nobody."""
 
+LOOKS_MAX, LOOK_SECONDS = 6_000, 0.01
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
 SWAPPERS, SWAPS, SWAPPED = 6, 20, 10
 LOCKED = 12
 GROWTH, READS_A_ROW = 400, 25
@@ -409,18 +412,35 @@ async def _broken(holds: Callable[[str], Awaitable[None]], url: str) -> bool:
 async def test_a_deadlock_is_tried_again(url: str) -> None:
     """A commit that the server ends for the sake of another one is tried again, and kept."""
     async with store_over(url) as store:
-        await put(store, record(1, {EMAIL: ["a"]}), record(2, {EMAIL: ["b"]}))
-        snapshot = await store.load([wanted(mpids=[1, 2])])
-        writes = [changed(snapshot, record(mpid, {EMAIL: [f"new {mpid}"]})) for mpid in (1, 2)]
-        # Whoever looks for a deadlock first is ended for it. This one does not look.
+        # A server looks for a deadlock once, some time after a wait began; whoever finds it is ended. The other one never
+        # looks, and the store's last wait begins when the ring is already closed by it.
+        store._database._connections.settings.update(deadlock_timeout="50ms", lock_timeout="0", statement_timeout="0")
+        await put(store, *(record(mpid, {EMAIL: [f"{mpid}"]}) for mpid in (1, 2, 3)))
+        snapshot = await store.load([wanted(mpids=[1, 2, 3])])
+        writes = [changed(snapshot, record(mpid, {EMAIL: [f"new {mpid}"]})) for mpid in (1, 2, 3)]
+        gate = await asyncpg.connect(url)
         other = await asyncpg.connect(url, server_settings={"deadlock_timeout": "1min"})
         async with other.transaction():
-            await other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 2 FOR UPDATE")
-            committing = asyncio.create_task(store.commit(snapshot, commit_of(*writes)))
-            await asyncio.sleep(MOMENT_SECONDS)
-            await other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 1 FOR UPDATE")
+            await other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 3 FOR UPDATE")
+            async with gate.transaction():
+                await gate.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 2 FOR UPDATE")
+                committing = asyncio.create_task(store.commit(snapshot, commit_of(*writes)))
+                await _waiting_for_locks(gate, 1)
+                crossing = asyncio.create_task(other.fetch("SELECT 1 FROM knownas.profile WHERE mpid = 1 FOR UPDATE"))
+                await _waiting_for_locks(gate, 2)
+            await crossing
         was_kept(await committing)
+        await gate.close()
         await other.close()
+
+
+async def _waiting_for_locks(connection: asyncpg.Connection, count: int) -> None:
+    """Wait until so many transactions of the server wait for a lock."""
+    for _ in range(LOOKS_MAX):
+        if await connection.fetchval(WAITING) >= count:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+    pytest.fail("nobody waits")
 
 
 async def test_a_batch_is_one_round_trip_each_way(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ is found. Who was active when a device was shared by thousands is a part of it, 
 limit, and beyond it nothing is gathered.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from knownas.core.history.world import Line
 from knownas.core.identity.kinds import Identity
@@ -14,7 +14,7 @@ from knownas.core.identity.observation import Correction
 from knownas.service.limits import LINES_FOLDED_MAX, PAGE_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.receipts import logged
-from knownas.service.subjects import answered_with, named_in, profile_named_in, subject_of
+from knownas.service.subjects import named_in, profile_named_in, subject_of
 from knownas.store.port import LogEntry, Pool, Store
 
 
@@ -30,7 +30,8 @@ class Component:
     corrections: Sequence[Correction]
     mpids: frozenset[int]
     identities: frozenset[Identity]
-    entries: Sequence[LogEntry] = field(default=(), repr=False)
+    decision_ids: Mapping[int, str]
+    """The id of each line's decision, by the line's seq."""
 
 
 async def component_of(
@@ -51,25 +52,24 @@ class _Gathering:
         self._pool = pool
         self._mpids: set[int] = set()
         self._identities: set[Identity] = set()
-        self._entries: dict[int, LogEntry] = {}
+        self._decision_ids: dict[int, str] = {}
         self._lines: dict[int, Line] = {}
         self._asked: set[int] = set()
 
-    async def gather(self, mpids: Iterable[int], identities: Iterable[Identity]) -> Component:
-        waiting = list(dict.fromkeys(mpids))
+    async def gather(self, start: Iterable[int], named: Iterable[Identity]) -> Component:
+        waiting = list(dict.fromkeys(start))
         self._mpids.update(waiting)
-        waiting += await self._name(identities)
+        waiting += await self._name(named)
         while waiting:
             subject = waiting.pop()
             if subject not in self._asked:
                 self._asked.add(subject)
                 waiting += await self._follow(subject)
-        seqs = sorted(self._lines)
-        lines = [self._lines[seq] for seq in seqs]
+        lines = [self._lines[seq] for seq in sorted(self._lines)]
         observations = (line.logged.observation for line in lines)
         corrections = [one for one in observations if isinstance(one, Correction)]
-        entries = [self._entries[seq] for seq in seqs]
-        return Component(lines, corrections, frozenset(self._mpids), frozenset(self._identities), entries)
+        mpids, identities = frozenset(self._mpids), frozenset(self._identities)
+        return Component(lines, corrections, mpids, identities, self._decision_ids)
 
     async def _follow(self, subject: int) -> list[int]:
         """Take in all lines about a subject; return the subjects that they lead to."""
@@ -78,20 +78,19 @@ class _Gathering:
         while page := await self._store.history(subject, after, PAGE_MAX):
             after = page[-1].seq
             for entry in page:
-                if entry.pool == self._pool and entry.seq not in self._entries:
+                if entry.pool == self._pool and entry.seq not in self._lines:
                     found += await self._take(entry)
         return found
 
     async def _take(self, entry: LogEntry) -> list[int]:
-        if len(self._entries) >= LINES_FOLDED_MAX:
+        if len(self._lines) >= LINES_FOLDED_MAX:
             raise TooLarge
         decision = decision_from(entry.decision)
-        answered = answered_with(decision)
-        line = Line(entry.seq, logged(entry), answered)
-        self._entries[entry.seq] = entry
+        line = Line(entry.seq, logged(entry), decision.answered)
         self._lines[entry.seq] = line
+        self._decision_ids[entry.seq] = entry.decision_id
         named = profile_named_in(line.logged.observation)
-        mpids = {*entry.touched, *(mpid for mpid in (answered, named) if mpid is not None)}
+        mpids = {*entry.touched, *(mpid for mpid in (line.answered, named) if mpid is not None)}
         found = list(mpids - self._mpids)
         self._mpids |= mpids
         changed = (change.identity for change in decision.changes)

@@ -34,6 +34,9 @@ RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 LOOKS_WAITING_MAX: Final = 100
 """Receipts and explanations that may wait to see records; a further one is told to come back (503)."""
 
+IN_BETWEEN_WAITING_MAX: Final = 20
+"""Decisions that may wait to be taken back; a further one is told to come back (503). Every batch waits for each of them."""
+
 LATER_LINES_READ_MAX: Final = 100_000
 LATER_LINES_SECONDS: Final = 2.0
 """Lines after a decision that are searched for values lost since, to say what would have been answered, and for how long."""

@@ -22,6 +22,7 @@ from knownas.service.limits import (
     CAPTURED_WAITING_MAX,
     COMMIT_ATTEMPTS_MAX,
     FLUSH_AFTER_SECONDS,
+    IN_BETWEEN_WAITING_MAX,
     LOOKS_WAITING_MAX,
     TOUCHES_A_FLUSH_MAX,
 )
@@ -97,12 +98,15 @@ class Resolver:
         Everything that was captured before is in the log by then. Whoever asks meanwhile waits for it.
 
         Raises:
+            Overloaded: too many wait for it.
             StoreUnavailable: the server is stopping.
             StoreError: what was captured could not be written.
             Exception: whatever the work raises.
         """
         if self._closed:
             raise StoreUnavailable("the server is stopping")
+        if len(self._in_between) >= IN_BETWEEN_WAITING_MAX:
+            raise Overloaded
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._in_between.append((turn, done))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-from knownas.core.identity.decision import ChangeKind, Created, Decision, Modified, Returned, Seeded
+from knownas.core.identity.decision import ChangeKind, Decision
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
@@ -28,9 +28,8 @@ _LOSES: Final = frozenset({ChangeKind.REMOVED, ChangeKind.DROPPED, ChangeKind.CA
 def subjects_of(pool: Pool, observation: Observation, decision: Decision) -> tuple[int, ...]:
     """Return the numbers under which a line is kept beside the profiles that it changed."""
     found: dict[int, None] = {}
-    answered = answered_with(decision)
     if not decision.writes:
-        for mpid in (answered, profile_named_in(observation)):
+        for mpid in (decision.answered, profile_named_in(observation)):
             if mpid is not None:
                 found[mpid] = None
     record = decision.record
@@ -48,12 +47,6 @@ def subject_of(pool: Pool, identity: Identity) -> int:
     """Return the number that stands for a value in a pool: 64 bits, which a profile's MPID has by a rare chance only."""
     text = f"{pool.scope}\0{pool.environment}\0{identity.type.value}\0{identity.value}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
-
-
-def answered_with(decision: Decision) -> int | None:
-    """Return the profile that an observation was answered with, if any."""
-    outcome = decision.outcome
-    return outcome.mpid if isinstance(outcome, Returned | Created | Modified | Seeded) else None
 
 
 def profile_named_in(observation: Observation) -> int | None:

@@ -16,7 +16,7 @@ from knownas.core.history.conditions import conditions_of
 from knownas.core.history.world import World, difference, drift, world_of
 from knownas.core.identity.decide import decide
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import Correction, Environment, TakeBack
+from knownas.core.identity.observation import Correction, Observation, TakeBack
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.service.chance import MPID_BITS, Chance
@@ -65,6 +65,18 @@ class UndoRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class _Case:
+    """What is to be taken back."""
+
+    entry: LogEntry
+    observation: Observation
+    identity: Identity | None
+    """The only identity of the decision that is taken back; None for all of it."""
+    concerned: tuple[int, ...]
+    """The profiles from which everything can be found that the decision could have influenced."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """A correction with what it rests on."""
 
@@ -103,60 +115,63 @@ class Undoing:
         if identity is not None and identity not in named_in(observation):
             sentence = f"The decision was not asked with {identity.type.value} {identity.value}."
             return UndoRefused(UndoRefusal.UNKNOWN_IDENTITY, sentence)
+        case = _Case(entry, observation, identity, await self._concerned(entry, observation))
         await self._resolver.between_batches(_nothing)
         for attempt in range(UNDO_ATTEMPTS_MAX):
-            plan = await self._plan(entry, identity)
-            if isinstance(plan, UndoRefused):
-                return plan
-            done = await self._resolver.between_batches(lambda plan=plan: self._carry_out(entry, plan, preview=preview))
+            try:
+                done = await self._attempt(case, preview=preview)
+            except TooLarge:
+                sentence = "More lines of the log could have been influenced than are folded at once."
+                return UndoRefused(UndoRefusal.TOO_LARGE, sentence)
             if done is not None:
                 return done
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {UNDO_ATTEMPTS_MAX} times")
 
-    async def _plan(self, entry: LogEntry, identity: Identity | None) -> _Plan | UndoRefused:
+    async def _attempt(self, case: _Case, *, preview: bool) -> Undone | UndoRefused | None:
+        """Plan, and carry that out; None if somebody was faster."""
+        plan = await self._plan(case)
+        if isinstance(plan, UndoRefused):
+            return plan
+        return await self._resolver.between_batches(lambda: self._carry_out(case, plan, preview=preview))
+
+    async def _plan(self, case: _Case) -> _Plan | UndoRefused:
         """Fold what the decision could have influenced, with it and without it."""
-        observation = observation_from(entry.observation)
-        try:
-            component = await component_of(self._store, entry.pool, await self._concerned(entry))
-        except TooLarge:
-            sentence = "More lines of the log could have been influenced than are folded at once."
-            return UndoRefused(UndoRefusal.TOO_LARGE, sentence)
+        entry = case.entry
+        component = await component_of(self._store, entry.pool, case.concerned)
         conditions = conditions_of(component.corrections)
-        take_back = _inverse(observation, identity) or (TakeBack(entry.seq, entry.decision_id, identity),)
+        taken = TakeBack(entry.seq, entry.decision_id, case.identity)
+        take_back = _inverse(case.observation, case.identity) or (taken,)
         changed = conditions
         for one in take_back:
             changed = changed.after(one)
         if changed == conditions:
             return UndoRefused(UndoRefusal.UNDONE_ALREADY, "That is taken back already.")
         policies = await policies_of(self._store, entry.pool.scope)
-        names = {one.seq: one.decision_id for one in component.entries}
 
         def fresh(seq: int) -> int:
-            return _fresh_mpid(names[seq], entry.decision_id)
+            return _fresh_mpid(component.decision_ids[seq], entry.decision_id)
 
         before = world_of(component.lines, conditions, policies, fresh)
         after = world_of(component.lines, changed, policies, fresh)
         return _Plan(component, before, after, take_back)
 
-    async def _concerned(self, entry: LogEntry) -> tuple[int, ...]:
+    async def _concerned(self, entry: LogEntry, observation: Observation) -> tuple[int, ...]:
         """Return the profiles from which everything can be found that a line could have influenced."""
-        observation = observation_from(entry.observation)
-        if not isinstance(observation, Correction):
-            return entry.touched
         found = list(entry.touched)
-        for one in observation.take_back:
-            corrected = await self._store.decision(one.decision_id)
-            found += () if corrected is None else await self._concerned(corrected)
-        return tuple(found)
+        if isinstance(observation, Correction):
+            for one in observation.take_back:
+                corrected = await self._store.decision(one.decision_id)
+                found += () if corrected is None else corrected.touched
+        return tuple(dict.fromkeys(found))
 
-    async def _carry_out(self, entry: LogEntry, plan: _Plan, *, preview: bool) -> Undone | UndoRefused | None:
+    async def _carry_out(self, case: _Case, plan: _Plan, *, preview: bool) -> Undone | UndoRefused | None:
         """Write what differs, if everything is still as it was gathered; None if it is not."""
-        component, pool = plan.component, entry.pool
+        component, pool = plan.component, case.entry.pool
         snapshot = await self._store.load([Wanted(pool, list(component.identities), list(component.mpids))])
         loaded = _records(snapshot, pool)
         kept = {record.mpid: record for record in loaded if record.mpid in component.mpids}
-        again = await component_of(self._store, pool, await self._concerned(entry))
+        again = await component_of(self._store, pool, case.concerned)
         if [one.seq for one in again.lines] != [one.seq for one in component.lines]:
             return None
         if drift(plan.before, kept):
@@ -166,18 +181,14 @@ class Undoing:
         changed = [record.mpid for record in found.records]
         if preview:
             return Undone(None, changed)
-        environment = observation_from(entry.observation).environment
-        now_ms = self._clock()
-        correction = Correction(
-            now_ms, Environment(environment), UNDO_INPUT, plan.take_back, found.records, found.gone, found.names
-        )
+        now_ms, environment = self._clock(), case.observation.environment
+        correction = Correction(now_ms, environment, UNDO_INPUT, plan.take_back, found.records, found.gone, found.names)
         rules = self._rules(pool)
         records = Records()
         records.load(loaded)
         decision = decide(correction, rules.policy, records, 0)
         answer = Answer(self._chance.decision_id(now_ms), Question(rules, correction, pool), decision)
-        exclusive = rules.policy.unique_ids - _shared_types(plan.after)
-        commit = _commit(answer, await self._concerned(entry), exclusive)
+        commit = _commit(answer, case.concerned, rules.policy.unique_ids - _shared_types(plan.after))
         if not isinstance(await self._store.commit(snapshot, commit), Committed):
             return None
         return Undone(answer.decision_id, changed)
@@ -202,7 +213,7 @@ async def _nothing() -> None:
     """Wait for nothing but what was captured."""
 
 
-def _inverse(observation: object, identity: Identity | None) -> tuple[TakeBack, ...]:
+def _inverse(observation: Observation, identity: Identity | None) -> tuple[TakeBack, ...]:
     """Return what takes a correction back; nothing for another observation."""
     if not isinstance(observation, Correction) or identity is not None:
         return ()

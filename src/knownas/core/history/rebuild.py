@@ -7,7 +7,7 @@ of a logged decision say completely what it did to each profile, so one profile'
 from collections.abc import Iterable
 from typing import NamedTuple, assert_never
 
-from knownas.core.identity.decision import Change, ChangeKind, Created, Decision, Modified, Returned, Seeded
+from knownas.core.identity.decision import Change, ChangeKind, Created, Decision, Seeded
 from knownas.core.identity.learning import new_record
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record, Values, is_known, with_value, without_value
@@ -37,7 +37,7 @@ def rebuilt(mpid: int, history: Iterable[PastDecision]) -> Record | None:
             record = next((one for one in line.became if one.mpid == mpid), record)
             continue
         outcome = line.decision.outcome
-        mine = isinstance(outcome, Returned | Created | Seeded | Modified) and outcome.mpid == mpid
+        mine = line.decision.answered == mpid
         if record is None:
             if not (mine and isinstance(outcome, Created | Seeded)):
                 return None

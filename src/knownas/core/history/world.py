@@ -22,10 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
+from knownas.core.history.compare import lasting
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.fold import Logged
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import Created, Modified, Outcome, Returned, Seeded
+from knownas.core.identity.decision import Created, Returned, Seeded
+from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
     Endpoint,
@@ -89,7 +91,7 @@ def world_of(
             world.given.add(line.logged.created_mpid)
         if isinstance(line.logged.observation, Correction) or line.seq in conditions.undone:
             continue
-        policy = policies.get(_version(line, conditions))
+        policy = policies.get(line.logged.policy_version)
         if policy is None:
             raise FoldStopped(f"line {line.seq} was decided under a policy version that is not kept")
         observation = _observation(line, conditions, world)
@@ -98,17 +100,10 @@ def world_of(
     return world
 
 
-def _version(line: Line, conditions: Conditions) -> int:
-    judged = conditions.judged
-    if judged is not None and line.seq <= judged.up_to_seq:
-        return judged.policy_version
-    return line.logged.policy_version
-
-
 def _observation(line: Line, conditions: Conditions, world: World) -> Observation | None:
     """Return what a line observed as far as it counts here; None if nothing of it is left."""
     observation = line.logged.observation
-    left_out = conditions.set_aside | conditions.without.get(line.seq, frozenset())
+    left_out = conditions.without.get(line.seq, frozenset[Identity]())
     match observation:
         case IdentityRequest(identities=identities, previous_mpid=previous):
             counted = tuple(one for one in identities if one not in left_out) if left_out else identities
@@ -156,7 +151,7 @@ def _fold_line(
     if isinstance(decision.outcome, Created) and records.record(given) is not None:
         raise AssertionError("two profiles of a world have one name")
     records.apply(decision.writes)
-    answered = _answered(decision.outcome)
+    answered = decision.answered
     if answered is None:
         return
     if isinstance(decision.outcome, Created | Seeded) and answered != line.logged.created_mpid:
@@ -174,10 +169,6 @@ def _name(line: Line, conditions: Conditions, records: Records) -> int | None:
         if name is not None and records.record(name) is None:
             return name
     return None
-
-
-def _answered(outcome: Outcome) -> int | None:
-    return outcome.mpid if isinstance(outcome, Returned | Created | Modified | Seeded) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +190,7 @@ def difference(before: World, after: World, kept: Mapping[int, Record]) -> Diffe
     gone: list[tuple[int, int | None]] = []
     for record in after.records:
         was = kept.get(record.mpid)
-        if was is None or _lasting(was) != _lasting(record):
+        if was is None or lasting(was) != lasting(record):
             records.append(record if was is None else _continued(record, was, before, after))
     for mpid, was in kept.items():
         if after.records.record(mpid) is not None:
@@ -225,7 +216,7 @@ def _explained(folded: Record | None, was: Record | None) -> bool:
     if folded is None:
         # A profile that an earlier correction has made go.
         return was is not None and not was.size
-    return was is not None and _lasting(was) == _lasting(folded)
+    return was is not None and lasting(was) == lasting(folded)
 
 
 def _continued(record: Record, was: Record, before: World, after: World) -> Record:
@@ -240,7 +231,3 @@ def _continued(record: Record, was: Record, before: World, after: World) -> Reco
 def emptied(record: Record) -> Record:
     """Return what is left of a profile that would never have been made."""
     return record._replace(identities={}, carried={}, known=False, source_mpid=None)
-
-
-def _lasting(record: Record) -> Record:
-    return record._replace(active_ms=0, version=0)

@@ -212,6 +212,12 @@ class Decision(NamedTuple):
     recency: Recency = ()
 
     @property
+    def answered(self) -> int | None:
+        """The profile that the observation was answered with, if any."""
+        outcome = self.outcome
+        return outcome.mpid if isinstance(outcome, Returned | Created | Modified | Seeded) else None
+
+    @property
     def touched(self) -> Iterator[int]:
         """Yield the MPIDs whose records the decision writes."""
         for write in self.writes:
