@@ -55,6 +55,7 @@ REASONS: Final[Mapping[str, str]] = {
     "duplicate_key": "An object of the body names a member twice.",
     "end_in_future": "The window ends more than five minutes ahead. Look at the clock that made `end_unixtime_ms`.",
     "already_undone": "The decision, or this identity of it, is taken back already. Take the taking back back to have it again.",
+    "not_undone_by_decision": "The decision is a correction of a value or of the rules, which are released or resolved.",
     "decision_changed_nothing": "The decision was captured and changed nothing, so there is nothing to take back.",
     "history_does_not_explain_profiles": "The log does not fold to what these profiles are. `knownas verify` names those that differ; "
     "nothing was changed.",

@@ -55,19 +55,31 @@ DECISION = Decision(
 MODIFIED = Decision(Modified(3, known=False, results=((EMAIL, 3),)), Receipt(1, (), DecidedBy.NAMED))
 
 KEPT: list[tuple[Observation, bytes]] = [
-    (REQUEST, '["login",["login",5,"production","web",[["email","ä\\""]],-7,[[-7,3],[8,4]],true]]'.encode()),
+    (REQUEST, '["login",["login",5,"production","web",[["email","ä\\""]],-7,[[-7,3],[8,4]],true,[]]]'.encode()),
     (
         CHANGING,
         (
             b'["modify",{"at_ms":6,"environment":"development","input":"crm","mpid":9,'
-            b'"changes":[{"type":"email","old_value":null,"new_value":"e"}],"may_move_unique":false}]'
+            b'"changes":[{"type":"email","old_value":null,"new_value":"e"}],"may_move_unique":false,"set_aside":[]}]'
         ),
     ),
+    (
+        SEEDING,
+        (
+            b'["seed",{"at_ms":7,"environment":"production","input":"import","mpid":null,"identities":[["customerid","c"]],'
+            b'"set_aside":[]}]'
+        ),
+    ),
+]
+
+OLDER: list[tuple[Observation, bytes]] = [
+    (REQUEST, '["login",["login",5,"production","web",[["email","ä\\""]],-7,[[-7,3],[8,4]],true]]'.encode()),
     (
         SEEDING,
         b'["seed",{"at_ms":7,"environment":"production","input":"import","mpid":null,"identities":[["customerid","c"]]}]',
     ),
 ]
+"""Lines from before anything could be set aside."""
 
 
 @given(REQUESTS | MODIFIES | SEEDS)
@@ -95,6 +107,12 @@ def test_every_kind_of_decision_is_read_back_as_it_was(observation: Observation,
 def test_logged_observations_stay_readable(observation: Observation, kept: bytes) -> None:
     """The bytes that are in databases already are written and read as they always were."""
     assert observation_bytes(observation) == kept
+    assert observation_from(kept) == observation
+
+
+@pytest.mark.parametrize(("observation", "kept"), OLDER)
+def test_a_line_that_does_not_say_what_was_set_aside_is_read(observation: Observation, kept: bytes) -> None:
+    """What was logged before anything could be quarantined set nothing aside."""
     assert observation_from(kept) == observation
 
 

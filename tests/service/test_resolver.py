@@ -410,6 +410,7 @@ async def test_what_fails_for_one_who_looks_is_told() -> None:
 
 
 async def test_only_so_many_wait_to_work_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further one is told so at once, and those who wait have their turn."""
     monkeypatch.setattr(resolver, "IN_BETWEEN_WAITING_MAX", 2)
     stage = Stage()
     turn = asyncio.Event()

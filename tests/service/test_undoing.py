@@ -12,12 +12,12 @@ from random import Random
 import pytest
 
 from knownas.core.history.conditions import conditions_of
-from knownas.core.history.world import Line, world_of
-from knownas.core.identity.observation import Correction
+from knownas.core.history.world import Line, corrections_in, world_of
 from knownas.core.identity.policy import Capture, Policy
 from knownas.core.identity.record import Record
 from knownas.service.activity import ActivityMemory
 from knownas.service.as_of import past_of
+from knownas.service.correcting import Correcting
 from knownas.service.log_form import decision_from
 from knownas.service.policies import policies_of, policy_in_force
 from knownas.service.question import Rules
@@ -48,14 +48,18 @@ class Player(World):
             capturing = replace(rules, settings=replace(rules.settings, capture=Capture.ALL))
             in_force = await policy_in_force(self.store, scope, capturing, self.now_ms)
             self.rules[scope] = Rules(scope, in_force)
-        self.resolver = Resolver(self.store, self.chance, RecentDecisions(), self.activity)
-        self.undoing = Undoing(self.store, Scopes(self.rules), self.resolver, self.chance, lambda: self.now_ms)
+        self._open()
 
     async def go_on(self, steps: list[Step]) -> None:
         """Play some steps and stay open."""
         await self.play([step for step in steps if not isinstance(step, Flush)])
+        self._open()
+
+    def _open(self) -> None:
         self.resolver = Resolver(self.store, self.chance, RecentDecisions(), self.activity)
-        self.undoing = Undoing(self.store, Scopes(self.rules), self.resolver, self.chance, lambda: self.now_ms)
+        scopes = Scopes(self.rules)
+        correcting = Correcting(self.store, scopes, self.resolver, self.chance, lambda: self.now_ms)
+        self.undoing = Undoing(self.store, correcting)
 
 
 class Scopes:
@@ -73,8 +77,7 @@ async def expected(store: Store, pool: Pool) -> dict[int, object]:
     """Fold a pool's whole log under what its corrections say, from nothing."""
     entries = await store.log(pool, 0, EVERYTHING)
     lines = [Line(entry.seq, logged(entry), decision_from(entry.decision).answered) for entry in entries]
-    said = [line.logged.observation for line in lines]
-    conditions = conditions_of(one for one in said if isinstance(one, Correction))
+    conditions = conditions_of(corrections_in(lines))
     policies = await policies_of(store, pool.scope)
     world = world_of(lines, conditions, policies, lambda seq: seq)
     return {record.mpid: lasting(record) for record in world.records}

@@ -48,6 +48,7 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         404: (UndoRefusal.UNKNOWN_DECISION, "unknown_path"),
         409: (
             UndoRefusal.NOTHING_CHANGED,
+            UndoRefusal.NOT_BY_DECISION,
             UndoRefusal.UNDONE_ALREADY,
             UndoRefusal.TOO_LARGE,
             UndoRefusal.UNEXPLAINED,

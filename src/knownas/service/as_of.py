@@ -7,9 +7,8 @@ time on: asked about an earlier time, what it took back is still there.
 from dataclasses import dataclass
 
 from knownas.core.history.conditions import conditions_of
-from knownas.core.history.world import World, world_of
+from knownas.core.history.world import World, corrections_in, world_of
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import Correction
 from knownas.service.components import component_of
 from knownas.service.policies import decode_policy, policies_of
 from knownas.service.question import Rules
@@ -35,8 +34,7 @@ async def past_of(
     """
     component = await component_of(store, pool, mpids, identities)
     lines = [line for line in component.lines if line.logged.observation.at_ms <= at_ms]
-    said = (line.logged.observation for line in lines)
-    conditions = conditions_of(one for one in said if isinstance(one, Correction))
+    conditions = conditions_of(corrections_in(lines))
     world = world_of(lines, conditions, await policies_of(store, pool.scope), _nobody)
     return Past(world, at_ms)
 

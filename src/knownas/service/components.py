@@ -7,10 +7,11 @@ limit, and beyond it nothing is gathered.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from knownas.core.history.world import Line
+from knownas.core.history.conditions import Conditions, conditions_of
+from knownas.core.history.world import Line, corrections_in
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import Correction
 from knownas.service.limits import LINES_FOLDED_MAX, PAGE_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.receipts import logged
@@ -24,10 +25,13 @@ class TooLarge(Exception):
 
 @dataclass(slots=True)
 class Component:
-    """Lines that could have influenced each other, in the log's order, with the profiles and identities they are about."""
+    """Lines that could have influenced each other, in the log's order, with the profiles and identities they are about.
+
+    `conditions` are what their corrections say counts of them.
+    """
 
     lines: Sequence[Line]
-    corrections: Sequence[Correction]
+    conditions: Conditions
     mpids: frozenset[int]
     identities: frozenset[Identity]
     decision_ids: Mapping[int, str]
@@ -35,21 +39,29 @@ class Component:
 
 
 async def component_of(
-    store: Store, pool: Pool, mpids: Iterable[int], identities: Iterable[Identity] = ()
+    store: Store,
+    pool: Pool,
+    mpids: Iterable[int],
+    identities: Iterable[Identity] = (),
+    quarantined: Mapping[Identity, int] = MappingProxyType({}),
 ) -> Component:
     """Gather everything that could have influenced some profiles or holders of identities, or been influenced by them.
+
+    `quarantined` are the pool's identities that do not count, each with the seq of the correction that said so: nothing
+    influences anything by way of them.
 
     Raises:
         TooLarge: that is too much.
         StoreError: the store does not answer.
     """
-    return await _Gathering(store, pool).gather(mpids, identities)
+    return await _Gathering(store, pool, quarantined).gather(mpids, identities)
 
 
 class _Gathering:
-    def __init__(self, store: Store, pool: Pool) -> None:
+    def __init__(self, store: Store, pool: Pool, quarantined: Mapping[Identity, int]) -> None:
         self._store = store
         self._pool = pool
+        self._quarantined = quarantined
         self._mpids: set[int] = set()
         self._identities: set[Identity] = set()
         self._decision_ids: dict[int, str] = {}
@@ -66,10 +78,9 @@ class _Gathering:
                 self._asked.add(subject)
                 waiting += await self._follow(subject)
         lines = [self._lines[seq] for seq in sorted(self._lines)]
-        observations = (line.logged.observation for line in lines)
-        corrections = [one for one in observations if isinstance(one, Correction)]
+        conditions = conditions_of(corrections_in(lines), self._quarantined)
         mpids, identities = frozenset(self._mpids), frozenset(self._identities)
-        return Component(lines, corrections, mpids, identities, self._decision_ids)
+        return Component(lines, conditions, mpids, identities, self._decision_ids)
 
     async def _follow(self, subject: int) -> list[int]:
         """Take in all lines about a subject; return the subjects that they lead to."""
@@ -100,7 +111,7 @@ class _Gathering:
         """Take in identities; return the subjects that they lead to."""
         found: list[int] = []
         for one in dict.fromkeys(identities):
-            if one in self._identities:
+            if one in self._identities or one in self._quarantined:
                 continue
             self._identities.add(one)
             found.append(subject_of(self._pool, one))

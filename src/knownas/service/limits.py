@@ -24,8 +24,8 @@ COMMIT_ATTEMPTS_MAX: Final = 50
 LINES_FOLDED_MAX: Final = 50_000
 """Lines of the log that are folded at once where a decision is taken back, or a time is asked about: a few seconds' work."""
 
-UNDO_ATTEMPTS_MAX: Final = 20
-"""Times a decision is taken back again because something was written meanwhile."""
+CORRECTION_ATTEMPTS_MAX: Final = 20
+"""Times a history is corrected again because something was written meanwhile."""
 
 RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1

@@ -12,6 +12,7 @@ from knownas.service.batch_receipts import BatchReceipts
 from knownas.service.calculations import calculations_of
 from knownas.service.chance import Chance, SystemChance
 from knownas.service.copy_mark import refuse_half_copied
+from knownas.service.correcting import Correcting
 from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
 from knownas.service.ingest import Ingest
@@ -106,6 +107,7 @@ async def open_service(
     calculations = calculations_of(configuration)
     turns = Turns(store, clock) if is_shared(configuration.database) else None
     resolver = Resolver(store, given_out, recent, activity)
+    correcting = Correcting(store, directory, resolver, given_out, clock)
     return Service(
         configuration=configuration,
         store=store,
@@ -114,7 +116,7 @@ async def open_service(
         resolver=resolver,
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
-        undoing=Undoing(store, directory, resolver, given_out, clock),
+        undoing=Undoing(store, correcting),
         ingest=Ingest(store, resolver, given_out, calculations),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),

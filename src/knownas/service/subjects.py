@@ -55,14 +55,15 @@ def profile_named_in(observation: Observation) -> int | None:
 
 
 def named_in(observation: Observation) -> Iterator[Identity]:
-    """Yield every identity that an observation names."""
+    """Yield every identity that an observation names, also those that were set aside when it came."""
     match observation:
         case IdentityRequest() | SeedRequest():
             yield from observation.identities
+            yield from observation.set_aside
         case ModifyRequest():
-            for change in observation.changes:
+            for change in (*observation.changes, *observation.set_aside):
                 for value in (change.old_value, change.new_value):
                     if value is not None:
                         yield Identity(change.type, value)
         case Correction():
-            return
+            yield from (one.identity for one in observation.quarantine)

@@ -18,7 +18,7 @@ such line, nobody is meant.
 keeps changes only, visits in between are not known: then what the line tells (`recency`) stands, of the profiles it names.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
@@ -31,6 +31,7 @@ from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
     Endpoint,
+    IdentityChange,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -50,6 +51,13 @@ class Line(NamedTuple):
     seq: int
     logged: Logged
     answered: int | None
+
+
+def corrections_in(lines: Iterable[Line]) -> Iterator[tuple[int, Correction]]:
+    """Yield the corrections among lines, with their seqs."""
+    for line in lines:
+        if isinstance(line.logged.observation, Correction):
+            yield line.seq, line.logged.observation
 
 
 @dataclass(slots=True)
@@ -91,7 +99,7 @@ def world_of(
             world.given.add(line.logged.created_mpid)
         if isinstance(line.logged.observation, Correction) or line.seq in conditions.undone:
             continue
-        policy = policies.get(line.logged.policy_version)
+        policy = policies.get(conditions.version(line.seq, line.logged.policy_version))
         if policy is None:
             raise FoldStopped(f"line {line.seq} was decided under a policy version that is not kept")
         observation = _observation(line, conditions, world)
@@ -101,35 +109,57 @@ def world_of(
 
 
 def _observation(line: Line, conditions: Conditions, world: World) -> Observation | None:
-    """Return what a line observed as far as it counts here; None if nothing of it is left."""
+    """Return what a line observed as far as it counts here; None if what was taken back leaves nothing of it.
+
+    A request whose identities are all quarantined is one that names nobody, as it would be if it came now.
+    """
     observation = line.logged.observation
     left_out = conditions.without.get(line.seq, frozenset[Identity]())
     match observation:
-        case IdentityRequest(identities=identities, previous_mpid=previous):
-            counted = tuple(one for one in identities if one not in left_out) if left_out else identities
-            if identities and not counted:
-                return None
+        case IdentityRequest(previous_mpid=previous):
+            counted = _counted(line.seq, observation, conditions)
+            if left_out:
+                named, counted = counted, tuple(one for one in counted if one not in left_out)
+                if named and not counted:
+                    return None
             meant = None if previous is None else world.means(previous)
             return observation._replace(identities=counted, previous_mpid=meant)
         case ModifyRequest():
             meant = world.means(observation.mpid)
-            changes = tuple(
-                one
-                for one in observation.changes
-                if not any(one.type is left.type and one.new_value == left.value for left in left_out)
-            )
+            changes = tuple(_changes(line.seq, observation, conditions, left_out))
             return None if meant is None or not changes else replace(observation, mpid=meant, changes=changes)
         case SeedRequest():
             named = observation.mpid
             if named in world.given and named != line.logged.created_mpid and world.records.record(named) is None:
                 # It was there when this came, and nobody else may ever have its name.
                 return None
-            counted = tuple(one for one in observation.identities if one not in left_out)
-            return replace(observation, identities=counted)
+            counted = _counted(line.seq, observation, conditions)
+            return replace(observation, identities=tuple(one for one in counted if one not in left_out))
         case Correction():
             return None
         case _:
             assert_never(observation)
+
+
+def _counted(seq: int, observation: IdentityRequest | SeedRequest, conditions: Conditions) -> tuple[Identity, ...]:
+    """Return the identities that a request names, without those that are quarantined; in canonical order."""
+    named, aside = observation.identities, observation.set_aside
+    if not conditions.quarantine:
+        return named
+    counted = [one for one in named if conditions.counts(seq, one, named=True)]
+    back = [one for one in aside if conditions.counts(seq, one, named=False)]
+    return tuple(sorted(counted + back)) if back else tuple(counted)
+
+
+def _changes(
+    seq: int, request: ModifyRequest, conditions: Conditions, left_out: Collection[Identity]
+) -> Iterator[IdentityChange]:
+    """Yield the changes that a modify asks for, without those to a value that is taken back or quarantined."""
+    for changes, named in ((request.changes, True), (request.set_aside, False)):
+        for one in changes:
+            new = None if one.new_value is None else Identity(one.type, one.new_value)
+            if new is None or (new not in left_out and conditions.counts(seq, new, named=named)):
+                yield one
 
 
 def _fold_line(

@@ -4,6 +4,7 @@ MPIDs become strings, since JSON numbers lose 64-bit integers in JavaScript. Mem
 they are only added. The log keeps a shorter form (`service.log_form`).
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from knownas.core.identity.decision import (
@@ -21,8 +22,10 @@ from knownas.core.identity.decision import (
     Seeded,
     SkippedIdentity,
 )
+from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
+    IdentityChange,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -47,16 +50,16 @@ def observation_document(observation: Observation) -> Document:
             document["previous_mpid"] = _text(observation.previous_mpid)
             document["recency"] = [[str(mpid), at_ms] for mpid, at_ms in observation.recency]
             document["may_create"] = observation.may_create
+            document["set_aside"] = _identities(observation.set_aside)
         case ModifyRequest():
             document["mpid"] = str(observation.mpid)
-            document["changes"] = [
-                {"identity_type": one.type, "old_value": one.old_value, "new_value": one.new_value}
-                for one in observation.changes
-            ]
+            document["changes"] = _identity_changes(observation.changes)
             document["may_move_unique"] = observation.may_move_unique
+            document["set_aside"] = _identity_changes(observation.set_aside)
         case SeedRequest():
             document["mpid"] = _text(observation.mpid)
-            document["identities"] = [[one.type, one.value] for one in observation.identities]
+            document["identities"] = _identities(observation.identities)
+            document["set_aside"] = _identities(observation.set_aside)
         case Correction():
             document["take_back"] = [
                 {
@@ -67,9 +70,22 @@ def observation_document(observation: Observation) -> Document:
                 for one in observation.take_back
             ]
             document["gone"] = [[str(mpid), _text(now)] for mpid, now in observation.gone]
+            document["quarantine"] = [
+                {"identity": [one.identity.type, one.identity.value], "counts": one.counts}
+                for one in observation.quarantine
+            ]
+            document["policy_version"] = observation.policy_version
         case _:
             assert_never(observation)
     return document
+
+
+def _identities(given: Iterable[Identity]) -> list[list[str]]:
+    return [[one.type, one.value] for one in given]
+
+
+def _identity_changes(given: Iterable[IdentityChange]) -> list[Document]:
+    return [{"identity_type": one.type, "old_value": one.old_value, "new_value": one.new_value} for one in given]
 
 
 def decision_document(decision: Decision) -> Document:

@@ -44,6 +44,8 @@ class IdentityRequest(NamedTuple):
     `recency` is what the resolver knew of the candidates' activity where that could decide: visits that change
     nothing are not logged, so a fold could not know it otherwise. `may_create` False says that no profile would have
     been made for it: a read-only request, or an input that only updates. Both are filled in for the log.
+    `set_aside` are identities that it named and that were quarantined when it came, in canonical order: no rule looks at
+    them, but the log keeps them, so that they can be made to count later.
     """
 
     endpoint: Endpoint
@@ -54,6 +56,7 @@ class IdentityRequest(NamedTuple):
     previous_mpid: int | None = None
     recency: Recency = ()
     may_create: bool = True
+    set_aside: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class IdentityChange:
 
 @dataclass(frozen=True, slots=True)
 class ModifyRequest:
-    """A change of the identities of one profile, named by its MPID."""
+    """A change of the identities of one profile, named by its MPID. `set_aside` as in `IdentityRequest`."""
 
     at_ms: int
     environment: Environment
@@ -75,6 +78,7 @@ class ModifyRequest:
     mpid: int
     changes: tuple[IdentityChange, ...]
     may_move_unique: bool = True
+    set_aside: tuple[IdentityChange, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.changes) > MODIFY_CHANGES_MAX:
@@ -90,7 +94,7 @@ class ModifyRequest:
 class SeedRequest:
     """A profile of another system that comes over with its identities; several values of a type are allowed.
 
-    `mpid` None means that it gets a new one.
+    `mpid` None means that it gets a new one. `set_aside` as in `IdentityRequest`.
     """
 
     at_ms: int
@@ -98,6 +102,7 @@ class SeedRequest:
     input: str
     mpid: int | None
     identities: tuple[Identity, ...]
+    set_aside: tuple[Identity, ...] = ()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -114,10 +119,19 @@ class TakeBack(NamedTuple):
     counts_again: bool = False
 
 
+class Judged(NamedTuple):
+    """An identity that no earlier line counts as having named, or that they count as having named again."""
+
+    identity: Identity
+    counts: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """A change of what counts of the history, with all that comes of it.
 
+    What counts is changed by what is taken back line by line; by `quarantine`, of all earlier lines at once; and by
+    `policy_version`, under which all earlier lines count as decided. None leaves each line the version it was decided under.
     `records` are the profiles that are others afterwards, whole. `gone` are profiles that would never have been made;
     each with the one that answers for it now, None if nobody does. `names` are the MPIDs of profiles that lines make now
     and did not make when they were logged, by the line's seq.
@@ -130,6 +144,8 @@ class Correction:
     records: tuple[Record, ...] = ()
     gone: tuple[tuple[int, int | None], ...] = ()
     names: tuple[tuple[int, int], ...] = ()
+    quarantine: tuple[Judged, ...] = ()
+    policy_version: int | None = None
 
     @property
     def endpoint(self) -> Endpoint:

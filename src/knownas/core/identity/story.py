@@ -135,7 +135,7 @@ class _Telling:
             case Seeded(mpid, known):
                 told = f"{call} brought profile {mpid} ({anonymity(known=known)}) over from another system."
             case Corrected(mpids):
-                told = f"The history was corrected: {self._taken_back()}; {profiles_named(mpids) if mpids else 'no profile'} changed."
+                told = f"The history was corrected: {self._corrected()}; {profiles_named(mpids) if mpids else 'no profile'} changed."
             case _:
                 assert_never(outcome)
         return told
@@ -154,15 +154,23 @@ class _Telling:
         if not self.decision.changes and not isinstance(self.decision.outcome, Created | Seeded):
             yield "Nothing changed."
 
-    def _taken_back(self) -> str:
-        """Tell what counts no longer, or again."""
+    def _corrected(self) -> str:
+        """Tell what counts no longer, or again, or otherwise."""
         observation = self.observation
-        taken_back = observation.take_back if isinstance(observation, Correction) else ()
-        return listed(
+        if not isinstance(observation, Correction):
+            return "nothing"
+        told = [
             f"{'all of' if one.identity is None else all_named([one.identity]) + ' in'} decision {one.decision_id} "
             f"{'counts again' if one.counts_again else 'counts no longer'}"
-            for one in taken_back
-        )
+            for one in observation.take_back
+        ]
+        told += [
+            f"{all_named([one.identity])} {'counts again' if one.counts else 'counts no longer'}, whoever named it"
+            for one in observation.quarantine
+        ]
+        if observation.policy_version is not None:
+            told.append(f"what came before counts as decided under policy version {observation.policy_version}")
+        return listed(told)
 
     def _why(self) -> str:
         """Give the rule that settled the answer; follows the answer and a colon."""

@@ -1,0 +1,241 @@
+"""Corrects the history: changes what counts of it, and makes everything what it then comes to (design §2).
+
+The lines that could have influenced each other are gathered and folded twice, under what counts now and under what is to
+count. What differs is written as one commit, with a line of the log that says so: a correction, which is an observation like
+others and can be taken back itself. Nothing is written where the lines do not explain what is kept.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final
+
+from knownas.core.history.conditions import Conditions
+from knownas.core.history.world import World, difference, drift, world_of
+from knownas.core.identity.decide import decide
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.observation import Correction, Environment, Judged, TakeBack
+from knownas.core.identity.record import Record
+from knownas.core.identity.records import Records
+from knownas.service.chance import MPID_BITS, Chance
+from knownas.service.components import Component, TooLarge, component_of
+from knownas.service.directory import Directory
+from knownas.service.limits import CORRECTION_ATTEMPTS_MAX
+from knownas.service.policies import policies_of
+from knownas.service.question import Answer, Question, Rules
+from knownas.service.receipts import log_entry
+from knownas.service.resolver import Resolver
+from knownas.service.retrying import pause_before_retry
+from knownas.store.errors import StoreBusy
+from knownas.store.port import Commit, Committed, Pool, PoolWrites, Snapshot, Store, Wanted
+
+CORRECTION_INPUT: Final = "api"
+"""The input name under which corrections are logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What is to be changed about what counts of a pool's history.
+
+    `environment` is logged with it, since environments can share a pool. `reason` tells amendments apart that make the same new profiles: their names follow from it. `profiles` and `identities`
+    are where whatever could be influenced is gathered from. The rest is what the correction says (`Correction`).
+    """
+
+    pool: Pool
+    environment: Environment
+    reason: str
+    profiles: tuple[int, ...]
+    identities: tuple[Identity, ...] = ()
+    take_back: tuple[TakeBack, ...] = ()
+    quarantine: tuple[Judged, ...] = ()
+    policy_version: int | None = None
+
+
+class NotCorrected(StrEnum):
+    """Why the history is not corrected. The value is the stable reason code."""
+
+    COUNTS_ALREADY = "counts_already"
+    TOO_LARGE = "too_many_lines_to_fold"
+    UNEXPLAINED = "history_does_not_explain_profiles"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCorrected:
+    """The history is corrected, or would be: `decision_id` names the correction, None for a preview."""
+
+    decision_id: str | None
+    changed: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What an amendment comes to."""
+
+    component: Component
+    before: World
+    after: World
+
+
+class Correcting:
+    """Corrects the histories of one store. One event loop, one of these."""
+
+    def __init__(
+        self, store: Store, directory: Directory, resolver: Resolver, chance: Chance, clock: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._resolver = resolver
+        self._chance = chance
+        self._clock = clock
+
+    async def correct(
+        self,
+        amendment: Amendment,
+        quarantined: Mapping[Identity, int] = MappingProxyType({}),
+        *,
+        preview: bool = False,
+    ) -> HistoryCorrected | NotCorrected:
+        """Change what counts, and everything that comes of it; `preview` says what would change, and writes nothing.
+
+        `quarantined` are those that do not count before this, as for `component_of`, without those that are judged here.
+
+        Raises:
+            Overloaded: too many wait to do this.
+            StoreError: the store could not do it, or others were faster every time.
+        """
+        # What was captured and not yet written belongs to the history.
+        await self._resolver.between_batches(_nothing)
+        for attempt in range(CORRECTION_ATTEMPTS_MAX):
+            try:
+                done = await self._attempt(amendment, quarantined, preview=preview)
+            except TooLarge:
+                return NotCorrected.TOO_LARGE
+            if done is not None:
+                return done
+            await pause_before_retry(attempt)
+        raise StoreBusy(f"others were faster {CORRECTION_ATTEMPTS_MAX} times")
+
+    async def _attempt(
+        self, amendment: Amendment, quarantined: Mapping[Identity, int], *, preview: bool
+    ) -> HistoryCorrected | NotCorrected | None:
+        """Plan, and carry that out; None if somebody was faster."""
+
+        async def gathered() -> Component:
+            pool, identities = amendment.pool, amendment.identities
+            return await component_of(self._store, pool, amendment.profiles, identities, quarantined)
+
+        plan = await self._plan(amendment, await gathered())
+        if plan is None:
+            return NotCorrected.COUNTS_ALREADY
+
+        async def carry_out() -> HistoryCorrected | NotCorrected | None:
+            return await self._carry_out(amendment, plan, gathered, preview=preview)
+
+        return await self._resolver.between_batches(carry_out)
+
+    async def _plan(self, amendment: Amendment, component: Component) -> _Plan | None:
+        """Fold a component as it counts and as it is to count; None if that is the same."""
+        conditions = component.conditions
+        changed = _amended(conditions, amendment, component)
+        if changed is None:
+            return None
+        policies = await policies_of(self._store, amendment.pool.scope)
+
+        def fresh(seq: int) -> int:
+            return _fresh_mpid(component.decision_ids[seq], amendment.reason)
+
+        before = world_of(component.lines, conditions, policies, fresh)
+        return _Plan(component, before, world_of(component.lines, changed, policies, fresh))
+
+    async def _carry_out(
+        self, amendment: Amendment, plan: _Plan, gathered: Callable[[], Awaitable[Component]], *, preview: bool
+    ) -> HistoryCorrected | NotCorrected | None:
+        """Write what differs, if everything is still as it was gathered; None if it is not."""
+        component, pool = plan.component, amendment.pool
+        snapshot = await self._store.load([Wanted(pool, list(component.identities), list(component.mpids))])
+        loaded = _records(snapshot, pool)
+        kept = {record.mpid: record for record in loaded if record.mpid in component.mpids}
+        again = await gathered()
+        if [one.seq for one in again.lines] != [one.seq for one in component.lines]:
+            return None
+        if drift(plan.before, kept):
+            return NotCorrected.UNEXPLAINED
+        found = difference(plan.before, plan.after, kept)
+        changed = [record.mpid for record in found.records]
+        if preview:
+            return HistoryCorrected(None, changed)
+        now_ms = self._clock()
+        correction = Correction(
+            now_ms,
+            amendment.environment,
+            CORRECTION_INPUT,
+            amendment.take_back,
+            found.records,
+            found.gone,
+            found.names,
+            amendment.quarantine,
+            amendment.policy_version,
+        )
+        rules = self._rules(pool)
+        records = Records()
+        records.load(loaded)
+        decision = decide(correction, rules.policy, records, 0)
+        answer = Answer(self._chance.decision_id(now_ms), Question(rules, correction, pool), decision)
+        commit = _commit(answer, amendment.profiles, rules.policy.unique_ids - _shared_types(plan.after))
+        if not isinstance(await self._store.commit(snapshot, commit), Committed):
+            return None
+        return HistoryCorrected(answer.decision_id, changed)
+
+    def _rules(self, pool: Pool) -> Rules:
+        rules = self._directory.rules(pool.scope)
+        if rules is None:
+            raise AssertionError(f"the history of {pool.scope} is corrected while it is configured")
+        return rules
+
+
+def _amended(conditions: Conditions, amendment: Amendment, component: Component) -> Conditions | None:
+    """Return what counts afterwards, None if that is what counts already.
+
+    The correction will have a later seq than any line of the component; what it says of all lines it says of those.
+    """
+    changed = conditions
+    for one in amendment.take_back:
+        changed = changed.after(one)
+    after_all = component.lines[-1].seq + 1 if component.lines else 0
+    changed = changed.judged(after_all, amendment.quarantine, amendment.policy_version)
+    return None if changed == conditions else changed
+
+
+def _fresh_mpid(decision_id: str, reason: str) -> int:
+    """Return what a line's new profile is called, so that a preview tells the names that the correction gives.
+
+    Ids of decisions have 80 random bits, and are told only to whoever asked for the decision.
+    """
+    digest = blake2b(f"{decision_id} {reason}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) >> (64 - MPID_BITS)) or 1
+
+
+async def _nothing() -> None:
+    """Wait for nothing but what was captured."""
+
+
+def _records(snapshot: Snapshot, pool: Pool) -> list[Record]:
+    loaded = snapshot.pools.get(pool)
+    return [] if loaded is None else list(loaded.records)
+
+
+def _shared_types(world: World) -> set[IdentityType]:
+    """Return the types of which a value is on several profiles: a policy that came later does not part them."""
+    held = Counter(one for record in world.records for one in record.lookups())
+    return {one.type for one, holders in held.items() if holders > 1}
+
+
+def _commit(answer: Answer, profiles: Sequence[int], exclusive: frozenset[IdentityType]) -> Commit:
+    """Write a correction down; it is found from whatever it was gathered from, also where nothing differs."""
+    entry, decision = log_entry(answer), answer.decision
+    subjects = tuple(dict.fromkeys((*entry.subjects, *(mpid for mpid in profiles if mpid not in entry.touched))))
+    writes = {answer.question.pool: PoolWrites(list(decision.writes), exclusive)} if decision.writes else {}
+    return Commit(writes, [replace(entry, subjects=subjects)])
