@@ -10,6 +10,7 @@ from knownas.store.user_data import (
     AliasState,
     BatchReceipt,
     MessageKey,
+    Rearrangement,
     RequestKey,
     SectionKey,
     StoredEvents,
@@ -374,7 +375,63 @@ class Undead(MemoryUserData):
         return
 
 
+class RearrangedUnchecked(MemoryUserData):
+    """Corrects sections whatever their version."""
+
+    def stands(self, change: Rearrangement) -> bool:
+        return super().stands(replace(change, sections=()))
+
+
+class RemovedUnchecked(MemoryUserData):
+    """Removes sections whatever their version."""
+
+    def stands(self, change: Rearrangement) -> bool:
+        return super().stands(replace(change, removed=()))
+
+
+class AliasesUnchecked(MemoryUserData):
+    """Turns alias requests whatever has become of them."""
+
+    def stands(self, change: Rearrangement) -> bool:
+        there = [one for one in change.aliases if one.request_id in self._aliases]
+        return super().stands(replace(change, aliases=())) and len(there) == len(change.aliases)
+
+
+class Renumbering(MemoryUserData):
+    """Gives moved events new numbers, and so another place in the order in which they were kept."""
+
+    def rearrange(self, change: Rearrangement) -> None:
+        super().rearrange(change)
+        for move in change.moved:
+            there = self._events[move.key._replace(mpid=move.mpid)]
+            place = next(number for number, one in enumerate(there) if one.seq == move.seq)
+            there.append(there.pop(place)._replace(seq=next(self._seqs)))
+
+
+class HalfRearranged(MemoryUserData):
+    """Writes the sections of a correction, and leaves the events where they were."""
+
+    def rearrange(self, change: Rearrangement) -> None:
+        super().rearrange(replace(change, moved=()))
+
+
+class ProductionOnly(MemoryUserData):
+    """Finds the events about a profile in production only."""
+
+    async def events_about(
+        self, mpids: Sequence[int], after_seq: int, limit: int
+    ) -> Sequence[tuple[SectionKey, StoredEvents]]:
+        found = await super().events_about(mpids, after_seq, limit)
+        return [one for one in found if one[0].environment == "production"]
+
+
 BROKEN = [
+    RearrangedUnchecked,
+    RemovedUnchecked,
+    AliasesUnchecked,
+    Renumbering,
+    HalfRearranged,
+    ProductionOnly,
     Unchecked,
     NewOverOld,
     NothingOverOld,

@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
-from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
+from knownas.store.user_data import Rearrangement, SectionKey, StoredSection, UserDataStore
 
 
 class Pool(NamedTuple):
@@ -99,10 +99,14 @@ class PoolWrites:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a batch decided. The log's entries are kept in the order given."""
+    """What a batch decided. The log's entries are kept in the order given.
+
+    `rearranged` is what a correction changes of user data, in the same transaction.
+    """
 
     pools: Mapping[Pool, PoolWrites] = field(default_factory=dict[Pool, PoolWrites])
     log: Sequence[LogEntry] = ()
+    rearranged: Rearrangement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 This is the second half of the port. `store.port` keeps who is who; here is what workspaces know of them, under the
 MPIDs that the other half gave out. The two are written in transactions of their own: a batch of events is first
 resolved, which may change identity records, and then kept. A batch that is not kept was not acknowledged; sent
-again, it is resolved to the same profile and kept once.
+again, it is resolved to the same profile and kept once. Only a correction of the history writes both in one
+(`port.Commit.rearranged`).
 
 Within a commit everything is kept or nothing. What was loaded is protected by versions: if a section has changed
 since, `commit` keeps nothing and says so, and the caller loads and decides again. What was absent (a section, a
@@ -106,6 +107,8 @@ class AliasState(StrEnum):
     QUEUED = "queued"
     DONE = "done"
     REJECTED = "rejected"
+    UNDONE = "undone"
+    """It was done, and is taken back."""
 
 
 class AliasRow(NamedTuple):
@@ -153,6 +156,51 @@ class UserDataCommit:
     settled_aliases: Sequence[AliasRow] = ()
 
 
+class SectionRemoval(NamedTuple):
+    """A section of which nothing is left. `version` is the one loaded."""
+
+    key: SectionKey
+    version: int
+
+
+class EventsMove(NamedTuple):
+    """Kept events that are about another profile from now on, or that say something else. They keep their `seq`."""
+
+    key: SectionKey
+    seq: int
+    mpid: int
+    document: bytes
+
+
+class AliasTurn(NamedTuple):
+    """An alias request that was in one state and is in another from now on."""
+
+    request_id: str
+    was: AliasState
+    state: AliasState
+
+
+@dataclass(frozen=True, slots=True)
+class Rearrangement:
+    """What a correction of the history changes of user data: whole or not at all, with the records that it corrects.
+
+    Every section whose events are moved or added to is written or removed. Of the messages, those that are there
+    already stay as they are. Whatever is no longer as it is named here is a conflict.
+    """
+
+    sections: Sequence[SectionWrite] = ()
+    removed: Sequence[SectionRemoval] = ()
+    moved: Sequence[EventsMove] = ()
+    events: Sequence[EventsWrite] = ()
+    messages: Mapping[MessageKey, int] = field(default_factory=dict[MessageKey, int])
+    aliases: Sequence[AliasTurn] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.sections or self.removed or self.moved or self.events or self.messages or self.aliases)
+
+
 class UserDataStore(Protocol):
     """A place to keep what is known of users. See the module for the contract."""
 
@@ -181,6 +229,12 @@ class UserDataStore(Protocol):
         self, key: SectionKey, *, from_ms: int, to_ms: int, after_seq: int, limit: int
     ) -> Sequence[StoredEvents]:
         """Return kept events of which any happened from `from_ms` to `to_ms`, both included, by ascending `seq`."""
+        ...
+
+    async def events_about(
+        self, mpids: Sequence[int], after_seq: int, limit: int
+    ) -> Sequence[tuple[SectionKey, StoredEvents]]:
+        """Return kept events of some profiles in all workspaces, by ascending `seq`, those after one, at most `limit`."""
         ...
 
     async def receipt(self, receipt_id: str) -> BatchReceipt | None:

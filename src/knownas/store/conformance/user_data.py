@@ -12,6 +12,7 @@ from typing import Final
 
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.store.conformance.examples import EMAIL, PAGE, START_MS, get, put, record
+from knownas.store.conformance.rearranging import RearrangementPromises
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.user_data_examples import (
     ANN,
@@ -54,6 +55,7 @@ CALLS: Final[Mapping[str, Callable[[UserDataStore], Awaitable[object]]]] = {
     "commit": lambda data: data.commit(whole()),
     "sections_of": lambda data: data.sections_of(ANN.mpid),
     "events": lambda data: data.events(ANN, from_ms=0, to_ms=START_MS, after_seq=0, limit=PAGE),
+    "events_about": lambda data: data.events_about([ANN.mpid], 0, PAGE),
     "receipt": lambda data: data.receipt("receipt"),
     "section": lambda data: data.section(ANN),
     "receipts_named": lambda data: data.receipts_named("request", PAGE),
@@ -386,5 +388,5 @@ class UserDataCommitPromises(Subject):
         await again.close()
 
 
-class UserDataPromises(UserDataCommitPromises, UserDataLogPromises):
+class UserDataPromises(UserDataCommitPromises, UserDataLogPromises, RearrangementPromises):
     """All that `store.user_data` demands of an adapter."""

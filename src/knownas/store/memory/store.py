@@ -112,6 +112,8 @@ class MemoryStore:
             raise TypeError("the snapshot comes from another store")
         obstacles = (self._obstacle(pool, changed) for pool, changed in commit.pools.items())
         lost = self._changed_since(snapshot) or next((one for one in obstacles if one is not None), None)
+        if lost is None and commit.rearranged is not None and not self._user_data.stands(commit.rearranged):
+            lost = "what is known of a user changed"
         if lost is not None:
             return Conflict(lost)
         version = next(self._versions)
@@ -119,6 +121,8 @@ class MemoryStore:
             self._apply(self._pools.setdefault(pool, _PoolState()), changed, version)
         for entry in commit.log:
             self._log.append(replace(entry, seq=len(self._log) + 1))
+        if commit.rearranged is not None:
+            self._user_data.rearrange(commit.rearranged)
         return Committed()
 
     def _changed_since(self, snapshot: MemorySnapshot) -> str | None:

@@ -1,5 +1,6 @@
 """The memory store's second half: what workspaces know of users, in dictionaries."""
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from itertools import count, islice
 
@@ -8,7 +9,9 @@ from knownas.store.user_data import (
     AliasRow,
     AliasState,
     BatchReceipt,
+    EventsMove,
     MessageKey,
+    Rearrangement,
     RequestKey,
     SectionKey,
     StoredEvents,
@@ -134,6 +137,38 @@ class MemoryUserData:
             now = was._replace(state=row.state, reason=row.reason, settled_ms=row.settled_ms)
             self._aliases[row.request_id] = now
 
+    def stands(self, change: Rearrangement) -> bool:
+        """Whether everything is as a correction names it."""
+        return (
+            all(self._version(write.key) == write.version for write in change.sections)
+            and all(self._version(one.key) == one.version for one in change.removed)
+            and all(self._kept(one) is not None for one in change.moved)
+            and all(
+                turn.request_id in self._aliases and self._aliases[turn.request_id].state is turn.was
+                for turn in change.aliases
+            )
+        )
+
+    def rearrange(self, change: Rearrangement) -> None:
+        """Take a correction over, after everything was found as it names it."""
+        for removal in change.removed:
+            del self._sections[removal.key], self._last_seen[removal.key]
+        for move in change.moved:
+            kept = self._kept(move)
+            if kept is None:
+                raise AssertionError("what is moved was looked for before")
+            self._events[move.key].remove(kept)
+            there = self._events.setdefault(move.key._replace(mpid=move.mpid), [])
+            insort(there, kept._replace(document=move.document), key=lambda one: one.seq)
+        self._apply(UserDataCommit(sections=change.sections, events=change.events))
+        for message, at_ms in change.messages.items():
+            self._messages.setdefault(message, at_ms)
+        for turn in change.aliases:
+            self._aliases[turn.request_id] = self._aliases[turn.request_id]._replace(state=turn.state)
+
+    def _kept(self, move: EventsMove) -> StoredEvents | None:
+        return next((one for one in self._events.get(move.key, ()) if one.seq == move.seq), None)
+
     async def sections_of(self, mpid: int) -> Mapping[SectionKey, StoredSection]:
         """Return every workspace's section of a profile."""
         self._check_open()
@@ -150,6 +185,17 @@ class MemoryUserData:
             if one.seq > after_seq and one.last_ms >= from_ms and one.first_ms <= to_ms
         )
         return list(islice(wanted, limit))
+
+    async def events_about(
+        self, mpids: Sequence[int], after_seq: int, limit: int
+    ) -> Sequence[tuple[SectionKey, StoredEvents]]:
+        """Return kept events of some profiles in all workspaces, by ascending `seq`."""
+        self._check_open()
+        asked = set(mpids)
+        found = (
+            (key, one) for key, kept in self._events.items() if key.mpid in asked for one in kept if one.seq > after_seq
+        )
+        return sorted(found, key=lambda one: one[1].seq)[:limit]
 
     async def receipt(self, receipt_id: str) -> BatchReceipt | None:
         """Return what became of a batch, by our id."""

@@ -79,7 +79,11 @@ class Plan:
     @property
     def revisions(self) -> Sequence[object]:
         """What the function `revise_1` takes: nothing, but for a correction that says when and whence a profile is."""
-        return columns_text(self._revised, 3) if self._revised else ()
+        return self.revised() if self._revised else ()
+
+    def revised(self) -> Sequence[object]:
+        """Return the arguments of the function `revise_1`."""
+        return columns_text(self._revised, 3)
 
     def arguments(self) -> list[object]:
         """Return the arguments of the function `commit_1` after its token."""

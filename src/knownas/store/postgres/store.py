@@ -26,6 +26,7 @@ from knownas.store.postgres.database import Database
 from knownas.store.postgres.limits import LOG_PAUSE_SECONDS, LOG_SETTLED_SECONDS, TOUCH_ATTEMPTS_MAX
 from knownas.store.postgres.loading import PostgresSnapshot, Question, question_of, snapshot_of
 from knownas.store.postgres.planning import Plan, unseen
+from knownas.store.postgres.rearranging import rearranged_rows, rearrangement_arguments
 from knownas.store.postgres.rows import Row, code_of, entry_of, record_of
 from knownas.store.postgres.touching import latest, moves
 from knownas.store.postgres.trouble import LostRace
@@ -100,8 +101,13 @@ class PostgresStore:
         await self._learn({*commit.pools, *(entry.pool for entry in commit.log)})
         try:
             plan = Plan(commit, await self._seen(snapshot, commit), self._pools)
-            name = "correct" if plan.revisions else "commit"
-            await self._database.commit(name, [*plan.arguments(), *plan.revisions], plan.rows)
+            change = commit.rearranged
+            if change is not None and not change.is_empty:
+                arguments = [*plan.arguments(), *plan.revised(), *rearrangement_arguments(change)]
+                await self._database.commit("rearrange", arguments, plan.rows + rearranged_rows(change))
+            else:
+                name = "correct" if plan.revisions else "commit"
+                await self._database.commit(name, [*plan.arguments(), *plan.revisions], plan.rows)
         except LostRace as race:
             return Conflict(str(race))
         return Committed()

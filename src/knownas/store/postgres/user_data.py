@@ -91,6 +91,13 @@ class PostgresUserData:
         rows = await self._database.read("events", *key, after_seq, from_ms, to_ms, limit)
         return [StoredEvents(*row) for row in rows]
 
+    async def events_about(
+        self, mpids: Sequence[int], after_seq: int, limit: int
+    ) -> Sequence[tuple[SectionKey, StoredEvents]]:
+        """Return kept events of some profiles in all workspaces, by ascending `seq`."""
+        rows = await self._database.read("events_about", list(mpids), after_seq, limit, seconds=SLOW_CALL_SECONDS)
+        return [(SectionKey(*row[:3]), StoredEvents(*row[3:])) for row in rows]
+
     async def receipt(self, receipt_id: str) -> BatchReceipt | None:
         """Return what became of a batch, by our id."""
         for row in await self._database.read("receipt", receipt_id):

@@ -36,6 +36,7 @@ from knownas.store.sqlite.connection import (
     open_connection,
 )
 from knownas.store.sqlite.loading import SqliteSnapshot, load, sole_holders
+from knownas.store.sqlite.rearranging import rearrange
 from knownas.store.sqlite.rows import code_of, entry_from, record_from
 from knownas.store.sqlite.statements import statements
 from knownas.store.sqlite.user_data import SqliteUserData
@@ -130,6 +131,8 @@ class SqliteStore:
             try:
                 async with self._transactions.writing(self._connection):
                     Writer(self._connection, self._pools, snapshot).write(commit)
+                    if commit.rearranged is not None:
+                        rearrange(self._connection, commit.rearranged)
             except LostRace as race:
                 return Conflict(str(race))
         return Committed()

@@ -47,6 +47,10 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, KEYS_A_STATEMENT)
 
 _Key = tuple[int | str, ...]
 
+_FIRST_MS: Final = -(2**63)
+_LAST_MS: Final = 2**63 - 1
+"""The first and the last time that can be kept."""
+
 
 class SqliteUserData:
     """Keeps sections, events, receipts and aliases in a SQLite file. Implements `store.user_data.UserDataStore`.
@@ -185,6 +189,19 @@ class SqliteUserData:
     ) -> Sequence[StoredEvents]:
         """Return kept events of which any happened in a range of time, by ascending `seq`."""
         return [StoredEvents._make(row) for row in self._read("events", *key, after_seq, from_ms, to_ms, limit)]
+
+    async def events_about(
+        self, mpids: Sequence[int], after_seq: int, limit: int
+    ) -> Sequence[tuple[SectionKey, StoredEvents]]:
+        """Return kept events of some profiles in all workspaces, by ascending `seq`; a statement for each section."""
+        found: list[tuple[SectionKey, StoredEvents]] = []
+        for mpid in dict.fromkeys(mpids):
+            for workspace, environment in self._read("events_keys", mpid):
+                key = SectionKey(workspace, environment, mpid)
+                rows = self._read("events", *key, after_seq, _FIRST_MS, _LAST_MS, limit)
+                found += [(key, StoredEvents._make(row)) for row in rows]
+        found.sort(key=lambda one: one[1].seq)
+        return found[:limit]
 
     async def receipt(self, receipt_id: str) -> BatchReceipt | None:
         """Return what became of a batch, by our id."""

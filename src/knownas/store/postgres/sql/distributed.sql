@@ -17,6 +17,20 @@ SELECT
     knownas.distributed_commit_1(/*arguments*/),
     knownas.distributed_revise_1($58::text::bigint[], $59::text::bigint[], $60::text::bigint[]);
 
+-- name: distributed_rearrange
+SELECT
+    knownas.distributed_commit_1(/*arguments*/),
+    knownas.distributed_revise_1($58::text::bigint[], $59::text::bigint[], $60::text::bigint[]),
+    knownas.distributed_rearrange_1(
+        $61::text::bigint[], $62::text::bigint[], $63::text::text[], $64::text::bigint[], $65::text::bigint[], $66::bytea[],
+        $67::text::bigint[], $68::text::bigint[], $69::text::text[], $70::text::bigint[], $71::bytea[],
+        $72::text::bigint[], $73::text::bigint[], $74::text::text[], $75::text::bigint[],
+        $76::text::bigint[], $77::text::bigint[], $78::text::text[], $79::text::bigint[], $80::text::bigint[], $81::bytea[],
+        $82::text::bigint[], $83::text::bigint[], $84::text::text[], $85::text::bigint[], $86::text::bigint[], $87::text::bigint[], $88::bytea[],
+        $89::text::bigint[], $90::text::text[], $91::text::text[], $92::text::bigint[],
+        $93::text::text[], $94::text::text[], $95::text::text[]
+    );
+
 -- name: distributed_settle
 SELECT knownas.distributed_settle_1($1);
 

@@ -39,6 +39,20 @@ WHERE workspace = ? AND environment = ? AND mpid = ? AND version = ?;
 INSERT INTO user_events (workspace, environment, mpid, at_ms, first_ms, last_ms, document)
 VALUES (?, ?, ?, ?, ?, ?, ?);
 
+-- name: remove_section
+DELETE FROM section WHERE workspace = ? AND environment = ? AND mpid = ? AND version = ?;
+
+-- name: move_events
+UPDATE user_events SET mpid = ?, document = ? WHERE seq = ? AND workspace = ? AND environment = ? AND mpid = ?;
+
+-- name: turn_alias
+-- Only one that is in the state named: no row changed means that somebody else was faster.
+UPDATE alias SET state = ? WHERE request_id = ? AND state = ?;
+
+-- name: events_keys
+-- Which sections of a profile have events.
+SELECT DISTINCT workspace, environment FROM user_events WHERE mpid = ?;
+
 -- name: release_request
 -- Takes an id from a batch that was not kept, for the next one that has it.
 UPDATE batch_receipt SET request_id = NULL WHERE request_id = ? AND input_key = ? AND kept = 0;
