@@ -27,6 +27,7 @@ PARTS: Final = (
     "tests/waiting.py",
     "tests/store/__init__.py",
     "tests/store/postgres_inspection.py",
+    "tests/store/postgres_promises.py",
     "tests/store/test_postgres.py",
     "tools/__init__.py",
     "tools/provision.py",

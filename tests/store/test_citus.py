@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -28,11 +29,10 @@ from knownas.store.conformance.examples import (
     record,
     wanted,
 )
-from knownas.store.conformance.suite import StoreConformance
 from knownas.store.conformance.user_data_examples import keep, shows, whole
 from knownas.store.errors import StoreError
 from knownas.store.opening import distribute
-from knownas.store.port import Committed, Store
+from knownas.store.port import Committed
 from knownas.store.postgres import database as postgres_database
 from knownas.store.postgres.distribution import TABLES
 from knownas.store.postgres.statements import statement, wording
@@ -43,6 +43,7 @@ from tests.postgres import ask
 from tests.store import test_postgres_commits as commits
 from tests.store.places import PLACES
 from tests.store.postgres_inspection import contradictions
+from tests.store.postgres_promises import PostgresConformance
 
 RACED_VALUES = 60
 PEOPLE = 200
@@ -76,23 +77,11 @@ def bare() -> Iterator[str]:
         yield given
 
 
-class TestCitus(StoreConformance):
+class TestCitus(PostgresConformance):
     """The promises, kept by a store over a cluster."""
 
-    @pytest.fixture(autouse=True)
-    def _database(self) -> Iterator[None]:
-        with distributed_database() as self.url:
-            yield
-            assert asyncio.run(contradictions(self.url)) == []
-
-    async def open_store(self) -> Store:
-        return PostgresStore(self.url)
-
-    async def reopen(self) -> Store:
-        return PostgresStore(self.url)
-
-    async def open_beside(self) -> Store:
-        return PostgresStore(self.url)
+    def database(self) -> AbstractContextManager[str]:
+        return distributed_database()
 
 
 @pytest.mark.parametrize("holds", HOLDS, ids=lambda one: one.__name__)

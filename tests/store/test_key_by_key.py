@@ -3,17 +3,16 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 
 import asyncpg
 import pytest
 
 from knownas.store.conformance.examples import EMAIL, get, look_up, put, record, wanted
-from knownas.store.conformance.suite import StoreConformance
 from knownas.store.conformance.user_data_examples import keep, shows, whole
 from knownas.store.errors import StoreBusy
-from knownas.store.port import Activity, Store
+from knownas.store.port import Activity
 from knownas.store.postgres import database as postgres_database
 from knownas.store.postgres import distribution
 from knownas.store.postgres.limits import LOCK_TIMEOUT_MS
@@ -23,6 +22,7 @@ from knownas.store.sql_files import named_statements
 from tests.postgres import ask, ask_key_by_key, bare_database, key_by_key_database
 from tests.store import test_postgres_commits as commits
 from tests.store.postgres_inspection import contradictions
+from tests.store.postgres_promises import PostgresConformance
 
 STATEMENTS = named_statements("knownas.store.postgres")
 OWN = sorted(
@@ -41,23 +41,11 @@ def url() -> Iterator[str]:
         yield given
 
 
-class TestKeyByKey(StoreConformance):
+class TestKeyByKey(PostgresConformance):
     """The promises, kept by a store that asks as if its tables lay in many places."""
 
-    @pytest.fixture(autouse=True)
-    def _database(self) -> Iterator[None]:
-        with key_by_key_database() as self.url:
-            yield
-            assert asyncio.run(contradictions(self.url)) == []
-
-    async def open_store(self) -> Store:
-        return PostgresStore(self.url)
-
-    async def reopen(self) -> Store:
-        return PostgresStore(self.url)
-
-    async def open_beside(self) -> Store:
-        return PostgresStore(self.url)
+    def database(self) -> AbstractContextManager[str]:
+        return key_by_key_database()
 
 
 @pytest.mark.parametrize(
