@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from knownas.api import app as application
 from knownas.api import surfaces as dispatch
+from tests.parsed import parsed
 
 Route = tuple[str, str]
 
@@ -33,7 +34,7 @@ MACHINERY: Final = frozenset(
 
 def surfaces() -> list[str]:
     """Return the modules of `knownas.api` that the application imports to serve something."""
-    nodes = [node for module in (application, dispatch) for node in ast.walk(ast.parse(inspect.getsource(module)))]
+    nodes = [node for module in (application, dispatch) for node in ast.walk(parsed(inspect.getsource(module)))]
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     names = {module.removeprefix("knownas.api.") for module in imported if module.startswith("knownas.api.")}
     return sorted(names - MACHINERY)

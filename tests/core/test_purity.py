@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import knownas.core
+from tests.parsed import parsed
 
 CORE = Path(knownas.core.__file__).parent
 MODULES = sorted(CORE.rglob("*.py"))
@@ -74,7 +75,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def faults(source: str) -> list[str]:
     """Say what makes some code impure."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     found: list[str] = []
     for name in imported(tree):
         top = name.partition(".")[0]

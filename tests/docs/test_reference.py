@@ -26,6 +26,7 @@ from knownas.core.profile.alias import AliasRefusal, AliasRejection
 from knownas.service.tokens import TokenFault
 from knownas.store.errors import StoreError
 from tests.docs.pages import ROOT
+from tests.parsed import parsed_file
 
 REFERENCE = ROOT / "docs" / "reference"
 WRITE = "import json; from tools import reference; print(json.dumps(reference.pages()))"
@@ -123,7 +124,7 @@ def literals() -> set[str]:
         for file in (ROOT / folder).glob("*.py")
         if not file.stem.startswith(("openapi", "schema"))
     ]
-    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    nodes = [node for file in files for node in ast.walk(parsed_file(file))]
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
@@ -131,7 +132,7 @@ def reasons() -> list[str]:
     """Return every reason that stands in the code behind the HTTP surfaces."""
     found: set[str] = set()
     for file in (file for folder in SURFACES for file in (ROOT / folder).glob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed_file(file)):
             if isinstance(node, ast.Call):
                 called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
                 if file.stem == "platform" and called in ("_found", "_unknown", "_workspace"):

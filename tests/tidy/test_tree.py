@@ -6,6 +6,8 @@ import subprocess
 from os.path import normpath
 from pathlib import Path, PurePath
 
+from tests.parsed import parsed_file
+
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 LINES_MAX = 500
@@ -23,7 +25,7 @@ def test_no_function_is_long() -> None:
     long = {
         f"{path}:{node.name}": node.end_lineno - node.lineno
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed_file(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
         and node.end_lineno - node.lineno > FUNCTION_LINES_MAX
@@ -42,7 +44,7 @@ def test_sql_lives_in_sql_files() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {node.value!r}"
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed_file(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and statement.search(node.value)
     ]
     assert found == []
@@ -53,7 +55,7 @@ def test_every_test_states_its_promise() -> None:
     silent = [
         f"{path.relative_to(ROOT)}:{node.name}"
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed_file(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and ast.get_docstring(node) is None
