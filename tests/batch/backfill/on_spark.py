@@ -28,7 +28,7 @@ QUIET = {
 
 def main(engine: str, seed: str, runs: str, histories: str) -> int:
     """Play so many runs, each under a policy of its own, and tell what differed."""
-    session = _session(engine)
+    session, _server = _session(engine)
     chance, found = random.Random(int(seed)), list[str]()
     for number in range(int(runs)):
         with tempfile.TemporaryDirectory() as name:
@@ -42,12 +42,15 @@ def main(engine: str, seed: str, runs: str, histories: str) -> int:
                     )
                 ]
     sys.stdout.write(json.dumps(found) + "\n")
-    # Sail ends the process in a way of its own.
     sys.stdout.flush()
+    if engine == "sail":
+        # Its server, in this process, waits for a client whose thread has ended with the interpreter: for ever.
+        os._exit(0)
     return 0
 
 
-def _session(engine: str) -> Any:
+def _session(engine: str) -> tuple[Any, Any]:
+    """Return a session, and what has to live as long: Sail's server stops when nobody holds it."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder
@@ -55,10 +58,10 @@ def _session(engine: str) -> Any:
         server: Any = importlib.import_module("pysail.spark").SparkConnectServer()
         server.start(background=True)
         _, port = server.listening_address
-        return builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
+        return builder.remote(f"sc://127.0.0.1:{port}").getOrCreate(), server
     for name, value in QUIET.items():
         builder = builder.config(name, value)
-    return builder.master(engine).getOrCreate()
+    return builder.master(engine).getOrCreate(), None
 
 
 if __name__ == "__main__":
