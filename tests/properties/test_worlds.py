@@ -246,7 +246,7 @@ def test_a_world_in_which_names_are_given_twice_is_caught(monkeypatch: pytest.Mo
     def answered_name(line: Line, _conditions: Conditions, _records: Records) -> int | None:
         return line.answered
 
-    monkeypatch.setattr(worlds, "_name", answered_name)
+    monkeypatch.setattr(worlds, "free_name", answered_name)
     with pytest.raises(AssertionError, match="one name"):
         first_failing(KINDS["plain"], fault_of, examples=EXAMPLES, seeded=1)
 

@@ -31,14 +31,16 @@ from knownas.batch.folding_limits import (
     SHARES_A_PROCESS,
     SMALL_SHARE_LINES,
 )
-from knownas.batch.folding_processes import Crew
+from knownas.batch.folding_processes import Crew, Over
 from knownas.batch.folding_staging import FoldStaging
 from knownas.batch.folding_working import (
+    CHANGES,
     ArrangeRange,
     CheckRows,
     FindJoins,
     Judge,
     JudgeShare,
+    LinesWanted,
     Plan,
     RangeRead,
     ReadRange,
@@ -80,6 +82,7 @@ class Wanted(Generic[_Verdict]):
     policies: Sequence[StoredPolicy]
     judge: Judge[_Verdict]
     also: Sequence[StoredPolicy] = ()
+    lines: LinesWanted = CHANGES
     checks_rows: bool = False
 
 
@@ -112,17 +115,21 @@ async def fold_log(
     niceness: int = 0,
     folder: Path | None = None,
     watch: Watch = lambda _: None,
+    over: Over | None = None,
 ) -> FoldedLog[_Verdict]:
     """Fold a pool's log and judge it, share by share.
 
     `processes` None takes as many as there are processors, or none for a log that is short; 0 (`THIS_PROCESS`) takes this one.
+    `over` are a store and a reader that are open already: then this process folds, whatever `wanted.database` is.
     `folder` is where temporary files are made, the system's own place if None.
 
     Raises:
         StoreError: the database does not answer.
         OSError: there is no room for the temporary files.
     """
-    if processes is None:
+    if over is not None:
+        processes = THIS_PROCESS
+    elif processes is None:
         processes = processors() if wanted.until_seq > ALONE_LINES else THIS_PROCESS
     staged = Path(tempfile.mkdtemp(prefix="knownas-fold-", dir=folder))
     try:
@@ -136,8 +143,9 @@ async def fold_log(
             min(PARTS_MAX, max(1, parts)),
             cast("Judge[object]", wanted.judge),
             tuple(wanted.also),
+            wanted.lines,
         )
-        async with Crew(plan, processes, niceness) as crew:
+        async with Crew(plan, processes, niceness, over) as crew:
             return await _Fold[_Verdict](plan, crew, max(1, processes), watch).run(checks_rows=wanted.checks_rows)
     finally:
         with suppress(OSError):

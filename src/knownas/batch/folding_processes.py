@@ -18,6 +18,8 @@ from knownas.batch.folding_limits import STOP_SECONDS
 from knownas.batch.folding_working import FoldWorker, Plan, Work
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import open_store, open_whole
+from knownas.store.port import Store
+from knownas.store.whole import WholeReader
 
 _SEED: Final = "PYTHONHASHSEED"
 _SEEDS: Final = 2**32
@@ -100,11 +102,16 @@ async def _opened(plan: Plan, opened: AsyncExitStack) -> FoldWorker:
     return FoldWorker(plan, store, whole)
 
 
+Over = tuple[Store, WholeReader]
+"""A store and a reader of it that are open already."""
+
+
 class Crew:
     """Those who do the work of a fold: other processes, or this one alone. Used as a context."""
 
-    def __init__(self, plan: Plan, processes: int, niceness: int = 0) -> None:
-        """`processes` 0 lets this process do it, which takes the event loop for long."""
+    def __init__(self, plan: Plan, processes: int, niceness: int = 0, over: Over | None = None) -> None:
+        """`processes` 0 lets this process do it, which takes the event loop for long; then `over` may be open already."""
+        self._over = over
         self._plan = plan
         self._processes = processes
         self._niceness = niceness
@@ -118,6 +125,8 @@ class Crew:
                 self._opened.enter_context(FoldProcess(self._plan, self._niceness, seed))
                 for _ in range(self._processes)
             ]
+        elif self._over is not None:
+            self._workers = [FoldWorker(self._plan, *self._over)]
         else:
             self._workers = [await _opened(self._plan, self._opened)]
         return self

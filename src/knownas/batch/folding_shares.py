@@ -1,17 +1,20 @@
 """A share of a log: whole components of its lines, folded by one process to the records that they come to."""
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 
+from knownas.core.history.components import Name, flatten, join, names
 from knownas.core.history.fold import FoldDiverged, Logged, advance
 from knownas.core.history.plain import PlainRules
 from knownas.core.identity.decision import RecordWrite
-from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.observation import Correction, IdentityRequest
 from knownas.core.identity.records import Records
-from knownas.service.log_form import Damaged, observation_from
+from knownas.service.log_form import Damaged, answered_in, observation_from
 from knownas.store.whole import Line
 
 _MPIDS: Final = msgspec.json.Decoder(tuple[int, ...])
@@ -53,8 +56,17 @@ PARTED_MAX: Final = 10_000
 class Share:
     """Whole components of a log's lines, in the log's order. Can be gone through any number of times."""
 
-    def __init__(self, lines: Callable[[], Iterator[Line]], rules: Mapping[int, PlainRules]) -> None:
+    def __init__(
+        self,
+        lines: Callable[[], Iterator[Line]],
+        rules: Mapping[int, PlainRules],
+        corrections: Callable[[], Sequence[tuple[int, Correction]]] = tuple,
+        types: frozenset[IdentityType] = frozenset(),
+    ) -> None:
+        """`corrections` are those of the whole log, `types` those that anybody is looked up by under any of its policies."""
         self._lines = lines
+        self._corrections = corrections
+        self._types = types
         self.rules: Final = rules
 
     def raw(self) -> Iterator[Line]:
@@ -67,8 +79,28 @@ class Share:
         Raises:
             Damaged: one of them can't be read.
         """
-        for seq, _, version, created, touched, observation in self._lines():
+        for seq, _, version, created, touched, observation, _, _ in self._lines():
             yield ReadLine(seq, Logged(observation_from(observation), version, created), touched_of(touched))
+
+    def corrections(self) -> Sequence[tuple[int, Correction]]:
+        """Return all corrections of the log with their seqs, also those of other shares, without what came of them."""
+        return self._corrections()
+
+    def roots(self) -> "array[int]":
+        """Return for each line the place of the first line of its component."""
+        parents, first = array("q"), dict[Name, int]()
+        for place, line in enumerate(self._lines()):
+            parents.append(place)
+            try:
+                observation = observation_from(line[5])
+            except Damaged:
+                observation = None
+            for name in names(observation, line[3], touched_of(line[4]) or answered_alone(line), self._types):
+                other = first.setdefault(name, place)
+                if other != place:
+                    join(parents, other, place)
+        flatten(parents)
+        return parents
 
     def fold(self, until_seq: int | None = None) -> Folded:
         """Fold all lines, or those up to a seq, each under its own policy."""
@@ -92,9 +124,21 @@ def touched_of(written: bytes) -> tuple[int, ...]:
         return ()
 
 
+def answered_alone(line: Line) -> tuple[int, ...]:
+    """Return the profile that a line which changed nothing was answered with, if there is one."""
+    written = line[7]
+    if written is None:
+        return ()
+    try:
+        answered = answered_in(written)
+    except Damaged:
+        return ()
+    return () if answered is None else (answered,)
+
+
 def fold_raw(line: Line, rules: Mapping[int, PlainRules], records: Records) -> tuple[str | None, Sequence[RecordWrite]]:
     """Fold one line; say why its fold is not what was logged, if so. One that can't be folded changes nothing."""
-    _, at_ms, version, created, touched, written = line
+    _, at_ms, version, created, touched, written, _, _ = line
     try:
         observation = observation_from(written)
         if isinstance(observation, IdentityRequest):

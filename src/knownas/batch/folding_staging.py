@@ -16,6 +16,7 @@ from knownas.store.whole import Line
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _LINES: Final = msgspec.msgpack.Decoder(list[Line])
+_CORRECTIONS: Final = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
 _INDEX: Final = msgspec.msgpack.Decoder(list[int])
 
 
@@ -32,6 +33,14 @@ class FoldStaging:
     def lines(self, number: int) -> list[Line]:
         """Return the lines of a range."""
         return _LINES.decode((self._folder / f"lines-{number}").read_bytes())
+
+    def put_corrections(self, number: int, corrections: Sequence[tuple[int, bytes]]) -> None:
+        """Keep the corrections among the lines of a range, with their seqs."""
+        (self._folder / f"corrections-{number}").write_bytes(_ENCODER.encode(corrections))
+
+    def corrections(self, number: int) -> list[tuple[int, bytes]]:
+        """Return the corrections among the lines of a range."""
+        return _CORRECTIONS.decode((self._folder / f"corrections-{number}").read_bytes())
 
     def put_names(self, number: int, parts: Sequence[tuple["array[int]", "array[int]"]]) -> None:
         """Keep the names of a range's lines, part by part: their numbers, and the place of the line that each is of."""

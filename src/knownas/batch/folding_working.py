@@ -9,17 +9,19 @@ The parts come in four rounds, each over all ranges, parts or shares before the 
 """
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar, assert_never
 
 from knownas.batch.folding_limits import DIFFERENCES_MAX, READ_LINES, ROWS_COMPARED
-from knownas.batch.folding_shares import Share, touched_of
+from knownas.batch.folding_shares import Share, answered_alone, touched_of
 from knownas.batch.folding_staging import FoldStaging
 from knownas.core.history.components import Name, names, types_looked_up
 from knownas.core.history.plain import PlainRules
+from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
-from knownas.service.log_form import Damaged, observation_from
+from knownas.service.log_form import Damaged, is_correction, observation_bytes, observation_from
 from knownas.service.policies import decode_policy
 from knownas.store.port import Pool, Store, StoredPolicy
 from knownas.store.whole import Contradiction, Line, WholeReader
@@ -50,6 +52,29 @@ class Judge(Protocol, Generic[_Verdict_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class LinesWanted:
+    """Which lines of a log are folded: those that changed something, or `all` of them; those observed in some time.
+
+    From `from_ms` to `to_ms`, both included, in Unix milliseconds. Corrections are there whenever they were made, since they
+    say what counts of the others.
+    """
+
+    all: bool = False
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def takes(self, line: Line) -> bool:
+        """Whether a line is wanted, if it is one that changed something."""
+        at_ms = line[1]
+        in_time = (self.from_ms is None or at_ms >= self.from_ms) and (self.to_ms is None or at_ms <= self.to_ms)
+        return in_time or is_correction(line[5])
+
+
+CHANGES: Final = LinesWanted()
+"""What a fold of the records needs: captured without a change, a line changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What all processes of a fold have to know. `also` are policies that lines are going to be folded under besides."""
 
@@ -61,6 +86,7 @@ class Plan:
     parts: int
     judge: Judge[object]
     also: tuple[StoredPolicy, ...] = ()
+    lines: LinesWanted = CHANGES
 
 
 class ReadRange(NamedTuple):
@@ -129,6 +155,8 @@ class FoldWorker:
         self._types = types_looked_up([*policies.values(), *map(decode_policy, plan.also)])
         self._rules = {version: PlainRules(policy) for version, policy in policies.items()}
         self._place = Place(store, whole, plan.pool, policies, plan.until_seq)
+        self._said: Sequence[tuple[int, Correction]] | None = None
+        """The corrections, once they were asked for: the same for all shares."""
 
     async def do(self, work: Work) -> object:
         """Do one piece of work and return what it came to.
@@ -146,7 +174,12 @@ class FoldWorker:
                 self._staging.arrange(work.number, self._staging.shares(work.base, work.lines))
                 return work.lines
             case JudgeShare():
-                share = Share(lambda: self._staging.share(work.share, work.ranges), self._rules)
+                share = Share(
+                    lambda: self._staging.share(work.share, work.ranges),
+                    self._rules,
+                    lambda: self._corrections(work.ranges),
+                    self._types,
+                )
                 return await self._plan.judge.judge(share, self._place)
             case CheckRows():
                 return await self._check(work.kind)
@@ -175,23 +208,38 @@ class FoldWorker:
         kept: list[Line] = []
         count, seq = 0, work.after_seq
         noted = Noted(self._plan.parts)
+        wanted = self._plan.lines
+        is_filtered = wanted.from_ms is not None or wanted.to_ms is not None
+        corrections: list[tuple[int, bytes]] = []
         while lines := await self._whole.lines(self._plan.pool, seq, work.until_seq, READ_LINES):
             seq = lines[-1][0]
+            if is_filtered:
+                lines = [line for line in lines if wanted.takes(line)]
             count += len(lines)
             for line in lines:
                 touched = touched_of(line[4])
-                # Captured without a change, it changes nothing in a fold.
-                if touched:
+                if touched or wanted.all:
                     try:
                         observation = observation_from(line[5])
                     except Damaged:
                         observation = None
-                    noted.add(names(observation, line[3], touched, self._types))
+                    if isinstance(observation, Correction):
+                        corrections.append((line[0], observation_bytes(slim(observation))))
+                    noted.add(names(observation, line[3], touched or answered_alone(line), self._types))
                     kept.append(line)
         if kept:
+            self._staging.put_corrections(work.number, corrections)
             self._staging.put_lines(work.number, kept)
             self._staging.put_names(work.number, noted.parts)
         return RangeRead(count, len(kept), SALT)
+
+    def _corrections(self, ranges: Sequence[int]) -> Sequence[tuple[int, Correction]]:
+        """Return the corrections among the lines of some ranges, without what came of them."""
+        if self._said is None:
+            written = (one for number in ranges for one in self._staging.corrections(number))
+            said = ((seq, observation_from(kept)) for seq, kept in written)
+            self._said = [(seq, one) for seq, one in said if isinstance(one, Correction)]
+        return self._said
 
     def _find_joins(self, work: FindJoins) -> int:
         first: dict[int, int] = {}
@@ -206,6 +254,11 @@ class FoldWorker:
                     joins.append(place)
         self._staging.put_joins(work.part, joins)
         return len(joins) // 2
+
+
+def slim(correction: Correction) -> Correction:
+    """Return what a correction says of what counts, without what came of it."""
+    return replace(correction, records=(), gone=())
 
 
 class Noted:

@@ -295,3 +295,8 @@ SCOPE_SECTION: Final = Section(
     (NAME, STRATEGY, PRIORITY, LOGIN_IDS, UNIQUE_IDS, IMMUTABLE_IDS, SETTINGS),
     _scope,
 )
+
+POLICY_SECTION: Final = Section(
+    "A policy", (STRATEGY, PRIORITY, LOGIN_IDS, UNIQUE_IDS, IMMUTABLE_IDS, SETTINGS), _policy
+)
+"""The rules of a scope by themselves, as they are rehearsed or published."""

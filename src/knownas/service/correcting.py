@@ -106,8 +106,7 @@ class Correcting:
             Overloaded: too many wait to do this.
             StoreError: the store could not do it, or others were faster every time.
         """
-        # What was captured and not yet written belongs to the history.
-        await self._resolver.between_batches(_nothing)
+        await self.settle()
         for attempt in range(CORRECTION_ATTEMPTS_MAX):
             try:
                 done = await self._attempt(amendment, quarantined, preview=preview)
@@ -117,6 +116,15 @@ class Correcting:
                 return done
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {CORRECTION_ATTEMPTS_MAX} times")
+
+    async def settle(self) -> None:
+        """Let what was captured and not yet written be written: it belongs to the history.
+
+        Raises:
+            Overloaded: too many wait to do this.
+            StoreError: the store does not take it.
+        """
+        await self._resolver.between_batches(_nothing)
 
     async def _attempt(
         self, amendment: Amendment, quarantined: Mapping[Identity, int], *, preview: bool
@@ -145,7 +153,7 @@ class Correcting:
         policies = await policies_of(self._store, amendment.pool.scope)
 
         def fresh(seq: int) -> int:
-            return _fresh_mpid(component.decision_ids[seq], amendment.reason)
+            return fresh_mpid_of(component.decision_ids[seq], amendment.reason)
 
         before = world_of(component.lines, conditions, policies, fresh)
         return _Plan(component, before, world_of(component.lines, changed, policies, fresh))
@@ -209,7 +217,7 @@ def _amended(conditions: Conditions, amendment: Amendment, component: Component)
     return None if changed == conditions else changed
 
 
-def _fresh_mpid(decision_id: str, reason: str) -> int:
+def fresh_mpid_of(decision_id: str, reason: str) -> int:
     """Return what a line's new profile is called, so that a preview tells the names that the correction gives.
 
     Ids of decisions have 80 random bits, and are told only to whoever asked for the decision.

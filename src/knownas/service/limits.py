@@ -27,6 +27,15 @@ LINES_FOLDED_MAX: Final = 50_000
 CORRECTION_ATTEMPTS_MAX: Final = 20
 """Times a history is corrected again because something was written meanwhile."""
 
+RESOLUTION_PASSES_MAX: Final = 20
+"""Times that the log of a scope is folded again to find what is left to resolve, while others write."""
+
+RESOLUTION_TOLD_MAX: Final = 100
+"""Components that a resolution names of those that it leaves as they are, of each kind."""
+
+RESOLUTION_WAIT_SECONDS: Final = 1.0
+"""How long a resolution waits where others were faster every time, or too many wait."""
+
 RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 """The pause before a retry: random up to the first, doubled each time, never more than the second."""

@@ -14,6 +14,7 @@ from knownas.core.identity.decision import (
     Change,
     Corrected,
     Created,
+    DecidedBy,
     Decision,
     Modified,
     NotFound,
@@ -44,6 +45,8 @@ _MODIFIES, _SEEDS, _CORRECTS = (
 _DECISION: Final = msgspec.json.Decoder(
     tuple[str, msgspec.Raw, Receipt, tuple[Change, ...], tuple[SkippedIdentity, ...]]
 )
+_ANSWER: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw])
+_NO_RECEIPT: Final = Receipt(0, (), DecidedBy.NO_CANDIDATE)
 _NAMES: Final[dict[type[Outcome], str]] = {
     Returned: "returned",
     Created: "created",
@@ -86,10 +89,33 @@ def observation_from(kept: bytes) -> Observation:
         raise Damaged(f"not an observation: {error}") from error
 
 
+def is_correction(kept: bytes) -> bool:
+    """Whether an observation that was written down is a correction, without reading it."""
+    return kept.startswith(_CORRECTS)
+
+
 def decision_bytes(decision: Decision) -> bytes:
     """Write a decision down: its outcome, receipt, changes and what was left out; the records are kept elsewhere."""
     outcome = decision.outcome
     return _ENCODER.encode((_NAMES[type(outcome)], outcome, decision.receipt, decision.changes, decision.skipped))
+
+
+def answered_in(kept: bytes) -> int | None:
+    """Return the profile that a decision which was written down answered with, if any; reads no more of it than that.
+
+    Raises:
+        Damaged: it was not written down.
+    """
+    try:
+        name, raw, *_ = _ANSWER.decode(kept)
+        return Decision(_OUTCOMES[name].decode(raw), _NO_RECEIPT).answered
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise Damaged(f"not a decision: {error}") from error
+
+
+def mpids_bytes(mpids: tuple[int, ...]) -> bytes:
+    """Write down the profiles that a line touched."""
+    return _ENCODER.encode(mpids)
 
 
 def value_bytes(value: str) -> bytes:

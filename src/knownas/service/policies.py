@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, Settings, Strategy, with_version
 from knownas.store.port import Store, StoredPolicy
@@ -15,19 +16,22 @@ _ATTEMPTS_MAX: Final = 5
 
 def encode_policy(policy: Policy) -> bytes:
     """Write a policy's rules down; the version stands beside them."""
-    return _ENCODER.encode(
-        {
-            "strategy": policy.strategy,
-            "priority": list(policy.priority),
-            "login_ids": sorted(policy.login_ids),
-            "unique_ids": sorted(policy.unique_ids),
-            "immutable_ids": sorted(policy.immutable_ids),
-            "settings": {
-                name: dict(cast("dict[str, int]", value)) if name == "max_values" else value
-                for name, value in _members(policy.settings)
-            },
-        }
-    )
+    return _ENCODER.encode(policy_document(policy))
+
+
+def policy_document(policy: Policy) -> Document:
+    """Show a policy's rules, by the names that a configuration file gives them."""
+    return {
+        "strategy": policy.strategy,
+        "priority": list(policy.priority),
+        "login_ids": sorted(policy.login_ids),
+        "unique_ids": sorted(policy.unique_ids),
+        "immutable_ids": sorted(policy.immutable_ids),
+        "settings": {
+            name: dict(cast("dict[str, int]", value)) if name == "max_values" else value
+            for name, value in _members(policy.settings)
+        },
+    }
 
 
 def _members(settings: Settings) -> Iterable[tuple[str, object]]:

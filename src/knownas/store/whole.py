@@ -11,9 +11,10 @@ from typing import NamedTuple, Protocol
 from knownas.store.copying import Key
 from knownas.store.port import Pool
 
-Line = tuple[int, int, int, int | None, bytes, bytes]
-"""A line of the log without its decision: seq, time, policy version, the MPID that it made, the JSON array of those that
-it touched, and the observation. A plain tuple, since a million of them are read at once."""
+Line = tuple[int, int, int, int | None, bytes, bytes, bytes, bytes | None]
+"""A line of the log: seq, time, policy version, the MPID that it made, the JSON array of those that it touched, the
+observation, the 16 bytes of the decision's id; and the decision if it touched nobody, since only then it says what
+the rest does not. A plain tuple, since a million of them are read at once."""
 
 
 State = tuple[int, int | bool, int, int | None, bytes, bytes]
@@ -53,6 +54,10 @@ class WholeReader(Protocol):
 
     async def states_of(self, pool: Pool, mpids: Sequence[int]) -> Sequence[State]:
         """Return the states of those of some profiles that a pool has, in any order."""
+        ...
+
+    async def with_user_data(self, mpids: Sequence[int]) -> Sequence[int]:
+        """Return those of some profiles of which any workspace knows something, in any order."""
         ...
 
     async def profiles_until(self, pool: Pool, until_seq: int) -> int:

@@ -35,6 +35,7 @@ from knownas.core.identity.observation import (
     IdentityRequest,
     ModifyRequest,
     Observation,
+    Recency,
     SeedRequest,
 )
 from knownas.core.identity.policy import Capture, Policy
@@ -75,6 +76,24 @@ class World:
     led_to: dict[int, int] = field(default_factory=dict[int, int])
     names: dict[int, int] = field(default_factory=dict[int, int])
     given: set[int] = field(default_factory=set[int])
+    seen: dict[int, int] = field(default_factory=dict[int, int])
+    """When each profile was last answered here, in Unix milliseconds."""
+    _recalls: bool = False
+
+    def recall(self, told: Recency, *, captured_all: bool) -> None:
+        """Know of visits what a line rests on: what it tells, or where all were captured, what was seen here."""
+        if not captured_all:
+            self._recalls = True
+            self.records.recall(told)
+        elif self._recalls:
+            self._recalls = False
+            self.records.recall(self.seen.items())
+
+    def saw(self, mpid: int, at_ms: int) -> None:
+        """Note that a profile was answered."""
+        if at_ms > self.seen.get(mpid, 0):
+            self.seen[mpid] = at_ms
+        self.records.saw(mpid, at_ms)
 
     def means(self, mpid: int) -> int | None:
         """Return the profile that somebody means who was told this MPID; None for nobody in this world."""
@@ -102,13 +121,15 @@ def world_of(
         policy = policies.get(conditions.version(line.seq, line.logged.policy_version))
         if policy is None:
             raise FoldStopped(f"line {line.seq} was decided under a policy version that is not kept")
-        observation = _observation(line, conditions, world)
+        logged = policies.get(line.logged.policy_version, policy)
+        observation = observation_that_counts(line, conditions, world)
         if observation is not None:
-            _fold_line(line, observation, policy, conditions, world, fresh_mpid)
+            captured_all = logged.settings.capture is Capture.ALL
+            fold_line(line, observation, policy, conditions, world, fresh_mpid, captured_all=captured_all)
     return world
 
 
-def _observation(line: Line, conditions: Conditions, world: World) -> Observation | None:
+def observation_that_counts(line: Line, conditions: Conditions, world: World) -> Observation | None:
     """Return what a line observed as far as it counts here; None if what was taken back leaves nothing of it.
 
     A request whose identities are all quarantined is one that names nobody, as it would be if it came now.
@@ -162,20 +183,25 @@ def _changes(
                 yield one
 
 
-def _fold_line(
+def fold_line(
     line: Line,
     observation: Observation,
     policy: Policy,
     conditions: Conditions,
     world: World,
     fresh_mpid: FreshMpid,
-) -> None:
+    *,
+    captured_all: bool,
+) -> int | None:
+    """Decide what counts of a line and apply that to the world; return the profile that it is answered with here.
+
+    `captured_all` says whether every observation was kept when the line was logged, under whichever policy it counts.
+    """
     records, may_create = world.records, True
     if isinstance(observation, IdentityRequest):
         may_create = observation.may_create
-        if policy.settings.capture is not Capture.ALL:
-            records.recall(observation.recency)
-    name = _name(line, conditions, records)
+        world.recall(observation.recency, captured_all=captured_all)
+    name = free_name(line, conditions, records)
     given = fresh_mpid(line.seq) if name is None else name
     decision = decide(observation, policy, records, given, may_create=may_create)
     if isinstance(decision.outcome, Created) and records.record(given) is not None:
@@ -183,17 +209,18 @@ def _fold_line(
     records.apply(decision.writes)
     answered = decision.answered
     if answered is None:
-        return
+        return None
     if isinstance(decision.outcome, Created | Seeded) and answered != line.logged.created_mpid:
         world.names[line.seq] = answered
     world.answers[line.seq] = answered
     if line.answered is not None:
         world.led_to[line.answered] = answered
     if isinstance(decision.outcome, Returned) and observation.endpoint is not Endpoint.SEARCH:
-        records.saw(answered, observation.at_ms)
+        world.saw(answered, observation.at_ms)
+    return answered
 
 
-def _name(line: Line, conditions: Conditions, records: Records) -> int | None:
+def free_name(line: Line, conditions: Conditions, records: Records) -> int | None:
     """Return the first name that is free for a profile which a line may make; None if it takes a fresh one."""
     for name in (conditions.names.get(line.seq), line.logged.created_mpid, line.answered):
         if name is not None and records.record(name) is None:

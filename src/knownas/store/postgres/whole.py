@@ -56,6 +56,10 @@ class PostgresWhole:
         """Return the states of some profiles, by one statement."""
         return cast("Sequence[State]", await self._read("whole_states", await self._number(pool), list(mpids)))
 
+    async def with_user_data(self, mpids: Sequence[int]) -> Sequence[int]:
+        """Return the profiles that have sections, by one statement."""
+        return [row[0] for row in await self._read("whole_with_user_data", list(mpids))]
+
     async def profiles_until(self, pool: Pool, until_seq: int) -> int:
         """Count the profiles of a pool."""
         ((count,),) = await self._read("whole_profiles_until", await self._number(pool), until_seq)

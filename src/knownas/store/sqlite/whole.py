@@ -54,6 +54,10 @@ class SqliteWhole:
         """Return the states of some profiles, by one statement."""
         return self._read("whole_states", self._number(pool), json.dumps(list(mpids)))
 
+    async def with_user_data(self, mpids: Sequence[int]) -> Sequence[int]:
+        """Return the profiles that have sections, by one statement."""
+        return [mpid for (mpid,) in self._read("whole_with_user_data", json.dumps(list(mpids)))]
+
     async def profiles_until(self, pool: Pool, until_seq: int) -> int:
         """Count the profiles of a pool."""
         return self._read("whole_profiles_until", self._number(pool), until_seq)[0][0]

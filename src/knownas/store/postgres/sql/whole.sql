@@ -5,12 +5,17 @@
 SELECT scope, environment FROM knownas.pool ORDER BY pool;
 
 -- name: whole_lines
-SELECT seq, at_ms, policy_version, created_mpid, touched, observation
+SELECT
+    seq, at_ms, policy_version, created_mpid, touched, observation, decision_id,
+    CASE WHEN touched = '\x5b5d' THEN decision END
 FROM knownas.log WHERE pool = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4;
 
 -- name: whole_states
 SELECT p.mpid, p.known, p.created_ms, p.source_mpid, p.identities, p.carried
 FROM knownas.profile AS p WHERE p.mpid = ANY ($2::bigint[]) AND p.pool = $1;
+
+-- name: whole_with_user_data
+SELECT DISTINCT s.mpid FROM knownas.section AS s WHERE s.mpid = ANY ($1::bigint[]);
 
 -- name: whole_profiles_until
 SELECT count(*) FROM knownas.profile WHERE pool = $1 AND first_seq <= $2;

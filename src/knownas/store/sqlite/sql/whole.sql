@@ -4,7 +4,9 @@
 SELECT scope, environment FROM pool ORDER BY pool;
 
 -- name: whole_lines
-SELECT seq, at_ms, policy_version, created_mpid, CAST(touched AS BLOB), observation
+SELECT
+    seq, at_ms, policy_version, created_mpid, CAST(touched AS BLOB), observation, decision_id,
+    CASE WHEN touched = '[]' THEN decision END
 FROM log WHERE pool = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?;
 
 -- name: whole_states
@@ -13,6 +15,10 @@ SELECT p.mpid, p.known, p.created_ms, p.source_mpid, CAST(p.identities AS BLOB),
 FROM json_each(?2) AS w
 CROSS JOIN profile AS p ON p.mpid = w.value
 WHERE p.pool = ?1;
+
+-- name: whole_with_user_data
+-- ?1 is a JSON array of MPIDs.
+SELECT DISTINCT s.mpid FROM json_each(?1) AS w CROSS JOIN section AS s ON s.mpid = w.value;
 
 -- name: whole_profiles_until
 SELECT count(*) FROM profile WHERE pool = ? AND first_seq <= ?;
