@@ -1,0 +1,1 @@
+"""Tests of the states of privacy requests and of the chain of evidence."""
