@@ -40,3 +40,9 @@ STATUS_NOTES_MAX: Final = 100
 EVIDENCE_FACTS_MAX: Final = 40
 EVIDENCE_FACT_CHARACTERS_MAX: Final = 200
 """Facts of one entry of the evidence, and the characters of each of their names and values."""
+
+SUBJECT_IDENTITIES_MAX: Final = 50
+"""Identities of the person whom a privacy request is about; platform §5.2."""
+
+WAITING_DAYS_MAX: Final = 30
+"""Days a workspace may let an erasure wait: a law that gives a month is kept."""
