@@ -17,6 +17,7 @@ from joserfc.errors import BadSignatureError, ExpiredTokenError, InvalidClaimErr
 from joserfc.jwk import ECKey, KeySet
 
 from knownas.config.values import Configuration, Credential, Secret
+from knownas.service.kept_secret import kept_secret, sealed_name
 from knownas.service.lately import Lately
 from knownas.service.sealing import SecretKeys
 from knownas.store.errors import StoreDamaged
@@ -32,7 +33,7 @@ AUDIENCE: Final = "https://api.mparticle.com"
 """The audience that clients of the vendor ask for, and the one that every token of ours is bound to."""
 
 SIGNING_KEY_NAME: Final = "token_signing_key"
-SEALED_KEY_NAME: Final = f"{SIGNING_KEY_NAME}/sealed"
+SEALED_KEY_NAME: Final = sealed_name(SIGNING_KEY_NAME)
 """The names under which the store keeps the key, plain or sealed."""
 
 TOKEN_CHARACTERS_MAX: Final = 4_096
@@ -184,15 +185,8 @@ async def open_tokens(
         StoreError: the store does not answer, or what it keeps is no key (StoreDamaged).
         Unopenable: the signing key was sealed with a secret key that is not among `keys`.
     """
-    name = SEALED_KEY_NAME if keys else SIGNING_KEY_NAME
-    kept = await store.kept(name)
-    if kept is None:
-        made = _made()
-        kept = keys.seal(name, made).encode() if keys else made
-        if publish and not await store.keep(name, kept):
-            # Another process was faster: its key counts.
-            kept = await store.kept(name) or kept
-    return Tokens(configuration.credentials, _read(keys.open(name, kept.decode("latin-1")) if keys else kept), clock)
+    kept = await kept_secret(store, SIGNING_KEY_NAME, _made, keys=keys, publish=publish)
+    return Tokens(configuration.credentials, _read(kept), clock)
 
 
 def _made() -> bytes:
