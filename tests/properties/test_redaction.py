@@ -1,0 +1,106 @@
+"""Erases a random person from the log of a random history: what is left folds to what the others are, and names nobody.
+
+The truth is the history itself: the fold of the redacted log must be the records that there were, with the erased
+person's identities replaced; each decision of it must be the one that was made, replaced likewise.
+"""
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from knownas.core.history import fold as folding
+from knownas.core.history.fold import Logged
+from knownas.core.identity.decision import Decision
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.record import Record
+from knownas.core.identity.records import Records
+from knownas.core.privacy import redaction
+from knownas.core.privacy.redaction import Replacements, redacted, redacted_decision, redacted_record, replacements
+from knownas.service.log_form import decision_bytes, observation_bytes, value_bytes
+from tests.properties.histories import History, Server, histories, read_back, served, state
+from tests.properties.trials import first_failing, seed_of_this_run
+
+STEPS = 24
+EXAMPLES = 200
+KINDS = {"plain": histories(STEPS), "policy-changes": histories(STEPS, policies=2)}
+
+
+def own(server: Server, record: Record) -> list[Identity]:
+    """Return what a profile holds that no other profile holds."""
+    others = {one for other in server.records if other.mpid != record.mpid for one in held(other)}
+    return [one for one in held(record) if one not in others]
+
+
+def held(record: Record) -> list[Identity]:
+    """Return all identities of a profile, carried ones as well."""
+    return [
+        Identity(kind, value)
+        for values in (record.identities, record.carried)
+        for kind, given in values.items()
+        for value in given
+    ]
+
+
+def fault_of(history: History) -> str | None:
+    """Say where the log without some persons folds otherwise, or still names them; None if nowhere."""
+    server = served(history)
+    for record in list(server.records)[:: max(1, len(server.records) // 3)]:
+        numbers = count()
+        given = replacements(own(server, record), lambda numbers=numbers: f"erased {next(numbers)}")
+        fault = _fault(server, given)
+        if fault is not None:
+            return f"without {record}: {fault}"
+    return None
+
+
+def _fault(server: Server, given: Replacements) -> str | None:
+    log = [replace(line, observation=redacted(line.observation, given)) for line in read_back(server.log)]
+    records = Records()
+    for number, (line, decision) in enumerate(zip(log, server.decisions, strict=True)):
+        wanted = redacted_decision(decision, given)
+        named = _named(line, wanted, given)
+        if named is not None:
+            return f"line {number} still names {named}"
+        if line.changed:
+            found = folding.fold_line(line, server.policies[line.policy_version], records)
+            if decision_bytes(found) != decision_bytes(wanted):
+                return f"line {number} folds as {found}, wanted {wanted}"
+    wanted_records = Records()
+    wanted_records.load([redacted_record(one, given) for one in server.records])
+    if state(records) != state(wanted_records):
+        return f"folds to {state(records)}, wanted {state(wanted_records)}"
+    return None
+
+
+def _named(line: Logged, decision: Decision, given: Replacements) -> Identity | None:
+    kept = observation_bytes(line.observation) + decision_bytes(decision)
+    # Types share the values of these histories, so a value is looked for beside its type.
+    return next(
+        (one for one in given if b'["%s",%s]' % (one.type.value.encode(), value_bytes(one.value)) in kept), None
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_log_without_a_person_folds_to_what_the_others_are(kind: str) -> None:
+    """Whoever is erased, every decision stays what it was, and no line says who it was about."""
+    seeded = seed_of_this_run()
+    failing = first_failing(KINDS[kind], fault_of, examples=EXAMPLES, seeded=seeded)
+    assert failing is None, f"{fault_of(failing)}\n{failing}\nKNOWNAS_TEST_SEED={seeded}"
+
+
+def test_a_person_who_is_left_in_a_receipt_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a redaction that passes over receipts leaves names behind."""
+    monkeypatch.setattr(redaction, "redacted_decision", lambda decision, _: decision)
+    monkeypatch.setitem(globals(), "redacted_decision", redaction.redacted_decision)
+    assert first_failing(KINDS["plain"], fault_of, examples=EXAMPLES, seeded=1) is not None
+
+
+def test_identities_that_become_one_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: if all of a person's identities of a type become the same one, the log folds to somebody else."""
+
+    def same(erased: list[Identity], _: object) -> Replacements:
+        return {one: Identity(one.type, "erased") for one in erased}
+
+    monkeypatch.setitem(globals(), "replacements", same)
+    assert first_failing(KINDS["plain"], fault_of, examples=EXAMPLES, seeded=1) is not None
