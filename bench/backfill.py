@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any, Final
@@ -118,12 +119,11 @@ def _backfilled(folder: Path, file: Path, say: Say) -> Mapping[str, Any]:
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.stat().st_size if file.is_file() else 0
-        except OSError:
-            # It was there a moment ago.
-            continue
+    # Files and folders go while they are looked at: what was there a moment ago is passed over.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(Path(place) / name).st_size
     return total
 
 
