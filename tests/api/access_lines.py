@@ -129,6 +129,12 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/aliases/{request_id}"): Line(Auth.ADMIN, 404),
         ("GET", "/api/profiles/{mpid}/events"): Line(Auth.ADMIN, query="?workspace=100"),
         ("GET", "/api/retention"): Line(Auth.ADMIN),
+        ("POST", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN, 202, {"policy": {}}),
+        ("GET", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN),
+        ("GET", "/api/scopes/{scope}/rehearsals/{id}"): Line(Auth.ADMIN, 404),
+        ("POST", "/api/scopes/{scope}/resolutions"): Line(Auth.ADMIN, 202),
+        ("GET", "/api/scopes/{scope}/resolutions"): Line(Auth.ADMIN),
+        ("GET", "/api/scopes/{scope}/resolutions/{id}"): Line(Auth.ADMIN, 404),
         ("POST", "/api/decisions/{id}/undo"): Line(Auth.ADMIN, query="?preview=true"),
     }
 

@@ -17,16 +17,17 @@ from knownas.batch import rehearsing, rehearsing_judge
 from knownas.batch.folding_shares import Share
 from knownas.batch.folding_working import LinesWanted
 from knownas.batch.folding_working import Place as FoldPlace
-from knownas.batch.rehearsing import Rehearsal, RehearsingHow, rehearse, rehearse_store
 from knownas.batch.rehearsing import Rehearsed as WholeRehearsed
+from knownas.batch.rehearsing import RehearsingHow, differing, rehearse, rehearse_store
 from knownas.batch.rehearsing_judge import RehearseJudge, ShareRehearsed, TwoWorlds
 from knownas.core.history.rehearsal import CLUSTERS_SHOWN, Found
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, TieBreak
 from knownas.core.identity.record import Record
 from knownas.service import correcting
+from knownas.service.folds import Differing, ToRehearse
 from knownas.service.policies import policies_of
-from knownas.service.resolving import Differing, Resolved, Resolving
+from knownas.service.resolving import Resolved, Resolving
 from knownas.service.undoing import UndoRefused
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Store
@@ -77,13 +78,12 @@ class Shop:
         how = RehearsingHow(processes=0, tells_starts=tells_starts, judge=TellingJudge)
         AFTER.records, AFTER.before = {}, set()
         if self.url is None:
-            return await rehearse_store(self.store, Rehearsal(SCOPE, policy), how)
-        return await rehearse(self.url, Rehearsal(SCOPE, policy), how)
+            return await rehearse_store(self.store, ToRehearse(SCOPE, policy), how)
+        return await rehearse(self.url, ToRehearse(SCOPE, policy), how)
 
     async def scan(self, _scope: str, policy: Policy, _tell: object) -> Sequence[Differing]:
         """Find what would be otherwise."""
-        told = await self.rehearsed(policy, tells_starts=True)
-        return [Differing(one.pool, *start) for one in told.pools for start in one.starts]
+        return differing(await self.rehearsed(policy, tells_starts=True))
 
 
 async def kept_in(store: Store, among: Collection[int]) -> dict[Pool, dict[int, Record]]:

@@ -15,6 +15,7 @@ from knownas.api.deadline import Deadline
 from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
+from knownas.api.own_jobs import JOB_OPERATIONS
 from knownas.api.own_operation import (
     Operation,
     Refusal,
@@ -177,6 +178,7 @@ OPERATIONS: Final = (
     *CHANGES_OPERATIONS,
     *USER_DATA_OPERATIONS,
     *UNDO_OPERATIONS,
+    *JOB_OPERATIONS,
 )
 LONG_PATHS: Final = frozenset({"/api/retention"})
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""

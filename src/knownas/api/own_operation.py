@@ -105,12 +105,19 @@ def query_as_of(request: Request) -> int | None:
     if given is None:
         return None
     # A plus sign that was not escaped in the query stands for a blank there.
-    text = given.replace(" ", "+")
+    at_ms = rfc3339_ms(given.replace(" ", "+"))
+    if at_ms is not None:
+        return at_ms
+    example = "2026-05-03T12:00:00Z"
+    raise Refusal(400, "invalid_as_of", f"as_of is a time of RFC 3339 with an offset, such as {example}.")
+
+
+def rfc3339_ms(text: str) -> int | None:
+    """Read a time of RFC 3339 with its offset, in Unix milliseconds; None if it is none."""
     if _RFC3339.fullmatch(text) is not None:
         with suppress(ValueError, OverflowError):
             return int(datetime.fromisoformat(text).timestamp() * 1000)
-    example = "2026-05-03T12:00:00Z"
-    raise Refusal(400, "invalid_as_of", f"as_of is a time of RFC 3339 with an offset, such as {example}.")
+    return None
 
 
 async def folded(work: Awaitable[_T]) -> _T:

@@ -10,6 +10,7 @@ import msgspec
 
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
+from knownas.api.own_jobs import RehearsalBody
 from knownas.api.own_undo import UndoBody
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, LOOKUP_ERROR, NOT_FOUND_ERROR, VALIDATION_ERROR
 from knownas.api.schema_parts import (
@@ -29,6 +30,7 @@ from knownas.api.schema_parts import (
     ref,
     values_of,
 )
+from knownas.api.schemas_jobs import job_schemas
 from knownas.api.schemas_user_data import user_data_schemas
 from knownas.api.schemas_vendor import vendor_schemas
 from knownas.api.wire import IdentifyBody, IdentityAnswer, ModifyAnswer, ModifyBody
@@ -48,7 +50,7 @@ _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 
 def component_schemas() -> Schema:
     """Return all named schemas."""
-    bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody, UndoBody]
+    bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody, UndoBody, RehearsalBody]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas: Schema = {
         **made,
@@ -56,6 +58,7 @@ def component_schemas() -> Schema:
         **_receipts(),
         "Undone": _undone(),
         **_profiles(),
+        **job_schemas(),
         **user_data_schemas(),
         **vendor_schemas(),
         **_errors(),
@@ -110,6 +113,11 @@ def _refinements() -> dict[tuple[str, str], Schema]:
         },
         ("UndoneIdentity", "type"): TYPES,
         ("UndoneIdentity", "value"): ref("IdentityValue"),
+        ("RehearsalBody", "policy"): {
+            "type": "object",
+            "description": "As a scope of the configuration: strategy, priority, login_ids, unique_ids, immutable_ids, "
+            "settings.",
+        },
         ("ExplainBody", "endpoint"): {"enum": values_of(RESOLVING)},
         ("ExplainBody", "known_identities"): ref("AnyIdentities"),
         ("ExplainBody", "previous_mpid"): ref("PreviousMpid"),
@@ -421,5 +429,10 @@ def _errors() -> Schema:
     own["properties"] |= {
         "allowed": {"type": "array", "items": {"type": "string"}, "description": "What could have been given."},
         "see": {"type": "string", "description": "Where to read on."},
+        "faults": {
+            "type": "array",
+            "items": object_of("", path=TEXT, message=TEXT, allowed=TEXT_OR_NULL),
+            "description": "All that is wrong with a policy.",
+        },
     }
     return {"IdentityError": identity, "Error": object_of("A refusal: a stable code and a sentence.", error=own)}

@@ -17,7 +17,7 @@ from knownas.batch.rehearsing_judge import RehearseJudge, ShareRehearsed, Start
 from knownas.batch.rehearsing_store import StoreWhole
 from knownas.core.history.rehearsal import Cluster, Example, Found, Kind, together
 from knownas.core.identity.document import Document
-from knownas.core.identity.policy import Policy
+from knownas.service.folds import Differing, Stage, ToRehearse
 from knownas.service.policies import decode_policy, encode_policy, policy_document
 from knownas.service.receipts import rfc3339
 from knownas.store.opening import MEMORY, open_store, open_whole
@@ -39,16 +39,6 @@ class PoolRehearsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What is rehearsed: a policy for a scope, over the lines observed in some time (both ends included, Unix milliseconds)."""
-
-    scope: str
-    policy: Policy
-    from_ms: int | None = None
-    to_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RehearsingHow:
     """How a rehearsal works: `processes` and `niceness` as in `fold_log`; `tells_starts` lists the components that differ."""
 
@@ -63,13 +53,13 @@ class RehearsingHow:
 class Rehearsed:
     """What a rehearsal comes to. `version` is the one that the policy has, or would have if it were published now."""
 
-    rehearsal: Rehearsal
+    rehearsal: ToRehearse
     version: int
     pools: Sequence[PoolRehearsed] = field(default_factory=tuple[PoolRehearsed, ...])
 
 
 async def rehearse(
-    database: str, rehearsal: Rehearsal, how: RehearsingHow, watch: Watch = lambda _pool, _step: None
+    database: str, rehearsal: ToRehearse, how: RehearsingHow, watch: Watch = lambda _pool, _step: None
 ) -> Rehearsed:
     """Rehearse a policy over a database.
 
@@ -86,7 +76,7 @@ async def rehearse(
 
 
 async def rehearse_store(
-    store: Store, rehearsal: Rehearsal, how: RehearsingHow, watch: Watch = lambda _pool, _step: None
+    store: Store, rehearsal: ToRehearse, how: RehearsingHow, watch: Watch = lambda _pool, _step: None
 ) -> Rehearsed:
     """Rehearse a policy over a store that no other process can reach. Takes the event loop for as long as folds take.
 
@@ -99,7 +89,7 @@ async def rehearse_store(
 
 
 async def _rehearse(
-    database: str, rehearsal: Rehearsal, how: RehearsingHow, opened: Over, over: Over | None, watch: Watch
+    database: str, rehearsal: ToRehearse, how: RehearsingHow, opened: Over, over: Over | None, watch: Watch
 ) -> Rehearsed:
     store, whole = opened
     versions = await store.policies(rehearsal.scope)
@@ -132,12 +122,22 @@ def _pool(pool: Pool, until: int, folded: FoldedLog[ShareRehearsed]) -> PoolRehe
     )
 
 
-def stored_policy(rehearsal: Rehearsal, versions: Sequence[StoredPolicy]) -> StoredPolicy:
+def stored_policy(rehearsal: ToRehearse, versions: Sequence[StoredPolicy]) -> StoredPolicy:
     """Return a policy as the version that it is, or would be if it were published now."""
     document = encode_policy(rehearsal.policy)
     if versions and decode_policy(versions[-1]).rules_equal(rehearsal.policy):
         return versions[-1]
     return StoredPolicy(rehearsal.scope, versions[-1].version + 1 if versions else 1, 0, document)
+
+
+def differing(rehearsed: Rehearsed) -> Sequence[Differing]:
+    """Return the components that a rehearsal found to be others, if it was asked for them."""
+    return [Differing(one.pool, *start) for one in rehearsed.pools for start in one.starts]
+
+
+def stage_of(pool: Pool, step: FoldStep) -> Stage:
+    """Say how far a fold of a pool is."""
+    return Stage(f"{pool.environment or 'shared'}: {step.doing}", step.lines, step.of)
 
 
 def report_document(rehearsed: Rehearsed) -> Document:

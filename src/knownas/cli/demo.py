@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from knownas.batch.rehearsing_beside import folds_beside
 from knownas.cli.configured import parse
 from knownas.cli.serve import run
 from knownas.demo.hour import Hour, play_hour
@@ -36,7 +37,9 @@ def demo(host: str, port: int, people: int, seed: int) -> None:
 
         async def opened() -> Service:
             click.echo(f"Playing an hour of {people} people's traffic …")
-            service = await open_service(configuration, open_store(configuration.database))
+            store = open_store(configuration.database)
+            folds = folds_beside(configuration.database, store)
+            service = await open_service(configuration, store, folds=folds)
             hours.append(await play_hour(service, SCOPE, seed, people))
             return service
 

@@ -152,14 +152,14 @@ def read_mapping_file(path: Path | None, words: Words = IMPORT_WORDS) -> ColumnM
     return mapping
 
 
-def targets_of(file: ImportFile, mapping: ColumnMapping) -> dict[str, Target]:
+def targets_of(file: ImportFile, mapping: ColumnMapping, *, may_lack: bool = False) -> dict[str, Target]:
     """Say what the file's columns mean, or end the program with every column that can't be imported.
 
-    Of JSON Lines only the first lines are looked at: a column may come later, and so the lack of one is only told.
+    `may_lack` says that columns may be missing which are usually needed. Of JSON Lines only the first lines are looked at: a column may come later, and so the lack of one is only told.
     """
     columns = file.sampled_columns()
     is_whole = file.format is not FileFormat.JSON_LINES
-    targets = mapping.targets(columns, whole=is_whole)
+    targets = mapping.targets(columns, whole=is_whole and not may_lack)
     if isinstance(targets, InvalidColumns):
         for fault in targets.faults:
             where = f"{file.path.name}: column {fault.column}: " if fault.column else f"{file.path.name}: "

@@ -12,6 +12,8 @@ from knownas.cli.import_ import import_
 from knownas.cli.init import init
 from knownas.cli.keys import keys
 from knownas.cli.migrate import migrate
+from knownas.cli.rehearse import rehearse_
+from knownas.cli.resolve import resolve
 from knownas.cli.retention import retention
 from knownas.cli.serve import serve
 from knownas.cli.verify import verify_
@@ -23,5 +25,20 @@ def main() -> None:
     """An open, self-hosted identity resolution server: which person is this?"""
 
 
-for verb in (serve, demo, init, check, explain, keys, import_, backfill_, copy_, migrate, verify_, retention):
+for verb in (
+    serve,
+    demo,
+    init,
+    check,
+    explain,
+    keys,
+    import_,
+    backfill_,
+    copy_,
+    migrate,
+    verify_,
+    rehearse_,
+    resolve,
+    retention,
+):
     main.add_command(verb)

@@ -13,6 +13,7 @@ import click
 import uvicorn
 
 from knownas.api.app import Application, OpenService
+from knownas.batch.rehearsing_beside import folds_beside
 from knownas.cli.configured import chosen_file, config_option, read_file
 from knownas.cli.first_configuration import configured_keys, first_configuration
 from knownas.cli.workers import WORKERS_MAX, run_workers
@@ -66,7 +67,9 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     _try_keys(configuration, keys)
 
     async def opened() -> Service:
-        return await open_service(configuration, open_store(configuration.database), secret_keys=keys)
+        store = open_store(configuration.database)
+        folds = folds_beside(configuration.database, store)
+        return await open_service(configuration, store, secret_keys=keys, folds=folds)
 
     run(opened, configuration, host, port, workers=workers)
 

@@ -36,6 +36,27 @@ RESOLUTION_TOLD_MAX: Final = 100
 RESOLUTION_WAIT_SECONDS: Final = 1.0
 """How long a resolution waits where others were faster every time, or too many wait."""
 
+JOBS_KEPT_MAX: Final = 40
+"""Rehearsals and resolutions that are remembered with their reports; the oldest that is over is forgotten for a new one."""
+
+JOBS_WAITING_MAX: Final = 10
+"""Rehearsals and resolutions that may wait for their turn; a further one is refused (409)."""
+
+JOB_ATTEMPTS_MAX: Final = 3
+"""Times that a job is begun whose process ends, or whose store does not answer, before it counts as failed."""
+
+JOB_LOOK_SECONDS: Final = 5.0
+"""How often a process looks for jobs that others have left, or have been asked for elsewhere."""
+
+JOB_TELL_SECONDS: Final = 2.0
+"""How often it is written down how far a job is."""
+
+JOB_TURN_MS: Final = 30_000
+"""How long after its last sign of life a process counts as gone, and its job is taken by another one."""
+
+LIST_ATTEMPTS_MAX: Final = 50
+"""Times that the list of jobs is changed again because others were faster."""
+
 RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 """The pause before a retry: random up to the first, doubled each time, never more than the second."""

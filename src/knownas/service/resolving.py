@@ -8,48 +8,20 @@ differs, so a run that was ended anywhere goes on where it was. What can't be co
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from knownas.core.identity.document import Document
-from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Policy
 from knownas.service.correcting import Amendment, Correcting, HistoryCorrected, NotCorrected
+from knownas.service.folds import Differing, Stage, Tell
 from knownas.service.limits import LINES_FOLDED_MAX, RESOLUTION_PASSES_MAX, RESOLUTION_TOLD_MAX, RESOLUTION_WAIT_SECONDS
 from knownas.service.line import Overloaded
 from knownas.service.question import Rules
 from knownas.store.errors import StoreBusy
-from knownas.store.port import Pool
-
-
-class Differing(NamedTuple):
-    """A component that is another one under the policy in force: where it is gathered from, and how many lines it has.
-
-    `identities` lead to lines that nobody answered.
-    """
-
-    pool: Pool
-    profiles: tuple[int, ...]
-    identities: tuple[Identity, ...]
-    lines: int
-
-
-class Stage(NamedTuple):
-    """How far a job is: what it does, and how much of how much is done; 0 of 0 where that can't be told."""
-
-    doing: str
-    done: int
-    of: int
-
-
-Tell = Callable[[Stage], None]
 
 Scan = Callable[[str, Policy, Tell], Awaitable[Sequence[Differing]]]
-"""Finds what of a scope's history would be otherwise under a policy, pool by pool.
-
-Raises:
-    StoreError: the store does not answer.
-"""
+"""Finds what of a scope's history would be otherwise under a policy (`folds.Folds.differing`)."""
 
 
 class KnowsRules(Protocol):

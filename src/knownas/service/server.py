@@ -15,11 +15,14 @@ from knownas.service.copy_mark import refuse_half_copied
 from knownas.service.correcting import Correcting
 from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
+from knownas.service.folds import Folds
 from knownas.service.ingest import Ingest
+from knownas.service.jobs import Jobs
 from knownas.service.key_watch import KeyWatch
 from knownas.service.keys import KeyChain, read_changes
 from knownas.service.profiles import Profiles
 from knownas.service.receipts import RecentDecisions
+from knownas.service.rehearsing import works_of
 from knownas.service.resolver import Resolver
 from knownas.service.retention import Retention
 from knownas.service.sealing import SecretKeys
@@ -52,6 +55,8 @@ class Service:
     profiles: Profiles
     decisions: Decisions
     undoing: Undoing
+    correcting: Correcting
+    jobs: Jobs
     ingest: Ingest
     sections: Sections
     batches: BatchReceipts
@@ -66,10 +71,12 @@ class Service:
         """Begin what a server does by itself: run aliases that are due, and forget what is too old."""
         self.aliasing.start()
         self.retention.start()
+        self.jobs.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
+        await self.jobs.close()
         await self.retention.close()
         await self.aliasing.close()
         await self.ingest.close()
@@ -85,9 +92,11 @@ async def open_service(
     chance: Chance | None = None,
     publish: bool = True,
     secret_keys: SecretKeys | None = None,
+    folds: Folds | None = None,
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
+    `folds` is who folds histories for rehearsals and resolutions; without, these wait for a process that has it.
     `publish` False keeps no new policy version: for those who only want to look. With `secret_keys`, the changes of
     keys that the store keeps count, also those that come while the service is open; without, the configured keys.
 
@@ -117,6 +126,8 @@ async def open_service(
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
         undoing=Undoing(store, correcting),
+        correcting=correcting,
+        jobs=Jobs(store, works_of(directory, correcting, folds), clock, turns),
         ingest=Ingest(store, resolver, given_out, calculations),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),

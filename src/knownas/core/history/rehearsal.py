@@ -25,10 +25,10 @@ CLUSTERS_SHOWN: Final = 20
 EXAMPLES_SHOWN: Final = 10
 """Examples of each kind that are named."""
 
-IDENTITIES_SHOWN: Final = 20
+IDENTITIES_SHOWN: Final = 5
 """Identities of a profile that are named."""
 
-PROFILES_SHOWN: Final = 10
+PROFILES_SHOWN: Final = 5
 """Profiles on either side of one example."""
 
 

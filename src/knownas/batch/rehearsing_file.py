@@ -1,0 +1,154 @@
+"""Makes a log of a file of observations, in a temporary database, so that rules can be rehearsed on it.
+
+The file is one that `knownas import` or `knownas backfill` takes, with the same mapping. Its rows are put in the order of their
+times; where none has a time, they are in the file's order. Nothing of it gets into any other database, and the same file
+makes the same log.
+"""
+
+import sqlite3
+import tempfile
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from knownas.batch.backfill.reading import INVALID_ENDPOINT, INVALID_TIME, time_ms
+from knownas.batch.import_mapping import InvalidColumns, Special, Target
+from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal
+from knownas.batch.import_rows import Reading, RowInterpreter
+from knownas.core.identity.decision import DecidedBy, Decision, NotFound, Receipt
+from knownas.core.identity.observation import Endpoint, IdentityRequest
+from knownas.core.identity.policy import Policy
+from knownas.service.log_form import decision_bytes, observation_bytes, observation_from
+from knownas.service.policies import encode_policy
+from knownas.service.question import Rules
+from knownas.store.opening import SQLITE
+from knownas.store.port import Commit, LogEntry, StoredPolicy
+from knownas.store.sqlite.store import SqliteStore
+
+FILE_INPUT: Final = "file"
+"""The input by which the rows of a file are logged."""
+
+ROWS_A_COMMIT: Final = 5_000
+"""Rows that are written at once."""
+
+_ENDPOINTS: Final = {one.value: one for one in (Endpoint.IDENTIFY, Endpoint.LOGIN, Endpoint.LOGOUT, Endpoint.SEARCH)}
+_ID_BYTES: Final = 16
+_UNDECIDED: Final = decision_bytes(Decision(NotFound(), Receipt(1, (), DecidedBy.NO_CANDIDATE)))
+
+
+@dataclass(slots=True)
+class FileLog:
+    """A log that was made of a file: the database that it is in, its rows, and how many of them were refused, by reason."""
+
+    database: str
+    rows: int
+    refused: dict[str, int]
+
+
+@asynccontextmanager
+async def log_of_file(file: ImportFile, reading: Reading, scope: str, policy: Policy) -> AsyncGenerator[FileLog]:
+    """Yield the log of a file, as observed in a scope under a policy; it is gone afterwards.
+
+    Raises:
+        UnreadableFile: the file can't be read.
+        StoreError, OSError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="knownas-rehearse-") as folder:
+        staged = _Staged(Path(folder) / "rows.db")
+        made = FileLog(f"{SQLITE}{folder}/log.db", 0, {})
+        rows = _Rows(reading)
+        for row in RowReader(file):
+            said = rows.observed(row)
+            if isinstance(said, RowRefusal):
+                made.refused[said.reason] = made.refused.get(said.reason, 0) + 1
+            else:
+                staged.put(row.number, said)
+                made.rows += 1
+        store = SqliteStore(Path(folder) / "log.db")
+        try:
+            await store.add_policy(StoredPolicy(scope, 1, 0, encode_policy(policy)))
+            rules = Rules(scope, policy)
+            for some in staged.in_order():
+                snapshot = await store.load(())
+                await store.commit(snapshot, Commit(log=[_entry(number, one, rules) for number, one in some]))
+        finally:
+            await store.close()
+        staged.close()
+        yield made
+
+
+class _Rows:
+    """Reads rows as observations."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._interpreter = RowInterpreter(reading)
+        self._columns: tuple[str, ...] | None = None
+        self._targets: Sequence[Target] = ()
+
+    def observed(self, row: Row) -> IdentityRequest | RowRefusal:
+        """Return what a row observed, or why it can't be read. One without a time counts in the order of the file."""
+        content = self._interpreter.content(row)
+        if isinstance(content, RowRefusal):
+            return content
+        cells = zip(self._targets_of(row.columns), row.values, strict=True)
+        given = {one: value for one, value in cells if isinstance(one, Special) and value not in (None, "")}
+        at_ms = time_ms(given[Special.TIME]) if Special.TIME in given else row.number
+        endpoint = _ENDPOINTS.get(str(given.get(Special.ENDPOINT, Endpoint.IDENTIFY.value)))
+        if at_ms is None:
+            return INVALID_TIME
+        if endpoint is None:
+            return INVALID_ENDPOINT
+        return IdentityRequest(endpoint, at_ms, content.environment, FILE_INPUT, content.identities)
+
+    def _targets_of(self, columns: tuple[str, ...]) -> Sequence[Target]:
+        if columns is not self._columns:
+            self._columns = columns
+            targets = self._reading.mapping.targets(columns, whole=False)
+            self._targets = () if isinstance(targets, InvalidColumns) else targets
+        return self._targets
+
+
+class _Staged:
+    """Rows that are put in the order of their times, on disk."""
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(file, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("CREATE TABLE staged (at_ms INTEGER, number INTEGER, observation BLOB)")
+        self._connection.execute("BEGIN")
+
+    def put(self, number: int, observation: IdentityRequest) -> None:
+        """Keep the row with a number."""
+        row = (observation.at_ms, number, observation_bytes(observation))
+        self._connection.execute("INSERT INTO staged VALUES (?, ?, ?)", row)
+
+    def in_order(self) -> Iterator[Sequence[tuple[int, IdentityRequest]]]:
+        """Yield the rows with their numbers, some at a time."""
+        rows = self._connection.execute("SELECT number, observation FROM staged ORDER BY at_ms, number")
+        while some := rows.fetchmany(ROWS_A_COMMIT):
+            read = ((number, observation_from(kept)) for number, kept in some)
+            yield [(number, one) for number, one in read if isinstance(one, IdentityRequest)]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def _entry(number: int, observation: IdentityRequest, rules: Rules) -> LogEntry:
+    """Return the line of a row: captured, and answered with nobody, so that both folds decide it anew."""
+    decision_id = blake2b(f"row {number}".encode(), digest_size=_ID_BYTES).hexdigest()
+    return LogEntry(
+        decision_id=decision_id,
+        pool=rules.pool(observation.environment),
+        at_ms=observation.at_ms,
+        policy_version=1,
+        created_mpid=None,
+        touched=(),
+        observation=observation_bytes(observation),
+        decision=_UNDECIDED,
+    )

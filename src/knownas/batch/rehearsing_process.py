@@ -1,0 +1,130 @@
+"""The program that folds a history beside a server: takes one request on standard input, answers on standard output.
+
+An answer is a length of four bytes and so many bytes of JSON: how far it is, again and again, and at the end what it came to. The
+program gives way to others, and ends with whoever has started it.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+import msgspec
+
+from knownas.batch.folding import FoldStep
+from knownas.batch.rehearsing import RehearsingHow, differing, rehearse, report_document, stage_of
+from knownas.core.identity.document import Document
+from knownas.service.folds import Differing, ToRehearse
+from knownas.service.policies import decode_policy
+from knownas.store.errors import StoreError
+from knownas.store.port import Pool, StoredPolicy
+
+NICENESS: Final = 10
+"""How much the program gives way to others."""
+
+TELL_SECONDS: Final = 0.5
+"""The shortest time between two answers about how far it is."""
+
+LENGTH_BYTES: Final = 4
+"""Bytes that say how long an answer is."""
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is to be folded: a policy as the store keeps it, and as in `ToRehearse`. `starts`: list the components that differ."""
+
+    database: str
+    scope: str
+    policy: bytes
+    from_ms: int | None
+    to_ms: int | None
+    processes: int | None
+    starts: bool = False
+
+
+class Told(msgspec.Struct, frozen=True, tag=True):
+    """How far it is."""
+
+    doing: str
+    done: int
+    of: int
+
+
+class Reported(msgspec.Struct, frozen=True, tag=True):
+    """The report of a rehearsal."""
+
+    document: Document
+
+
+class FoundDiffering(msgspec.Struct, frozen=True, tag=True):
+    """The components that differ."""
+
+    differing: list[Differing]
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """Why there is no answer."""
+
+    why: str
+
+
+REQUEST: Final = msgspec.json.Encoder()
+ANSWER: Final = msgspec.json.Decoder(Told | Reported | FoundDiffering | Failed)
+_REQUEST: Final = msgspec.json.Decoder(Request)
+
+
+def main() -> None:
+    """Fold what is asked for, and answer."""
+    # A terminal's interrupt goes to all processes; the server says when it is time to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    os.nice(NICENESS)
+    if sys.platform == "linux":
+        # A server that was killed can't stop us; the kernel does it then.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    request = _REQUEST.decode(sys.stdin.buffer.read())
+    with suppress(asyncio.CancelledError, BrokenPipeError):
+        asyncio.run(_answer(request))
+
+
+async def _answer(request: Request) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        _say(await _folded(request))
+    except (StoreError, OSError) as error:
+        _say(Failed(str(error)))
+
+
+async def _folded(request: Request) -> Reported | FoundDiffering:
+    policy = decode_policy(StoredPolicy(request.scope, 1, 0, request.policy))
+    rehearsal = ToRehearse(request.scope, policy, request.from_ms, request.to_ms)
+    how = RehearsingHow(processes=request.processes, tells_starts=request.starts)
+    said = 0.0
+
+    def watch(pool: Pool, step: FoldStep) -> None:
+        nonlocal said
+        if monotonic() - said >= TELL_SECONDS:
+            said = monotonic()
+            _say(Told(*stage_of(pool, step)))
+
+    rehearsed = await rehearse(request.database, rehearsal, how, watch)
+    if request.starts:
+        return FoundDiffering(list(differing(rehearsed)))
+    return Reported(report_document(rehearsed))
+
+
+def _say(answer: Told | Reported | FoundDiffering | Failed) -> None:
+    written = REQUEST.encode(answer)
+    sys.stdout.buffer.write(len(written).to_bytes(LENGTH_BYTES) + written)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
