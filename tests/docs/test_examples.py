@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from knownas.batch.import_mapping import HISTORY_WORDS, IMPORT_WORDS, ColumnMapping, read_mapping
+from knownas.config.policies import read_policy
 from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
+from knownas.core.identity.policy import Policy
 from tests.docs.console import run_page
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 from tests.docs.volatile import Bindings
@@ -48,10 +50,13 @@ def test_the_front_page_and_the_tutorial_are_run() -> None:
 
 @pytest.mark.parametrize("block", blocks_in("yaml"))
 def test_configurations_are_sound(block: Block) -> None:
-    """Each YAML example is a configuration that `knownas check` has nothing against, or a sound mapping of columns."""
+    """Each YAML example is a configuration that `knownas check` has nothing against, or a sound mapping of columns or policy."""
     if block.note in ("mapping", "history"):
         mapping = read_mapping(block.text, HISTORY_WORDS if block.note == "history" else IMPORT_WORDS)
         assert isinstance(mapping, ColumnMapping), mapping
+        return
+    if block.note == "policy":
+        assert isinstance(read_policy(block.text), Policy), block.text
         return
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block.text), "a-secret-of-the-environment")
     configuration = read_configuration(block.text, environment=environment)

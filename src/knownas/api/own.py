@@ -209,7 +209,11 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
         headers = {**(error.headers or {}), "Access-Control-Allow-Origin": "*"}
         return Response(body, error.status_code, headers, "application/json")
 
-    routes = [Route(one.path, _endpoint(service, telemetry, one), methods=[one.method]) for one in OPERATIONS]
+    paths: dict[str, dict[str, Operation]] = {}
+    for one in OPERATIONS:
+        paths.setdefault(one.path, {})[one.method] = one
+    # One route a path, so that a wrong method is told all that there are.
+    routes = [Route(path, _endpoint(service, telemetry, of), methods=list(of)) for path, of in paths.items()]
     routes.append(Route(OPENAPI_PATH, show_openapi, methods=["GET"]))
     api = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
     # A path with a slash too many is another path.
@@ -233,8 +237,11 @@ def punctual(api: App, telemetry: Telemetry) -> App:
     return serve
 
 
-def _endpoint(service: Service, telemetry: Telemetry, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    service: Service, telemetry: Telemetry, operations: Mapping[str, Operation]
+) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
+        operation = operations["GET" if request.method == "HEAD" else request.method]
         try:
             _authorise(service, request)
             status, document = await _served(service, operation, request)

@@ -5,14 +5,17 @@ times; where none has a time, they are in the file's order. Nothing of it gets i
 makes the same log.
 """
 
-import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from knownas.batch.backfill.reading import INVALID_ENDPOINT, INVALID_TIME, time_ms
 from knownas.batch.import_mapping import InvalidColumns, Special, Target
@@ -34,6 +37,16 @@ FILE_INPUT: Final = "file"
 ROWS_A_COMMIT: Final = 5_000
 """Rows that are written at once."""
 
+ROWS_A_RUN: Final = 200_000
+"""Rows that are sorted at once: about 100 MB."""
+
+ROWS_A_PIECE: Final = 1_000
+"""Rows of a run that are read at once."""
+
+_Sorted = tuple[int, int, bytes]
+_LENGTH_BYTES: Final = 4
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_SORTED: Final = msgspec.msgpack.Decoder(list[_Sorted])
 _ENDPOINTS: Final = {one.value: one for one in (Endpoint.IDENTIFY, Endpoint.LOGIN, Endpoint.LOGOUT, Endpoint.SEARCH)}
 _ID_BYTES: Final = 16
 _UNDECIDED: Final = decision_bytes(Decision(NotFound(), Receipt(1, (), DecidedBy.NO_CANDIDATE)))
@@ -57,7 +70,7 @@ async def log_of_file(file: ImportFile, reading: Reading, scope: str, policy: Po
         StoreError, OSError: there is no room for it.
     """
     with tempfile.TemporaryDirectory(prefix="knownas-rehearse-") as folder:
-        staged = _Staged(Path(folder) / "rows.db")
+        staged = _Staged(Path(folder))
         made = FileLog(f"{SQLITE}{folder}/log.db", 0, {})
         rows = _Rows(reading)
         for row in RowReader(file):
@@ -76,7 +89,6 @@ async def log_of_file(file: ImportFile, reading: Reading, scope: str, policy: Po
                 await store.commit(snapshot, Commit(log=[_entry(number, one, rules) for number, one in some]))
         finally:
             await store.close()
-        staged.close()
         yield made
 
 
@@ -113,30 +125,41 @@ class _Rows:
 
 
 class _Staged:
-    """Rows that are put in the order of their times, on disk."""
+    """Rows that are put in the order of their times, on disk: sorted a run at a time, and merged when they are read."""
 
-    def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute("CREATE TABLE staged (at_ms INTEGER, number INTEGER, observation BLOB)")
-        self._connection.execute("BEGIN")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._runs = 0
+        self._run: list[_Sorted] = []
 
     def put(self, number: int, observation: IdentityRequest) -> None:
         """Keep the row with a number."""
-        row = (observation.at_ms, number, observation_bytes(observation))
-        self._connection.execute("INSERT INTO staged VALUES (?, ?, ?)", row)
+        self._run.append((observation.at_ms, number, observation_bytes(observation)))
+        if len(self._run) >= ROWS_A_RUN:
+            self._write()
 
     def in_order(self) -> Iterator[Sequence[tuple[int, IdentityRequest]]]:
         """Yield the rows with their numbers, some at a time."""
-        rows = self._connection.execute("SELECT number, observation FROM staged ORDER BY at_ms, number")
-        while some := rows.fetchmany(ROWS_A_COMMIT):
-            read = ((number, observation_from(kept)) for number, kept in some)
+        self._write()
+        rows = merge(*(self._read(run) for run in range(self._runs)))
+        while some := list(islice(rows, ROWS_A_COMMIT)):
+            read = ((number, observation_from(kept)) for _, number, kept in some)
             yield [(number, one) for number, one in read if isinstance(one, IdentityRequest)]
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+    def _write(self) -> None:
+        """Write down the run that was begun, in pieces that are read one at a time."""
+        self._run.sort()
+        with (self._folder / f"run-{self._runs}").open("wb") as file:
+            for start in range(0, len(self._run), ROWS_A_PIECE):
+                written = _ENCODER.encode(self._run[start : start + ROWS_A_PIECE])
+                file.write(len(written).to_bytes(_LENGTH_BYTES) + written)
+        self._runs += 1
+        self._run = []
+
+    def _read(self, run: int) -> Iterator[_Sorted]:
+        with (self._folder / f"run-{run}").open("rb") as file:
+            while length := file.read(_LENGTH_BYTES):
+                yield from _SORTED.decode(file.read(int.from_bytes(length)))
 
 
 def _entry(number: int, observation: IdentityRequest, rules: Rules) -> LogEntry:
