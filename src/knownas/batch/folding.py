@@ -1,16 +1,15 @@
 """Folds the whole log of a pool again, in components on several processes, and hands what they come to to a judge.
 
 The log is read once, up to where it is settled, while servers go on writing. Its lines are put together into components
-(`core.history.components`) and these into shares; each share is judged by one process, over its lines in the log's order.
+(`core.history.components`) and these into shares; each share is judged by one process, its components one after the other.
 
-Memory is bounded. Each process holds the names of one part (`NAMES_A_PART`) or the records of one share
-(`SHARE_LINES`); a component that is larger is a share by itself. The first process holds 24 bytes for each line that changed
-something. All else lies in temporary files, about as large as the log's observations.
+Memory is bounded. Each process holds the identities of one part (`NAMES_A_PART`) or the lines of one share
+(`SHARE_LINES`), which a component that is larger makes larger. The first process holds 24 bytes for each profile that
+belongs to others, and the MPIDs that a judge names. All else lies in temporary files, about as large as the log's observations.
 """
 
 import shutil
 import tempfile
-from array import array
 from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
+from knownas.batch.folding_groups import groups_of
 from knownas.batch.folding_limits import (
     ALONE_LINES,
     NAMES_A_LINE,
@@ -29,6 +29,7 @@ from knownas.batch.folding_limits import (
     RANGE_LINES,
     SHARE_LINES,
     SHARES_A_PROCESS,
+    SHARES_MAX,
     SMALL_SHARE_LINES,
 )
 from knownas.batch.folding_processes import Crew, Over
@@ -39,6 +40,7 @@ from knownas.batch.folding_working import (
     CheckRows,
     FindJoins,
     Judge,
+    Judged,
     JudgeShare,
     LinesWanted,
     Plan,
@@ -47,7 +49,6 @@ from knownas.batch.folding_working import (
     RowKind,
     RowsChecked,
 )
-from knownas.core.history.components import flatten, join
 from knownas.store.port import Pool, StoredPolicy
 
 _Verdict = TypeVar("_Verdict")
@@ -167,29 +168,25 @@ class _Fold(Generic[_Verdict]):
         read = await self._read()
         if len({one.salt for one in read}) > 1:
             raise RuntimeError("the processes of a fold hash differently; run Python without -E and -I")
-        changing = 0
-        ranges: list[ArrangeRange] = []
-        for number, one in enumerate(read):
-            if one.changing:
-                ranges.append(ArrangeRange(number, changing, one.changing))
-                changing += one.changing
-        bases = tuple((one.number, one.base) for one in ranges)
+        changing = sum(one.changing for one in read)
+        ranges = tuple(number for number, one in enumerate(read) if one.changing)
+        sizes = [read[number].changing for number in ranges]
         if ranges:
-            await self._crew.do([FindJoins(part, bases) for part in range(self._plan.parts)])
-        components, sizes = await to_thread(self._put_together, changing)
-        await self._round("arranging", changing, ranges, [one.lines for one in ranges])
-        # The largest first, so that nobody waits long for the last.
-        order = sorted(range(len(sizes)), key=lambda share: -sizes[share])
-        numbers = tuple(one.number for one in ranges)
-        work = [JudgeShare(share, numbers) for share in order]
-        verdicts = await self._round("folding", changing, work, [sizes[share] for share in order])
+            await self._crew.do([FindJoins(part, ranges) for part in range(self._plan.parts)])
+            await to_thread(self._put_together)
+        shares = self._shares(changing)
+        await self._round("arranging", changing, [ArrangeRange(number, shares) for number in ranges], sizes)
+        work = [JudgeShare(share, ranges) for share in range(shares)]
+        judged = cast(
+            "list[Judged]", await self._round("folding", changing, work, [changing // max(1, shares)] * shares)
+        )
         folded = perf_counter()
         rows = await self._check_rows() if checks_rows else []
         return FoldedLog(
             sum(one.lines for one in read),
             changing,
-            components,
-            cast("list[_Verdict]", verdicts),
+            sum(one.components for one in judged),
+            [cast("_Verdict", one.verdict) for one in judged],
             rows,
             folded - began,
             perf_counter() - folded,
@@ -227,46 +224,10 @@ class _Fold(Generic[_Verdict]):
         self._watch(FoldStep(doing, 0, of))
         return await self._crew.do(work, done)
 
-    def _put_together(self, count: int) -> tuple[int, list[int]]:
-        """Put joined lines into components and these into shares; return how many components, and the shares' sizes."""
-        parents = array("q", range(count))
-        for part in range(self._plan.parts if count else 0):
-            for one, other in self._staging.joins(part):
-                join(parents, one, other)
-        flatten(parents)
-        components, shares, sizes = shares_of(parents, self._share_lines(count))
-        self._staging.put_shares(shares)
-        return components, sizes
+    def _put_together(self) -> None:
+        self._staging.put_groups(groups_of(self._staging.pairs()))
 
-    def _share_lines(self, count: int) -> int:
-        each = -(-count // (self._processes * SHARES_A_PROCESS))
-        return min(SHARE_LINES, max(SMALL_SHARE_LINES, each))
-
-
-def shares_of(parents: "array[int]", most: int) -> tuple[int, "array[int]", list[int]]:
-    """Put components, whose lines all name their root, into shares of at most so many lines, or of one component.
-
-    Returns:
-        How many components there are, the share of each line, and the size of each share.
-    """
-    counts = array("q", bytes(parents.itemsize * len(parents)))
-    for root in parents:
-        counts[root] += 1
-    shares = array("q", bytes(parents.itemsize * len(parents)))
-    components, sizes, share = 0, list[int](), -1
-    for place, root in enumerate(parents):
-        if root != place:
-            shares[place] = shares[root]
-            continue
-        components += 1
-        size = counts[place]
-        if share < 0 or size + sizes[share] > most:
-            # A component that is larger than a share gets its own, and the one that was begun goes on.
-            sizes.append(size)
-            if size <= most or share < 0:
-                share = len(sizes) - 1
-            shares[place] = len(sizes) - 1
-        else:
-            sizes[share] += size
-            shares[place] = share
-    return components, shares, sizes
+    def _shares(self, lines: int) -> int:
+        """Return how many shares there are: none of them large, and several for each process if there is enough to do."""
+        each = max(SMALL_SHARE_LINES, min(SHARE_LINES, -(-lines // (self._processes * SHARES_A_PROCESS))))
+        return min(SHARES_MAX, -(-lines // each))

@@ -5,21 +5,28 @@ from typing import Final
 READ_LINES: Final = 5_000
 """Lines that are read from the database at once."""
 
-RANGE_LINES: Final = 25_000
+RANGE_LINES: Final = 50_000
 """Numbers of the log that one process reads, names and writes down at once."""
 
 NAMES_A_PART: Final = 1_000_000
-"""Names of lines among which equal ones are looked for at once: about 130 MB."""
+"""Identities that lines name among which equal ones are looked for at once: about 130 MB."""
 
 PARTS_MAX: Final = 1_024
-"""Parts that the names are put into; a log of more than a billion names has larger ones."""
+"""Parts that the identities are put into; a log that names more than a billion has larger ones."""
 
-NAMES_A_LINE: Final = 5
-"""Names that a line is reckoned to have before it has been read."""
+NAMES_A_LINE: Final = 3
+"""Identities that a line is reckoned to name, beside those that an earlier line of its range has named, before it has
+been read."""
 
-SHARE_LINES: Final = 100_000
-"""Lines that one process folds at once, all components of them whole: about 150 MB of records. A component that is larger
-is a share by itself, whose records are all held in memory."""
+PAIRS_HELD: Final = 200_000
+"""Pairs of profiles among which equal ones are looked for, so that one is noted once: about 30 MB."""
+
+SHARE_LINES: Final = 50_000
+"""Lines that are put into one share on average, all components of them whole: about 30 MB. One process folds a share at
+once; a component that is larger makes its share larger, and its lines and records are all held in memory."""
+
+SHARES_MAX: Final = 4_096
+"""Shares of one log; of more than two hundred million lines, they are larger."""
 
 SMALL_SHARE_LINES: Final = 1_000
 """Lines below which a share is not made smaller so that every process has one."""

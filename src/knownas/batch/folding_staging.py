@@ -1,23 +1,29 @@
 """Keeps what a fold of a whole log has read in temporary files, so that memory does not grow with the log.
 
-For each range of the log: its lines as they came; their names, put into parts by their numbers; and, when it is known
-which lines belong together, the lines again, share by share. The names of a part, whatever range they are of, are looked
-through at once, and what they join is a file as well.
+For each range of the log: its lines as they came, with the profile that stands for each; the identities that they name,
+put into parts by their numbers; the pairs of profiles that it joins; and, when it is known which profiles belong
+together, the lines again, share by share. The identities of a part, whatever range they are of, are looked through at once,
+and what they join is a file as well.
 """
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
+from knownas.batch.folding_groups import Groups, Numbers, shares_of
 from knownas.store.whole import Line
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _LINES: Final = msgspec.msgpack.Decoder(list[Line])
 _CORRECTIONS: Final = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
 _INDEX: Final = msgspec.msgpack.Decoder(list[int])
+_NUMBER: Final = np.dtype(np.int64)
+
+Piece = tuple[Numbers, Sequence[Line]]
+"""Lines of one range and one share, in the log's order, with the root of the component of each."""
 
 
 class FoldStaging:
@@ -26,13 +32,10 @@ class FoldStaging:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put_lines(self, number: int, lines: Sequence[Line]) -> None:
-        """Keep the lines of a range."""
+    def put_lines(self, number: int, lines: Sequence[Line], owners: Numbers) -> None:
+        """Keep the lines of a range, and the profile that stands for each."""
         (self._folder / f"lines-{number}").write_bytes(_ENCODER.encode(lines))
-
-    def lines(self, number: int) -> list[Line]:
-        """Return the lines of a range."""
-        return _LINES.decode((self._folder / f"lines-{number}").read_bytes())
+        owners.tofile(self._folder / f"owners-{number}")
 
     def put_corrections(self, number: int, corrections: Sequence[tuple[int, bytes]]) -> None:
         """Keep the corrections among the lines of a range, with their seqs."""
@@ -42,79 +45,71 @@ class FoldStaging:
         """Return the corrections among the lines of a range."""
         return _CORRECTIONS.decode((self._folder / f"corrections-{number}").read_bytes())
 
-    def put_names(self, number: int, parts: Sequence[tuple["array[int]", "array[int]"]]) -> None:
-        """Keep the names of a range's lines, part by part: their numbers, and the place of the line that each is of."""
-        sizes = [len(names) for names, _ in parts]
-        index = array("q", sizes)
+    def put_names(self, number: int, parts: Sequence[tuple[Numbers, Numbers]]) -> None:
+        """Keep the identities that a range's lines name, part by part: their numbers, and the owner of each."""
         with (self._folder / f"names-{number}").open("wb") as file:
-            index.tofile(file)
-            for names, places in parts:
+            np.array([len(names) for names, _ in parts], np.int64).tofile(file)
+            for names, owners in parts:
                 names.tofile(file)
-                places.tofile(file)
+                owners.tofile(file)
 
-    def names(self, number: int, part: int, parts: int) -> tuple["array[int]", "array[int]"]:
-        """Return the names of one part of a range."""
+    def names(self, number: int, part: int, parts: int) -> tuple[Numbers, Numbers]:
+        """Return the identities of one part of a range."""
         with (self._folder / f"names-{number}").open("rb") as file:
-            index = array("q")
-            index.fromfile(file, parts)
-            names, places = array("q"), array("q")
-            file.seek(sum(index[:part]) * (names.itemsize + places.itemsize), 1)
-            names.fromfile(file, index[part])
-            places.fromfile(file, index[part])
-        return names, places
+            index = np.fromfile(file, np.int64, parts)
+            file.seek(int(index[:part].sum()) * 2 * _NUMBER.itemsize, 1)
+            count = int(index[part])
+            return np.fromfile(file, np.int64, count), np.fromfile(file, np.int64, count)
 
-    def put_joins(self, part: int, joins: "array[int]") -> None:
-        """Keep pairs of places that a part's names join, one after the other."""
-        with (self._folder / f"joins-{part}").open("wb") as file:
-            joins.tofile(file)
+    def put_pairs(self, name: str, pairs: Numbers) -> None:
+        """Keep pairs of profiles, one after the other, under a name."""
+        pairs.tofile(self._folder / f"pairs-{name}")
 
-    def joins(self, part: int) -> Iterator[tuple[int, int]]:
-        """Yield the pairs of places that a part's names join."""
-        joins = array("q")
-        file = self._folder / f"joins-{part}"
-        joins.frombytes(file.read_bytes())
-        file.unlink()
-        pairs = iter(joins)
-        yield from zip(pairs, pairs, strict=True)
+    def pairs(self) -> list[Numbers]:
+        """Return all pairs of profiles that were kept."""
+        return [np.fromfile(file, np.int64) for file in sorted(self._folder.glob("pairs-*"))]
 
-    def put_shares(self, shares: "array[int]") -> None:
-        """Keep the share of each line by its place."""
-        with (self._folder / "shares").open("wb") as file:
-            shares.tofile(file)
+    def put_groups(self, groups: Groups) -> None:
+        """Keep which profiles belong together."""
+        for name, numbers in groups._asdict().items():
+            np.save(self._folder / name, numbers)
 
-    def shares(self, first: int, count: int) -> "array[int]":
-        """Return the shares of some lines."""
-        shares = array("q")
-        with (self._folder / "shares").open("rb") as file:
-            file.seek(first * shares.itemsize)
-            shares.fromfile(file, count)
-        return shares
+    def groups(self) -> Groups:
+        """Return which profiles belong together, without holding them: all processes share the pages of the files."""
+        members, roots = (np.load(self._folder / f"{name}.npy", mmap_mode="r") for name in Groups._fields)
+        return Groups(members, roots)
 
-    def arrange(self, number: int, shares: "array[int]") -> None:
-        """Put the lines of a range in the order of their shares, which names the share of each."""
-        begun: dict[int, list[Line]] = {}
-        for line, share in zip(self.lines(number), shares, strict=True):
-            begun.setdefault(share, []).append(line)
+    def arrange(self, number: int, groups: Groups, shares: int) -> int:
+        """Put the lines of a range in the order of their shares, of which there are so many; return how many lines."""
+        lines = _LINES.decode((self._folder / f"lines-{number}").read_bytes())
+        roots = groups.roots_of(np.fromfile(self._folder / f"owners-{number}", np.int64))
+        places = shares_of(roots, shares)
+        order = np.argsort(places, kind="stable")
+        ends = np.searchsorted(places[order], np.arange(1, shares + 1)).tolist()
         index: list[int] = []
-        at = 0
+        at = begin = 0
         with (self._folder / f"arranged-{number}").open("wb") as file:
-            for share, lines in begun.items():
-                written = _ENCODER.encode(lines)
-                file.write(written)
-                index += (share, at, len(written))
-                at += len(written)
+            for share, end in enumerate(ends):
+                if end > begin:
+                    some = order[begin:end]
+                    written = _ENCODER.encode([lines[place] for place in some.tolist()])
+                    roots[some].tofile(file)
+                    file.write(written)
+                    index += (share, at, end - begin, len(written))
+                    at += (end - begin) * _NUMBER.itemsize + len(written)
+                    begin = end
         (self._folder / f"index-{number}").write_bytes(_ENCODER.encode(index))
-        (self._folder / f"lines-{number}").unlink()
-        (self._folder / f"names-{number}").unlink()
+        for kind in ("lines", "owners", "names"):
+            (self._folder / f"{kind}-{number}").unlink()
+        return len(lines)
 
-    def share(self, share: int, ranges: Sequence[int]) -> Iterator[Line]:
+    def share(self, share: int, ranges: Iterable[int]) -> Iterator[Piece]:
         """Yield the lines of a share in the log's order, a range at a time."""
         for number in ranges:
-            index = _INDEX.decode((self._folder / f"index-{number}").read_bytes())
-            members = iter(index)
-            for other, at, size in zip(members, members, members, strict=True):
-                if other == share:
+            members = iter(_INDEX.decode((self._folder / f"index-{number}").read_bytes()))
+            for place, at, count, size in zip(members, members, members, members, strict=True):
+                if place == share:
                     with (self._folder / f"arranged-{number}").open("rb") as file:
                         file.seek(at)
-                        yield from _LINES.decode(file.read(size))
+                        yield np.fromfile(file, np.int64, count), _LINES.decode(file.read(size))
                     break

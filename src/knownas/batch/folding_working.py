@@ -2,22 +2,24 @@
 
 The parts come in four rounds, each over all ranges, parts or shares before the next begins:
 
-1. a range of the log is read, its lines are written down, and what they share with others is noted as numbers;
-2. equal numbers are looked for, a part of all numbers at a time: what they join is written down;
-3. (the first process knows by now which lines belong together) a range's lines are arranged by their shares;
+1. a range of the log is read, its lines are written down, and the identities that they name are noted as numbers;
+2. equal numbers are looked for, a part of all numbers at a time: the profiles that they join are written down;
+3. (the first process knows by now which profiles belong together) a range's lines are arranged by their shares;
 4. a share is read in the log's order and handed to the judge.
 """
 
-from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar, assert_never
 
+from knownas.batch.folding_groups import Groups, Noted, joined_by
 from knownas.batch.folding_limits import DIFFERENCES_MAX, READ_LINES, ROWS_COMPARED
-from knownas.batch.folding_shares import Share, answered_alone, touched_of
+from knownas.batch.folding_shares import Share, answered_alone, touched_by
 from knownas.batch.folding_staging import FoldStaging
-from knownas.core.history.components import Name, names, types_looked_up
+from knownas.core.history.components import types_looked_up
 from knownas.core.history.plain import PlainRules
 from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
@@ -106,18 +108,17 @@ class RangeRead(NamedTuple):
 
 
 class FindJoins(NamedTuple):
-    """Find what the names of one part join; `bases` are the ranges, each with the place of its first line."""
+    """Find the pairs of profiles that the identities of one part join, whichever of the ranges name them."""
 
     part: int
-    bases: tuple[tuple[int, int], ...]
+    ranges: tuple[int, ...]
 
 
 class ArrangeRange(NamedTuple):
-    """Arrange a range's lines, the first of which has a place."""
+    """Arrange a range's lines by their shares, of which there are so many."""
 
     number: int
-    base: int
-    lines: int
+    shares: int
 
 
 class JudgeShare(NamedTuple):
@@ -125,6 +126,13 @@ class JudgeShare(NamedTuple):
 
     share: int
     ranges: tuple[int, ...]
+
+
+class Judged(NamedTuple):
+    """How many components a share has, and what the judge said of it."""
+
+    components: int
+    verdict: object
 
 
 class CheckRows(NamedTuple):
@@ -154,9 +162,10 @@ class FoldWorker:
         policies = {one.version: decode_policy(one) for one in plan.policies}
         self._types = types_looked_up([*policies.values(), *map(decode_policy, plan.also)])
         self._rules = {version: PlainRules(policy) for version, policy in policies.items()}
-        self._place = Place(store, whole, plan.pool, policies, plan.until_seq)
+        self._groups: Groups | None = None
         self._said: Sequence[tuple[int, Correction]] | None = None
         """The corrections, once they were asked for: the same for all shares."""
+        self._place = Place(store, whole, plan.pool, policies, plan.until_seq)
 
     async def do(self, work: Work) -> object:
         """Do one piece of work and return what it came to.
@@ -171,16 +180,12 @@ class FoldWorker:
             case FindJoins():
                 return self._find_joins(work)
             case ArrangeRange():
-                self._staging.arrange(work.number, self._staging.shares(work.base, work.lines))
-                return work.lines
+                self._groups = self._groups or self._staging.groups()
+                return self._staging.arrange(work.number, self._groups, work.shares)
             case JudgeShare():
-                share = Share(
-                    lambda: self._staging.share(work.share, work.ranges),
-                    self._rules,
-                    lambda: self._corrections(work.ranges),
-                    self._types,
-                )
-                return await self._plan.judge.judge(share, self._place)
+                lines = self._staging.share(work.share, work.ranges)
+                share = Share(lines, self._rules, lambda: self._corrections(work.ranges))
+                return Judged(len(share.components), await self._plan.judge.judge(share, self._place))
             case CheckRows():
                 return await self._check(work.kind)
             case _:
@@ -207,30 +212,30 @@ class FoldWorker:
     async def _read(self, work: ReadRange) -> RangeRead:
         kept: list[Line] = []
         count, seq = 0, work.after_seq
-        noted = Noted(self._plan.parts)
+        noted = Noted(self._types)
         wanted = self._plan.lines
         is_filtered = wanted.from_ms is not None or wanted.to_ms is not None
-        corrections: list[tuple[int, bytes]] = []
         while lines := await self._whole.lines(self._plan.pool, seq, work.until_seq, READ_LINES):
             seq = lines[-1][0]
             if is_filtered:
                 lines = [line for line in lines if wanted.takes(line)]
             count += len(lines)
-            for line in lines:
-                touched = touched_of(line[4])
-                if touched or wanted.all:
-                    try:
-                        observation = observation_from(line[5])
-                    except Damaged:
-                        observation = None
-                    if isinstance(observation, Correction):
-                        corrections.append((line[0], observation_bytes(slim(observation))))
-                    noted.add(names(observation, line[3], touched or answered_alone(line), self._types))
-                    kept.append(line)
+            touched = touched_by(lines)
+            if wanted.all:
+                # What nobody was answered to stands for itself; should its number be a profile's, both are folded together.
+                touched = [
+                    some or answered_alone(line) or (-line[0],) for some, line in zip(touched, lines, strict=True)
+                ]
+            elif not all(touched):
+                lines = list(compress(lines, touched))
+                touched = list(filter(None, touched))
+            noted.add(lines, touched)
+            kept += lines
         if kept:
-            self._staging.put_corrections(work.number, corrections)
-            self._staging.put_lines(work.number, kept)
-            self._staging.put_names(work.number, noted.parts)
+            self._staging.put_corrections(work.number, _corrections_among(kept))
+            self._staging.put_lines(work.number, kept, noted.owners())
+            self._staging.put_names(work.number, noted.named(self._plan.parts))
+            self._staging.put_pairs(f"range-{work.number}", noted.pairs())
         return RangeRead(count, len(kept), SALT)
 
     def _corrections(self, ranges: Sequence[int]) -> Sequence[tuple[int, Correction]]:
@@ -241,47 +246,27 @@ class FoldWorker:
             self._said = [(seq, one) for seq, one in said if isinstance(one, Correction)]
         return self._said
 
-    def _find_joins(self, work: FindJoins) -> int:
-        first: dict[int, int] = {}
-        joins = array("q")
-        for number, base in work.bases:
-            found, places = self._staging.names(number, work.part, self._plan.parts)
-            for name, at in zip(found, places, strict=True):
-                place = base + at
-                other = first.setdefault(name, place)
-                if other != place:
-                    joins.append(other)
-                    joins.append(place)
-        self._staging.put_joins(work.part, joins)
-        return len(joins) // 2
+    def _find_joins(self, work: FindJoins) -> None:
+        named = (self._staging.names(number, work.part, self._plan.parts) for number in work.ranges)
+        self._staging.put_pairs(f"part-{work.part}", joined_by(named))
+
+
+SALT: Final = hash("knownas")
+"""Tells whether two processes hash alike."""
+
+
+def _corrections_among(lines: Sequence[Line]) -> list[tuple[int, bytes]]:
+    """Return the corrections among some lines with their seqs, without what came of them."""
+    found: list[tuple[int, bytes]] = []
+    for line in lines:
+        if is_correction(line[5]):
+            with suppress(Damaged):
+                observation = observation_from(line[5])
+                if isinstance(observation, Correction):
+                    found.append((line[0], observation_bytes(slim(observation))))
+    return found
 
 
 def slim(correction: Correction) -> Correction:
     """Return what a correction says of what counts, without what came of it."""
     return replace(correction, records=(), gone=())
-
-
-class Noted:
-    """The names of a range's lines as numbers of 64 bits, put into parts.
-
-    Two names with the same number make one component of two, which is only slower. So the numbers are Python's own hashes,
-    which are the fastest; all processes of a fold have the same seed of them (`folding_processes`).
-    """
-
-    def __init__(self, parts: int) -> None:
-        self.parts: Final = [(array("q"), array("q")) for _ in range(parts)]
-        self._place = 0
-
-    def add(self, shared: list[Name]) -> None:
-        """Note the names of the next line."""
-        parts, place = self.parts, self._place
-        self._place = place + 1
-        count = len(parts)
-        for number in map(hash, shared):
-            numbers, places = parts[number % count]
-            numbers.append(number)
-            places.append(place)
-
-
-SALT: Final = hash("knownas")
-"""Tells whether two processes hash alike."""

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from knownas.batch.folding_limits import DIFFERENCES_MAX, LOOKS_MAX, NEWER_LINES_MAX, RECORDS_COMPARED
-from knownas.batch.folding_shares import Folded, Share, fold_raw, touched_of
+from knownas.batch.folding_shares import Share, fold_raw, touched_of
 from knownas.batch.folding_working import Place
 from knownas.core.history.compare import lasting
 from knownas.core.identity.decision import Change, ChangeKind
@@ -32,6 +32,7 @@ from knownas.service.receipts import changes_of
 from knownas.store.port import LogEntry
 
 _ENCODE: Final = msgspec.json.Encoder().encode
+_NOTHING: Final = b"{}"
 
 
 class Why(StrEnum):
@@ -104,43 +105,78 @@ class VerifyJudge:
     named_max: int = DIFFERENCES_MAX
 
     async def judge(self, share: Share, place: Place) -> Verdict:
-        """Fold a share and compare its profiles."""
-        folded = share.fold()
-        mpids = array("q", sorted(record.mpid for record in folded.records))
-        cases: dict[int, _Case] = {}
-        further = 0
-        for start in range(0, len(mpids), RECORDS_COMPARED):
-            some = mpids[start : start + RECORDS_COMPARED]
-            for mpid in await _unequal(some, folded.records, place):
-                case = _Case(None, folded.records.record(mpid))
-                if await _differs(case, mpid, place):
-                    if len(cases) < self.named_max:
-                        cases[mpid] = case
-                    else:
-                        further += 1
-        for parted in folded.parted:
-            for mpid in parted.touched:
-                if len(cases) < self.named_max and mpid not in cases:
-                    cases[mpid] = _Case(await _stored(mpid, place), folded.records.record(mpid))
-        differences = await _explained(cases, folded, share, place) if cases else []
-        return Verdict(mpids, differences, further)
+        """Fold a share, component by component, and compare its profiles."""
+        suspects = _Suspects(self.named_max)
+        mpids = array("q")
+        some: dict[int, tuple[Record, int]] = {}
+        for number in range(len(share.components)):
+            folded = share.fold_component(number)
+            for mpid, record in folded.records.items():
+                some[mpid] = record, number
+            for parted in folded.parted:
+                for mpid in parted.touched:
+                    if suspects.takes(mpid):
+                        suspects.add(number, mpid, _Case(await _stored(mpid, place), folded.records.get(mpid)))
+            if len(some) >= RECORDS_COMPARED:
+                await _compare(some, suspects, place)
+                mpids.extend(some)
+                some = {}
+        await _compare(some, suspects, place)
+        mpids.extend(some)
+        differences = [
+            one for number, cases in suspects.cases.items() for one in await _explained(cases, share, number, place)
+        ]
+        return Verdict(mpids, differences, suspects.further)
 
 
-async def _unequal(mpids: "array[int]", records: Records, place: Place) -> set[int]:
+class _Suspects:
+    """Profiles of a share that may not be stored as they fold: at most so many, of others only how many."""
+
+    def __init__(self, most: int) -> None:
+        self.cases: Final[dict[int, dict[int, _Case]]] = {}
+        """By the component that they are of, and their MPID."""
+        self.further = 0
+        self._most = most
+        self._named: set[int] = set()
+
+    def takes(self, mpid: int) -> bool:
+        """Whether a profile is not among them yet, and can be."""
+        return len(self._named) < self._most and mpid not in self._named
+
+    def add(self, number: int, mpid: int, case: _Case) -> None:
+        """Take one more, or count it."""
+        if self.takes(mpid):
+            self._named.add(mpid)
+            self.cases.setdefault(number, {})[mpid] = case
+        elif mpid not in self._named:
+            self.further += 1
+
+
+async def _compare(some: Mapping[int, tuple[Record, int]], suspects: _Suspects, place: Place) -> None:
+    """Compare folded records with what is stored, and note those that differ even if later lines are considered."""
+    for mpid in await _unequal(some, place) if some else ():
+        record, number = some[mpid]
+        case = _Case(None, record)
+        if await _differs(case, mpid, place):
+            suspects.add(number, mpid, case)
+
+
+async def _unequal(some: Mapping[int, tuple[Record, int]], place: Place) -> set[int]:
     """Return the profiles that are not stored byte for byte as their folded records would be written."""
-    wanted = set(mpids)
-    for mpid, known, created_ms, source_mpid, identities, carried in await place.whole.states_of(place.pool, mpids):
-        record = records.record(mpid)
+    unequal = set(some)
+    for mpid, known, created_ms, source_mpid, identities, carried in await place.whole.states_of(
+        place.pool, list(some)
+    ):
+        _, held, carries, is_known_user, made_ms, _, source, _ = some[mpid][0]
         if (
-            record is not None
-            and identities == _ENCODE(record.identities)
-            and carried == _ENCODE(record.carried)
-            and created_ms == record.created_ms
-            and known == record.known
-            and source_mpid == record.source_mpid
+            identities == _ENCODE(held)
+            and carried == (_ENCODE(carries) if carries else _NOTHING)
+            and created_ms == made_ms
+            and known == is_known_user
+            and source_mpid == source
         ):
-            wanted.remove(mpid)
-    return wanted
+            unequal.remove(mpid)
+    return unequal
 
 
 async def _stored(mpid: int, place: Place) -> Record | None:
@@ -212,18 +248,17 @@ def _changed(record: Record, change: Change) -> Record:
     return record
 
 
-async def _explained(cases: dict[int, _Case], folded: Folded, share: Share, place: Place) -> list[Difference]:
-    """Go through the lines of a share again and say of each case where it begins."""
-    wrong = {parted.seq: parted.why for parted in folded.parted}
+async def _explained(cases: dict[int, _Case], share: Share, number: int, place: Place) -> list[Difference]:
+    """Go through the lines of a component again and say of each case where it begins."""
     records = Records()
-    for line in share.raw():
+    for line in share.components[number]:
         before = {mpid: records.record(mpid) for mpid in touched_of(line[4]) if mpid in cases}
         why, writes = fold_raw(line, share.rules, records)
         for write in writes:
             if write.after.mpid in cases:
                 before.setdefault(write.after.mpid, write.before)
         for mpid, was in before.items():
-            told = wrong.get(line[0], why) or await _logged_otherwise(line[0], was, records.record(mpid), place)
+            told = why or await _logged_otherwise(line[0], was, records.record(mpid), place)
             cases[mpid].lines.append(_Told(line[0], records.record(mpid), told))
     return [await _difference(mpid, case, place) for mpid, case in cases.items()]
 

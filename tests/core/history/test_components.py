@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from knownas.batch.folding import shares_of
 from knownas.core.history.components import Name, flatten, join, names, types_looked_up
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import (
@@ -109,12 +108,3 @@ def test_every_line_names_the_first_of_its_component() -> None:
         join(parents, one, other)
     flatten(parents)
     assert list(parents) == [0, 1, 0, 3, 3, 0, 0]
-
-
-def test_shares_are_of_whole_components() -> None:
-    """At most so many lines, or one component that is larger."""
-    parents = array("q", [0, 1, 1, 1, 4, 0, 6, 1])
-    components, shares, sizes = shares_of(parents, 3)
-    assert components == 4
-    assert list(shares) == [0, 1, 1, 1, 0, 0, 2, 1]
-    assert sizes == [3, 4, 1]

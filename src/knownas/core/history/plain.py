@@ -31,7 +31,7 @@ SHAPES_MAX: Final = 10_000
 """Combinations of types that are remembered of one policy."""
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """What the types of a request say about it, whatever its values are.
 
     `ranked` and `others` are the places of its identities that are looked up by, in priority order, and of those that
@@ -44,11 +44,17 @@ class _Shape(NamedTuple):
 
 
 class PlainRules:
-    """What of a policy the short cut needs."""
+    """What of a policy the short cut needs.
+
+    `endpoints` are those whose requests can be plain, beside logouts where `logs_out` says so. `hindered` are types of which
+    something can keep a value out; `guarded` and `login_types` are the policy's. `shapes` are those met so far.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy: Final = policy
-        self._shapes: dict[tuple[IdentityType, ...], _Shape] = {}
+        self.guarded: Final = policy.guarded
+        self.login_types: Final = policy.login_types
+        self.shapes: Final[dict[tuple[IdentityType, ...], Shape]] = {}
         is_best_match = policy.strategy is Strategy.BEST_MATCH
         isolates = policy.strategy is Strategy.PROFILE_ISOLATION
         setting = policy.settings.login_requires_login_id
@@ -58,12 +64,12 @@ class PlainRules:
         plain = {Endpoint.IDENTIFY}
         if not is_best_match and not asks_for_login_id:
             plain.add(Endpoint.LOGIN)
-        self._endpoints: Final = frozenset(plain)
+        self.endpoints: Final = frozenset(plain)
         # Where login IDs of a logout are looked up by, it is no plain one.
-        self._logs_out: Final = (
+        self.logs_out: Final = (
             policy.logout_makes_a_profile and policy.settings.logout_login_ids is not LogoutLoginIds.RESOLVE
         )
-        self._hindered: Final = policy.unique_ids | policy.immutable_ids | frozenset(policy.settings.max_values)
+        self.hindered: Final = policy.unique_ids | policy.immutable_ids | frozenset(policy.settings.max_values)
 
     def write(
         self,
@@ -80,12 +86,12 @@ class PlainRules:
         `fresh_mpid` is what a new profile is called, None if the line must not make one; `may_find` says whether an
         existing one may be the answer.
         """
-        if endpoint not in self._endpoints:
-            if endpoint is Endpoint.LOGOUT and self._logs_out:
+        if endpoint not in self.endpoints:
+            if endpoint is Endpoint.LOGOUT and self.logs_out:
                 return self._logged_out(at_ms, identities, records, fresh_mpid)
             return None
         kinds = tuple(map(_KIND, identities))
-        shape = self._shapes.get(kinds) or self._shape(kinds)
+        shape = self.shapes.get(kinds) or self.shape(kinds)
         holding = records.holding
         for place in shape.ranked:
             holder = holding.get(identities[place])
@@ -95,13 +101,17 @@ class PlainRules:
                 return None
         return self._created(at_ms, identities, shape, records, fresh_mpid)
 
-    def _shape(self, kinds: tuple[IdentityType, ...]) -> _Shape:
+    def shape(self, kinds: tuple[IdentityType, ...]) -> Shape:
+        """Return what the types of a request say about it."""
+        found = self.shapes.get(kinds)
+        if found is not None:
+            return found
         places, logins = self.policy.places, self.policy.login_types
         ranked = sorted((one for one, kind in enumerate(kinds) if kind in places), key=lambda one: places[kinds[one]])
         others = sorted((one for one, kind in enumerate(kinds) if kind not in places), key=lambda one: kinds[one])
-        shape = _Shape(tuple(ranked), tuple(others), tuple(one for one in ranked if kinds[one] in logins))
-        if len(self._shapes) < SHAPES_MAX:
-            self._shapes[kinds] = shape
+        shape = Shape(tuple(ranked), tuple(others), tuple(one for one in ranked if kinds[one] in logins))
+        if len(self.shapes) < SHAPES_MAX:
+            self.shapes[kinds] = shape
         return shape
 
     def _logged_out(
@@ -109,13 +119,13 @@ class PlainRules:
     ) -> RecordWrite | None:
         """Make the anonymous profile of a logout, which gets what is neither a login ID nor somebody else's."""
         kept = tuple([one for one in identities if one[0] not in self.policy.login_ids])
-        if any(one[0] in self._hindered and one in records.holding for one in kept):
+        if any(one[0] in self.hindered and one in records.holding for one in kept):
             return None
         kinds = tuple(map(_KIND, kept))
-        return self._created(at_ms, kept, self._shapes.get(kinds) or self._shape(kinds), records, fresh_mpid)
+        return self._created(at_ms, kept, self.shapes.get(kinds) or self.shape(kinds), records, fresh_mpid)
 
     def _created(
-        self, at_ms: int, identities: tuple[Pair, ...], shape: _Shape, records: Records, fresh_mpid: int | None
+        self, at_ms: int, identities: tuple[Pair, ...], shape: Shape, records: Records, fresh_mpid: int | None
     ) -> RecordWrite | None:
         """Make a profile of identities that nobody holds."""
         ranked, others, logins = shape
@@ -130,7 +140,7 @@ class PlainRules:
         return RecordWrite(None, record)
 
     def _returned(
-        self, mpid: int, at_ms: int, identities: tuple[Pair, ...], shape: _Shape, records: Records
+        self, mpid: int, at_ms: int, identities: tuple[Pair, ...], shape: Shape, records: Records
     ) -> RecordWrite | None:
         """Let the one profile that is found learn what it lacks, if nothing stands in the way."""
         policy, before = self.policy, records.record(mpid)
@@ -164,13 +174,13 @@ class PlainRules:
         return RecordWrite(before, after)
 
     def _learnt(
-        self, before: Record, identities: tuple[Pair, ...], shape: _Shape, records: Records
+        self, before: Record, identities: tuple[Pair, ...], shape: Shape, records: Records
     ) -> tuple[Values, Values, list[Pair]] | None:
         """Return what a record holds and carries when it has learnt everything, and what it can now be looked up by.
 
         None if something may keep it from that, or it lacks nothing.
         """
-        held, hindered, holding = before.identities, self._hindered, records.holding
+        held, hindered, holding = before.identities, self.hindered, records.holding
         gained: list[Pair] = []
         values: dict[IdentityType, tuple[str, ...]] = {}
         for place in shape.ranked:
@@ -194,14 +204,14 @@ class PlainRules:
             return None
         return values if gained else held, carried, gained
 
-    def _carried(self, before: Record, identities: tuple[Pair, ...], shape: _Shape) -> Values | None:
+    def _carried(self, before: Record, identities: tuple[Pair, ...], shape: Shape) -> Values | None:
         """Return what a record carries when it has learnt everything; None if something may keep it from that."""
         carried = before.carried
         for place in shape.others:
             kind, value = identities[place]
             already = carried.get(kind, ())
             if value not in already:
-                if already and kind in self._hindered:
+                if already and kind in self.hindered:
                     return None
                 carried = with_value(carried, Identity(kind, value))
         return carried
