@@ -6,10 +6,11 @@ one component after the other. What a rehearsal tells is counted anew from what 
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, TieBreak
 from knownas.core.identity.record import Record
 from knownas.service import correcting
+from knownas.service import resolving as resolving_module
 from knownas.service.folds import Differing, ToRehearse
 from knownas.service.policies import policies_of
 from knownas.service.resolving import Resolved, Resolving
@@ -32,13 +34,13 @@ from knownas.service.undoing import UndoRefused
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Store
 from tests.service.test_undoing import Player, Scopes, check, lasting, logs
-from tests.store.histories import Restart, draw_history, draw_policy
+from tests.store.histories import Flush, Restart, Together, draw_history, draw_policy
 from tests.store.places import PLACES
 from tests.store.world import records_in
 
 STEPS = 40
 SCOPE = "shop"
-SEEDS = {"memory": range(15), "sqlite": range(1_000, 1_008), "postgres": range(2_000, 2_002)}
+SEEDS = {"memory": range(13), "sqlite": range(1_000, 1_006), "postgres": range(2_000, 2_002)}
 SOAK_SEEDS = {"memory": range(10_000, 10_800), "sqlite": range(11_000, 11_150), "postgres": range(12_000, 12_050)}
 
 
@@ -253,6 +255,97 @@ def test_a_resolved_history_is_what_was_rehearsed(kind: str, tmp_path: Path) -> 
 def test_a_thousand_resolved_histories_are_what_was_rehearsed(kind: str, tmp_path: Path) -> None:
     """The same for a thousand histories and pairs of policies."""
     all_equal(kind, tmp_path, SOAK_SEEDS[kind])
+
+
+KILLED = {"memory": range(3_000, 3_004), "sqlite": range(3_100, 3_102)}
+
+
+class Killed(Exception):
+    """The process that resolves is gone."""
+
+
+async def resolved_in_pieces(shop: Shop, seed: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Resolve a history with a process that is gone after each correction; say what is not as it was rehearsed."""
+    player = await lived(shop, seed)
+    policy = other_policy(Random(seed + 7), player.rules[SCOPE].policy)
+    await shop.rehearsed(policy)
+    rehearsed = {pool: records for pool, records in AFTER.records.items() if records}
+    correct, runs = correcting.Correcting.correct, 0
+
+    async def and_die(*given: Any, **named: Any) -> object:
+        await correct(*given, **named)
+        raise Killed
+
+    monkeypatch.setattr(correcting.Correcting, "correct", and_die)
+    while runs < 100:
+        runs += 1
+        with suppress(Killed):
+            resolved = await resolve(shop, player, policy)
+            assert resolved.finished
+            assert resolved.corrections == 0
+            break
+    monkeypatch.undo()
+    after = await kept_in(shop.store, {mpid for some in rehearsed.values() for mpid in some})
+    await player.resolver.close()
+    await shop.store.close()
+    for pool in rehearsed.keys() | after.keys():
+        wanted = {mpid: lasting(one) for mpid, one in rehearsed.get(pool, {}).items()}
+        if wanted != {mpid: lasting(one) for mpid, one in after.get(pool, {}).items()}:
+            return f"after {runs} runs: {pool}"
+    return ""
+
+
+@pytest.mark.parametrize("kind", KILLED)
+def test_a_resolution_that_was_ended_goes_on(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended after every correction and begun again, it comes to what was rehearsed before the first."""
+    for seed in KILLED[kind]:
+        with shop_at(kind, tmp_path, seed) as shop:
+            assert not asyncio.run(resolved_in_pieces(shop, seed, monkeypatch)), f"history {seed}"
+
+
+MEANWHILE = range(4_000, 4_006)
+
+
+async def answered_meanwhile(shop: Shop, seed: int) -> str:
+    """Resolve a history while requests are answered; say what is left that differs, or is not as the log folds."""
+    player = await lived(shop, seed)
+    policy = other_policy(Random(seed + 7), player.rules[SCOPE].policy)
+    pools = player.rules[SCOPE].policy.settings.environment_pools
+    tie_break = (TieBreak.PREVIOUS_MPID, TieBreak.SMALLEST_MPID)
+    settings = replace(policy.settings, environment_pools=pools, tie_break=tie_break)
+    policy = replace(policy, settings=settings)
+    await player.start({**{name: one.policy for name, one in player.rules.items()}, SCOPE: policy})
+    corrects = correcting.Correcting(
+        shop.store, Scopes(player.rules), player.resolver, player.chance, lambda: player.now_ms
+    )
+    resolving = Resolving(Scopes(player.rules), corrects, shop.scan)
+    _, more = draw_history(seed + 1, 30)
+
+    async def ask() -> None:
+        for step in more:
+            for call in (
+                () if isinstance(step, Restart | Flush) else step.calls if isinstance(step, Together) else (step,)
+            ):
+                player.note(await player.resolver.answer(player.question(call)))
+                await asyncio.sleep(0)
+
+    resolved, _ = await asyncio.gather(resolving.resolve(SCOPE), ask())
+    again = await resolving.resolve(SCOPE)
+    await player.resolver.close()
+    fault = "" if resolved.finished and again.finished else f"{resolved}, then {again}"
+    told = await shop.rehearsed(policy)
+    fault = fault or next((f"{one}" for one in told.pools if one.found.changed or one.found.vanished), "")
+    await check(shop.store, f"history {seed}")
+    await shop.store.close()
+    return fault
+
+
+def test_a_history_is_resolved_while_requests_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left that the rules in force would decide otherwise, and what is kept is what the log folds to."""
+    monkeypatch.setattr(resolving_module, "RESOLUTION_WAIT_SECONDS", 0.01)
+    for seed in MEANWHILE:
+        with shop_at("memory", tmp_path, seed) as shop:
+            assert not asyncio.run(answered_meanwhile(shop, seed)), f"history {seed}"
 
 
 CONTROLS = range(40)

@@ -177,6 +177,12 @@ class Jobs:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            with suppress(StoreError):
+                await self._give_back()
+
+    async def _give_back(self) -> None:
+        if self._turns is not None:
+            await self._turns.give_back(_TURN)
 
     async def _repeat(self) -> None:
         while not self._closing:
@@ -184,6 +190,7 @@ class Jobs:
                 job = await self._take()
                 if job is not None:
                     await self._do(job)
+                    await self._give_back()
                     continue
             except StoreError as error:
                 log.warning("jobs: the store could not do it, again soon: %s", error)
