@@ -13,6 +13,7 @@ from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
+from knownas.service import resolving
 from knownas.service.server import open_service
 from knownas.store.opening import open_store
 
@@ -153,3 +154,23 @@ def test_other_pools_are_not_rehearsed(tmp_path: Path) -> None:
     told = run("rehearse", "--config", written(tmp_path), "--policy", shared)
     assert told.exit_code == 1
     assert "environment_pools can't be rehearsed" in told.stderr
+
+
+def test_what_is_too_large_is_left_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More lines than are folded at once are told with a profile of theirs; nothing of it is changed, and the status says so."""
+    monkeypatch.setattr(resolving, "LINES_FOLDED_MAX", 1)
+    mpids = filled(written(tmp_path))
+    told = run("resolve", "--config", written(tmp_path, NEW_RULES))
+    assert told.exit_code == 1
+    assert (
+        f"1 components (more lines than are folded at once could have influenced each other), such as that of {min(mpids)}"
+        in told.output
+    )
+
+    async def sizes() -> list[int]:
+        store = open_store(f"sqlite:///{tmp_path}/knownas.db")
+        found = [await store.profile(mpid) for mpid in mpids]
+        await store.close()
+        return [one.record.size for one in found if one is not None]
+
+    assert asyncio.run(sizes()) == [2, 2]
