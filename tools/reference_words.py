@@ -349,6 +349,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "max_values_reached": "The profile has as many values of the type as the scope's `max_values` allows.",
         "record_full": "The profile holds 1,000 values, the most there can be.",
         "login_id_ignored_at_logout": "A logout names the user to switch to; login IDs are ignored in it.",
+        "quarantined": "The value is nobody's own: it was quarantined when the request came, and set aside.",
     },
     "HadBeen": {
         "absent": "The request had not named it.",
@@ -399,6 +400,13 @@ LABELS: Final[Mapping[tuple[str, str], str]] = {
         "surface",
     ): "`idsync`, `events`, `websdk`, `alias`, `token`, `profile`, `seeding`, `platform`, `own`",
     ("knownas_refusals", "reason"): "the [reason](refusal-codes.md)",
+    ("knownas_identities_set_aside", "scope"): "the name of the identity scope",
+    (
+        "knownas_identities_set_aside",
+        "reason",
+    ): "`pattern`, `too_many_known_users`, `too_many_devices`, `too_many_scopes`, `by_hand`",
+    ("knownas_toxic_values", "scope"): "the name of the identity scope",
+    ("knownas_toxic_values", "state"): "`watched`, `quarantined`, `released`",
 }
 
 LIMITS: Final = """

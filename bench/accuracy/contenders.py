@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 
 from bench.accuracy.playing import Played, as_aliased, as_linked, as_sent
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.policy import Policy, Strategy, policy
+from knownas.core.identity.policy import Policy, Settings, Strategy, policy
+from knownas.core.identity.toxic_limits import ToxicMode, ToxicSettings
 
+_QUARANTINE: Final = Settings(toxic=ToxicSettings(ToxicMode.QUARANTINE))
 _BY_EMAIL_TOO: Final = (IdentityType.CUSTOMER_ID, IdentityType.EMAIL)
 
 
@@ -43,11 +45,14 @@ CONTENDERS: Final[Sequence[Contender]] = (
     Contender("profile_link", policy(Strategy.PROFILE_LINK), (AS_SENT, LINKED, ALIASED)),
     Contender("profile_isolation", policy(Strategy.PROFILE_ISOLATION)),
     Contender("best_match", policy(Strategy.BEST_MATCH)),
+    Contender(
+        "profile_conversion, with quarantine",
+        policy(Strategy.PROFILE_CONVERSION, settings=_QUARANTINE),
+        (ALIASED,),
+    ),
+    Contender("best_match, with quarantine", policy(Strategy.BEST_MATCH, settings=_QUARANTINE)),
 )
-"""All with their strategy's presets but for the third.
-
-A policy that quarantines toxic identities is a further contender here: it meets the same worlds, junk and all.
-"""
+"""All with their strategy's presets but for the third. Those with quarantine meet the same worlds, junk and all."""
 
 
 def named(contender: Contender, reading: Reading) -> str:

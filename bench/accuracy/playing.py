@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from bench.accuracy.quarantining import Quarantine
 from bench.accuracy.world import DAY_MS, Standing, Step
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Created, Decision, Modified, Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest, ModifyRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
+from knownas.core.identity.toxic_limits import ToxicMode
 from knownas.core.profile.alias import (
     AliasAccepted,
     AliasClaim,
@@ -68,17 +70,25 @@ class Played(NamedTuple):
     profiles: int
 
 
-def play(steps: Iterable[Step], policy: Policy) -> Played:
-    """Play a world. Takes some 50 to 100 µs a step. New profiles are numbered from 1."""
-    player = _Player(policy)
-    for step in steps:
-        player.take(step)
+def play(steps: Sequence[Step], policy: Policy) -> Played:
+    """Play a world. Takes some 50 to 100 µs a step. New profiles are numbered from 1.
+
+    Under a policy that quarantines it is played twice: what was found toxic in the end has been set aside from the first.
+    """
+    quarantine: Quarantine | None = None
+    if policy.settings.toxic.mode is ToxicMode.QUARANTINE:
+        first = Quarantine(policy)
+        _Player(policy, first).take_all(steps)
+        quarantine = Quarantine(policy, first.aside)
+    player = _Player(policy, quarantine)
+    player.take_all(steps)
     return player.played()
 
 
 class _Player:
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, quarantine: Quarantine | None = None) -> None:
         self._policy = policy
+        self._quarantine = quarantine
         self._terms = AliasTerms(policy.strategy, provisioned=True, window_ms=ALIAS_WINDOW_MS)
         self._records = Records()
         self._current: dict[int, int] = {}
@@ -87,6 +97,11 @@ class _Player:
         self._sent: list[Sent] = []
         self._aliases: list[Alias] = []
 
+    def take_all(self, steps: Iterable[Step]) -> None:
+        """Take steps in their order."""
+        for step in steps:
+            self.take(step)
+
     def take(self, step: Step) -> None:
         """Decide one step, and send its events to the profile that the install knows of afterwards."""
         before = None if step.install is None else self._current.get(step.install)
@@ -94,6 +109,9 @@ class _Player:
         if mpid is None:
             # A refused call leaves the SDK with the profile that it had.
             mpid = before
+        if mpid is None and self._quarantine is not None:
+            # Whoever is named by what is nobody's alone is on no profile; what they do is on its own.
+            mpid = -len(self._sent) - 1
         if mpid is None:
             raise AssertionError(f"nothing to send events to: {step}")
         if step.install is not None:
@@ -128,8 +146,13 @@ class _Player:
         return outcome.mpid if isinstance(outcome, Returned | Created | Modified) else None
 
     def _decided(self, observation: IdentityRequest | ModifyRequest) -> Decision:
+        quarantine = self._quarantine
+        if quarantine is not None:
+            observation = quarantine.without(observation)
         decision = decide(observation, self._policy, self._records, len(self._records) + 1)
         self._records.apply(decision.writes)
+        if quarantine is not None:
+            quarantine.saw(observation, decision, decision.record)
         return decision
 
     def _alias(self, step: Step, install: int, before: int, mpid: int) -> None:

@@ -121,6 +121,9 @@ def lines() -> dict[Route, Line]:
     return table | own_lines() | token_lines()
 
 
+TOXIC = {"type": "email", "value": "nobody@example.com"}
+
+
 def own_lines() -> dict[Route, Line]:
     """Return the lines of our own API's newer calls."""
     return {
@@ -135,6 +138,9 @@ def own_lines() -> dict[Route, Line]:
         ("POST", "/api/scopes/{scope}/resolutions"): Line(Auth.ADMIN, 202),
         ("GET", "/api/scopes/{scope}/resolutions"): Line(Auth.ADMIN),
         ("GET", "/api/scopes/{scope}/resolutions/{id}"): Line(Auth.ADMIN, 404),
+        ("GET", "/api/scopes/{scope}/toxic"): Line(Auth.ADMIN),
+        ("POST", "/api/scopes/{scope}/toxic/release"): Line(Auth.ADMIN, body=TOXIC, query="?preview=true"),
+        ("POST", "/api/scopes/{scope}/toxic/block"): Line(Auth.ADMIN, body=TOXIC, query="?preview=true"),
         ("POST", "/api/decisions/{id}/undo"): Line(Auth.ADMIN, query="?preview=true"),
     }
 

@@ -85,7 +85,7 @@ async def _left_by(folder: Path, case: Case, *, one_by_one: bool) -> Any:
         )
         staging = Staging(folder / "work")
         staging.open(0)
-        arranger = Arranger(job.file, job.reading, job.door.rules.policy, staging)
+        arranger = Arranger(job.file, job.reading, job.door.rules, staging)
         worker = Worker(job.source(NOW_MS), store, _RisingChance(), staging)
         results: list[RowResult] = []
         while (section := arranger.section(results[-1].row if results else 0)) is not None:

@@ -11,6 +11,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Strategy, policy
 from knownas.core.profile.event import Channel
+from knownas.service.question import Rules
 from tests.batch.files import mapped
 
 ROWS = st.lists(st.lists(st.integers(0, 15), max_size=4), max_size=25)
@@ -63,7 +64,7 @@ def test_a_row_is_named_by_what_it_looks_for() -> None:
 
     def names(*, brings_over: bool) -> list[object]:
         reading = Reading(mapped("columns: {a: ignore}"), Environment.PRODUCTION, Channel.FEED, brings_over)
-        return RowNames(reading, best_match).of(row)
+        return RowNames(reading, Rules("shop", best_match)).of(row)
 
     assert names(brings_over=False) == [email, other, 7]
     assert names(brings_over=True) == [email, 7]

@@ -47,7 +47,7 @@ def arranged(job: Job, folder: Path) -> tuple[Staging, Section]:
     """Arrange all rows as one piece in a folder of their own."""
     staging = Staging(folder)
     staging.open(0)
-    section = Arranger(job.file, job.reading, job.door.rules.policy, staging).section(0)
+    section = Arranger(job.file, job.reading, job.door.rules, staging).section(0)
     assert section is not None
     return staging, section
 

@@ -24,7 +24,7 @@ from knownas.config.values import (
     Workspace,
     WorkspaceSettings,
 )
-from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.policy import (
     BestMatchLoginLogout,
     Capture,
@@ -40,6 +40,7 @@ from knownas.core.identity.policy import (
     TieBreak,
     policy,
 )
+from knownas.core.identity.toxic_limits import MetLimits, ToxicLimit, ToxicMode, ToxicSettings
 from tests.config.texts import DESIGN_EXAMPLE, read, scope, web_input, workspace
 
 T = IdentityType
@@ -137,6 +138,11 @@ settings:
   max_age_seconds: 0
   capture: all
   error_body: documented_only
+  toxic:
+    mode: quarantine
+    patterns: false
+    limits: {email: {known_users: 5, devices: 60, scopes: 3, within_days: 14, devices_within: 20, known_users_within: 4}}
+    allowed: [{type: email, value: info@example.com}]
 """
     given = read(scope(text)).scope("shop").policy.settings
     assert given == Settings(
@@ -154,6 +160,12 @@ settings:
         max_age_seconds=0,
         capture=Capture.ALL,
         error_body=ErrorBody.DOCUMENTED_ONLY,
+        toxic=ToxicSettings(
+            ToxicMode.QUARANTINE,
+            patterns=False,
+            limits={T.EMAIL: ToxicLimit(MetLimits(5, 60, 3), MetLimits(4, 20), 14)},
+            allowed=(Identity(T.EMAIL, "info@example.com"),),
+        ),
     )
     defaults = Settings()
     assert [one.name for one in fields(Settings) if getattr(given, one.name) == getattr(defaults, one.name)] == []

@@ -55,6 +55,8 @@ def test_every_section_has_its_heading() -> None:
     assert headings == [
         "scopes[]",
         "scopes[].settings",
+        "scopes[].settings.toxic",
+        "scopes[].settings.toxic.allowed[]",
         "organization",
         "organization.accounts[]",
         "organization.accounts[].workspaces[]",

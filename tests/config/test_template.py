@@ -87,7 +87,7 @@ def members(section: Section[object]) -> Iterator[Member[object]]:
     for member in section.members:
         yield member
         nested = section_of(member.shape)
-        if nested is not None and member.name not in {"credentials", "calculated_attributes"}:
+        if nested is not None and member.name not in {"credentials", "calculated_attributes", "allowed"}:
             yield from members(nested)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.policy import (
     PRESETS,
     InvalidPolicy,
@@ -22,6 +22,7 @@ from knownas.core.identity.policy import (
     policy,
     with_version,
 )
+from knownas.core.identity.toxic_limits import LIMIT_MAX, MetLimits, ToxicLimit, ToxicMode, ToxicSettings
 from knownas.service.policies import decode_policy, encode_policy, policies_of, policy_in_force
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import StoredPolicy
@@ -48,6 +49,16 @@ def single_settings() -> Iterable[Settings]:
             yield replace(Settings(), tie_break=(*first, TieBreak.SMALLEST_MPID))
 
 
+def any_toxic_settings() -> st.SearchStrategy[ToxicSettings]:
+    """Draw what a policy says about toxic identities."""
+    number, kinds = st.none() | st.integers(1, LIMIT_MAX), st.sampled_from(IdentityType)
+    met = st.builds(MetLimits, number, number, number)
+    limit = st.builds(ToxicLimit, met, met, st.integers(1, 365))
+    allowed = st.lists(st.builds(Identity, kinds, st.text(min_size=1, max_size=9)), max_size=3).map(tuple)
+    limits = st.dictionaries(kinds, limit, max_size=4)
+    return st.builds(ToxicSettings, st.sampled_from(ToxicMode), st.booleans(), limits, allowed)
+
+
 def any_settings() -> st.SearchStrategy[Settings]:
     """Draw settings of every kind."""
     members: dict[str, st.SearchStrategy[object]] = {name: st.sampled_from(kind) for name, kind in ENUMS.items()}
@@ -55,6 +66,7 @@ def any_settings() -> st.SearchStrategy[Settings]:
     members["max_values"] = st.dictionaries(st.sampled_from(IdentityType), st.integers(1, 1_000), max_size=5)
     members["max_age_seconds"] = st.integers(0, 31_536_000)
     members["tie_break"] = st.sampled_from([one.tie_break for one in single_settings()])
+    members["toxic"] = any_toxic_settings()
     assert members.keys() == {field.name for field in fields(Settings)}
     return st.builds(Settings, **members)
 

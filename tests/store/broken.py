@@ -19,6 +19,8 @@ from knownas.store.port import (
     LogEntry,
     Pool,
     PoolWrites,
+    Sieve,
+    Sifted,
     Snapshot,
     StoredPolicy,
     StoredProfile,
@@ -290,6 +292,14 @@ class Overlapping(MemoryStore):
         return await super().log(pool, max(0, after_seq - 1), limit)
 
 
+class Unsifted(MemoryStore):
+    """Passes over lines that changed a profile without making one."""
+
+    async def sift(self, pool: Pool, after_seq: int, limit: int, sieve: Sieve) -> Sifted:
+        found = await super().sift(pool, after_seq, limit, sieve)
+        return found._replace(lines=[one for one in found.lines if one.created_mpid is not None])
+
+
 class Unlimited(MemoryStore):
     """Has pages of records without an end."""
 
@@ -388,6 +398,7 @@ BROKEN = [
     Rewinding,
     Backwards,
     Overlapping,
+    Unsifted,
     Unlimited,
     Unsigned,
     WrongPool,

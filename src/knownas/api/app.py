@@ -80,6 +80,7 @@ class Application:
     async def _start(self) -> None:
         service = await self._open_service()
         service.start()
+        self._telemetry.show_toxic(service.toxic)
         self._idsync = IdSync(service, self._throttle, self._telemetry)
         self._surfaces = vendor_surfaces(service, self._throttle, self._telemetry)
         self._own = punctual(own_api(service, self._telemetry, openapi_document()), self._telemetry)

@@ -64,6 +64,12 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "beginResolution": {404: ("unknown_scope", "unknown_path"), 409: ("too_many_jobs_wait",)},
     "listResolutions": {404: ("unknown_scope", "unknown_path")},
     "showResolution": {404: ("unknown_scope", "unknown_job", "unknown_path")},
+    "listToxic": {
+        400: ("invalid_environment", "invalid_limit", "malformed_next"),
+        404: ("unknown_scope", "unknown_path"),
+    },
+    "releaseToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
+    "blockToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
     "followChanges": {
         400: ("invalid_environment", "invalid_limit", "malformed_after"),
         404: ("unknown_scope", "unknown_path"),
@@ -128,6 +134,9 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "beginResolution": (202, "JobBegun"),
     "listResolutions": (200, "Resolutions"),
     "showResolution": (200, "Resolution"),
+    "listToxic": (200, "ToxicValues"),
+    "releaseToxic": (200, "Judged"),
+    "blockToxic": (200, "Judged"),
     "followChanges": (200, "IdentityChanges"),
     "followProfile": (200, "IdentityChanges"),
     "showSections": (200, "Sections"),
@@ -224,6 +233,9 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
     "followProfile": _page_parameters(AFTER),
     "findBatches": [_REQUEST_ID_PARAMETER],
     "undoDecision": [_PREVIEW_PARAMETER],
+    "listToxic": [*_page_parameters("next"), _ENVIRONMENT_PARAMETER],
+    "releaseToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
+    "blockToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
 }
 """What can be asked with an operation beside its path."""
 

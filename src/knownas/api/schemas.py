@@ -11,6 +11,7 @@ import msgspec
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.own_jobs import RehearsalBody
+from knownas.api.own_toxic import ToxicBody
 from knownas.api.own_undo import UndoBody
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, LOOKUP_ERROR, NOT_FOUND_ERROR, VALIDATION_ERROR
 from knownas.api.schema_parts import (
@@ -31,6 +32,7 @@ from knownas.api.schema_parts import (
     values_of,
 )
 from knownas.api.schemas_jobs import job_schemas
+from knownas.api.schemas_toxic import toxic_schemas
 from knownas.api.schemas_user_data import user_data_schemas
 from knownas.api.schemas_vendor import vendor_schemas
 from knownas.api.wire import IdentifyBody, IdentityAnswer, ModifyAnswer, ModifyBody
@@ -50,13 +52,24 @@ _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 
 def component_schemas() -> Schema:
     """Return all named schemas."""
-    bodies = [IdentifyBody, ModifyBody, IdentityAnswer, ModifyAnswer, SeedBody, ExplainBody, UndoBody, RehearsalBody]
+    bodies = [
+        IdentifyBody,
+        ModifyBody,
+        IdentityAnswer,
+        ModifyAnswer,
+        SeedBody,
+        ExplainBody,
+        UndoBody,
+        RehearsalBody,
+        ToxicBody,
+    ]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas: Schema = {
         **made,
         **_identities(),
         **_receipts(),
         "Undone": _undone(),
+        **toxic_schemas(),
         **_profiles(),
         **job_schemas(),
         **user_data_schemas(),
@@ -111,6 +124,8 @@ def _refinements() -> dict[tuple[str, str], Schema]:
             "anyOf": [MPID, ref("MpidNumber"), {"type": "null"}],
             "description": "The MPID that the profile keeps; null or missing for a new one.",
         },
+        ("ToxicBody", "type"): TYPES,
+        ("ToxicBody", "value"): ref("IdentityValue"),
         ("UndoneIdentity", "type"): TYPES,
         ("UndoneIdentity", "value"): ref("IdentityValue"),
         ("RehearsalBody", "policy"): {

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+
+from knownas.service.toxic import ToxicIdentities
 
 LATENCY_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -21,6 +23,7 @@ class Telemetry:
         self._slots = [0] * (len(LATENCY_SECONDS) + 1)
         self._seconds = 0.0
         self._registry = CollectorRegistry(auto_describe=False)
+        self._toxic: ToxicIdentities | None = None
         self._registry.register(self)
 
     def decided(self, endpoint: str, scope: str, outcome: str, seconds: float) -> None:
@@ -32,6 +35,32 @@ class Telemetry:
     def refused(self, surface: str, reason: str) -> None:
         """Count one request that was refused."""
         self._refusals[surface, reason] += 1
+
+    def show_toxic(self, toxic: ToxicIdentities) -> None:
+        """Show what is set aside, and how many values are toxic, from now on."""
+        self._toxic = toxic
+
+    def _toxic_metrics(self) -> Iterator[Metric]:
+        toxic = self._toxic
+        aside = CounterMetricFamily(
+            "knownas_identities_set_aside",
+            "Identities of requests that were quarantined when they came, by scope and reason.",
+            labels=["scope", "reason"],
+        )
+        for scope, rules in () if toxic is None else toxic.scopes.items():
+            for reason, count in () if rules.screen is None else rules.screen.counted.items():
+                aside.add_metric([scope, reason], count)
+        yield aside
+        values = () if toxic is None else toxic.listed.values.values()
+        states = Counter((one.scope, one.state) for one in values)
+        listed = GaugeMetricFamily(
+            "knownas_toxic_values",
+            "Values on the list of toxic identities, by scope and state.",
+            labels=["scope", "state"],
+        )
+        for labels, count in states.items():
+            listed.add_metric(labels, count)
+        yield listed
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, as prometheus_client asks for them."""
@@ -57,6 +86,7 @@ class Telemetry:
         latency = HistogramMetricFamily("knownas_decision_seconds", "Time from a decoded request to its decision.")
         latency.add_metric([], buckets, self._seconds)
         yield latency
+        yield from self._toxic_metrics()
 
     def exposition(self) -> bytes:
         """Return all metrics in the text format."""

@@ -8,18 +8,18 @@ from knownas.batch.import_limits import CHUNK_ROWS, FIRST_SECTION_ROWS, SECTION_
 from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal, UnreadableFile
 from knownas.batch.import_rows import Reading, RowInterpreter
 from knownas.batch.import_staging import Section, Staging, staged_row, written
-from knownas.core.identity.policy import Policy
+from knownas.service.question import Rules
 
 
 class Arranger:
     """Reads a file once, section by section, from after a row on."""
 
-    def __init__(self, file: ImportFile, reading: Reading, policy: Policy, staging: Staging, lanes: int = 1) -> None:
+    def __init__(self, file: ImportFile, reading: Reading, rules: Rules, staging: Staging, lanes: int = 1) -> None:
         """`lanes` is the number of those who take the pieces."""
         self._reader = RowReader(file)
         self._rows: Iterator[Row] = iter(self._reader)
         self._interpreter = RowInterpreter(reading)
-        self._names = RowNames(reading, policy)
+        self._names = RowNames(reading, rules)
         self._staging = staging
         self._lanes = Lanes(lanes)
         self.unreadable: UnreadableFile | None = None

@@ -25,6 +25,7 @@ from knownas.service.activity import ActivityMemory
 from knownas.service.batch import Batch, captures, load_whole
 from knownas.service.chance import Chance
 from knownas.service.question import Answer, Question, Rules
+from knownas.service.receipts import with_set_aside
 from knownas.store.port import Activity, Pool, Snapshot, StoredProfile, Wanted
 
 NOT_FOUND: Final = RowRefusal("not_found", "No profile may answer for the row, and the input makes none.")
@@ -141,7 +142,7 @@ def _result(row: int, answer: Answer, working: dict[Pool, Records]) -> RowResult
     decision_id, question, decision = answer
     is_logged = answer.changed or captures(answer)
     shown = decision_id if is_logged else ""
-    reason, message = _left_out(decision)
+    reason, message = _left_out(with_set_aside(decision, question.observation))
     match decision.outcome:
         case Created(mpid) | Seeded(mpid):
             return RowResult(row, RowOutcome.CREATED, mpid, reason, message, shown)

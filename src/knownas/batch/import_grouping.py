@@ -17,7 +17,7 @@ from knownas.batch.import_limits import LANE_NAMES_MAX
 from knownas.batch.import_rows import Content, Reading
 from knownas.core.history.components import join, root_of
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.policy import Policy
+from knownas.service.question import Rules
 
 
 class Grouping:
@@ -110,7 +110,9 @@ class Lanes:
 class RowNames:
     """What a row shares with the rows that it can influence."""
 
-    def __init__(self, reading: Reading, policy: Policy) -> None:
+    def __init__(self, reading: Reading, rules: Rules) -> None:
+        policy = rules.policy
+        self._rules = rules
         self._types: frozenset[IdentityType] = policy.unique_ids
         if not reading.brings_over:
             self._types |= frozenset(policy.ranked)
@@ -119,6 +121,11 @@ class RowNames:
         """Return the names of a row: the profile that it is about, and the identities by which one is looked for."""
         types = self._types
         names: list[object] = [one for one in content.identities if one[0] in types]
+        screen = self._rules.screen
+        if screen is not None and screen.is_busy:
+            # By what is set aside, rows share nothing.
+            pool = self._rules.pool(content.environment)
+            names = [one for one in content.identities if one[0] in types and not screen.sets_aside(pool, one)]
         if content.mpid is not None:
             names.append(content.mpid)
         return names

@@ -20,7 +20,7 @@ from knownas.batch.import_staging import Section, Staging
 from knownas.batch.import_working import Worker
 from knownas.service.chance import SystemChance
 from knownas.service.policies import decode_policy, encode_policy
-from knownas.service.question import Rules
+from knownas.service.question import screened_rules
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import open_store
 from knownas.store.port import StoredPolicy
@@ -39,7 +39,7 @@ class SentSource:
 
     def received(self) -> Source:
         """Return what was sent."""
-        rules = Rules(self.policy.scope, decode_policy(self.policy))
+        rules = screened_rules(self.policy.scope, decode_policy(self.policy))
         return Source(self.reading, rules, self.may_create, self.workspace, self.input, self.begun_ms)
 
 

@@ -14,7 +14,7 @@ store's cache.
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -87,9 +87,19 @@ class Import:
     """One run of an import over a store and a result file."""
 
     def __init__(
-        self, job: Job, store: Store, chance: Chance, results: ResultFile, database: str | None = None
+        self,
+        job: Job,
+        store: Store,
+        chance: Chance,
+        results: ResultFile,
+        database: str | None = None,
+        after_section: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`database` is where other processes may open the store too; without it, there is only this process."""
+        """`database` is where other processes may open the store too; without it, there is only this process.
+
+        `after_section` is done whenever a section has been taken, while no process writes for this import.
+        """
+        self._after_section = after_section
         self._job = job
         self._store = store
         self._chance = chance
@@ -97,7 +107,7 @@ class Import:
         self._database = database
         self._staging = Staging(results.path.with_name(results.path.name + FOLDER_SUFFIX))
         self._lanes = self._count()
-        self._arranger = Arranger(job.file, job.reading, job.door.rules.policy, self._staging, self._lanes)
+        self._arranger = Arranger(job.file, job.reading, job.door.rules, self._staging, self._lanes)
         self._checkpoint = Checkpoint("", "", 0)
         self._tally = Tally()
 
@@ -195,6 +205,8 @@ class Import:
                 raise taken
             if isinstance(following, BaseException):
                 raise following
+            if self._after_section is not None:
+                await self._after_section()
             done, section = section, following
         self._write_down(done)
 

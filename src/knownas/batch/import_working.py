@@ -28,6 +28,7 @@ from knownas.service.chance import Chance
 from knownas.service.limits import COMMIT_ATTEMPTS_MAX
 from knownas.service.receipts import log_entry
 from knownas.service.retrying import pause_before_retry
+from knownas.service.toxic_following import Following
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Activity, Commit, Committed, Store
 from knownas.store.user_data import SectionKey
@@ -49,6 +50,8 @@ class Worker:
         self._store = store
         self._staging = staging
         self._decider = Decider(store, source, chance)
+        screen = source.rules.screen
+        self._toxic = Following(store, () if screen is None else (screen,), lambda: source.begun_ms)
 
     async def take(self, section: Section, number: int) -> Tally:
         """Bring a piece to its end, from wherever an earlier run was stopped.
@@ -59,10 +62,12 @@ class Worker:
         """
         with self._staging.done(section, number) as done, collected_afterwards():
             rows = self._staging.rows(section, number)
+            await self._toxic.take_up()
             await self._take_up(done, rows)
             taken = sum(len(step.lines) for step in done.steps)
             while taken < len(rows):
                 taken += await self._take_some(rows[taken : taken + CHUNK_ROWS], done)
+        await self._toxic.tell_noted()
         tally = Tally()
         for step in done.steps:
             tally = tally.with_tally(step.tally)

@@ -33,6 +33,7 @@ from knownas.core.profile.event import Channel
 from knownas.service.chance import SystemChance
 from knownas.service.directory import Directory, Door, open_directory
 from knownas.service.server import system_clock
+from knownas.service.toxic_beside import quarantines, toxic_beside
 from knownas.store.errors import StoreError
 from knownas.store.opening import MEMORY, SQLITE, open_store
 from knownas.store.port import Store
@@ -128,7 +129,8 @@ async def _import(
     with ResultFile(path) as results:
         line, began = ProgressLine(), monotonic()
         shared = configuration.database if configuration.database != MEMORY else None
-        imports = Import(job, store, SystemChance(), results, shared)
+        after_section = toxic_beside(store, directory)[1].catch_up if quarantines(directory) else None
+        imports = Import(job, store, SystemChance(), results, shared, after_section)
         ended = await imports.run(system_clock(), lambda stage: line.draw(_bar(stage)))
         line.clear()
         _show_end(ended, path, monotonic() - began)

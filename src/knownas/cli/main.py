@@ -16,6 +16,7 @@ from knownas.cli.rehearse import rehearse_
 from knownas.cli.resolve import resolve
 from knownas.cli.retention import retention
 from knownas.cli.serve import serve
+from knownas.cli.toxic import toxic
 from knownas.cli.verify import verify_
 
 
@@ -40,5 +41,6 @@ for verb in (
     rehearse_,
     resolve,
     retention,
+    toxic,
 ):
     main.add_command(verb)

@@ -67,6 +67,7 @@ _SKIPS: Final = {
     "max_values_reached": "the type is full",
     "record_full": "the profile is full",
     "login_id_ignored_at_logout": "does not count at a logout",
+    "quarantined": "quarantined: nobody's own",
 }
 _CHANGES: Final = {
     "added": ("+", "added"),

@@ -79,3 +79,6 @@ SECRET_CHARACTERS_WISE: Final = 8
 
 ADMIN_TOKEN_CHARACTERS_WISE: Final = 16
 """An admin token shorter than this draws a warning: it opens everything."""
+
+ALLOWED_VALUES_MAX: Final = 1_000
+"""Values that a scope may say are never toxic."""

@@ -11,6 +11,7 @@ from knownas.config.listing import Listing, Naming
 from knownas.config.reading import Unreadable
 from knownas.config.sections import NEEDED, Given, Member, Section
 from knownas.config.shapes import Choice, Flag, Text, Whole
+from knownas.config.toxic import TOXIC
 from knownas.config.values import Scope
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import (
@@ -169,6 +170,7 @@ def _settings(given: Given) -> Settings:
         max_age_seconds=given.or_else(MAX_AGE_SECONDS, _DEFAULTS.max_age_seconds),
         capture=given.or_else(CAPTURE, _DEFAULTS.capture),
         error_body=given.or_else(ERROR_BODY, _DEFAULTS.error_body),
+        toxic=given.or_else(TOXIC, _DEFAULTS.toxic),
     )
 
 
@@ -189,6 +191,7 @@ SETTINGS_SECTION: Final = Section(
         MAX_AGE_SECONDS,
         CAPTURE,
         ERROR_BODY,
+        TOXIC,
     ),
     _settings,
 )

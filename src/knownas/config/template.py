@@ -13,6 +13,7 @@ from knownas.config.faults import InvalidConfiguration
 from knownas.config.reader import CONFIGURATION_SECTION, CREDENTIALS, read_configuration
 from knownas.config.scopes import IMMUTABLE_IDS, LOGIN_IDS, PRIORITY, UNIQUE_IDS
 from knownas.config.sections import Member, Section, section_of
+from knownas.config.toxic import ALLOWED
 from knownas.config.values import DATABASE_DEFAULT, Configuration, InputPlatform, ProtectionLevel
 from knownas.config.written import is_free_text, takes_identity_types, type_and_allowed, written
 from knownas.core.identity.kinds import IdentityType
@@ -41,6 +42,7 @@ _EXAMPLES: Final[Mapping[Member[object], tuple[str, ...]]] = {
         "For example:",
         f"- {{client_id: personalisation, client_secret: ..., role: read_only, workspaces: [{_WORKSPACE}]}}",
     ),
+    ALLOWED: ("For example:", "- {type: email, value: info@example.com}"),
     CALCULATED_ATTRIBUTES: (
         "For example, with further members as the configuration reference has them:",
         "- name: lifetime_value",

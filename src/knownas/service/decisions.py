@@ -62,7 +62,7 @@ class Decisions:
             Overloaded: too many explanations are asked for at once.
             StoreError: the store does not answer.
         """
-        records = await self._resolver.look(rules.ask(request).wanted())
+        records = await self._resolver.look(rules.ask(request, writes=False).wanted())
         return _explained(rules, request, records)
 
     async def explain_as_of(self, rules: Rules, request: IdentityRequest) -> Document | None:
@@ -101,6 +101,8 @@ class Decisions:
 def _explained(rules: Rules, request: IdentityRequest, records: Records) -> Document:
     """Show what a request is answered over some records."""
     question, policy = rules.ask(request, writes=False), rules.policy
+    if isinstance(question.observation, IdentityRequest):
+        request = question.observation
     decision = decide(request, policy, records, NOT_MADE)
     cases = counterfactuals(request, decision.outcome, policy, records, may_create=True)
     entry = log_entry(Answer("", question, decision))

@@ -8,7 +8,7 @@ from knownas.config.values import Configuration, Input, ProtectionLevel, Workspa
 from knownas.core.identity.policy import Policy
 from knownas.service.keys import Holding, KeyChain, Pair
 from knownas.service.policies import policy_in_force
-from knownas.service.question import Rules
+from knownas.service.question import Rules, screened_rules
 from knownas.service.sealing import SecretKeys, Unopenable
 from knownas.store.port import Store
 
@@ -126,7 +126,7 @@ async def open_directory(
     rules: dict[str, Rules] = {}
     for scope in configuration.scopes:
         policy: Policy = await policy_in_force(store, scope.name, scope.policy, now_ms, publish=publish)
-        rules[scope.name] = Rules(scope.name, policy)
+        rules[scope.name] = screened_rules(scope.name, policy)
     pairs = Pairs(chain or KeyChain(), keys or SecretKeys(), now_ms)
     directory = Directory(rules.values(), (), _places(configuration, rules))
     directory.replace_doors(pairs.doors(configuration, rules), pairs.workspaces(configuration, rules))

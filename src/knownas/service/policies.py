@@ -1,6 +1,6 @@
 """Keeps the versions of each scope's policy: changing a policy makes a new one, and old receipts name the old."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, Settings, Strategy, with_version
+from knownas.core.identity.toxic_limits import ToxicSettings
 from knownas.store.port import Store, StoredPolicy
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
@@ -27,11 +28,17 @@ def policy_document(policy: Policy) -> Document:
         "login_ids": sorted(policy.login_ids),
         "unique_ids": sorted(policy.unique_ids),
         "immutable_ids": sorted(policy.immutable_ids),
-        "settings": {
-            name: dict(cast("dict[str, int]", value)) if name == "max_values" else value
-            for name, value in _members(policy.settings)
-        },
+        "settings": {name: _plain(value) for name, value in _members(policy.settings)},
     }
+
+
+def _plain(value: object) -> object:
+    """Return a setting as it can be written down."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if isinstance(value, ToxicSettings):
+        return {name: _plain(getattr(value, name)) for name in ToxicSettings.__dataclass_fields__}
+    return value
 
 
 def _members(settings: Settings) -> Iterable[tuple[str, object]]:

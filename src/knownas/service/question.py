@@ -1,5 +1,6 @@
 """Holds what the resolver is asked and what it answers."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Decision
@@ -14,17 +15,23 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import EnvironmentPools, LogoutLoginIds, Policy
+from knownas.core.identity.toxic_limits import ToxicMode
+from knownas.service.screening import Screen
 from knownas.store.port import Pool, Wanted
 
 
 class Rules:
-    """An identity scope at work: its name and the policy version in force."""
+    """An identity scope at work: its name and the policy version in force.
 
-    __slots__ = ("_pools", "policy", "scope")
+    `screen` sets aside what is quarantined; without it nothing is, as for whoever looks at the past.
+    """
 
-    def __init__(self, scope: str, policy: Policy) -> None:
+    __slots__ = ("_pools", "policy", "scope", "screen")
+
+    def __init__(self, scope: str, policy: Policy, screen: Screen | None = None) -> None:
         self.scope: Final = scope
         self.policy: Final = policy
+        self.screen: Final = screen
         shared = policy.settings.environment_pools is EnvironmentPools.SHARED
         self._pools: Final = {one: Pool(scope, "" if shared else one) for one in Environment}
 
@@ -32,9 +39,23 @@ class Rules:
         """Return the pool of an environment; all share one where the policy says so."""
         return self._pools[environment]
 
+    @property
+    def pools(self) -> Sequence[Pool]:
+        """All pools of the scope."""
+        return list(dict.fromkeys(self._pools.values()))
+
     def ask(self, observation: Observation, *, may_create: bool = True, writes: bool = True) -> "Question":
         """Return the question whether and how an observation is answered under these rules."""
-        return Question(self, observation, self._pools[observation.environment], may_create, writes)
+        pool = self._pools[observation.environment]
+        if self.screen is not None:
+            observation = self.screen.screened(observation, pool, counts=writes)
+        return Question(self, observation, pool, may_create, writes)
+
+
+def screened_rules(scope: str, policy: Policy) -> Rules:
+    """Return a scope at work that sets aside what is quarantined, if its policy lets anything be."""
+    toxic = policy.settings.toxic
+    return Rules(scope, policy, None if toxic.mode is ToxicMode.OFF else Screen(toxic))
 
 
 class Question(NamedTuple):

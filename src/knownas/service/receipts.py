@@ -7,16 +7,16 @@ from knownas.core.history.counterfactual import Counterfactual
 from knownas.core.history.counterfactual_story import counterfactual_story
 from knownas.core.history.document import counterfactual_document
 from knownas.core.history.fold import Logged
-from knownas.core.identity.decision import Change, Created, Seeded
+from knownas.core.identity.decision import Change, Created, Decision, Seeded, Skip, SkippedIdentity
 from knownas.core.identity.document import Document, decision_document, observation_document
-from knownas.core.identity.observation import IdentityRequest
+from knownas.core.identity.observation import IdentityRequest, Observation
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.story import story
 from knownas.service.lately import Lately
 from knownas.service.limits import RECENT_DECISIONS_MAX
 from knownas.service.log_form import decision_bytes, decision_from, observation_bytes, observation_from
 from knownas.service.question import Answer
-from knownas.service.subjects import subjects_of
+from knownas.service.subjects import set_aside_in, subjects_of
 from knownas.store.port import LogEntry
 
 
@@ -50,7 +50,8 @@ def receipt(entry: LogEntry, policy: Policy | None, otherwise: Counterfactual) -
 
     `policy` is the version it was made under. `otherwise` says what would have been answered to other requests.
     """
-    observation, decision = observation_from(entry.observation), decision_from(entry.decision)
+    observation = observation_from(entry.observation)
+    decision = with_set_aside(decision_from(entry.decision), observation)
     told = story(observation, decision, policy)
     return {
         "decision_id": entry.decision_id,
@@ -70,6 +71,12 @@ def receipt(entry: LogEntry, policy: Policy | None, otherwise: Counterfactual) -
             "counterfactual": list(counterfactual_story(otherwise, policy)),
         },
     }
+
+
+def with_set_aside(decision: Decision, observation: Observation) -> Decision:
+    """Return a decision that tells also of what was quarantined when its request came."""
+    aside = tuple(SkippedIdentity(one, Skip.QUARANTINED) for one in set_aside_in(observation))
+    return decision._replace(skipped=(*decision.skipped, *aside)) if aside else decision
 
 
 def changes_of(entry: LogEntry) -> tuple[Change, ...]:

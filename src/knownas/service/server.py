@@ -29,6 +29,8 @@ from knownas.service.sealing import SecretKeys
 from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
 from knownas.service.tokens import Tokens, open_tokens
+from knownas.service.toxic import TAKEN_UP_AFTER_MS, ToxicIdentities
+from knownas.service.toxic_watch import ToxicWatch
 from knownas.service.turns import Turns
 from knownas.service.undoing import Undoing
 from knownas.store.opening import is_shared
@@ -66,17 +68,21 @@ class Service:
     seeding: Seeding
     aliasing: Aliasing
     retention: Retention
+    toxic: ToxicIdentities
+    toxic_watch: ToxicWatch
 
     def start(self) -> None:
         """Begin what a server does by itself: run aliases that are due, and forget what is too old."""
         self.aliasing.start()
         self.retention.start()
         self.jobs.start()
+        self.toxic_watch.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
         await self.jobs.close()
+        await self.toxic_watch.close()
         await self.retention.close()
         await self.aliasing.close()
         await self.ingest.close()
@@ -117,6 +123,8 @@ async def open_service(
     turns = Turns(store, clock) if is_shared(configuration.database) else None
     resolver = Resolver(store, given_out, recent, activity)
     correcting = Correcting(store, directory, resolver, given_out, clock)
+    toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
+    await toxic.following.take_up()
     return Service(
         configuration=configuration,
         store=store,
@@ -125,7 +133,7 @@ async def open_service(
         resolver=resolver,
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
-        undoing=Undoing(store, correcting),
+        undoing=Undoing(store, correcting, toxic.apart),
         correcting=correcting,
         jobs=Jobs(store, works_of(directory, correcting, folds), clock, turns),
         ingest=Ingest(store, resolver, given_out, calculations),
@@ -137,4 +145,6 @@ async def open_service(
         seeding=Seeding(store, resolver, calculations, clock),
         aliasing=Aliasing(store, clock, turns),
         retention=Retention(store.user_data, configuration.retention, clock, turns),
+        toxic=toxic,
+        toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
     )

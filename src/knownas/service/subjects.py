@@ -67,3 +67,16 @@ def named_in(observation: Observation) -> Iterator[Identity]:
                         yield Identity(change.type, value)
         case Correction():
             yield from (one.identity for one in observation.quarantine)
+
+
+def set_aside_in(observation: Observation) -> Iterator[Identity]:
+    """Yield the identities that were quarantined when an observation came which named them."""
+    match observation:
+        case IdentityRequest() | SeedRequest():
+            yield from observation.set_aside
+        case ModifyRequest():
+            for one in observation.set_aside:
+                if one.new_value is not None:
+                    yield Identity(one.type, one.new_value)
+        case Correction():
+            return

@@ -3,6 +3,7 @@
 That is a correction of the history (`correcting`). What a correction did is taken back by making the same things count again.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -12,7 +13,10 @@ from knownas.core.identity.observation import Correction, Observation, TakeBack
 from knownas.service.correcting import Amendment, Correcting, HistoryCorrected, NotCorrected
 from knownas.service.log_form import observation_from
 from knownas.service.subjects import named_in
-from knownas.store.port import LogEntry, Store
+from knownas.store.port import LogEntry, Pool, Store
+
+Apart = Callable[[Pool], Awaitable[Mapping[Identity, int]]]
+"""Tells the quarantined identities of a pool, each with the seq of the correction that said so."""
 
 
 class UndoRefusal(StrEnum):
@@ -38,9 +42,11 @@ class UndoRefused:
 class Undoing:
     """Takes decisions back over one store. One event loop, one of these."""
 
-    def __init__(self, store: Store, correcting: Correcting) -> None:
+    def __init__(self, store: Store, correcting: Correcting, apart: Apart | None = None) -> None:
+        """`apart` tells what does not count in a pool (`component_of`)."""
         self._store = store
         self._correcting = correcting
+        self._apart = apart
 
     async def undo(
         self, decision_id: str, identity: Identity | None = None, *, preview: bool = False
@@ -63,7 +69,8 @@ class Undoing:
         if isinstance(observation, Correction):
             taken = tuple(one._replace(counts_again=not one.counts_again) for one in observation.take_back)
         amendment = Amendment(entry.pool, observation.environment, decision_id, profiles, take_back=taken)
-        done = await self._correcting.correct(amendment, preview=preview)
+        apart: Mapping[Identity, int] = {} if self._apart is None else await self._apart(entry.pool)
+        done = await self._correcting.correct(amendment, apart, preview=preview)
         return _refused(done) if isinstance(done, NotCorrected) else done
 
     async def _concerned(self, entry: LogEntry, observation: Observation) -> tuple[int, ...]:

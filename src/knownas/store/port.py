@@ -150,6 +150,24 @@ class StoredPolicy:
     document: bytes
 
 
+class Sieve(NamedTuple):
+    """Which lines of the log are looked for, of those that made a profile.
+
+    Those are it whose observation begins in one of two ways, or whose decision has one of two parts, to the byte. A line that
+    changed profiles without making one is always among them.
+    """
+
+    beginnings: tuple[bytes, bytes]
+    parts: tuple[bytes, bytes]
+
+
+class Sifted(NamedTuple):
+    """What a part of the log had, oldest first, and the seq up to which it was looked through."""
+
+    lines: Sequence[LogEntry]
+    until_seq: int
+
+
 class Activity(NamedTuple):
     """A profile was active at a time, without any change of its record."""
 
@@ -227,6 +245,13 @@ class Store(Protocol):
 
         No entry will later appear before one that was shown. For that, where other processes write, acknowledged entries
         may be held back for a short while.
+        """
+        ...
+
+    async def sift(self, pool: Pool, after_seq: int, limit: int, sieve: Sieve) -> Sifted:
+        """Look through a pool's log as `log` would show it, at most `limit` lines after a `seq`, for some of them.
+
+        A line that changed nothing is not among them. Costs a fraction of reading them all: the database looks.
         """
         ...
 

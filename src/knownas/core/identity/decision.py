@@ -65,13 +65,17 @@ class Refusal(StrEnum):
 
 
 class Skip(StrEnum):
-    """Why one identity of an accepted request was not added to the profile; idsync §3.2 step 7."""
+    """Why one identity of an accepted request was not added to the profile; idsync §3.2 step 7.
+
+    A quarantined one was set aside before any rule looked at it, so no rule says this: whoever shows a decision does.
+    """
 
     IMMUTABLE_SET = "immutable_already_set"
     UNIQUE_HELD = "unique_held_by_another_profile"
     MAX_VALUES = "max_values_reached"
     RECORD_FULL = "record_full"
     LOGOUT_LOGIN_ID = "login_id_ignored_at_logout"
+    QUARANTINED = "quarantined"
 
 
 class Rejection(NamedTuple):

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.toxic_limits import ToxicSettings
 
 _T = IdentityType
 
@@ -169,6 +170,7 @@ class Settings:
     max_age_seconds: int = 86_400
     capture: Capture = Capture.CHANGES
     error_body: ErrorBody = ErrorBody.BOTH_SPELLINGS
+    toxic: ToxicSettings = field(default_factory=ToxicSettings)
 
 
 MAX_AGE_SECONDS_MAX: Final = 31_536_000

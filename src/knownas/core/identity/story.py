@@ -398,6 +398,8 @@ class _Telling:
                 why = f"the profile holds {RECORD_IDENTITIES_MAX} values, the most there can be"
             case Skip.LOGOUT_LOGIN_ID:
                 why = "a logout says whom to switch to, and login IDs in it do not count"
+            case Skip.QUARANTINED:
+                why = "it is quarantined as a value that is nobody's own, so it was looked up by nobody either"
             case _:
                 assert_never(skipped.why)
         return sentence(f"{one} was left out: {why}")

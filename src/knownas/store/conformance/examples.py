@@ -8,7 +8,18 @@ from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
 from knownas.store.conformance.verdicts import was_kept
-from knownas.store.port import Commit, CommitOutcome, Loaded, LogEntry, Pool, PoolWrites, Snapshot, Store, Wanted
+from knownas.store.port import (
+    Commit,
+    CommitOutcome,
+    Loaded,
+    LogEntry,
+    Pool,
+    PoolWrites,
+    Sieve,
+    Snapshot,
+    Store,
+    Wanted,
+)
 
 SHOP: Final = Pool("shop", "production")
 OTHER_SCOPE: Final = Pool("club", "production")
@@ -24,6 +35,9 @@ EXCLUSIVE: Final = frozenset({CUSTOMER})
 START_MS: Final = 1_700_000_000_000
 PAGE: Final = 10_000
 """More than any promise writes."""
+
+EVERY_LINE: Final = Sieve((b"", b""), (b"", b""))
+"""Looks for every line that changed something."""
 
 Held = Mapping[IdentityType, Sequence[str]]
 

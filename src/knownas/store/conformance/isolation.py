@@ -8,6 +8,7 @@ from knownas.store.conformance.documents import policy
 from knownas.store.conformance.examples import (
     CUSTOMER,
     EMAIL,
+    EVERY_LINE,
     EXCLUSIVE,
     PAGE,
     STAMP,
@@ -114,7 +115,11 @@ async def _log(store: Store, own: Pool, others: list[Pool]) -> None:
     for pool in (own, *others):
         entries = await store.log(pool, 0, PAGE)
         same([(one.pool, one.touched) for one in entries], [(pool, (mpid_in(pool),))], "the log of a pool")
+        found = await store.sift(pool, 0, PAGE, EVERY_LINE)
+        same(found.lines, entries, "the log of a pool, sifted for every line")
+        same(found.until_seq, entries[-1].seq, "how far a pool's log was looked through")
     same(await store.log(Pool("nobody", "production"), 0, PAGE), [], "the log of a pool that nobody has")
+    same((await store.sift(Pool("nobody", "production"), 7, PAGE, EVERY_LINE)).until_seq, 7, "the end of no log")
 
 
 async def _history(store: Store, own: Pool, others: list[Pool]) -> None:
@@ -155,6 +160,7 @@ CHECKS: Final[Mapping[str, Callable[[Store, Pool, list[Pool]], Awaitable[None]]]
     "holders": _holders,
     "records": _records,
     "log": _log,
+    "sift": _log,
     "history": _history,
     "decision": _decision,
     "policies": _policies,

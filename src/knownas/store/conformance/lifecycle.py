@@ -9,6 +9,7 @@ from knownas.store.conformance.documents import policy
 from knownas.store.conformance.examples import (
     CUSTOMER,
     EMAIL,
+    EVERY_LINE,
     OTHER_SCOPE,
     PAGE,
     SHOP,
@@ -39,6 +40,7 @@ CALLS: Final[Mapping[str, Callable[[Store, Snapshot], Awaitable[object]]]] = {
     "records": lambda store, _: store.records(SHOP, None, PAGE),
     "decision": lambda store, _: store.decision("0" * 32),
     "history": lambda store, _: store.history(1, 0, PAGE),
+    "sift": lambda store, _: store.sift(SHOP, 0, PAGE, EVERY_LINE),
     "log": lambda store, _: store.log(SHOP, 0, PAGE),
     "policies": lambda store, _: store.policies("shop"),
     "add_policy": lambda store, _: store.add_policy(policy("shop", 2)),

@@ -21,7 +21,7 @@ from knownas.store.conformance.examples import (
 )
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.verdicts import is_so, same, was_kept, was_refused
-from knownas.store.port import Commit, LogEntry, PoolWrites, Store
+from knownas.store.port import Commit, LogEntry, PoolWrites, Sieve, Store
 
 COMMITS: Final = 7
 LINES: Final = 5
@@ -123,6 +123,37 @@ class LogPromises(Subject):
             same(found[0], line.decision_id, "the older one")
             same([one.touched for one in await store.history(MPID_MAX, 0, PAGE)], [(7,)], "the profiles of a line")
             same(len(await store.history(7, 0, PAGE)), 1, "a profile that is a subject too")
+
+    async def test_a_log_is_sifted_for_some_lines(self) -> None:
+        """Lines that changed what was there, begin in a way or have a part are found, share by share, and no others."""
+        sieve = Sieve((b'["logout",', b'["seed",'), (b'"first"', b"_required"))
+        made = replace(entry(touched=(1,)), created_mpid=1)
+        lines = {
+            "made": made,
+            "began": replace(made, decision_id="b0" * 16, observation=b'["logout",{"x":1}]'),
+            "has": replace(made, decision_id="b1" * 16, decision=b'[1,"first",2]'),
+            "guarded": replace(made, decision_id="b2" * 16, decision=b'["login_id_required"]'),
+            "inside": replace(made, decision_id="b3" * 16, observation=b'["x",["seed",1]]'),
+            "changed": entry(touched=(1, 2)),
+            "nothing": replace(entry(), decision=b'"first"'),
+        }
+        async with self.opened() as store:
+            await keep(store, *lines.values())
+            await keep(store, entry(OTHER_SCOPE, touched=(9,)))
+            ends = [one.seq for one in await store.log(SHOP, 0, PAGE)]
+            wanted_ids = [lines[name].decision_id for name in ("began", "has", "guarded", "changed")]
+            for limit in (1, 3, PAGE):
+                found: list[str] = []
+                seq = 0
+                while (share := await store.sift(SHOP, seq, limit, sieve)).until_seq > seq:
+                    is_so(share.until_seq in ends, "a share that ends at a line of the pool")
+                    is_so(all(seq < one.seq <= share.until_seq for one in share.lines), "lines of their share")
+                    seq = share.until_seq
+                    found += [one.decision_id for one in share.lines]
+                same(found, wanted_ids, f"the lines found in shares of {limit}")
+                same(seq, ends[-1], "the end")
+            line = (await store.sift(SHOP, 0, PAGE, sieve)).lines[0]
+            same(line, await store.decision(line.decision_id), "a line whole")
 
     async def test_numbers_are_never_reused(self) -> None:
         """A line's number is larger than every one given out before, a refused commit in between or not."""

@@ -23,6 +23,8 @@ from knownas.store.port import (
     Pool,
     PoolWrites,
     SeenProfile,
+    Sieve,
+    Sifted,
     Snapshot,
     StoredPolicy,
     StoredProfile,
@@ -215,6 +217,11 @@ class MemoryStore:
         self._check_open()
         return [entry for entry in self._log[after_seq:] if entry.pool == pool][:limit]
 
+    async def sift(self, pool: Pool, after_seq: int, limit: int, sieve: Sieve) -> Sifted:
+        """Look through a pool's log for some lines."""
+        seen = await self.log(pool, after_seq, limit)
+        return Sifted([one for one in seen if _is_among(one, sieve)], seen[-1].seq if seen else after_seq)
+
     async def policies(self, scope: str) -> Sequence[StoredPolicy]:
         """Return all versions of a scope's policy."""
         self._check_open()
@@ -265,6 +272,14 @@ def _see(seen: dict[int, Record], records: Records, mpid: int) -> None:
     record = records.record(mpid)
     if record is not None:
         seen[mpid] = record
+
+
+def _is_among(entry: LogEntry, sieve: Sieve) -> bool:
+    return bool(entry.touched) and (
+        entry.created_mpid is None
+        or entry.observation.startswith(sieve.beginnings)
+        or any(part in entry.decision for part in sieve.parts)
+    )
 
 
 def _given_up(write: RecordWrite) -> set[Identity]:

@@ -15,6 +15,8 @@ from knownas.store.port import (
     LogEntry,
     Pool,
     SeenProfile,
+    Sieve,
+    Sifted,
     Snapshot,
     StoredPolicy,
     StoredProfile,
@@ -187,6 +189,16 @@ class PostgresStore:
         number = await self._pool_number(pool)
         settled = await self._settled()
         return await self._entries(await self._database.read("log_after", number, after_seq, settled, limit))
+
+    async def sift(self, pool: Pool, after_seq: int, limit: int, sieve: Sieve) -> Sifted:
+        """Look through a pool's log for some lines, as far as no line can still appear in between."""
+        number = await self._pool_number(pool)
+        ((_, settled),) = await self._database.read("settled")
+        ((until,),) = await self._database.read("end_of_share", number, after_seq, settled, limit)
+        if until is None:
+            return Sifted([], after_seq)
+        rows = await self._database.read("sift", number, after_seq, until, *sieve.beginnings, *sieve.parts)
+        return Sifted(await self._entries(rows), until)
 
     async def _settled(self) -> int:
         """Return up to which seq the log is settled: past all that is acknowledged by now, if others let it be."""

@@ -17,6 +17,8 @@ from knownas.store.port import (
     LogEntry,
     Pool,
     SeenProfile,
+    Sieve,
+    Sifted,
     Snapshot,
     StoredPolicy,
     StoredProfile,
@@ -210,6 +212,16 @@ class SqliteStore:
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return a pool's log in order."""
         return [entry_from(row) for row in self._read("log_after", self._pool_number(pool), after_seq, limit)]
+
+    async def sift(self, pool: Pool, after_seq: int, limit: int, sieve: Sieve) -> Sifted:
+        """Look through a pool's log for some lines."""
+        number = self._pool_number(pool)
+        ((until,),) = self._read("end_of_share", number, after_seq, limit)
+        if until is None:
+            return Sifted([], after_seq)
+        (one, other), parts = sieve.beginnings, sieve.parts
+        rows = self._read("sift", number, after_seq, until, len(one), one, len(other), other, *parts)
+        return Sifted([entry_from(row) for row in rows], until)
 
     async def policies(self, scope: str) -> Sequence[StoredPolicy]:
         """Return all versions of a scope's policy."""

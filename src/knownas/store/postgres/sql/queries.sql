@@ -153,6 +153,21 @@ SELECT given, settled FROM knownas.settled_1();
 SELECT seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
 FROM knownas.log WHERE pool = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4;
 
+-- The last of the next lines of a pool.
+-- name: end_of_share
+SELECT max(seq) FROM (
+    SELECT seq FROM knownas.log WHERE pool = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4
+) AS share;
+
+-- name: sift
+SELECT seq, decision_id, pool, at_ms, policy_version, created_mpid, touched, observation, decision
+FROM knownas.log
+WHERE pool = $1 AND seq > $2 AND seq <= $3 AND touched <> '[]'::bytea
+  AND (created_mpid IS NULL OR substr(observation, 1, octet_length($4::bytea)) = $4
+       OR substr(observation, 1, octet_length($5::bytea)) = $5
+       OR position($6::bytea IN decision) > 0 OR position($7::bytea IN decision) > 0)
+ORDER BY seq;
+
 -- name: pools
 SELECT pool, scope, environment FROM knownas.pool;
 

@@ -172,6 +172,19 @@ FROM log AS l JOIN pool AS p ON p.pool = l.pool
 WHERE l.pool = ? AND l.seq > ?
 ORDER BY l.seq LIMIT ?;
 
+-- The last of the next lines of a pool.
+-- name: end_of_share
+SELECT max(seq) FROM (SELECT seq FROM log WHERE pool = ? AND seq > ? ORDER BY seq LIMIT ?);
+
+-- name: sift
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM log AS l JOIN pool AS p ON p.pool = l.pool
+WHERE l.pool = ? AND l.seq > ? AND l.seq <= ? AND l.touched <> '[]'
+  AND (l.created_mpid IS NULL OR substr(l.observation, 1, ?) = ? OR substr(l.observation, 1, ?) = ?
+       OR instr(l.decision, ?) > 0 OR instr(l.decision, ?) > 0)
+ORDER BY l.seq;
+
 -- name: pools
 SELECT pool, scope, environment FROM pool;
 
