@@ -24,6 +24,7 @@ from knownas.service.receipts import logged
 from knownas.service.toxic import ToxicIdentities
 from knownas.service.toxic_list import Past, ToxicState, read_list
 from knownas.service.toxic_showing import show_value
+from knownas.service.turns import Turns
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
@@ -438,3 +439,23 @@ def test_nobody_screens_where_the_mode_is_off() -> None:
     assert isinstance(desk.rules, Rules)
     assert desk.rules.screen is None
     assert EMAIL is DESK.type
+
+
+async def test_one_of_several_servers_watches_at_a_time() -> None:
+    """Of two servers over one store the one with the turn reads the log, and keeps the turn without a write at each look."""
+    store = MemoryStore()
+    first = await Desk(settings(email=FEW_DEVICES), store).start()
+    second = await Desk(settings(email=FEW_DEVICES), store, seed=2).start()
+    for desk in (first, second):
+        desk.watch._turns = Turns(store, lambda: first.now_ms)
+    await first.visits(range(6))
+    second.now_ms = first.now_ms
+    await first.watch._step()
+    turn = await store.kept("turn/toxic")
+    await second.watch._step()
+    await first.watch._step()
+    assert await store.kept("turn/toxic") == turn
+    assert second.watch._marks == {}
+    assert first.watch._marks[SHOP] >= 6
+    await second.toxic.following.take_up()
+    assert second.listed() == first.listed()

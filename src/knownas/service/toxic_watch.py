@@ -53,7 +53,7 @@ GROUP_LINES: Final = 50
 MARK_AFTER_MS: Final = 10_000
 """How often the place in the log is written down: so much is read again after a kill."""
 
-TURN_MS: Final = 15_000
+TURN_MS: Final = 30_000
 """How long a process that ended without giving its turn back keeps the others from it."""
 
 MEETINGS_KEPT: Final = 20_000
@@ -95,6 +95,7 @@ class ToxicWatch:
         self._marks: dict[Pool, int] = {}
         self._marked: dict[Pool, bytes | None] = {}
         self._marked_ms = 0
+        self._turn_until_ms = 0
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -160,7 +161,7 @@ class ToxicWatch:
         """Follow the list, and read a share of the log if it is our turn. Returns the pause after it, in seconds."""
         await self._identities.following.take_up()
         await self._identities.following.tell_noted()
-        if self._turns is not None and not await self._turns.take(_JOB, TURN_MS):
+        if not await self._has_turn():
             self._marks.clear()
             self._marked.clear()
             return LOOK_SECONDS
@@ -169,6 +170,15 @@ class ToxicWatch:
         if self._clock() - self._marked_ms >= MARK_AFTER_MS:
             await self._write_marks()
         return SHARE_PAUSE_SECONDS if found else LOOK_SECONDS
+
+    async def _has_turn(self) -> bool:
+        """Whether it is our turn; taken again only when half of it is over, since taking it is a write."""
+        now_ms = self._clock()
+        if self._turns is None or now_ms < self._turn_until_ms - TURN_MS // 2:
+            return True
+        is_ours = await self._turns.take(_JOB, TURN_MS)
+        self._turn_until_ms = now_ms + TURN_MS if is_ours else 0
+        return is_ours
 
     async def _strengthen(self) -> None:
         """Quarantine what was only watched before the policy asked for more."""
