@@ -30,12 +30,13 @@ from knownas.core.profile.section import Section, fold
 from knownas.service.activity import ActivityMemory
 from knownas.service.aliasing import Aliasing
 from knownas.service.directory import Directory, Door, open_directory
+from knownas.service.kept_batches import batch_write, shown_document
 from knownas.service.receipts import RecentDecisions
 from knownas.service.resolver import Resolver
-from knownas.service.sections import events_document, read, written
+from knownas.service.sections import read, written
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
-from knownas.store.user_data import EventsWrite, SectionKey, SectionWrite, StoredEvents, UserDataCommit
+from knownas.store.user_data import SectionKey, SectionWrite, StoredEvents, UserDataCommit
 from tests.store.world import START_MS, RepeatingChance
 
 DAY = 86_400_000
@@ -122,8 +123,7 @@ class AliasStage:
         stored = (await data.load([key])).sections.get(key)
         section = fold(None if stored is None else read(stored), batch).section
         write = SectionWrite(key, None if stored is None else stored.version, written(section), section.last_seen_ms)
-        kept = [EventsWrite(key, self.now_ms, min(at_ms), max(at_ms), events_document(batch))] if at_ms else []
-        assert await data.commit(UserDataCommit(sections=[write], events=kept))
+        assert await data.commit(UserDataCommit(sections=[write], events=[batch_write(key, batch)]))
 
     async def with_past(self) -> tuple[int, int]:
         """Return a source that was seen on three of the last days, and a destination that was seen today."""
@@ -168,7 +168,8 @@ class AliasStage:
     async def kept(self, mpid: int, workspace: int = SHOP) -> Sequence[StoredEvents]:
         """Return the batches of events that are kept of a profile."""
         key = SectionKey(workspace, PRODUCTION.value, mpid)
-        return await self.store.user_data.events(key, from_ms=0, to_ms=2**62, after_seq=0, limit=1_000_000)
+        found = await self.store.user_data.events(key, from_ms=0, to_ms=2**62, after_seq=0, limit=1_000_000)
+        return [one for one in found if shown_document(one.document) is not None]
 
     async def times(self, mpid: int, workspace: int = SHOP) -> list[int]:
         """Return when the events that are kept of a profile happened."""

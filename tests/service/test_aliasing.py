@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from knownas.config.values import AliasSettings
@@ -12,6 +11,7 @@ from knownas.core.identity.policy import Strategy
 from knownas.core.profile.alias import AliasRefusal, AliasRefused, AliasRequest
 from knownas.service import alias_settling, aliasing
 from knownas.service.aliasing import Queued, Repeated
+from knownas.service.kept_batches import shown_document
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
 from knownas.store.sqlite.store import SqliteStore
@@ -71,9 +71,9 @@ async def test_copies_say_whose_they_are(stage: AliasStage) -> None:
     source, destination = await stage.with_past()
     await stage.ask(source, destination)
     await stage.run()
-    originals = [msgspec.json.decode(one.document) for one in await stage.kept(source)]
+    originals = [shown_document(one.document) or {} for one in await stage.kept(source)]
     copies = await stage.kept(destination)
-    assert [msgspec.json.decode(one.document) for one in copies[1:]] == [
+    assert [shown_document(one.document) for one in copies[1:]] == [
         {**one, "alias_of": str(source)} for one in originals
     ]
     assert [(one.first_ms, one.last_ms) for one in copies[1:]] == [

@@ -187,7 +187,7 @@ async def test_a_lost_race_is_decided_again(intake: Intake) -> None:
     receipts = await intake.take(intake.arrival("e", customerid="ann", attributes={"b": 2}))
     assert await intake.attributes(kept(receipts[0]).mpid) == {"a": 1, "b": 2}
     key = SectionKey(100, "production", kept(receipts[0]).mpid)
-    assert len(await intake.service.sections.events(key, 0, 10)) == 1
+    assert len((await intake.service.sections.events(key, 0, 10))[0]) == 1
 
 
 async def test_a_store_that_takes_nothing_is_told_to_all(intake: Intake) -> None:

@@ -67,9 +67,10 @@ async def show_events(service: Service, request: Request) -> tuple[int, Document
     if await service.profiles.show(mpid) is None:
         raise unknown_profile(mpid)
     limit = page_limit(request)
-    found = await service.sections.events(SectionKey(workspace, environment, mpid), page_cursor(request), limit)
+    key = SectionKey(workspace, environment, mpid)
+    found, next_seq = await service.sections.events(key, page_cursor(request), limit)
     items = [{"received_at": rfc3339(stored.at_ms), **document} for stored, document in found]
-    return 200, {"items": items, "next": write_cursor(found[-1][0].seq) if len(found) == limit else None}
+    return 200, {"items": items, "next": None if next_seq is None else write_cursor(next_seq)}
 
 
 async def show_alias(service: Service, request: Request) -> tuple[int, Document]:

@@ -2,8 +2,6 @@
 
 from typing import Final, assert_never
 
-import msgspec
-
 from knownas.core.profile.alias import (
     AliasClaim,
     AliasDone,
@@ -17,6 +15,7 @@ from knownas.core.profile.alias import (
     source_after,
 )
 from knownas.core.profile.section import Section
+from knownas.service.kept_batches import AliasMark, KeptBatch, kept_document, kept_from
 from knownas.service.sections import read, written
 from knownas.store.port import Store, StoredProfile
 from knownas.store.user_data import (
@@ -35,29 +34,6 @@ EVENT_BATCHES_A_PAGE: Final = 200
 EVENT_BATCHES_MAX: Final = 20_000
 EVENT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Kept batches of events read at once, and looked through and copied by one alias; beyond that it is rejected."""
-
-
-class KeptEvent(msgspec.Struct, frozen=True):
-    """One event of a kept document. What it says is passed on byte by byte."""
-
-    type: str
-    at_ms: int
-    message_id: str | None
-    data: msgspec.Raw
-
-
-class KeptEvents(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The document of a kept batch of events; in a copy `alias_of` names the profile that they are copied from."""
-
-    stamp: str | None
-    platform: str | None
-    input: str
-    events: list[KeptEvent]
-    alias_of: str | None = None
-
-
-_ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(KeptEvents)
 
 
 def claim_of(row: AliasRow) -> AliasClaim:
@@ -99,6 +75,7 @@ async def _carried_out(store: Store, row: AliasRow, now_ms: int) -> UserDataComm
     before = _section(snapshot, keys[0], source)
     taken_over = destination_after(_section(snapshot, keys[1], destination), before, claim)
     # What was copied ages from the time of the alias (platform §13).
+    copies.append(_mark(row, keys[1], source, destination, now_ms))
     writes = [
         _write(snapshot, keys[0], source_after(before, claim), before.last_seen_ms),
         _write(snapshot, keys[1], taken_over, max(taken_over.last_seen_ms, now_ms)),
@@ -149,14 +126,34 @@ def _write(snapshot: UserDataSnapshot, key: SectionKey, section: Section, last_s
 
 def _copy(kept: StoredEvents, row: AliasRow, destination: SectionKey) -> EventsWrite | None:
     """Copy those of a batch's events that a request is about, if any are."""
-    document = _DECODER.decode(kept.document)
-    window = Window(row.start_ms, row.end_ms)
-    events = [one for one in document.events if window.covers(one.at_ms)]
-    if not events or not is_of_device(row.stamp, document.stamp):
+    copied = copy_of(kept_from(kept.document), kept.seq, claim_of(row), row.stamp)
+    if copied is None:
         return None
-    copy = KeptEvents(document.stamp, document.platform, document.input, events, str(row.source_mpid))
-    times = [one.at_ms for one in events]
-    return EventsWrite(destination, kept.at_ms, min(times), max(times), _ENCODER.encode(copy))
+    times = [one.at_ms for one in copied.events]
+    return EventsWrite(destination, kept.at_ms, min(times), max(times), kept_document(copied))
+
+
+def copy_of(kept: KeptBatch, seq: int, claim: AliasClaim, stamp: str | None) -> KeptBatch | None:
+    """Return the copy of a kept batch that an alias request makes; None if it is about none of its events."""
+    events = [one for one in kept.events if claim.window.covers(one.at_ms)]
+    if kept.is_aside or not events or not is_of_device(stamp, kept.stamp):
+        return None
+    return KeptBatch(
+        kept.stamp,
+        kept.platform,
+        kept.input,
+        events,
+        alias_of=str(claim.source_mpid),
+        alias=claim.request_id,
+        of=seq,
+    )
+
+
+def _mark(row: AliasRow, destination: SectionKey, source: StoredProfile, to: StoredProfile, now_ms: int) -> EventsWrite:
+    """Note among the destination's batches that the request was carried out here."""
+    seen = [(one.record.created_ms, one.record.active_ms) for one in (source, to)]
+    mark = AliasMark(row.request_id, row.source_mpid, *seen)
+    return EventsWrite(destination, now_ms, now_ms, now_ms, kept_document(KeptBatch(None, None, "", [], mark=mark)))
 
 
 def _rejected(row: AliasRow, reason: AliasRejection, now_ms: int) -> UserDataCommit:

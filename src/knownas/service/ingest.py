@@ -21,12 +21,13 @@ from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section,
 from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
+from knownas.service.kept_batches import Placing, batch_write
 from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX
 from knownas.service.line import Line, Outdated, Waiting
 from knownas.service.question import Answer
 from knownas.service.resolver import Resolver
 from knownas.service.retrying import pause_before_retry
-from knownas.service.sections import events_document, read, section_write
+from knownas.service.sections import read, section_write
 from knownas.service.successors import named_now
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Store
@@ -247,8 +248,7 @@ class Ingest:
             calculations = self._calculations.get(key.workspace, NO_CALCULATIONS)
             folded = fold(sections.get(key), fresh, calculations)
             sections[key] = changed[key] = folded.section
-            if fresh.events:
-                events.append(_events_write(key, fresh))
+            events.append(batch_write(key, fresh, _placing(one)))
             one.outcome = Kept(
                 key.mpid,
                 one.created,
@@ -340,9 +340,9 @@ def _message_keys(one: _Resolved) -> list[MessageKey]:
     return [_message_key(one, event.message_id) for event in one.arrival.batch.events if event.message_id]
 
 
-def _events_write(key: SectionKey, batch: EventBatch) -> EventsWrite:
-    times = [event.at_ms for event in batch.events]
-    return EventsWrite(key, batch.at_ms, min(times), max(times), events_document(batch))
+def _placing(one: _Resolved) -> Placing:
+    door = one.arrival.door
+    return Placing(door.lasting_key, one.decision_id, door.rules.policy.version)
 
 
 def _receipts(group: Sequence[_Resolved]) -> list[BatchReceipt]:

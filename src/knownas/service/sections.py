@@ -9,31 +9,18 @@ from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.document import section_document
-from knownas.core.profile.event import Attribution, EventBatch
+from knownas.core.profile.event import Attribution
 from knownas.core.profile.repeating import Repeat
 from knownas.core.profile.section import Section
+from knownas.service.kept_batches import TIME_MS_MAX, shown_document
 from knownas.store.user_data import SectionKey, SectionWrite, StoredEvents, StoredSection, UserDataStore
 
-TIME_MS_MAX: Final = 2**62
-"""Later than any event."""
-
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def written(section: Section) -> bytes:
     """Write a section down for a store."""
     return _ENCODER.encode(section_document(section))
-
-
-def events_document(batch: EventBatch) -> bytes:
-    """Write a batch's events down for a store, as they were sent."""
-    events = [
-        {"type": one.type, "at_ms": one.at_ms, "message_id": one.message_id, "data": one.data} for one in batch.events
-    ]
-    device = batch.device
-    stamp, platform = (None, None) if device is None else (device.stamp, device.platform)
-    return _ENCODER.encode({"stamp": stamp, "platform": platform, "input": batch.input, "events": events})
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -97,10 +84,15 @@ class Sections:
 
     async def events(
         self, key: SectionKey, after_seq: int, limit: int
-    ) -> Sequence[tuple[StoredEvents, dict[str, Any]]]:
-        """Return the kept batches of events of a profile in a workspace, in the order in which they were kept."""
+    ) -> tuple[Sequence[tuple[StoredEvents, Mapping[str, Any]]], int | None]:
+        """Return kept batches of events of a profile in a workspace, in the order in which they were kept.
+
+        With them comes the number after which the next page begins, None after the last one. A page can have fewer than
+        `limit`: what was kept without events is not shown.
+        """
         found = await self._store.events(key, from_ms=0, to_ms=TIME_MS_MAX, after_seq=after_seq, limit=limit)
-        return [(one, _DECODER.decode(one.document)) for one in found]
+        shown = [(one, document) for one in found if (document := shown_document(one.document)) is not None]
+        return shown, found[-1].seq if len(found) == limit else None
 
     async def of_profile(self, mpid: int) -> Mapping[SectionKey, Section]:
         """Return what every workspace knows of a profile."""
