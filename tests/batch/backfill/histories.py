@@ -30,6 +30,7 @@ from knownas.service.policies import policy_in_force
 from knownas.service.question import Rules
 from knownas.service.receipts import RecentDecisions
 from knownas.service.resolver import Resolver
+from knownas.service.subjects import subject_of
 from knownas.store.memory.store import MemoryStore
 from knownas.store.opening import open_bulk_end
 from knownas.store.port import LogEntry, Pool, Store, Wanted
@@ -122,11 +123,15 @@ class NamedChance:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that can be seen of a pool: records, the log without its numbers, and who holds each value."""
+    """All that can be seen of a pool: records, the log without its numbers, and who holds each value.
+
+    `found` are the decisions that are found from each profile and each value.
+    """
 
     records: Mapping[int, Record]
     log: Sequence[LogEntry]
     holders: Mapping[Identity, tuple[Sequence[int], bool]]
+    found: Mapping[int, Sequence[str]]
 
 
 async def one_by_one(policy: Policy, rows: Sequence[Observation]) -> Mapping[Pool, Outcome]:
@@ -163,7 +168,10 @@ async def outcome_in(store: Store, pool: Pool, rows: Sequence[Observation]) -> O
             # Which of a crowd are the last that were active, the two may know to the hour or exactly.
             held[one] = ([] if loaded.crowded else mpids, bool(loaded.crowded))
     log = [replace(entry, seq=0) for entry in await store.log(pool, 0, EVERYTHING)]
-    return Outcome(await records_in(store, pool), log, held)
+    records = await records_in(store, pool)
+    subjects = {*records, *(subject_of(pool, one) for row in rows for one in row.identities)}
+    found = {one: [entry.decision_id for entry in await store.history(one, 0, EVERYTHING)] for one in subjects}
+    return Outcome(records, log, held, found)
 
 
 def job_of(policy: Policy, paths: Sequence[Path], largest: int = LARGEST_COMPONENT) -> BackfillJob:
@@ -256,6 +264,11 @@ async def _differences(place: Place, policy: Policy, rows: Sequence[Observation]
                 f"{pool} {one}: held by {expected.holders[one]}, backfilled {actual.holders.get(one)}"
                 for one in expected.holders
                 if expected.holders[one] != actual.holders.get(one)
+            ]
+            found += [
+                f"{pool} subject {one}: leads to {led}, backfilled {actual.found.get(one)}"
+                for one, led in expected.found.items()
+                if led != actual.found.get(one)
             ]
             found += await fold_differs(store, pool)
     finally:

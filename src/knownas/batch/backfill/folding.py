@@ -34,7 +34,8 @@ from knownas.core.profile.section import fold as fold_section
 from knownas.service.log_form import decision_bytes, observation_bytes
 from knownas.service.policies import decode_policy, encode_policy
 from knownas.service.sections import written
-from knownas.store.port import StoredPolicy
+from knownas.service.subjects import subjects_of
+from knownas.store.port import Pool, StoredPolicy
 
 COMPONENT: Final = "component"
 NUMBER: Final = "number"
@@ -94,6 +95,8 @@ class Folder:
         self._names = Names(job.secret)
         self._straight = StraightCases(policy)
         self._one_pool = policy.settings.environment_pools is EnvironmentPools.SHARED
+        scope = job.policy.scope
+        self._pools = [Pool(scope, "")] if self._one_pool else [Pool(scope, one.value) for one in ENVIRONMENTS]
         self._captures_all = policy.settings.capture is Capture.ALL
         self._exclusive = frozenset(_CODES[kind] for kind in policy.unique_ids)
         self._readings = [Reading(BY_NAME, ENVIRONMENTS[0], sender.channel) for sender in job.senders]
@@ -218,6 +221,9 @@ class Folder:
                 component.made[created] = number
             else:
                 self.made[Kind.TOUCHED] += [(mpid, number) for mpid in mpids]
+        subjects = subjects_of(self._pools[component.pool], request, decision)
+        if subjects:
+            self.made[Kind.TOUCHED] += [(one, number) for one in subjects if one not in decision.touched]
         line = number, decision_id, component.pool, request.at_ms, created, touched
         self.made[Kind.LOG].append((*line, observation_bytes(request), decision_bytes(decision)))
 
