@@ -56,6 +56,8 @@ REASONS: Final[Mapping[str, str]] = {
     "end_in_future": "The window ends more than five minutes ahead. Look at the clock that made `end_unixtime_ms`.",
     "already_undone": "The decision, or this identity of it, is taken back already. Take the taking back back to have it again.",
     "not_undone_by_decision": "The decision is a correction of a value or of the rules, which are released or resolved.",
+    "erased": "What would have to be known to take it back is no longer kept; nothing was changed.",
+    "alias_not_done": "The alias request has not been carried out yet; it can be taken back once it is.",
     "decision_changed_nothing": "The decision was captured and changed nothing, so there is nothing to take back.",
     "history_does_not_explain_profiles": "The log does not fold to what these profiles are. `knownas verify` names those that differ; "
     "nothing was changed.",
@@ -67,7 +69,7 @@ REASONS: Final[Mapping[str, str]] = {
     "too_many_jobs_wait": "Ten rehearsals and resolutions wait already. Ask again when one of them is done.",
     "unknown_job": "No rehearsal or resolution of this scope has this id, or it is so old that it has been forgotten.",
     "invalid_preview": "`preview` is true or false.",
-    "too_many_lines_to_fold": "More than 50,000 lines of the log could have mattered: a value that very many share connects them.",
+    "too_many_lines_to_fold": "More than 50,000 lines of the log, or batches of events, could have mattered: a value that very many share connects them.",
     "endpoint_not_explained": "Only identify, login, logout and search are explained.",
     "event_type_missing": "An event has no `event_type`.",
     "headers_too_long": "The headers are longer than 64 KiB in all.",

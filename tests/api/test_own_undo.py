@@ -1,12 +1,15 @@
 """Taking decisions back over our own API, against a started server."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from knownas.cli.main import main
 from tests.served import KEY, SECRET, Served, configuration, served
 
 STRANGERS = iter(range(1_000_000))
@@ -124,7 +127,7 @@ def test_what_can_not_be_taken_back_says_why(server: Served, api: httpx.Client) 
     twice = undo(api, decision_of(login))
     assert (twice.status_code, twice.json()["error"]["code"]) == (409, "already_undone")
     assert undo(api, decision_of(login), query="?preview=maybe").json()["error"]["code"] == "invalid_preview"
-    assert undo(api, "nonsense").json()["error"]["code"] == "malformed_decision_id"
+    assert undo(api, "non,sense").json()["error"]["code"] == "malformed_decision_id"
     assert undo(api, decision_of(login), {"identity": None, "more": 1}).status_code == 400
 
 
@@ -204,3 +207,56 @@ def test_events_for_a_profile_that_went_reach_who_answers_now(server: Served, ap
     changed = httpx.post(f"{server.url}/v1/{second}/modify", json=body, auth=(KEY, SECRET), timeout=30)
     assert changed.status_code == 200, changed.text
     assert profile(api, first)["identities"]["email"] == [f"{device}@example.com"]
+
+
+def test_what_came_goes_with_the_profiles(server: Served, api: httpx.Client) -> None:
+    """Events and attributes of a visit that a login took over go back when it is taken back, and come again with it."""
+    device, customer = somebody()
+    login = ask(server, "login", device_application_stamp=device, customerid=customer)
+    mpid = login.json()["mpid"]
+    event = {"event_type": "custom_event", "data": {"event_name": "Bought", "custom_event_type": "transaction"}}
+    batch = {
+        "environment": "production",
+        "user_identities": {"customer_id": customer},
+        "user_attributes": {"size": "m"},
+        "events": [event],
+    }
+    other = ask(server, "login", customerid=f"{customer}-other").json()["mpid"]
+    batches = [batch, {**batch, "mpid": other, "user_identities": {}, "user_attributes": {"size": "xl"}}]
+    for one in batches:
+        sent = httpx.post(f"{server.url}/v2/events", json=one, auth=(KEY, SECRET), timeout=30)
+        assert sent.status_code == 202, sent.text
+    before = known_of(api, mpid)
+    assert before["attributes"]["size"]["value"] == "m"
+    undone = undo(api, decision_of(login)).json()
+    assert (undone["left"], undone["more"]) == ([], False)
+    assert known_of(api, other)["attributes"]["size"]["value"] == "xl"
+    again = undo(api, undone["decision_id"]).json()
+    assert again["decision_id"] is not None
+    assert known_of(api, mpid) == before
+
+
+def known_of(api: httpx.Client, mpid: str) -> dict[str, Any]:
+    """Return the only section of a profile."""
+    (section,) = api.get(f"/api/profiles/{mpid}/sections").json()["items"]
+    found: dict[str, Any] = section
+    return found
+
+
+def test_the_command_line_takes_decisions_back(server: Served, api: httpx.Client) -> None:
+    """`knownas undo` says what would change, changes it, and says why not; on a running server."""
+    device, customer = somebody()
+    login = ask(server, "login", device_application_stamp=device, customerid=customer)
+    mpid, decision = login.json()["mpid"], decision_of(login)
+    asked = ["undo", decision, "--server", server.url, "--token", api.headers["authorization"].removeprefix("Bearer ")]
+    runner = CliRunner()
+    preview = runner.invoke(main, [*asked, "--preview"])
+    assert preview.exit_code == 0, preview.output
+    assert mpid in preview.output
+    assert profile(api, mpid)["identities"] != {}
+    one = runner.invoke(main, [*asked, "--identity", f"customerid={customer}", "--json"])
+    assert json.loads(one.output)["changed"] == [mpid]
+    assert profile(api, mpid)["identities"] == {"device_application_stamp": [device]}
+    twice = runner.invoke(main, [*asked, "--identity", f"customerid={customer}"])
+    assert twice.exit_code == 1
+    assert "already" in twice.output

@@ -52,6 +52,8 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
             UndoRefusal.UNDONE_ALREADY,
             UndoRefusal.TOO_LARGE,
             UndoRefusal.UNEXPLAINED,
+            UndoRefusal.ERASED,
+            UndoRefusal.NOT_DONE,
         ),
     },
     "beginRehearsal": {

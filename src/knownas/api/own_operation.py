@@ -18,6 +18,7 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, Surface, types_named_on, value_fault
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
+from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX, is_alias_id
 from knownas.service.components import TooLarge
 from knownas.service.decisions import is_decision_id
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
@@ -81,6 +82,21 @@ def path_decision(request: Request) -> str:
     if not is_decision_id(decision_id):
         raise Refusal(400, "malformed_decision_id", "A decision id has 32 lower-case hex digits.")
     return decision_id
+
+
+def path_undone(request: Request) -> str:
+    """Read from a path what is to be taken back: the id of a decision, or that of an alias request.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    given: str = request.path_params["id"]
+    if not is_decision_id(given) and not is_alias_id(given):
+        sentence = (
+            f"A decision id has 32 lower-case hex digits; an alias request's has up to {ALIAS_ID_CHARACTERS_MAX}."
+        )
+        raise Refusal(400, "malformed_decision_id", sentence)
+    return given
 
 
 def query_preview(request: Request) -> bool:

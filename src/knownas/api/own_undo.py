@@ -10,12 +10,12 @@ from knownas.api.own_operation import (
     Refusal,
     optional_body,
     own_identity,
-    path_decision,
+    path_undone,
     query_preview,
 )
 from knownas.core.identity.document import Document
 from knownas.service.server import Service
-from knownas.service.undoing import UndoRefusal, UndoRefused
+from knownas.service.undoing import UndoRefusal, UndoRefused, corrected_document
 
 _STATUS: Final = {UndoRefusal.UNKNOWN_DECISION: 404, UndoRefusal.UNKNOWN_IDENTITY: 400}
 _CONFLICT: Final = 409
@@ -35,12 +35,12 @@ class UndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def undo_decision(service: Service, request: Request) -> tuple[int, Document]:
-    """Take a decision back: everything becomes what it would be had it never been asked.
+    """Take a decision or an alias request back: everything becomes what it would be had it never been asked.
 
-    That is a decision of its own, which can be taken back too. With `preview=true` nothing is written; `changed` says what
+    That is a decision of its own, which can be taken back too. With `preview=true` nothing is written; the answer says what
     would be.
     """
-    decision_id = path_decision(request)
+    decision_id = path_undone(request)
     body = await optional_body(request, _UNDO)
     identity = None
     if body is not None and body.identity is not None:
@@ -49,7 +49,7 @@ async def undo_decision(service: Service, request: Request) -> tuple[int, Docume
     undone = await service.undoing.undo(decision_id, identity, preview=preview)
     if isinstance(undone, UndoRefused):
         raise Refusal(_STATUS.get(undone.reason, _CONFLICT), undone.reason.value, undone.sentence)
-    return 200, {"decision_id": undone.decision_id, "changed": [str(mpid) for mpid in undone.changed]}
+    return 200, corrected_document(undone)
 
 
 _UNDO: Final = msgspec.json.Decoder(UndoBody)

@@ -34,6 +34,7 @@ from knownas.service.lately import Lately
 from knownas.service.resolver import Overloaded
 from knownas.service.sections import read
 from knownas.service.server import Service
+from knownas.service.successors import gone_among
 from knownas.service.tokens import TokenRefused, Tokens
 from knownas.store.errors import StoreError
 from knownas.store.port import SeenProfile, StoredProfile
@@ -212,6 +213,10 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         if number is None:
             raise RequestRefused(400, "malformed_mpid", "An MPID is a signed 64-bit integer that is not 0.")
         seen = await self._store.seen_profile(number)
+        if seen is not None and not seen.stored.record.size:
+            # A correction may have made it go; then whoever answers for it is meant.
+            successor = (await gone_among(self._store, [seen.stored.record])).get(number)
+            seen = seen if successor is None else await self._store.seen_profile(successor)
         if seen is not None:
             # An MPID names one profile in all environments, so it says which one is meant.
             for one in Environment if environment is None else (environment,):

@@ -45,6 +45,7 @@ from knownas.core.identity.observation import RESOLVING, Endpoint, Environment
 from knownas.core.identity.policy import EnvironmentPools
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
+from knownas.service.limits import MOVES_TOLD_MAX
 
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
@@ -70,6 +71,7 @@ def component_schemas() -> Schema:
         **_receipts(),
         "Undone": _undone(),
         **toxic_schemas(),
+        **_moved_data(),
         **_profiles(),
         **job_schemas(),
         **user_data_schemas(),
@@ -402,7 +404,35 @@ def _undone() -> Schema:
         "items": MPID,
         "description": "The profiles that are others than before, new, or gone.",
     }
-    return object_of("What taking a decision back changes.", decision_id=decision, changed=changed)
+    return object_of(
+        "What taking a decision back changes.",
+        decision_id=decision,
+        changed=changed,
+        moved={"type": "array", "items": ref("MovedData"), "maxItems": MOVES_TOLD_MAX},
+        left={"type": "array", "items": ref("LeftData"), "maxItems": MOVES_TOLD_MAX},
+        more={"type": "boolean", "description": "Whether more was moved, or left, than is named."},
+    )
+
+
+def _moved_data() -> dict[str, Schema]:
+    count: Schema = {"type": "integer", "minimum": 0}
+    where: dict[str, Schema] = {"workspace": {"type": "integer"}, "environment": {"enum": values_of(Environment)}}
+    return {
+        "MovedData": object_of(
+            "Batches that are another profile's now. `from_mpid` null: they count again; `to_mpid` null: they don't any more.",
+            **where,
+            from_mpid=MPID_OR_NULL,
+            to_mpid=MPID_OR_NULL,
+            batches=count,
+            events=count,
+        ),
+        "LeftData": object_of(
+            "What stayed in a section that batches have left: no batch that is kept says where it came from.",
+            **where,
+            mpid=MPID,
+            what={"type": "array", "items": {"type": "string"}},
+        ),
+    }
 
 
 def _outcomes() -> list[Schema]:

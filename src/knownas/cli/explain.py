@@ -3,27 +3,23 @@
 import asyncio
 import json
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from knownas.cli.asking import call, identity_pair
 from knownas.cli.configured import chosen_file, config_option, read_file
 from knownas.cli.receipt import render_receipt
 from knownas.config.values import Configuration
-from knownas.core.identity.kinds import InvalidIdentity, Surface, identities, identity, types_named_on
+from knownas.core.identity.kinds import Surface, identities, types_named_on
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import parse_mpid
 from knownas.service.decisions import is_decision_id
 from knownas.service.server import open_service, system_clock
 from knownas.store.errors import StoreError
 from knownas.store.opening import SQLITE, open_store
-
-ANSWER_WITHIN_SECONDS: Final = 10
-"""How long `knownas explain` waits for the server."""
 
 
 @click.command()
@@ -57,7 +53,7 @@ def explain(**options: Any) -> None:
         raise click.UsageError("give a decision id, or identities with -i TYPE=VALUE")
     if decision_id is not None and not is_decision_id(decision_id):
         raise click.UsageError("a decision id has 32 lower-case hex digits")
-    wanted = dict(_pair(one) for one in given)
+    wanted = dict(identity_pair(one) for one in given)
     receipt = _from_server(options, wanted) if options["server"] else _from_database(options, wanted)
     if options["as_json"]:
         click.echo(json.dumps(receipt, indent=2, ensure_ascii=False))
@@ -65,22 +61,10 @@ def explain(**options: Any) -> None:
         click.echo(render_receipt(receipt, color=sys.stdout.isatty()))
 
 
-def _pair(given: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
-    kind = types_named_on(Surface.IDSYNC).get(name)
-    if not equals or kind is None:
-        raise click.UsageError(f"{given!r} is not TYPE=VALUE with an identity type such as customerid or email")
-    try:
-        identity(kind, value)
-    except InvalidIdentity as error:
-        raise click.UsageError(str(error)) from error
-    return kind.value, value
-
-
 def _from_server(options: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
     server = options["server"].rstrip("/")
     if options["decision_id"] is not None:
-        return _call(options, f"{server}/api/decisions/{options['decision_id']}", None)
+        return call(options["token"], f"{server}/api/decisions/{options['decision_id']}", None)
     scope = options["scope"]
     if scope is None:
         raise click.UsageError("--server needs --scope for a request that was not made")
@@ -90,29 +74,7 @@ def _from_server(options: dict[str, Any], wanted: dict[str, str]) -> dict[str, A
         "known_identities": wanted,
         "previous_mpid": options["previous_mpid"],
     }
-    return _call(options, f"{server}/api/scopes/{urllib.parse.quote(scope, safe='')}/explain", body)
-
-
-def _call(options: dict[str, Any], url: str, body: dict[str, Any] | None) -> dict[str, Any]:
-    if not url.startswith(("http://", "https://")):
-        raise click.UsageError("--server is a URL such as http://127.0.0.1:8080")
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {options['token'] or ''}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers)  # noqa: S310 - the scheme is checked above
-    try:
-        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_SECONDS) as answer:  # noqa: S310 - likewise
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise click.ClickException(_reason(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from error
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    try:
-        return json.load(error)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered {error.code}"
+    return call(options["token"], f"{server}/api/scopes/{urllib.parse.quote(scope, safe='')}/explain", body)
 
 
 def _from_database(options: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from knownas.cli.resolve import resolve
 from knownas.cli.retention import retention
 from knownas.cli.serve import serve
 from knownas.cli.toxic import toxic
+from knownas.cli.undo import undo
 from knownas.cli.verify import verify_
 
 
@@ -32,6 +33,7 @@ for verb in (
     init,
     check,
     explain,
+    undo,
     keys,
     import_,
     backfill_,

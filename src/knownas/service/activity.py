@@ -36,6 +36,12 @@ class ActivityMemory:
         if at_ms - record.active_ms >= ACTIVITY_RESOLUTION_MS and len(self._due) < TOUCHES_WAITING_MAX:
             self._due[record.mpid] = at_ms
 
+    def correct(self, mpid: int, at_ms: int) -> None:
+        """Remember another last visit than before: a correction of the history has given the later ones to others."""
+        if self.last(mpid) is not None:
+            self._seen.note(mpid, at_ms)
+            self._due.pop(mpid, None)
+
     @property
     def due(self) -> int:
         """The number of visits waiting to be written down."""

@@ -17,6 +17,7 @@ from knownas.core.profile.alias import (
 from knownas.core.profile.section import Section
 from knownas.service.kept_batches import AliasMark, KeptBatch, kept_document, kept_from
 from knownas.service.sections import read, written
+from knownas.service.successors import somebody_named
 from knownas.store.port import Store, StoredProfile
 from knownas.store.user_data import (
     AliasRow,
@@ -60,27 +61,29 @@ async def settlement(store: Store, row: AliasRow, now_ms: int) -> UserDataCommit
             assert_never(verdict)
 
 
-async def _carried_out(store: Store, row: AliasRow, now_ms: int) -> UserDataCommit:
-    source = await store.profile(row.source_mpid)
-    destination = await store.profile(row.destination_mpid)
-    if source is None or destination is None:
-        return _rejected(row, AliasRejection.PROFILE_GONE, now_ms)
+async def _carried_out(store: Store, asked: AliasRow, now_ms: int) -> UserDataCommit:
+    # A correction may have made one of them go since the request was taken.
+    source = await somebody_named(store, asked.source_mpid)
+    destination = await somebody_named(store, asked.destination_mpid)
+    if source is None or destination is None or source.record.mpid == destination.record.mpid:
+        return _rejected(asked, AliasRejection.PROFILE_GONE, now_ms)
+    row = asked._replace(source_mpid=source.record.mpid, destination_mpid=destination.record.mpid)
     keys = _keys(row)
     # The sections come first: an event that arrives after this changes the source's, and the commit is refused.
     snapshot = await store.user_data.load(keys)
     copies = await _copies(store.user_data, row)
     if copies is None:
-        return _rejected(row, AliasRejection.TOO_MANY_EVENTS, now_ms)
+        return _rejected(asked, AliasRejection.TOO_MANY_EVENTS, now_ms)
     claim = claim_of(row)
     before = _section(snapshot, keys[0], source)
     taken_over = destination_after(_section(snapshot, keys[1], destination), before, claim)
     # What was copied ages from the time of the alias (platform §13).
-    copies.append(_mark(row, keys[1], source, destination, now_ms))
+    copies += _marks(row, source, destination, now_ms)
     writes = [
         _write(snapshot, keys[0], source_after(before, claim), before.last_seen_ms),
         _write(snapshot, keys[1], taken_over, max(taken_over.last_seen_ms, now_ms)),
     ]
-    settled = row._replace(state=AliasState.DONE, settled_ms=now_ms)
+    settled = asked._replace(state=AliasState.DONE, settled_ms=now_ms)
     return UserDataCommit(sections=writes, events=copies, settled_aliases=[settled])
 
 
@@ -126,7 +129,8 @@ def _write(snapshot: UserDataSnapshot, key: SectionKey, section: Section, last_s
 
 def _copy(kept: StoredEvents, row: AliasRow, destination: SectionKey) -> EventsWrite | None:
     """Copy those of a batch's events that a request is about, if any are."""
-    copied = copy_of(kept_from(kept.document), kept.seq, claim_of(row), row.stamp)
+    held = kept_from(kept.document)
+    copied = None if held.is_aside else copy_of(held, kept.seq, claim_of(row), row.stamp)
     if copied is None:
         return None
     times = [one.at_ms for one in copied.events]
@@ -136,7 +140,7 @@ def _copy(kept: StoredEvents, row: AliasRow, destination: SectionKey) -> EventsW
 def copy_of(kept: KeptBatch, seq: int, claim: AliasClaim, stamp: str | None) -> KeptBatch | None:
     """Return the copy of a kept batch that an alias request makes; None if it is about none of its events."""
     events = [one for one in kept.events if claim.window.covers(one.at_ms)]
-    if kept.is_aside or not events or not is_of_device(stamp, kept.stamp):
+    if not events or not is_of_device(stamp, kept.stamp):
         return None
     return KeptBatch(
         kept.stamp,
@@ -149,11 +153,15 @@ def copy_of(kept: KeptBatch, seq: int, claim: AliasClaim, stamp: str | None) -> 
     )
 
 
-def _mark(row: AliasRow, destination: SectionKey, source: StoredProfile, to: StoredProfile, now_ms: int) -> EventsWrite:
-    """Note among the destination's batches that the request was carried out here."""
-    seen = [(one.record.created_ms, one.record.active_ms) for one in (source, to)]
-    mark = AliasMark(row.request_id, row.source_mpid, *seen)
-    return EventsWrite(destination, now_ms, now_ms, now_ms, kept_document(KeptBatch(None, None, "", [], mark=mark)))
+def _marks(row: AliasRow, source: StoredProfile, destination: StoredProfile, now_ms: int) -> list[EventsWrite]:
+    """Note among the batches of both that the request was carried out here."""
+    first, second = [(one.record.created_ms, one.record.active_ms) for one in (source, destination)]
+    mark = KeptBatch(None, None, "", [], mark=AliasMark(row.request_id, row.source_mpid, first, second))
+    sign = KeptBatch(None, None, "", [], alias=row.request_id)
+    return [
+        EventsWrite(key, now_ms, now_ms, now_ms, kept_document(one))
+        for key, one in zip(_keys(row), (sign, mark), strict=True)
+    ]
 
 
 def _rejected(row: AliasRow, reason: AliasRejection, now_ms: int) -> UserDataCommit:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from knownas.core.identity.document import Document
@@ -26,6 +27,7 @@ from knownas.service.alias_settling import claim_of, settlement
 from knownas.service.directory import Door
 from knownas.service.receipts import rfc3339
 from knownas.service.retrying import pause_before_retry
+from knownas.service.successors import somebody_named
 from knownas.service.turns import Turns
 from knownas.store.errors import StoreBusy, StoreDamaged, StoreError
 from knownas.store.port import Store
@@ -86,18 +88,21 @@ class Aliasing:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
-    async def request(self, door: Door, request: AliasRequest) -> Queued | Repeated | AliasRefused:
+    async def request(self, door: Door, asked: AliasRequest) -> Queued | Repeated | AliasRefused:
         """Take a request; what is accepted is durable when this returns.
+
+        It is about the profiles that answer now for those that it names.
 
         Raises:
             StoreError: the store could not keep it, or others were faster every time.
         """
         for attempt in range(COMMIT_ATTEMPTS_MAX):
-            held = await self._data.alias(request.request_id)
+            held = await self._data.alias(asked.request_id)
             if held is not None:
-                return _repeated(held, door, request)
+                return await self._repeated(held, door, asked)
             now_ms = self._clock()
-            verdict = judge(request, _terms(door), await self._known(door, request), now_ms)
+            request, known = await self._meant(door, asked)
+            verdict = judge(request, _terms(door), known, now_ms)
             if isinstance(verdict, AliasRefused):
                 return verdict
             mpids = (request.source_mpid, request.destination_mpid)
@@ -212,29 +217,31 @@ class Aliasing:
         log.warning("alias request %s: others were faster %d times", row.request_id, COMMIT_ATTEMPTS_MAX)
         return False
 
-    async def _known(self, door: Door, request: AliasRequest) -> set[int]:
-        """Return those of the profiles of a request that exist in its scope and environment."""
+    async def _meant(self, door: Door, request: AliasRequest) -> tuple[AliasRequest, set[int]]:
+        """Return a request about those who answer now, and which of them exist in its scope and environment."""
         pool = door.rules.pool(request.environment)
         known: set[int] = set()
+        mpids: list[int] = []
         for mpid in (request.source_mpid, request.destination_mpid):
-            stored = await self._store.profile(mpid)
+            stored = await somebody_named(self._store, mpid)
+            mpids.append(mpid if stored is None else stored.record.mpid)
             if stored is not None and stored.pool == pool:
-                known.add(mpid)
-        return known
+                known.add(stored.record.mpid)
+        return replace(request, source_mpid=mpids[0], destination_mpid=mpids[1]), known
+
+    async def _repeated(self, held: AliasRow, door: Door, asked: AliasRequest) -> Repeated | AliasRefused:
+        """Tell a repeat from another request that bears the same id; it may name those who answered when it came first."""
+        meant, _ = await self._meant(door, asked)
+        was = (held.workspace, held.environment, held.source_mpid, held.destination_mpid)
+        for one in (asked, meant):
+            if was == (door.workspace.id, one.environment.value, one.source_mpid, one.destination_mpid):
+                return Repeated(held)
+        return AliasRefused(AliasRefusal.REQUEST_ID_TAKEN, "request_id: another alias request has this id.")
 
 
 def _terms(door: Door) -> AliasTerms:
     settings = door.workspace.settings.alias
     return AliasTerms(door.rules.policy.strategy, settings.provisioned, settings.window_days * DAY_MS)
-
-
-def _repeated(held: AliasRow, door: Door, request: AliasRequest) -> Repeated | AliasRefused:
-    """Tell a repeat from another request that bears the same id."""
-    was = (held.workspace, held.environment, held.source_mpid, held.destination_mpid)
-    now = (door.workspace.id, request.environment.value, request.source_mpid, request.destination_mpid)
-    if was == now:
-        return Repeated(held)
-    return AliasRefused(AliasRefusal.REQUEST_ID_TAKEN, "request_id: another alias request has this id.")
 
 
 def _row(door: Door, request: AliasRequest, window: Window, others: Sequence[AliasRow], now_ms: int) -> AliasRow:

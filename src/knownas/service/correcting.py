@@ -5,32 +5,40 @@ count. What differs is written as one commit, with a line of the log that says s
 others and can be taken back itself. Nothing is written where the lines do not explain what is kept.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
 
+from knownas.core.history.belonging import Belonging
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.world import World, difference, drift, world_of
 from knownas.core.identity.decide import decide
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import Correction, Environment, Judged, TakeBack
+from knownas.core.identity.observation import Correction, Environment, Judged, TakeBack, TakenAlias
+from knownas.core.identity.policy import Capture
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
+from knownas.core.profile.section import Calculations
 from knownas.service.chance import MPID_BITS, Chance
 from knownas.service.components import Component, TooLarge, component_of
 from knownas.service.directory import Directory
-from knownas.service.limits import CORRECTION_ATTEMPTS_MAX
+from knownas.service.limits import CORRECTION_ATTEMPTS_MAX, CORRECTION_ATTEMPTS_OPEN
 from knownas.service.policies import policies_of
 from knownas.service.question import Answer, Question, Rules
+from knownas.service.rearranged import Left, Moved, Rearranged
+from knownas.service.rearranging import Gathered, Rearranging, Sorting
 from knownas.service.receipts import log_entry
 from knownas.service.resolver import Resolver
 from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Commit, Committed, Pool, PoolWrites, Snapshot, Store, Wanted
+from knownas.store.user_data import AliasState
 
 CORRECTION_INPUT: Final = "api"
 """The input name under which corrections are logged."""
@@ -52,6 +60,7 @@ class Amendment:
     take_back: tuple[TakeBack, ...] = ()
     quarantine: tuple[Judged, ...] = ()
     policy_version: int | None = None
+    aliases: tuple[TakenAlias, ...] = ()
 
 
 class NotCorrected(StrEnum):
@@ -59,15 +68,21 @@ class NotCorrected(StrEnum):
 
     COUNTS_ALREADY = "counts_already"
     TOO_LARGE = "too_many_lines_to_fold"
+    ERASED = "erased"
     UNEXPLAINED = "history_does_not_explain_profiles"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryCorrected:
-    """The history is corrected, or would be: `decision_id` names the correction, None for a preview."""
+    """The history is corrected, or would be: `decision_id` names the correction, None for a preview.
+
+    `changed` are the profiles whose records are others, `moved` and `left` what came of user data.
+    """
 
     decision_id: str | None
     changed: Sequence[int]
+    moved: Sequence[Moved] = ()
+    left: Sequence[Left] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +92,26 @@ class _Plan:
     component: Component
     before: World
     after: World
+    gathered: Gathered
+    rearranged: Rearranged
 
 
 class Correcting:
     """Corrects the histories of one store. One event loop, one of these."""
 
     def __init__(
-        self, store: Store, directory: Directory, resolver: Resolver, chance: Chance, clock: Callable[[], int]
+        self,
+        store: Store,
+        directory: Directory,
+        resolver: Resolver,
+        chance: Chance,
+        clock: Callable[[], int],
+        calculations: Mapping[int, Calculations] = MappingProxyType({}),
+        placing: asyncio.Lock | None = None,
     ) -> None:
+        """`placing` is held by whoever keeps batches, from when their profiles are found until they are kept."""
+        self._rearranging = Rearranging(store.user_data, calculations)
+        self._placing = placing or asyncio.Lock()
         self._store = store
         self._directory = directory
         self._resolver = resolver
@@ -109,7 +136,11 @@ class Correcting:
         await self.settle()
         for attempt in range(CORRECTION_ATTEMPTS_MAX):
             try:
-                done = await self._attempt(amendment, quarantined, preview=preview)
+                # Who has lost that often against batches that come keeps them out for as long as it takes.
+                async with self._placing if attempt >= CORRECTION_ATTEMPTS_OPEN else nullcontext():
+                    done = await self._attempt(
+                        amendment, quarantined, preview=preview, is_alone=attempt >= CORRECTION_ATTEMPTS_OPEN
+                    )
             except TooLarge:
                 return NotCorrected.TOO_LARGE
             if done is not None:
@@ -127,7 +158,7 @@ class Correcting:
         await self._resolver.between_batches(_nothing)
 
     async def _attempt(
-        self, amendment: Amendment, quarantined: Mapping[Identity, int], *, preview: bool
+        self, amendment: Amendment, quarantined: Mapping[Identity, int], *, preview: bool, is_alone: bool
     ) -> HistoryCorrected | NotCorrected | None:
         """Plan, and carry that out; None if somebody was faster."""
 
@@ -136,27 +167,50 @@ class Correcting:
             return await component_of(self._store, pool, amendment.profiles, identities, quarantined)
 
         plan = await self._plan(amendment, await gathered())
-        if plan is None:
-            return NotCorrected.COUNTS_ALREADY
+        if isinstance(plan, NotCorrected):
+            return plan
 
         async def carry_out() -> HistoryCorrected | NotCorrected | None:
             return await self._carry_out(amendment, plan, gathered, preview=preview)
 
-        return await self._resolver.between_batches(carry_out)
+        # Batches that are being kept ask the resolver, which does nothing else meanwhile: they come first.
+        async with nullcontext() if is_alone else self._placing:
+            return await self._resolver.between_batches(carry_out)
 
-    async def _plan(self, amendment: Amendment, component: Component) -> _Plan | None:
-        """Fold a component as it counts and as it is to count; None if that is the same."""
+    async def _plan(self, amendment: Amendment, component: Component) -> _Plan | NotCorrected:
+        """Fold a component as it counts and as it is to count, and sort its user data."""
         conditions = component.conditions
         changed = _amended(conditions, amendment, component)
-        if changed is None:
-            return None
+        if changed == conditions and not await self._turns(amendment.aliases):
+            return NotCorrected.COUNTS_ALREADY
         policies = await policies_of(self._store, amendment.pool.scope)
 
         def fresh(seq: int) -> int:
             return fresh_mpid_of(component.decision_ids[seq], amendment.reason)
 
-        before = world_of(component.lines, conditions, policies, fresh)
-        return _Plan(component, before, world_of(component.lines, changed, policies, fresh))
+        gathered = await self._rearranging.gather(component)
+        belonging = Belonging(component.lines, component.mpids, policies, gathered.questions)
+        listen, were = belonging.under(conditions)
+        before = world_of(component.lines, conditions, policies, fresh, listen)
+        listen, are = belonging.under(changed)
+        after = world_of(component.lines, changed, policies, fresh, listen)
+
+        def is_there(mpid: int) -> bool:
+            return mpid not in component.mpids or after.records.record(mpid) is not None
+
+        sorting = Sorting(were, are, is_there, amendment.aliases, self._clock())
+        rearranged = await self._rearranging.plan(gathered, sorting)
+        if any(one.request_id not in gathered.marked for one in amendment.aliases):
+            return NotCorrected.ERASED
+        return _Plan(component, before, after, gathered, rearranged)
+
+    async def _turns(self, aliases: Sequence[TakenAlias]) -> bool:
+        """Whether alias requests are not yet as they are to be."""
+        for one in aliases:
+            row = await self._store.user_data.alias(one.request_id)
+            if row is not None and row.state is (AliasState.UNDONE if one.counts_again else AliasState.DONE):
+                return True
+        return False
 
     async def _carry_out(
         self, amendment: Amendment, plan: _Plan, gathered: Callable[[], Awaitable[Component]], *, preview: bool
@@ -169,12 +223,14 @@ class Correcting:
         again = await gathered()
         if [one.seq for one in again.lines] != [one.seq for one in component.lines]:
             return None
+        if not await self._rearranging.is_still_all(plan.gathered):
+            return None
         if drift(plan.before, kept):
             return NotCorrected.UNEXPLAINED
         found = difference(plan.before, plan.after, kept)
         changed = [record.mpid for record in found.records]
         if preview:
-            return HistoryCorrected(None, changed)
+            return HistoryCorrected(None, changed, plan.rearranged.moved, plan.rearranged.left)
         now_ms = self._clock()
         correction = Correction(
             now_ms,
@@ -186,6 +242,7 @@ class Correcting:
             found.names,
             amendment.quarantine,
             amendment.policy_version,
+            amendment.aliases,
         )
         rules = self._rules(pool)
         records = Records()
@@ -193,9 +250,14 @@ class Correcting:
         decision = decide(correction, rules.policy, records, 0)
         answer = Answer(self._chance.decision_id(now_ms), Question(rules, correction, pool), decision)
         commit = _commit(answer, amendment.profiles, rules.policy.unique_ids - _shared_types(plan.after))
+        commit = replace(commit, rearranged=plan.rearranged.change)
         if not isinstance(await self._store.commit(snapshot, commit), Committed):
             return None
-        return HistoryCorrected(answer.decision_id, changed)
+        if rules.policy.settings.capture is Capture.ALL:
+            # Where visits are known, those that count for others now must not make anybody the last one seen.
+            seen = plan.after.records
+            self._resolver.correct_visits((one.mpid, seen.active_ms(one)) for one in seen)
+        return HistoryCorrected(answer.decision_id, changed, plan.rearranged.moved, plan.rearranged.left)
 
     def _rules(self, pool: Pool) -> Rules:
         rules = self._directory.rules(pool.scope)
@@ -204,8 +266,8 @@ class Correcting:
         return rules
 
 
-def _amended(conditions: Conditions, amendment: Amendment, component: Component) -> Conditions | None:
-    """Return what counts afterwards, None if that is what counts already.
+def _amended(conditions: Conditions, amendment: Amendment, component: Component) -> Conditions:
+    """Return what counts afterwards.
 
     The correction will have a later seq than any line of the component; what it says of all lines it says of those.
     """
@@ -213,8 +275,7 @@ def _amended(conditions: Conditions, amendment: Amendment, component: Component)
     for one in amendment.take_back:
         changed = changed.after(one)
     after_all = component.lines[-1].seq + 1 if component.lines else 0
-    changed = changed.judged(after_all, amendment.quarantine, amendment.policy_version)
-    return None if changed == conditions else changed
+    return changed.judged(after_all, amendment.quarantine, amendment.policy_version)
 
 
 def fresh_mpid_of(decision_id: str, reason: str) -> int:

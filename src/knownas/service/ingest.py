@@ -81,8 +81,15 @@ class Ingest:
     """Takes batches over one store. One event loop, one ingest."""
 
     def __init__(
-        self, store: Store, resolver: Resolver, chance: Chance, calculations: Mapping[int, Calculations]
+        self,
+        store: Store,
+        resolver: Resolver,
+        chance: Chance,
+        calculations: Mapping[int, Calculations],
+        placing: asyncio.Lock | None = None,
     ) -> None:
+        """`placing` is held from when the profiles of batches are looked for until these are kept."""
+        self._placing = placing or asyncio.Lock()
         self._store = store
         self._data = store.user_data
         self._resolver = resolver
@@ -151,9 +158,10 @@ class Ingest:
         """Take a group, again and again while others are faster."""
         for attempt in range(COMMIT_ATTEMPTS_MAX):
             group = [_Resolved(one, self._chance.decision_id(one.batch.at_ms), outcome=one.refusal) for one in arrivals]
-            await self._decide(group)
-            if await self._keep(group):
-                return [_receipted(one) for one in group]
+            async with self._placing:
+                await self._decide(group)
+                if await self._keep(group):
+                    return [_receipted(one) for one in group]
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
 

@@ -1,8 +1,8 @@
 """Writes down what is kept of a batch, and reads it back: everything that it said, so that it can be folded again.
 
-Four kinds of documents stand among the kept events of a section. A *batch*, whole, with how it came to its profile. A *copy*
+These kinds of documents stand among the kept events of a section. A *batch*, whole, with how it came to its profile. A *copy*
 of a batch's events that an alias request made. The *mark* of an alias request that was carried out, among those of its
-destination. A *remainder*: what was known in a section when it was first sorted anew and no kept batch explained. Batches
+destination, and a sign of it among those of its source. A *remainder*: what was known in a section when it was first sorted anew and no kept batch explained. Batches
 that were kept by an earlier version have their events only.
 """
 
@@ -57,12 +57,24 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AliasMark(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An alias request that was carried out: from which profile, and when those were seen of whom nothing was known."""
+    """An alias request that was carried out: from which profile, and when those were seen of whom nothing was known.
+
+    An end is lost while nobody answers for its profile.
+    """
 
     request_id: str
     source: int
     source_seen_ms: tuple[int, int]
     destination_seen_ms: tuple[int, int]
+    is_source_lost: bool = False
+    is_destination_lost: bool = False
+
+
+class Remainder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What no batch explained of a section: a section's document, None for nothing. `is_all`: nothing else was known then."""
+
+    section: msgspec.Raw | None = None
+    is_all: bool = False
 
 
 class KeptEvent(msgspec.Struct, frozen=True):
@@ -77,6 +89,7 @@ class KeptEvent(msgspec.Struct, frozen=True):
 class KeptBatch(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept; see the module. In a copy `alias_of` names the profile and `of` the batch that they are copied from.
 
+    `alias` is the request of a copy, and of a sign.
     `is_aside` says that it counts for nobody, as long as what was taken back does not count.
     """
 
@@ -89,7 +102,7 @@ class KeptBatch(msgspec.Struct, frozen=True, omit_defaults=True):
     alias: str | None = None
     of: int = 0
     mark: AliasMark | None = None
-    remainder: dict[str, Any] | None = None
+    remainder: Remainder | None = None
     is_aside: bool = False
 
 

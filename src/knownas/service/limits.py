@@ -57,6 +57,9 @@ JOB_TURN_MS: Final = 30_000
 LIST_ATTEMPTS_MAX: Final = 50
 """Times that the list of jobs is changed again because others were faster."""
 
+CORRECTION_ATTEMPTS_OPEN: Final = 3
+"""Of these, so many during which batches of events go on being kept; during the others they wait."""
+
 RETRY_PAUSE_SECONDS: Final = 0.002
 RETRY_PAUSE_SECONDS_MAX: Final = 0.1
 """The pause before a retry: random up to the first, doubled each time, never more than the second."""
@@ -104,3 +107,16 @@ FLUSH_AFTER_SECONDS: Final = 0.2
 PAGE_MAX: Final = 1_000
 PAGE_DEFAULT: Final = 100
 """Items in one page of a list."""
+
+BATCHES_SORTED_MAX: Final = 50_000
+BATCH_BYTES_SORTED_MAX: Final = 64 * 1024 * 1024
+"""Kept batches of events that are sorted anew by one correction, and their size: a few seconds' work."""
+
+PROFILES_A_READ_MAX: Final = 500
+"""Profiles whose kept batches are read by one statement."""
+
+PROFILES_ALIASED_MAX: Final = 10_000
+"""Profiles that alias requests tie to those of a correction, and that are looked at with them."""
+
+MOVES_TOLD_MAX: Final = 1_000
+"""Moves of user data, and sections of which something stayed, that the answer to a correction names; of more it says so."""

@@ -8,7 +8,7 @@ what it rests on is durable.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from knownas.core.identity.decision import Returned
@@ -116,6 +116,11 @@ class Resolver:
             return await work()
         finally:
             done.set_result(None)
+
+    def correct_visits(self, visits: Iterable[tuple[int, int]]) -> None:
+        """Remember of profiles that they were last active at these times, in Unix milliseconds, and not later."""
+        for mpid, at_ms in visits:
+            self._activity.correct(mpid, at_ms)
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and stop."""

@@ -114,6 +114,8 @@ class Resolving:
             case NotCorrected.UNEXPLAINED:
                 resolved.unexplained.append(_name_of(one))
                 return False
+            case NotCorrected.ERASED:
+                raise AssertionError("a resolution takes no alias request back")
             case _:
                 assert_never(done)
         return True

@@ -50,7 +50,12 @@ def section_write(key: SectionKey, before: StoredSection | None, after: Section)
 
 def read(stored: StoredSection) -> Section:
     """Read a section that a store kept."""
-    found = _SECTION.decode(stored.document)
+    return section_from(stored.document)
+
+
+def section_from(document: bytes) -> Section:
+    """Read a section that was written down."""
+    found = _SECTION.decode(document)
     consents = {
         Purpose(regulation, name): Consent(consented, at_ms, document, location, hardware_id)
         for regulation, name, consented, at_ms, document, location, hardware_id in found.consents

@@ -1,5 +1,6 @@
 """Puts the service together over an open store, and takes it apart again."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -122,7 +123,8 @@ async def open_service(
     calculations = calculations_of(configuration)
     turns = Turns(store, clock) if is_shared(configuration.database) else None
     resolver = Resolver(store, given_out, recent, activity)
-    correcting = Correcting(store, directory, resolver, given_out, clock)
+    placing = asyncio.Lock()
+    correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing)
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
     return Service(
@@ -136,7 +138,7 @@ async def open_service(
         undoing=Undoing(store, correcting, toxic.apart),
         correcting=correcting,
         jobs=Jobs(store, works_of(directory, correcting, folds), clock, turns),
-        ingest=Ingest(store, resolver, given_out, calculations),
+        ingest=Ingest(store, resolver, given_out, calculations, placing),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),
         key_watch=key_watch,

@@ -36,10 +36,10 @@ def subjects_of(pool: Pool, observation: Observation, decision: Decision) -> tup
     for one in named_in(observation):
         if record is None or not record.holds(one):
             found[subject_of(pool, one)] = None
-    if not isinstance(observation, Correction):
-        for change in decision.changes:
-            if change.kind in _LOSES:
-                found[subject_of(pool, change.identity)] = None
+    # A correction too: lines that were answered by whoever loses a value belong to those who still have it.
+    for change in decision.changes:
+        if change.kind in _LOSES:
+            found[subject_of(pool, change.identity)] = None
     return tuple(found)
 
 

@@ -44,6 +44,18 @@ async def named_now(store: Store, mpid: int) -> StoredProfile | None:
     return stored if successor is None else await store.profile(successor) or stored
 
 
+async def somebody_named(store: Store, mpid: int) -> StoredProfile | None:
+    """Return what `named_now` does, but nobody for a profile that has gone and that nobody answers for.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    profile = await named_now(store, mpid)
+    if profile is None or profile.record.size:
+        return profile
+    return None if profile.record.mpid in await gone_among(store, [profile.record]) else profile
+
+
 async def _said_of(store: Store, mpid: int) -> Gone:
     """Return what the corrections say of a profile: nothing if it has not gone, or has come back."""
     found: Gone = {}

@@ -100,20 +100,30 @@ class World:
         return mpid if self.records.record(mpid) is not None else self.led_to.get(mpid)
 
 
+Listen = Callable[[int, World], None]
+"""Is told a world as it is before the line at a place, and as it is at the end, which is the place after the last line."""
+
+
 class FoldStopped(Exception):
     """A line can't be decided: it names a policy version that is not there."""
 
 
 def world_of(
-    lines: Sequence[Line], conditions: Conditions, policies: Mapping[int, Policy], fresh_mpid: FreshMpid
+    lines: Sequence[Line],
+    conditions: Conditions,
+    policies: Mapping[int, Policy],
+    fresh_mpid: FreshMpid,
+    listen: Listen | None = None,
 ) -> World:
-    """Fold a component's lines, in the log's order, from nothing.
+    """Fold a component's lines, in the log's order, from nothing. `listen` is told each step.
 
     Raises:
         FoldStopped: a line's policy is not among those given.
     """
     world = World(given=set(conditions.names.values()))
-    for line in lines:
+    for place, line in enumerate(lines):
+        if listen is not None:
+            listen(place, world)
         if line.logged.created_mpid is not None:
             world.given.add(line.logged.created_mpid)
         if isinstance(line.logged.observation, Correction) or line.seq in conditions.undone:
@@ -126,6 +136,8 @@ def world_of(
         if observation is not None:
             captured_all = logged.settings.capture is Capture.ALL
             fold_line(line, observation, policy, conditions, world, fresh_mpid, captured_all=captured_all)
+    if listen is not None:
+        listen(len(lines), world)
     return world
 
 

@@ -75,6 +75,9 @@ def observation_document(observation: Observation) -> Document:
                 for one in observation.quarantine
             ]
             document["policy_version"] = observation.policy_version
+            document["aliases"] = [
+                {"request_id": one.request_id, "counts_again": one.counts_again} for one in observation.aliases
+            ]
         case _:
             assert_never(observation)
     return document

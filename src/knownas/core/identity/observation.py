@@ -126,12 +126,20 @@ class Judged(NamedTuple):
     counts: bool
 
 
+class TakenAlias(NamedTuple):
+    """An alias request that is taken back, or carried out again."""
+
+    request_id: str
+    counts_again: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """A change of what counts of the history, with all that comes of it.
 
     What counts is changed by what is taken back line by line; by `quarantine`, of all earlier lines at once; and by
     `policy_version`, under which all earlier lines count as decided. None leaves each line the version it was decided under.
+    `aliases` are alias requests, which change user data only.
     `records` are the profiles that are others afterwards, whole. `gone` are profiles that would never have been made;
     each with the one that answers for it now, None if nobody does. `names` are the MPIDs of profiles that lines make now
     and did not make when they were logged, by the line's seq.
@@ -146,6 +154,7 @@ class Correction:
     names: tuple[tuple[int, int], ...] = ()
     quarantine: tuple[Judged, ...] = ()
     policy_version: int | None = None
+    aliases: tuple[TakenAlias, ...] = ()
 
     @property
     def endpoint(self) -> Endpoint:

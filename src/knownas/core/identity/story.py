@@ -170,6 +170,10 @@ class _Telling:
         ]
         if observation.policy_version is not None:
             told.append(f"what came before counts as decided under policy version {observation.policy_version}")
+        told += [
+            f"the alias request {one.request_id} {'is carried out again' if one.counts_again else 'is taken back'}"
+            for one in observation.aliases
+        ]
         return listed(told)
 
     def _why(self) -> str:

@@ -89,6 +89,12 @@ class Window(NamedTuple):
         return self.start_ms <= other.end_ms and other.start_ms <= self.end_ms
 
 
+def is_alias_id(text: str) -> bool:
+    """Whether a text can be the id of an alias request."""
+    known = text.isascii() and all(one.isalnum() or one in _ID_PUNCTUATION for one in text)
+    return known and 0 < len(text) <= ALIAS_ID_CHARACTERS_MAX
+
+
 @dataclass(frozen=True, slots=True)
 class AliasRequest:
     """A request to give the destination the source's past. `stamp` None: the events of all the source's devices.
@@ -109,7 +115,7 @@ class AliasRequest:
     def __post_init__(self) -> None:
         if not 0 < len(self.request_id) <= ALIAS_ID_CHARACTERS_MAX:
             raise ValueError(f"request_id must have 1 to {ALIAS_ID_CHARACTERS_MAX} characters")
-        if not self.request_id.isascii() or not all(one.isalnum() or one in _ID_PUNCTUATION for one in self.request_id):
+        if not is_alias_id(self.request_id):
             raise ValueError("request_id may have letters, digits, and the characters - _ . :")
         if valid_mpid(self.source_mpid) is None or valid_mpid(self.destination_mpid) is None:
             raise ValueError("an MPID is a signed 64-bit integer other than 0")
