@@ -85,7 +85,9 @@ async def _resolve(
         line.draw(f"{scope.name}: {stage.doing}{share}")
 
     try:
-        return await Resolving(service.directory, service.correcting, scan).resolve(scope.name, tell)
+        return await Resolving(service.directory, service.correcting, scan, service.toxic.apart).resolve(
+            scope.name, tell
+        )
     finally:
         await service.close()
 

@@ -14,6 +14,7 @@ from knownas.service.jobs import Job, JobKind, Work
 from knownas.service.policies import decode_policy, policy_document
 from knownas.service.receipts import rfc3339
 from knownas.service.resolving import KnowsRules, Resolving, resolved_document
+from knownas.service.undoing import Apart
 from knownas.store.port import StoredPolicy
 
 _UNPUBLISHED: Final = 1
@@ -40,7 +41,9 @@ def asked_with(in_force: Policy, rehearsal: ToRehearse) -> dict[str, Any] | Othe
     }
 
 
-def works_of(directory: KnowsRules, correcting: Correcting, folds: Folds | None) -> Mapping[JobKind, Work]:
+def works_of(
+    directory: KnowsRules, correcting: Correcting, folds: Folds | None, apart: Apart | None = None
+) -> Mapping[JobKind, Work]:
     """Return what does jobs; nothing where nobody folds."""
     if folds is None:
         return {}
@@ -53,7 +56,9 @@ def works_of(directory: KnowsRules, correcting: Correcting, folds: Folds | None)
         return await folds.rehearse(rehearsal, tell)
 
     async def resolve(job: Job, tell: Tell) -> Document:
-        return resolved_document(await Resolving(directory, correcting, folds.differing).resolve(job.scope, tell))
+        return resolved_document(
+            await Resolving(directory, correcting, folds.differing, apart).resolve(job.scope, tell)
+        )
 
     return {JobKind.REHEARSAL: rehearse, JobKind.RESOLUTION: resolve}
 

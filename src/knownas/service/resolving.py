@@ -6,11 +6,12 @@ differs, so a run that was ended anywhere goes on where it was. What can't be co
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, assert_never
 
 from knownas.core.identity.document import Document
+from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Policy
 from knownas.service.correcting import Amendment, Correcting, HistoryCorrected, NotCorrected
@@ -18,6 +19,7 @@ from knownas.service.folds import Differing, Stage, Tell
 from knownas.service.limits import LINES_FOLDED_MAX, RESOLUTION_PASSES_MAX, RESOLUTION_TOLD_MAX, RESOLUTION_WAIT_SECONDS
 from knownas.service.line import Overloaded
 from knownas.service.question import Rules
+from knownas.service.undoing import Apart
 from knownas.store.errors import StoreBusy
 
 Scan = Callable[[str, Policy, Tell], Awaitable[Sequence[Differing]]]
@@ -54,7 +56,9 @@ class Resolved:
 class Resolving:
     """Resolves the histories of one store. One event loop, one of these."""
 
-    def __init__(self, directory: KnowsRules, correcting: Correcting, scan: Scan) -> None:
+    def __init__(self, directory: KnowsRules, correcting: Correcting, scan: Scan, apart: Apart | None = None) -> None:
+        """`apart` tells what does not count in a pool (`component_of`)."""
+        self._apart = apart
         self._directory = directory
         self._correcting = correcting
         self._scan = scan
@@ -97,7 +101,8 @@ class Resolving:
             policy_version=resolved.policy_version,
         )
         try:
-            done = await self._correcting.correct(amendment)
+            apart: Mapping[Identity, int] = {} if self._apart is None else await self._apart(one.pool)
+            done = await self._correcting.correct(amendment, apart)
         except (StoreBusy, Overloaded):
             # Others are faster or many: the next pass finds it again.
             await asyncio.sleep(RESOLUTION_WAIT_SECONDS)

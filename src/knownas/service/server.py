@@ -137,7 +137,7 @@ async def open_service(
         decisions=Decisions(store, recent, resolver),
         undoing=Undoing(store, correcting, toxic.apart),
         correcting=correcting,
-        jobs=Jobs(store, works_of(directory, correcting, folds), clock, turns),
+        jobs=Jobs(store, works_of(directory, correcting, folds, toxic.apart), clock, turns),
         ingest=Ingest(store, resolver, given_out, calculations, placing),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),
