@@ -237,7 +237,7 @@ class SortingStage:
                 events.setdefault(key, []).extend(told)
         return Truth(profiles, sections, {key: sorted(one, key=repr) for key, one in events.items() if one})
 
-    async def truth(self, undone: set[int], without: dict[int, Identity], unaliased: set[str]) -> Truth:
+    async def truth(self, undone: set[int], without: dict[int, set[Identity]], unaliased: set[str]) -> Truth:
         """Return what everything comes to without some lines, some identities of lines, and some alias requests."""
         entries = await self.log()
         lines = [Line(entry.seq, logged(entry), decision_from(entry.decision).answered) for entry in entries]
@@ -281,12 +281,12 @@ class _Telling:
     def means(self, mpid: int) -> int | None:
         return mpid if self.records.record(mpid) is not None else self.led_to.get(mpid)
 
-    def line(self, line: Line, undone: set[int], without: dict[int, Identity]) -> None:
+    def line(self, line: Line, undone: set[int], without: dict[int, set[Identity]]) -> None:
         """Decide a line, unless it is taken back."""
         observation = line.logged.observation
         if isinstance(observation, Correction) or line.seq in undone:
             return
-        counted = _without(observation, without.get(line.seq))
+        counted = _without(observation, without.get(line.seq, set()))
         if isinstance(counted, IdentityRequest):
             previous = counted.previous_mpid
             counted = counted._replace(previous_mpid=None if previous is None else self.means(previous))
@@ -348,15 +348,15 @@ def _is_idle_copy(stored: StoredEvents) -> bool:
     return kept.is_aside and kept.of > 0
 
 
-def _without(observation: Observation, left_out: Identity | None) -> Observation | None:
-    if left_out is None:
+def _without(observation: Observation, left_out: set[Identity]) -> Observation | None:
+    if not left_out:
         return observation
     match observation:
         case IdentityRequest(identities=named):
-            counted = tuple(one for one in named if one != left_out)
+            counted = tuple(one for one in named if one not in left_out)
             return observation._replace(identities=counted) if counted or not named else None
         case ModifyRequest():
-            changes = tuple(one for one in observation.changes if (one.type, one.new_value) != left_out)
+            changes = tuple(one for one in observation.changes if (one.type, one.new_value) not in left_out)
             return replace(observation, changes=changes) if changes else None
         case _:
             return observation

@@ -41,7 +41,7 @@ async def fault_of(seed: int) -> tuple[str | None, int]:
     """
     random = Random(seed)
     stage = await SortingStage(seed, MemoryStore()).open()
-    undone, without, unaliased = set[int](), dict[int, Identity](), set[str]()
+    undone, without, unaliased = set[int](), dict[int, set[Identity]](), set[str]()
     made = 0
 
     async def compared(where: str) -> str | None:
@@ -82,7 +82,7 @@ async def fault_of(seed: int) -> tuple[str | None, int]:
             elif identity is None:
                 undone.add(entry.seq)
             else:
-                without[entry.seq] = identity
+                without.setdefault(entry.seq, set()).add(identity)
             fault = await compared(f"part {part}, without {taken[:2]} at {entry and entry.seq}")
             if fault is not None:
                 return fault, made
