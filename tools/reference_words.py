@@ -66,7 +66,7 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_policy": "The policy can't be one; `faults` names everything that is wrong with it, each with what is allowed.",
     "invalid_time": "The time is not one of RFC 3339 with its offset, such as 2026-05-03T12:00:00Z.",
     "other_pools": "`settings.environment_pools` decides which pools there are, so another value can't be rehearsed.",
-    "too_many_jobs_wait": "Ten rehearsals and resolutions wait already. Ask again when one of them is done.",
+    "too_many_jobs_wait": "Ten rehearsals, resolutions and checks wait already. Ask again when one of them is done.",
     "unknown_job": "No rehearsal or resolution of this scope has this id, or it is so old that it has been forgotten.",
     "invalid_preview": "`preview` is true or false.",
     "too_many_lines_to_fold": "More than 50,000 lines of the log, or batches of events, could have mattered: a value that very many share connects them.",

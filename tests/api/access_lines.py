@@ -132,6 +132,8 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/aliases/{request_id}"): Line(Auth.ADMIN, 404),
         ("GET", "/api/profiles/{mpid}/events"): Line(Auth.ADMIN, query="?workspace=100"),
         ("GET", "/api/retention"): Line(Auth.ADMIN),
+        ("GET", "/api/self-check"): Line(Auth.ADMIN),
+        ("POST", "/api/self-check"): Line(Auth.ADMIN, 202),
         ("POST", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN, 202, {"policy": {}}),
         ("GET", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN),
         ("GET", "/api/scopes/{scope}/rehearsals/{id}"): Line(Auth.ADMIN, 404),

@@ -72,6 +72,8 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     },
     "releaseToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
     "blockToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
+    "showSelfCheck": {404: ("unknown_path",)},
+    "beginSelfCheck": {404: ("unknown_path",), 409: ("too_many_jobs_wait",)},
     "followChanges": {
         400: ("invalid_environment", "invalid_limit", "malformed_after"),
         404: ("unknown_scope", "unknown_path"),
@@ -139,6 +141,8 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "listToxic": (200, "ToxicValues"),
     "releaseToxic": (200, "Judged"),
     "blockToxic": (200, "Judged"),
+    "showSelfCheck": (200, "SelfCheck"),
+    "beginSelfCheck": (202, "JobBegun"),
     "followChanges": (200, "IdentityChanges"),
     "followProfile": (200, "IdentityChanges"),
     "showSections": (200, "Sections"),

@@ -33,7 +33,7 @@ async def serve_operations(path: str, method: str, service: Service, telemetry: 
     elif path == "/readyz":
         await _ready(service, send)
     else:
-        await reply(send, 200, [_TEXT], telemetry.exposition())
+        await reply(send, 200, [_TEXT], telemetry.exposition(service.self_check.last))
 
 
 async def _ready(service: Service, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Describes what rehearsals and resolutions are answered with as JSON Schema."""
+"""Describes what rehearsals, resolutions and checks are answered with as JSON Schema."""
 
 from typing import Final
 
@@ -45,6 +45,25 @@ def job_schemas() -> Schema:
     )
     resolution = object_of("A resolution of a scope's history.", **members, report=report("ResolutionReport"))
     return {
+        "SelfCheck": object_of(
+            "The checks of the database against its history.",
+            every_hours={"anyOf": [_COUNT, {"type": "null"}], "description": "Null: only when it is asked for."},
+            under_way={"anyOf": [ref("SelfCheckRun"), {"type": "null"}]},
+            last={"anyOf": [ref("SelfCheckRun"), {"type": "null"}], "description": "The last that is over."},
+        ),
+        "SelfCheckRun": object_of(
+            "A check.",
+            **{name: schema for name, schema in members.items() if name != "scope"},
+            report=report("SelfCheckReport"),
+        ),
+        "SelfCheckReport": object_of(
+            "What a check found.",
+            observations=_COUNT,
+            profiles=_COUNT,
+            differing={**_COUNT, "description": "Profiles and rows that are not as the log folds."},
+            seconds={"type": "number", "minimum": 0},
+            pools={**list_of(OBJECT), "description": "Of each pool what `knownas verify --json` says, shortened."},
+        ),
         "JobBegun": object_of("A job that waits for its turn.", id=DECISION_ID),
         "Rehearsal": rehearsal,
         "Rehearsals": object_of("", rehearsals=list_of(ref("Rehearsal"))),

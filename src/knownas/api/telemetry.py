@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from knownas.service.self_check import Checked
 from knownas.service.toxic import ToxicIdentities
 
 LATENCY_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -22,6 +23,7 @@ class Telemetry:
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._slots = [0] * (len(LATENCY_SECONDS) + 1)
         self._seconds = 0.0
+        self._checked: Checked | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._toxic: ToxicIdentities | None = None
         self._registry.register(self)
@@ -87,7 +89,25 @@ class Telemetry:
         latency.add_metric([], buckets, self._seconds)
         yield latency
         yield from self._toxic_metrics()
+        yield from self._self_check()
 
-    def exposition(self) -> bytes:
-        """Return all metrics in the text format."""
+    def _self_check(self) -> Iterator[Metric]:
+        checked = self._checked
+        for name, says, value in (
+            (
+                "differences",
+                "Profiles and rows that the last self-check found differing.",
+                checked and checked.differing,
+            ),
+            ("timestamp_seconds", "When the last self-check ended, in Unix seconds.", checked and checked.at_seconds),
+            ("duration_seconds", "How long the last self-check took.", checked and checked.seconds),
+        ):
+            gauge = GaugeMetricFamily(f"knownas_self_check_{name}", says)
+            if value is not None:
+                gauge.add_metric([], value)
+            yield gauge
+
+    def exposition(self, checked: Checked | None = None) -> bytes:
+        """Return all metrics in the text format; `checked` is what the last self-check found."""
+        self._checked = checked
         return generate_latest(self._registry)

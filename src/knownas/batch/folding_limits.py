@@ -57,3 +57,6 @@ LOOKS_MAX: Final = 5
 
 DIFFERENCES_MAX: Final = 1_000
 """Differences that one run remembers; of further ones it tells how many there are."""
+
+DIFFERENCES_TOLD_MAX: Final = 20
+"""Differences of one pool that the report of a check in the background names, of each kind."""

@@ -24,6 +24,7 @@ from knownas.batch.rehearsing_process import (
     Request,
     Told,
 )
+from knownas.batch.verifying import check_document, verify_store
 from knownas.core.identity.document import Document
 from knownas.core.identity.policy import Policy
 from knownas.service.folds import Differing, Folds, Stage, Tell, ToRehearse
@@ -55,6 +56,12 @@ class ProcessFolds:
         request = Request(
             self._database, rehearsal.scope, document, rehearsal.from_ms, rehearsal.to_ms, self._processes
         )
+        answer = await self._asked(request, tell)
+        return {} if isinstance(answer, FoundDiffering) else answer.document
+
+    async def check(self, scopes: Sequence[str], tell: Tell, *, rows: bool) -> Document:  # noqa: ARG002 - the database knows them
+        """See `Folds.check`. Scopes that are no longer configured are checked too."""
+        request = Request(self._database, "", b"", None, None, self._processes, checks=True, rows=rows)
         answer = await self._asked(request, tell)
         return {} if isinstance(answer, FoundDiffering) else answer.document
 
@@ -125,6 +132,10 @@ class StoreFolds:
     async def rehearse(self, rehearsal: ToRehearse, tell: Tell) -> Document:
         """See `Folds.rehearse`."""
         return report_document(await rehearse_store(self._store, rehearsal, RehearsingHow(), _watch(tell)))
+
+    async def check(self, scopes: Sequence[str], tell: Tell, *, rows: bool) -> Document:  # noqa: ARG002 - it has no rows
+        """See `Folds.check`."""
+        return check_document(await verify_store(self._store, scopes, _watch(tell)))
 
     async def differing(self, scope: str, policy: Policy, tell: Tell) -> Sequence[Differing]:
         """See `Folds.differing`."""

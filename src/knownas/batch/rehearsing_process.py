@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 
 from knownas.batch.folding import FoldStep
-from knownas.batch.rehearsing import RehearsingHow, differing, rehearse, report_document, stage_of
+from knownas.batch.rehearsing import RehearsingHow, Watch, differing, rehearse, report_document, stage_of
+from knownas.batch.verifying import How, check_document, verify
 from knownas.core.identity.document import Document
 from knownas.service.folds import Differing, ToRehearse
 from knownas.service.policies import decode_policy
@@ -36,7 +37,10 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is to be folded: a policy as the store keeps it, and as in `ToRehearse`. `starts`: list the components that differ."""
+    """What is to be folded: a policy as the store keeps it, and as in `ToRehearse`. `starts`: list the components that differ.
+
+    `checks`: compare the records with what the log folds to instead, whatever the scope and policy; with `rows`, the rows too.
+    """
 
     database: str
     scope: str
@@ -45,6 +49,8 @@ class Request(msgspec.Struct, frozen=True):
     to_ms: int | None
     processes: int | None
     starts: bool = False
+    checks: bool = False
+    rows: bool = False
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):
@@ -103,9 +109,20 @@ async def _answer(request: Request) -> None:
 
 
 async def _folded(request: Request) -> Reported | FoundDiffering:
+    if request.checks:
+        how = How(processes=request.processes, rows=request.rows)
+        return Reported(check_document(await verify(request.database, how, _watching())))
     policy = decode_policy(StoredPolicy(request.scope, 1, 0, request.policy))
     rehearsal = ToRehearse(request.scope, policy, request.from_ms, request.to_ms)
     how = RehearsingHow(processes=request.processes, tells_starts=request.starts)
+    rehearsed = await rehearse(request.database, rehearsal, how, _watching())
+    if request.starts:
+        return FoundDiffering(list(differing(rehearsed)))
+    return Reported(report_document(rehearsed))
+
+
+def _watching() -> Watch:
+    """Return what tells how far a fold is, now and then."""
     said = 0.0
 
     def watch(pool: Pool, step: FoldStep) -> None:
@@ -114,10 +131,7 @@ async def _folded(request: Request) -> Reported | FoundDiffering:
             said = monotonic()
             _say(Told(*stage_of(pool, step)))
 
-    rehearsed = await rehearse(request.database, rehearsal, how, watch)
-    if request.starts:
-        return FoundDiffering(list(differing(rehearsed)))
-    return Reported(report_document(rehearsed))
+    return watch
 
 
 def _say(answer: Told | Reported | FoundDiffering | Failed) -> None:

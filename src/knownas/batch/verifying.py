@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knownas.batch.folding import FoldedLog, FoldStep, Wanted, fold_log
-from knownas.batch.folding_limits import DIFFERENCES_MAX, READ_LINES
+from knownas.batch.folding_limits import DIFFERENCES_MAX, DIFFERENCES_TOLD_MAX, READ_LINES
+from knownas.batch.folding_processes import Over
+from knownas.batch.rehearsing_store import StoreWhole
 from knownas.batch.verifying_judge import Difference, Verdict, VerifyJudge, Why, line_name
 from knownas.core.identity.document import Document, values_document
 from knownas.core.identity.record import Record
 from knownas.service.receipts import rfc3339
-from knownas.store.opening import open_store, open_whole
+from knownas.store.opening import MEMORY, open_store, open_whole
 from knownas.store.port import Pool, Store
 from knownas.store.whole import Contradiction, WholeReader
 
@@ -75,10 +77,28 @@ async def verify(database: str, how: How, watch: Watch = lambda _pool, _step: No
         whole = open_whole(database)
         opened.push_async_callback(whole.close)
         pools = [pool for pool in await whole.pools() if how.scope in (None, pool.scope)]
-        return [await _verify(database, pool, how, store, whole, watch) for pool in sorted(pools)]
+        return [await _verify(database, pool, how, (store, whole), watch) for pool in sorted(pools)]
 
 
-async def _verify(database: str, pool: Pool, how: How, store: Store, whole: WholeReader, watch: Watch) -> PoolVerified:
+async def verify_store(store: Store, scopes: Sequence[str], watch: Watch) -> list[PoolVerified]:
+    """Check a store that no other process can reach, scope by scope. Takes the event loop for as long as folds take.
+
+    Raises:
+        StoreError: it does not answer.
+        OSError: there is no room for temporary files.
+    """
+    how, verified = How(rows=False), list[PoolVerified]()
+    for scope in scopes:
+        whole = StoreWhole(store, scope)
+        for pool in sorted(await whole.pools()):
+            verified.append(await _verify(MEMORY, pool, how, (store, whole), watch, is_over=True))
+    return verified
+
+
+async def _verify(
+    database: str, pool: Pool, how: How, opened: Over, watch: Watch, *, is_over: bool = False
+) -> PoolVerified:
+    store, whole = opened
     until = await whole.end_of_log()
     wanted = Wanted(database, pool, until, await store.policies(pool.scope), VerifyJudge(), checks_rows=how.rows)
     folded = await fold_log(
@@ -87,6 +107,7 @@ async def _verify(database: str, pool: Pool, how: How, store: Store, whole: Whol
         niceness=how.niceness,
         folder=how.folder,
         watch=lambda step: watch(pool, step),
+        over=opened if is_over else None,
     )
     differences = [one for verdict in folded.verdicts for one in verdict.differences]
     further = sum(verdict.further for verdict in folded.verdicts) + sum(one.further for one in folded.rows)
@@ -138,8 +159,19 @@ async def _not_in_log(
     return found
 
 
-def pool_document(verified: PoolVerified) -> Document:
-    """Show what was found in a pool."""
+def check_document(verified: Sequence[PoolVerified]) -> Document:
+    """Show what was found in all pools: the first things that differ, and how many there are."""
+    return {
+        "observations": sum(one.observations for one in verified),
+        "profiles": sum(one.profiles for one in verified),
+        "differing": sum(one.wrong for one in verified),
+        "seconds": round(sum(one.seconds + one.rows_seconds for one in verified), 3),
+        "pools": [pool_document(one, DIFFERENCES_TOLD_MAX) for one in verified],
+    }
+
+
+def pool_document(verified: PoolVerified, most: int = DIFFERENCES_MAX) -> Document:
+    """Show what was found in a pool, naming at most so many differences of each kind."""
     return {
         "scope": verified.pool.scope,
         "environment": verified.pool.environment or None,
@@ -150,9 +182,10 @@ def pool_document(verified: PoolVerified) -> Document:
         "seconds": round(verified.seconds, 3),
         "rows_seconds": round(verified.rows_seconds, 3),
         "wrong": verified.wrong,
-        "differences": [_difference_document(one) for one in verified.differences],
+        "differences": [_difference_document(one) for one in verified.differences[:most]],
         "contradictions": [
-            {"what": one.what, "mpid": None if one.mpid is None else str(one.mpid)} for one in verified.contradictions
+            {"what": one.what, "mpid": None if one.mpid is None else str(one.mpid)}
+            for one in verified.contradictions[:most]
         ],
     }
 

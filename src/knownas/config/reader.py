@@ -21,6 +21,7 @@ from knownas.config.reading import Place, Reading, Unreadable
 from knownas.config.retention import RETENTION
 from knownas.config.scopes import SCOPE_SECTION
 from knownas.config.sections import Given, Member, Section
+from knownas.config.self_check import SELF_CHECK
 from knownas.config.shapes import FilePath, SecretText, Text, Whole
 from knownas.config.tenancy import CREDENTIAL_SECTION, ORGANIZATION_SECTION, scope_of_workspace
 from knownas.config.values import (
@@ -148,6 +149,7 @@ def _configuration(given: Given) -> Configuration:
         listen=given[LISTEN],
         secrets=given[SECRETS],
         retention=given[RETENTION],
+        self_check=given[SELF_CHECK],
     )
 
 
@@ -161,7 +163,9 @@ def _own_scopes(scopes: tuple[Scope, ...], organization: Organization) -> Iterat
 
 
 CONFIGURATION_SECTION: Final = Section(
-    "The file", (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN, SECRETS, RETENTION), _configuration
+    "The file",
+    (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN, SECRETS, RETENTION, SELF_CHECK),
+    _configuration,
 )
 
 

@@ -317,6 +317,26 @@ class RetentionSettings:
         return self.events_days if self.profiles_days is None else self.profiles_days
 
 
+CHECK_HOURS_MAX: Final = 8_760
+"""Hours from one check of the database to the next: a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheckSettings:
+    """Every how many hours the database is checked against its history, None for never; and whether its rows are compared.
+
+    Raises:
+        ValueError: the hours are out of their range.
+    """
+
+    every_hours: int | None = None
+    rows: bool = True
+
+    def __post_init__(self) -> None:
+        if self.every_hours is not None and not 1 <= self.every_hours <= CHECK_HOURS_MAX:
+            raise ValueError(f"the database is checked every 1 to {CHECK_HOURS_MAX} hours")
+
+
 DATABASE_DEFAULT: Final = "sqlite:///knownas.db"
 
 
@@ -339,6 +359,7 @@ class Configuration:
     listen: Listen = Listen()
     secrets: Secrets = Secrets()
     retention: RetentionSettings = RetentionSettings()
+    self_check: SelfCheckSettings = SelfCheckSettings()
 
     def __post_init__(self) -> None:
         workspaces = tuple(self.workspaces())

@@ -1,5 +1,7 @@
 """Says what folds of a whole history have to tell to whoever rehearses rules or resolves a history under them.
 
+Whoever checks that the records are what the log folds to asks for the same.
+
 They take minutes of processor time, so they are done beside the server (`batch.rehearsing_beside`), which knows no more of them
 than this.
 """
@@ -55,6 +57,13 @@ class Folds(Protocol):
 
         Raises:
             StoreError: the store does not answer, or whoever folds is gone.
+        """
+        ...
+
+    async def check(self, scopes: Sequence[str], tell: Tell, *, rows: bool) -> Document:
+        """Return what a check of the records against the log found; raises as `rehearse`.
+
+        `scopes` are those of the configuration. With `rows`, the database compares its rows as well.
         """
         ...
 

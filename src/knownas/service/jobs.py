@@ -1,4 +1,4 @@
-"""Runs what takes minutes, one job at a time among all processes over a database: rehearsals and resolutions.
+"""Runs what takes minutes, one job at a time among all processes over a database: rehearsals, resolutions and checks of the database.
 
 What was asked for is kept in the store, so that it survives the server: a small document lists the jobs, and each has a place for
 its report. A process that has the turn (`turns`) takes the oldest that waits. A job that is said to run while nobody has the turn
@@ -43,6 +43,7 @@ class JobKind(StrEnum):
 
     REHEARSAL = "rehearsal"
     RESOLUTION = "resolution"
+    SELF_CHECK = "self_check"
 
 
 class JobState(StrEnum):

@@ -18,7 +18,7 @@ from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
 from knownas.service.folds import Folds
 from knownas.service.ingest import Ingest
-from knownas.service.jobs import Jobs
+from knownas.service.jobs import JobKind, Jobs
 from knownas.service.key_watch import KeyWatch
 from knownas.service.keys import KeyChain, read_changes
 from knownas.service.profiles import Profiles
@@ -29,6 +29,7 @@ from knownas.service.retention import Retention
 from knownas.service.sealing import SecretKeys
 from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
+from knownas.service.self_check import SelfCheck, check_work
 from knownas.service.tokens import Tokens, open_tokens
 from knownas.service.toxic import TAKEN_UP_AFTER_MS, ToxicIdentities
 from knownas.service.toxic_watch import ToxicWatch
@@ -60,6 +61,7 @@ class Service:
     undoing: Undoing
     correcting: Correcting
     jobs: Jobs
+    self_check: SelfCheck
     ingest: Ingest
     sections: Sections
     batches: BatchReceipts
@@ -78,10 +80,12 @@ class Service:
         self.retention.start()
         self.jobs.start()
         self.toxic_watch.start()
+        self.self_check.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
+        await self.self_check.close()
         await self.jobs.close()
         await self.toxic_watch.close()
         await self.retention.close()
@@ -127,6 +131,11 @@ async def open_service(
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing)
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
+    works = works_of(directory, correcting, folds, toxic.apart)
+    if folds is not None:
+        scopes = [one.name for one in configuration.scopes]
+        works = {**works, JobKind.SELF_CHECK: check_work(folds, scopes, configuration.self_check)}
+    jobs = Jobs(store, works, clock, turns)
     return Service(
         configuration=configuration,
         store=store,
@@ -137,7 +146,8 @@ async def open_service(
         decisions=Decisions(store, recent, resolver),
         undoing=Undoing(store, correcting, toxic.apart),
         correcting=correcting,
-        jobs=Jobs(store, works_of(directory, correcting, folds, toxic.apart), clock, turns),
+        jobs=jobs,
+        self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
         ingest=Ingest(store, resolver, given_out, calculations, placing),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),
