@@ -69,7 +69,11 @@ def verify_(
     configuration, _ = configured(config_file)
     if scope is not None and scope not in {one.name for one in configuration.scopes}:
         raise click.BadParameter(f"there is no scope {scope!r} in the configuration", param_hint="--scope")
-    database = existing_database(configuration)
+    try:
+        database = existing_database(configuration)
+    except click.ClickException as error:
+        # Its own status is that of a database in which something differs.
+        _not_run(error.message)
     line = ProgressLine()
     try:
         verified = asyncio.run(
