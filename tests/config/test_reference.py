@@ -75,6 +75,7 @@ def test_every_section_has_its_heading() -> None:
         "listen",
         "secrets",
         "retention",
+        "self_check",
     ]
 
 

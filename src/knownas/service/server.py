@@ -18,7 +18,7 @@ from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
 from knownas.service.folds import Folds
 from knownas.service.ingest import Ingest
-from knownas.service.jobs import JobKind, Jobs
+from knownas.service.jobs import JobKind, Jobs, Work
 from knownas.service.key_watch import KeyWatch
 from knownas.service.keys import KeyChain, read_changes
 from knownas.service.profiles import Profiles
@@ -123,19 +123,14 @@ async def open_service(
     if secret_keys is not None:
         key_watch.start()
     recent, activity = RecentDecisions(), ActivityMemory()
-    given_out = chance or SystemChance()
-    calculations = calculations_of(configuration)
+    given_out, calculations = chance or SystemChance(), calculations_of(configuration)
     turns = Turns(store, clock) if is_shared(configuration.database) else None
     resolver = Resolver(store, given_out, recent, activity)
-    placing = asyncio.Lock()
-    correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing)
+    correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
     works = works_of(directory, correcting, folds, toxic.apart)
-    if folds is not None:
-        scopes = [one.name for one in configuration.scopes]
-        works = {**works, JobKind.SELF_CHECK: check_work(folds, scopes, configuration.self_check)}
-    jobs = Jobs(store, works, clock, turns)
+    jobs = Jobs(store, {**works, **_checks(configuration, folds)}, clock, turns)
     return Service(
         configuration=configuration,
         store=store,
@@ -160,3 +155,11 @@ async def open_service(
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
     )
+
+
+def _checks(configuration: Configuration, folds: Folds | None) -> Mapping[JobKind, Work]:
+    """Return what checks the database against its history; nothing where nobody folds."""
+    if folds is None:
+        return {}
+    scopes = [one.name for one in configuration.scopes]
+    return {JobKind.SELF_CHECK: check_work(folds, scopes, configuration.self_check)}

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import ChangeKind, DecidedBy, Decision, Guard, LookupEffect, Refusal, Refused, Skip
+from knownas.core.identity.decision import (
+    ChangeKind,
+    DecidedBy,
+    Decision,
+    Guard,
+    LookupEffect,
+    Refusal,
+    Refused,
+    Skip,
+    SkippedIdentity,
+)
 from knownas.core.identity.document import outcome_document
 from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import (
@@ -388,11 +398,22 @@ def test_every_rule_of_the_core_is_told_here() -> None:
     assert {receipt.decided_by for receipt in receipts} == set(DecidedBy)
     assert {step.effect for step in steps} == set(LookupEffect)
     assert {one.guard for step in steps for one in step.rejected} == set(Guard)
-    assert {one.why for decision in decisions for one in decision.skipped} == set(Skip)
+    # What is quarantined does not reach the core: whoever logs the decision says so (see below).
+    assert {one.why for decision in decisions for one in decision.skipped} == set(Skip) - {Skip.QUARANTINED}
     assert {one.kind for decision in decisions for one in decision.changes} == set(ChangeKind)
     assert {one.outcome.reason for one in decisions if isinstance(one.outcome, Refused)} == set(Refusal)
     kinds = {outcome_document(decision.outcome)["kind"] for decision in decisions}
     assert kinds == {"returned", "created", "not_found", "refused", "modified", "seeded", "corrected"}
+
+
+@pytest.mark.parametrize(("observation", "decision", "rules"), TOLD)
+def test_what_was_set_aside_is_told(observation: Observation, decision: Decision, rules: Policy) -> None:
+    """An identity that was quarantined when the request came is named, and why it did nothing."""
+    aside = SkippedIdentity(Identity(EMAIL, "guest@example.com"), Skip.QUARANTINED)
+    told = story(observation, decision._replace(skipped=(*decision.skipped, aside)), rules)
+    named = [sentence for sentence in told.sentences if "email guest@example.com" in sentence]
+    assert len(named) == 1
+    assert "quarantined" in named[0]
 
 
 @pytest.mark.parametrize(("observation", "decision", "rules"), TOLD)

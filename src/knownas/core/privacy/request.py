@@ -5,7 +5,6 @@ state is a function of few moments: when it came, when it is due, when it was be
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -18,6 +17,9 @@ COMPLETION_MS: Final = 2 * DAY_MS
 
 WAITING_DAYS: Final = 7
 """Days an erasure waits, and can be cancelled, where a workspace says nothing else (platform §5.5)."""
+
+EPOCH_WEEKDAY: Final = 3
+"""The first of January 1970 was a Thursday, if a week begins with Monday as 0."""
 
 BATCH_WEEKDAYS: Final = (0, 3)
 """Access and portability are carried out at the start of these days, Monday and Thursday (platform §5.5)."""
@@ -188,7 +190,7 @@ def _next_batch(after_ms: int) -> int:
     today = after_ms // DAY_MS
     for days in range(1, 8):
         moment = (today + days) * DAY_MS
-        if datetime.fromtimestamp(moment / 1000, UTC).weekday() in BATCH_WEEKDAYS:
+        if (today + days + EPOCH_WEEKDAY) % 7 in BATCH_WEEKDAYS:
             return moment
     raise AssertionError("every week has these days")
 

@@ -18,7 +18,7 @@ WHERE p.pool = ?1;
 
 -- name: whole_with_user_data
 -- ?1 is a JSON array of MPIDs.
-SELECT DISTINCT s.mpid FROM json_each(?1) AS w CROSS JOIN section AS s ON s.mpid = w.value;
+SELECT w.value FROM json_each(?1) AS w WHERE EXISTS (SELECT 1 FROM section AS s WHERE s.mpid = w.value);
 
 -- name: whole_profiles_until
 SELECT count(*) FROM profile WHERE pool = ? AND first_seq <= ?;
