@@ -13,7 +13,7 @@ import pytest
 from tests.served import KEY, SECRET, Served, configuration, served
 from tests.waiting import wait_until
 
-KILLS = 8
+KILLS = 4
 SENDERS = 4
 USERS = 5
 KILL_WITHIN_SECONDS = 1.5
