@@ -120,3 +120,9 @@ PROFILES_ALIASED_MAX: Final = 10_000
 
 MOVES_TOLD_MAX: Final = 1_000
 """Moves of user data, and sections of which something stayed, that the answer to a correction names; of more it says so."""
+
+EVIDENCE_ATTEMPTS_MAX: Final = 50
+"""Times that the chain of evidence is continued again because another process was faster."""
+
+EVIDENCE_OF_REQUEST_MAX: Final = 1_000
+"""Entries of one request that are shown: an erasure writes a few dozen."""

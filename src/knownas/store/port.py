@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
+from knownas.store.privacy import PrivacyStore
 from knownas.store.user_data import Rearrangement, SectionKey, StoredSection, UserDataStore
 
 
@@ -180,7 +181,12 @@ class Store(Protocol):
 
     @property
     def user_data(self) -> UserDataStore:
-        """The other half: what workspaces know of users, kept at the same place and closed with this one."""
+        """The second part: what workspaces know of users, kept at the same place and closed with this one."""
+        ...
+
+    @property
+    def privacy(self) -> PrivacyStore:
+        """The third part: requests of data subjects, the evidence, and erasing; at the same place, closed with this one."""
         ...
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.store.errors import StoreUnavailable
+from knownas.store.memory.privacy import MemoryPrivacy
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.port import (
     Activity,
@@ -30,6 +31,7 @@ from knownas.store.port import (
     StoredProfile,
     Wanted,
 )
+from knownas.store.privacy import PrivacyStore
 from knownas.store.user_data import UserDataStore
 
 
@@ -61,6 +63,7 @@ class MemoryStore:
         self._kept: dict[str, bytes] = {}
         self._versions = count(1)
         self._user_data = MemoryUserData()
+        self._privacy = MemoryPrivacy(self._log, self._kept, self._user_data)
         self._closed = False
 
     @property
@@ -68,10 +71,16 @@ class MemoryStore:
         """What is known of users."""
         return self._user_data
 
+    @property
+    def privacy(self) -> PrivacyStore:
+        """What is kept for data subjects."""
+        return self._privacy
+
     async def close(self) -> None:
         """Refuse all further calls."""
         self._closed = True
         self._user_data.close()
+        self._privacy.close()
 
     async def ping(self) -> None:
         """Return while the store is open."""

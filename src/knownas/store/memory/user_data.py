@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count, islice
 
 from knownas.store.errors import StoreUnavailable
+from knownas.store.privacy import Counts, Holding
 from knownas.store.user_data import (
     AliasRow,
     AliasState,
@@ -250,14 +251,57 @@ class MemoryUserData:
         for key, one in events:
             self._events[key].remove(one)
         for receipt in receipts:
-            del self._receipts[receipt.receipt_id]
-            if receipt.request_id is not None:
-                del self._requests[RequestKey(receipt.input_key, receipt.request_id)]
+            self._drop_receipt(receipt)
         for message in messages:
             del self._messages[message]
         for key in sections:
             del self._sections[key], self._last_seen[key]
         return gone + len(sections)
+
+    def erased(self, holding: Holding, limit: int | None, *, dry: bool = False) -> Counts:
+        """Remove at most `limit` things of a holding and say how many of each; `dry` only counts."""
+        events = [
+            (key, one)
+            for key, kept in self._events.items()
+            if (key.workspace, key.mpid) == (holding.workspace, holding.mpid)
+            for one in kept
+        ][:limit]
+        room = None if limit is None else limit - len(events)
+        messages = [key for key in self._messages if key.mpid == holding.mpid and key.input_key in holding.input_keys][
+            :room
+        ]
+        room = None if room is None else room - len(messages)
+        aliases = [
+            row.request_id
+            for row in self._aliases.values()
+            if row.workspace == holding.workspace and holding.mpid in (row.source_mpid, row.destination_mpid)
+        ][:room]
+        room = None if room is None else room - len(aliases)
+        sections = [key for key in self._sections if (key.workspace, key.mpid) == (holding.workspace, holding.mpid)]
+        sections = sections[:room]
+        moments = {one.at_ms for _, one in events}
+        receipts = [
+            one
+            for one in self._receipts.values()
+            if one.at_ms in moments and one.input_key in holding.input_keys and holding.mention in one.document
+        ]
+        if not dry:
+            for key, one in events:
+                self._events[key].remove(one)
+            for message in messages:
+                del self._messages[message]
+            for request_id in aliases:
+                del self._aliases[request_id]
+            for key in sections:
+                del self._sections[key], self._last_seen[key]
+            for receipt in receipts:
+                self._drop_receipt(receipt)
+        return Counts(len(sections), len(events), len(messages), len(aliases), len(receipts))
+
+    def _drop_receipt(self, receipt: BatchReceipt) -> None:
+        del self._receipts[receipt.receipt_id]
+        if receipt.request_id is not None:
+            del self._requests[RequestKey(receipt.input_key, receipt.request_id)]
 
     def _old_events(self, before_ms: int) -> list[tuple[SectionKey, StoredEvents]]:
         return [(key, one) for key, kept in self._events.items() for one in kept if one.last_ms < before_ms]

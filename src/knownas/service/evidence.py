@@ -1,0 +1,113 @@
+"""Writes the chain of evidence: what became of data subjects' requests, in the same transaction as what it tells of.
+
+All processes over a database write one chain. Whoever comes second takes the next number and hashes anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from knownas.core.privacy.evidence import Entry, Fact, Happening, Head, Step, head_of, linked
+from knownas.service.limits import EVIDENCE_ATTEMPTS_MAX, EVIDENCE_OF_REQUEST_MAX
+from knownas.service.retrying import pause_before_retry
+from knownas.store.errors import StoreBusy, StoreDamaged
+from knownas.store.privacy import PrivacyCommit, PrivacyStore, StoredEntry
+
+
+class _Document(msgspec.Struct, frozen=True):
+    """What an entry says, as it is kept and as it is exported."""
+
+    number: int
+    at_ms: int
+    request_id: str
+    step: Step
+    facts: dict[str, Fact]
+    before: str
+    hash: str
+
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_DECODER: Final = msgspec.json.Decoder(_Document)
+
+
+class Evidence:
+    """The chain of one database."""
+
+    def __init__(self, store: PrivacyStore) -> None:
+        self._store: Final = store
+
+    async def write(self, happenings: Sequence[Happening], change: PrivacyCommit | None = None) -> bool:
+        """Continue the chain with what has happened, and keep what changes with it, in one commit or not at all.
+
+        False: something of `change` is not as it was when it was loaded; the caller loads and decides again.
+
+        Raises:
+            StoreError: the store could not do it, or others were faster every time.
+        """
+        change = change or PrivacyCommit()
+        for attempt in range(EVIDENCE_ATTEMPTS_MAX):
+            head = await self.head()
+            if await self._store.commit(replace(change, entries=_stored(head, happenings))):
+                return True
+            if await self.head() == head:
+                return False
+            await pause_before_retry(attempt)
+        raise StoreBusy(f"others were faster {EVIDENCE_ATTEMPTS_MAX} times")
+
+    async def head(self) -> Head:
+        """Return the end of the chain: whoever publishes it can prove later that nothing before it was changed.
+
+        Raises:
+            StoreError: the store does not answer, or what it keeps is no entry (StoreDamaged).
+        """
+        last = await self._store.last_entry()
+        return Head() if last is None else head_of(entry_from(last.document))
+
+    async def of_request(self, request_id: str) -> Sequence[Entry]:
+        """Return what happened of one request, in order.
+
+        Raises:
+            StoreError: the store does not answer, or what it keeps is no entry (StoreDamaged).
+        """
+        kept = await self._store.entries_of(request_id, EVIDENCE_OF_REQUEST_MAX)
+        return [entry_from(one.document) for one in kept]
+
+    async def entries(self, after_number: int, limit: int) -> Sequence[Entry]:
+        """Return the chain's entries after a number.
+
+        Raises:
+            StoreError: the store does not answer, or what it keeps is no entry (StoreDamaged).
+        """
+        return [entry_from(one.document) for one in await self._store.entries(after_number, limit)]
+
+
+def entry_bytes(entry: Entry) -> bytes:
+    """Write an entry down, as JSON whose members stand in the order of their names."""
+    what = entry.happening
+    return _ENCODER.encode(
+        _Document(entry.number, what.at_ms, what.request_id, what.step, dict(what.facts), entry.before, entry.hash)
+    )
+
+
+def entry_from(kept: bytes) -> Entry:
+    """Read an entry that was written down. Whether it says the truth, `core.privacy.evidence.faults_of` tells.
+
+    Raises:
+        StoreDamaged: it is no entry.
+    """
+    try:
+        one = _DECODER.decode(kept)
+        return Entry(one.number, Happening(one.at_ms, one.request_id, one.step, one.facts), one.before, one.hash)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StoreDamaged(f"not an entry of the evidence: {error}") from error
+
+
+def _stored(head: Head, happenings: Sequence[Happening]) -> list[StoredEntry]:
+    stored: list[StoredEntry] = []
+    for one in happenings:
+        entry = linked(head, one)
+        head = head_of(entry)
+        stored.append(StoredEntry(entry.number, one.request_id, entry_bytes(entry)))
+    return stored

@@ -1,0 +1,86 @@
+"""Writes down a data subject's request and how far it is, and reads it back.
+
+While a request is under way its document names the person. When it has ended it says no more than which profile it was
+about: what was asked for must not keep what was erased.
+"""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from knownas.core.identity.observation import Environment
+from knownas.core.privacy.request import RequestState, Subject, SubjectRequest
+from knownas.store.errors import StoreDamaged
+from knownas.store.privacy import StoredRequest
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a request is that is carried out.
+
+    `mpid` is whom it is about, in which `environment`, once that was looked for (`is_sought`); None if nobody was found. `is_whole` says that the
+    profile itself is erased, since no other workspace knows it. `key` is what an erasure's replacements are drawn from (hex); it
+    is forgotten when the request has ended. `done` are the steps that need not be taken again.
+    """
+
+    is_sought: bool = False
+    mpid: int | None = None
+    environment: Environment | None = None
+    is_whole: bool = False
+    key: str = ""
+    done: tuple[str, ...] = ()
+
+
+class KeptRequest(msgspec.Struct, frozen=True):
+    """A request as it is kept. When it has ended, `subject` is `NOBODY`."""
+
+    request: SubjectRequest
+    progress: Progress = Progress()
+    is_forgotten: bool = False
+    """Whether what the person was called has been taken out."""
+
+
+NOBODY: Final = Subject(mpid=0)
+"""Stands for whom a request was about when that has been forgotten: no profile has the MPID 0."""
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(KeptRequest)
+
+
+def stored(kept: KeptRequest) -> StoredRequest:
+    """Write a request down. One that has ended forgets whom it named, and its key."""
+    request = kept.request
+    is_open = request.state in (RequestState.PENDING, RequestState.IN_PROGRESS)
+    open_key = _open_key(request) if is_open else None
+    if not is_open:
+        kept = KeptRequest(replace(request, subject=NOBODY), msgspec.structs.replace(kept.progress, key=""), True)
+    due_ms = request.due_ms if is_open else None
+    return StoredRequest(
+        request.request_id,
+        request.workspace,
+        request.group,
+        request.received_ms,
+        due_ms,
+        request.ended_ms,
+        open_key,
+        _ENCODER.encode(kept),
+    )
+
+
+def kept_request(row: StoredRequest) -> KeptRequest:
+    """Read a request that was written down.
+
+    Raises:
+        StoreDamaged: it was not.
+    """
+    try:
+        return _DECODER.decode(row.document)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StoreDamaged(f"not a request of a data subject: {error}") from error
+
+
+def _open_key(request: SubjectRequest) -> str:
+    """Return what two requests share that ask for the same of the same person (`core.privacy.request.same_asked`)."""
+    asked = (request.workspace, request.type, request.subject.mpid, sorted(request.subject.identities))
+    return sha256(_ENCODER.encode(asked)).hexdigest()
