@@ -37,8 +37,6 @@ class KeptRequest(msgspec.Struct, frozen=True):
 
     request: SubjectRequest
     progress: Progress = Progress()
-    is_forgotten: bool = False
-    """Whether what the person was called has been taken out."""
 
 
 NOBODY: Final = Subject(mpid=0)
@@ -54,7 +52,7 @@ def stored(kept: KeptRequest) -> StoredRequest:
     is_open = request.state in (RequestState.PENDING, RequestState.IN_PROGRESS)
     open_key = _open_key(request) if is_open else None
     if not is_open:
-        kept = KeptRequest(replace(request, subject=NOBODY), msgspec.structs.replace(kept.progress, key=""), True)
+        kept = KeptRequest(replace(request, subject=NOBODY), msgspec.structs.replace(kept.progress, key=""))
     due_ms = request.due_ms if is_open else None
     return StoredRequest(
         request.request_id,
