@@ -22,6 +22,7 @@ from knownas.store.conformance.isolation import IsolationPromises
 from knownas.store.conformance.lifecycle import LifecyclePromises
 from knownas.store.conformance.loading import LoadingPromises
 from knownas.store.conformance.logs import LogPromises
+from knownas.store.conformance.privacy import PrivacyPromises
 from knownas.store.conformance.races import RacePromises
 from knownas.store.conformance.user_data import UserDataPromises
 
@@ -38,6 +39,7 @@ class StoreConformance(
     DocumentPromises,
     LifecyclePromises,
     UserDataPromises,
+    PrivacyPromises,
 ):
     """All that `store.port` demands of an adapter."""
 

@@ -174,6 +174,8 @@ class MemoryPrivacy:
     async def redact(self, lines: Sequence[RedactedLine]) -> bool:
         """Let lines of the log say something else, all or none."""
         self._check_open()
+        if not all(0 < line.seq <= len(self._log) for line in lines):
+            return False
         if any(self._log[line.seq - 1].observation != line.was for line in lines):
             return False
         for line in lines:

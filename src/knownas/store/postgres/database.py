@@ -1,7 +1,7 @@
 """Reads and writes over a server's connections: tries again what may be tried again, and settles lost answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import SystemRandom
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -9,7 +9,7 @@ from uuid import uuid4
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable, UnknownOutcome
 from knownas.store.postgres.address import Address
 from knownas.store.postgres.connections import Connections
-from knownas.store.postgres.driver import PostgresError
+from knownas.store.postgres.driver import Connection, PostgresError
 from knownas.store.postgres.layout import prepare
 from knownas.store.postgres.limits import (
     CALL_SECONDS,
@@ -49,7 +49,7 @@ class Database:
     """One database as both halves of the store use it."""
 
     def __init__(self, address: Address) -> None:
-        self._address: Final = address
+        self.address: Final = address
         self._connections = Connections(address)
         self._preparing = asyncio.Lock()
         self._is_prepared = False
@@ -76,7 +76,18 @@ class Database:
             async with asyncio.timeout(PING_SECONDS):
                 await self.read("ping")
         except TimeoutError as error:
-            raise StoreUnavailable(f"{self._address} does not answer") from error
+            raise StoreUnavailable(f"{self.address} does not answer") from error
+
+    async def open_alone(self, settings: Mapping[str, str]) -> Connection:
+        """Open a connection beside those that are lent, with some settings of its own; whoever asks for it closes it.
+
+        Raises:
+            StoreError: the server can't be used.
+        """
+        if not self._is_prepared:
+            await self._prepare()
+        self._connections.check_open()
+        return await self._connections.servers.open({**self._connections.settings, **settings})
 
     async def read(self, name: str, *args: object, seconds: float = CALL_SECONDS) -> Sequence[Row]:
         """Return a statement's rows. Reading changes nothing, so it is tried once more if the connection breaks.
@@ -88,7 +99,7 @@ class Database:
             try:
                 return await self._fetch_settled(name, *args, seconds=seconds)
             except PostgresError as error:
-                raise store_error(error, self._address) from error
+                raise store_error(error, self.address) from error
             except ConnectionLost as lost:
                 if is_last or lost.is_late:
                     raise StoreUnavailable(str(lost)) from lost
@@ -209,7 +220,7 @@ class Database:
                 return await run()
             except PostgresError as said:
                 if sqlstate_of(said) not in DEADLOCK:
-                    raise store_error(said, self._address) from said
+                    raise store_error(said, self.address) from said
                 error = said
             except ConnectionLost as broken:
                 outcome = await lost(broken)
@@ -219,14 +230,14 @@ class Database:
                     raise StoreUnavailable(str(broken)) from broken
                 error = broken
             await asyncio.sleep(_CHANCE.uniform(0, RETRY_PAUSE_SECONDS * 2**attempt))
-        raise StoreBusy(f"{self._address}: tried {WRITE_ATTEMPTS_MAX} times: {error}") from error
+        raise StoreBusy(f"{self.address}: tried {WRITE_ATTEMPTS_MAX} times: {error}") from error
 
     async def _prepare(self) -> None:
         async with self._preparing:
             self._connections.check_open()
             if not self._is_prepared:
                 settings, is_distributed = await prepare(
-                    self._address, self._connections.settings, self._connections.servers
+                    self.address, self._connections.settings, self._connections.servers
                 )
                 if is_distributed and not self._is_distributed and self._has_served:
                     self._replace_connections()
@@ -237,7 +248,7 @@ class Database:
     def _replace_connections(self) -> None:
         """Open new connections from now on; those that are lent end with what they are lent for."""
         self._retiring = asyncio.create_task(self._connections.close())
-        self._connections = Connections(self._address, self._connections.servers)
+        self._connections = Connections(self.address, self._connections.servers)
 
     async def _was_kept(self, token: object, why: ConnectionLost) -> bool:
         """Find out what became of a commit whose answer was lost; one that was not kept by now never will be.

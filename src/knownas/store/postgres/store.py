@@ -28,11 +28,13 @@ from knownas.store.postgres.database import Database
 from knownas.store.postgres.limits import LOG_PAUSE_SECONDS, LOG_SETTLED_SECONDS, TOUCH_ATTEMPTS_MAX
 from knownas.store.postgres.loading import PostgresSnapshot, Question, question_of, snapshot_of
 from knownas.store.postgres.planning import Plan, unseen
+from knownas.store.postgres.privacy import PostgresPrivacy
 from knownas.store.postgres.rearranging import rearranged_rows, rearrangement_arguments
 from knownas.store.postgres.rows import Row, code_of, entry_of, record_of
 from knownas.store.postgres.touching import latest, moves
 from knownas.store.postgres.trouble import LostRace
 from knownas.store.postgres.user_data import PostgresUserData
+from knownas.store.privacy import PrivacyStore
 from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
 
 _NO_POOL: Final = 0
@@ -54,6 +56,7 @@ class PostgresStore:
         """
         self._database: Final = Database(read_address(address) if isinstance(address, str) else address)
         self._user_data: Final = PostgresUserData(self._database)
+        self._privacy: Final = PostgresPrivacy(self._database)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
 
@@ -61,6 +64,11 @@ class PostgresStore:
     def user_data(self) -> UserDataStore:
         """What is known of users, in the same database and over the same connections."""
         return self._user_data
+
+    @property
+    def privacy(self) -> PrivacyStore:
+        """What is kept for data subjects, in the same database and over the same connections."""
+        return self._privacy
 
     async def close(self) -> None:
         """Close all connections, after the calls under way."""

@@ -88,6 +88,10 @@ class Connection(Protocol):
         """Return how many rows were changed since the connection was opened."""
         ...
 
+    def interrupt(self) -> None:
+        """End the statement under way, in whichever thread it runs, with an error."""
+        ...
+
     def pragma(self, name: str, value: int | str | None = None) -> object:
         """Read or set a pragma."""
         ...
@@ -191,6 +195,18 @@ class Transactions:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncGenerator[None]:
+        """Begin no transaction while what stands inside runs; those that are wanted meanwhile wait.
+
+        Raises:
+            StoreUnavailable: no more transactions are begun.
+        """
+        async with self._turn:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            yield
 
     async def close(self) -> None:
         """Begin no more transactions, and return when the one under way has ended."""

@@ -24,6 +24,7 @@ from knownas.store.port import (
     StoredProfile,
     Wanted,
 )
+from knownas.store.privacy import PrivacyStore
 from knownas.store.sqlite.committing import Writer
 from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
@@ -38,6 +39,7 @@ from knownas.store.sqlite.connection import (
     open_connection,
 )
 from knownas.store.sqlite.loading import SqliteSnapshot, load, sole_holders
+from knownas.store.sqlite.privacy import SqlitePrivacy
 from knownas.store.sqlite.rearranging import rearrange
 from knownas.store.sqlite.rows import code_of, entry_from, record_from
 from knownas.store.sqlite.statements import statements
@@ -74,6 +76,7 @@ class SqliteStore:
             self._connection.close()
             raise
         self._reads = SharedReads(self._reader)
+        self._privacy = SqlitePrivacy(path, self._connection, self._reads, self._transactions)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
         self._closed = False
@@ -83,11 +86,17 @@ class SqliteStore:
         """What is known of users, in the same file."""
         return self._user_data
 
+    @property
+    def privacy(self) -> PrivacyStore:
+        """What is kept for data subjects, in the same file."""
+        return self._privacy
+
     async def close(self) -> None:
         """Close all connections, after the transaction under way if there is one."""
         if not self._closed:
             self._closed = True
             await self._transactions.close()
+            self._privacy.close()
             self._user_data.close()
             self._reads.end()
             self._reader.close()

@@ -82,6 +82,18 @@ SELECT knownas.distributed_put_receipts_1(
     $1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::bytea[]
 );
 
+-- name: distributed_privacy_commit
+SELECT knownas.distributed_privacy_commit_1(/*arguments*/);
+
+-- name: distributed_count_held
+SELECT sections, events, messages, aliases, receipts FROM knownas.distributed_count_held_1($1, $2, $3, $4);
+
+-- name: distributed_erase
+SELECT sections, events, messages, aliases, receipts FROM knownas.distributed_erase_1($1, $2, $3, $4, $5);
+
+-- name: distributed_redact
+SELECT knownas.distributed_redact_1(/*arguments*/);
+
 -- name: distribution_exists
 SELECT to_regclass('knownas.distribution') IS NOT NULL;
 
