@@ -12,12 +12,15 @@ from knownas.batch import copying
 from knownas.batch.copying import Copied, End, NotCopied, copy
 from knownas.service import resolver
 from knownas.service.server import open_service
+from knownas.store.conformance.privacy_examples import audited, entry, everything
+from knownas.store.conformance.privacy_examples import keep as keep_for_subjects
 from knownas.store.conformance.user_data_examples import ANN, BOB, keep, whole
 from knownas.store.copying import CopyEnd, Counters, Key, Page, Part, Row
 from knownas.store.errors import StoreDamaged, StoreUnavailable
 from knownas.store.memory.store import MemoryStore
 from knownas.store.opening import open_copy_end
 from knownas.store.port import Store
+from knownas.store.privacy import PrivacyCommit
 from knownas.store.user_data import UserDataCommit
 from tests.batch.files import configured
 from tests.store.histories import Restart, draw_history
@@ -137,7 +140,7 @@ async def play(store: Store, seed: int, twin: Store | None = None) -> tuple[Worl
 
 
 async def fill(store: Store) -> None:
-    """Keep something of every kind of what workspaces know of users."""
+    """Keep something of every kind of what workspaces know of users, and of what is kept for data subjects."""
     for number, key in enumerate((ANN, BOB)):
         await keep(store, whole(number, key))
     # An id that a later batch has taken over, and a setting that the server keeps.
@@ -146,6 +149,8 @@ async def fill(store: Store) -> None:
     for one in refused:
         await keep(store, UserDataCommit(receipts=[one]))
     await store.keep("setting", b'{"a":1}')
+    await keep_for_subjects(store, everything())
+    await store.privacy.audit([audited(), audited(8)])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -175,6 +180,9 @@ def test_a_copy_goes_on_as_the_original_would(pair: tuple[Place, Place], seed: i
             assert await records_in(world.store, pool) == await records_in(memory, pool)
             assert await fold_differs(world.store, pool) == []
         await keep(world.store, whole(7, ANN._replace(mpid=ANN.mpid + 5)))
+        await keep_for_subjects(world.store, PrivacyCommit(entries=[entry(3)]))
+        await world.store.privacy.audit([audited(9)])
+        assert [one.mpid for one in await world.store.privacy.audited(None, 0, 10)] == [ANN.mpid, 8, 9]
         await world.store.close()
 
     asyncio.run(lead())

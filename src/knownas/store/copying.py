@@ -29,6 +29,12 @@ class Part(StrEnum):
     RECEIPTS = "receipts"
     MESSAGES = "messages"
     ALIASES = "aliases"
+    SUBJECT_REQUESTS = "subject_requests"
+    EVIDENCE = "evidence"
+    TOMBSTONES = "tombstones"
+    SUPPRESSIONS = "suppressions"
+    DELIVERIES = "deliveries"
+    AUDIT = "audit"
 
 
 MEMBERS: Final = {
@@ -46,9 +52,15 @@ MEMBERS: Final = {
     Part.MESSAGES: "mpid input_key message_id at_ms",
     Part.ALIASES: "made request_id workspace environment source_mpid destination_mpid start_ms end_ms stamp"
     " requested_ms due_ms state reason settled_ms",
+    Part.SUBJECT_REQUESTS: "request_id workspace group received_ms due_ms ended_ms open_key document",
+    Part.EVIDENCE: "number request_id document",
+    Part.TOMBSTONES: "mpid request_id at_ms",
+    Part.SUPPRESSIONS: "digest request_id at_ms",
+    Part.DELIVERIES: "delivery_id request_id due_ms document",
+    Part.AUDIT: "seq mpid at_ms document",
 }
 """The members of each part's rows. Flags are 0 or 1, what is JSON is bytes, types are the numbers that stores keep, and
-`made` tells what came first. A receipt has the `request_id` that stands for it now, if any does."""
+`made` tells what came first. A digest is written in hexadecimal. A receipt has the `request_id` that stands for it now, if any does."""
 
 SMALLEST: Final = -(2**63)
 LARGEST: Final = 2**63 - 1

@@ -26,6 +26,12 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.RECEIPTS: {"receipt_id": ""},
     Part.MESSAGES: {"mpid": SMALLEST, "message_id": "", "input_key": ""},
     Part.ALIASES: {"request_id": ""},
+    Part.SUBJECT_REQUESTS: {"request_id": ""},
+    Part.EVIDENCE: {"number": SMALLEST},
+    Part.TOMBSTONES: {"mpid": SMALLEST},
+    Part.SUPPRESSIONS: {"digest": ""},
+    Part.DELIVERIES: {"delivery_id": ""},
+    Part.AUDIT: {"seq": SMALLEST},
 }
 _FLAGS: Final[Mapping[Part, tuple[int, ...]]] = {
     Part.PROFILES: (2,),

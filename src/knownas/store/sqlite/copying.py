@@ -30,6 +30,12 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.RECEIPTS: {"made": SMALLEST},
     Part.MESSAGES: {"mpid": SMALLEST, "input_key": "", "message_id": ""},
     Part.ALIASES: {"made": SMALLEST},
+    Part.SUBJECT_REQUESTS: {"request_id": ""},
+    Part.EVIDENCE: {"number": SMALLEST},
+    Part.TOMBSTONES: {"mpid": SMALLEST},
+    Part.SUPPRESSIONS: {"digest": ""},
+    Part.DELIVERIES: {"delivery_id": ""},
+    Part.AUDIT: {"seq": SMALLEST},
 }
 _LOG, _EVENTS, _VALUES = "log", "user_events", "copied_values"
 """The counters, by the names under which SQLite keeps them for its tables, and one of our own."""

@@ -180,6 +180,84 @@ SELECT * FROM unnest(
 )
 ON CONFLICT DO NOTHING;
 
+-- name: page_subject_requests
+SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
+FROM knownas.subject_request WHERE request_id >= $1 ORDER BY request_id LIMIT $2;
+
+-- name: put_subject_requests
+INSERT INTO knownas.subject_request (
+    request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
+)
+SELECT * FROM unnest(
+    $1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_evidence
+SELECT number, request_id, document
+FROM knownas.evidence WHERE number >= $1 ORDER BY number LIMIT $2;
+
+-- name: put_evidence
+INSERT INTO knownas.evidence (
+    number, request_id, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::text[], $3::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_tombstones
+SELECT mpid, request_id, at_ms
+FROM knownas.tombstone WHERE mpid >= $1 ORDER BY mpid LIMIT $2;
+
+-- name: put_tombstones
+INSERT INTO knownas.tombstone (
+    mpid, request_id, at_ms
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::text[], $3::bigint[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_suppressions
+SELECT encode(digest, 'hex'), request_id, at_ms
+FROM knownas.suppression WHERE digest >= decode($1, 'hex') ORDER BY digest LIMIT $2;
+
+-- name: put_suppressions
+INSERT INTO knownas.suppression (
+    digest, request_id, at_ms
+)
+SELECT decode(w.digest, 'hex'), w.request_id, w.at_ms FROM unnest(
+    $1::text[], $2::text[], $3::bigint[]
+) AS w (digest, request_id, at_ms)
+ON CONFLICT DO NOTHING;
+
+-- name: page_deliveries
+SELECT delivery_id, request_id, due_ms, document
+FROM knownas.delivery WHERE delivery_id >= $1 ORDER BY delivery_id LIMIT $2;
+
+-- name: put_deliveries
+INSERT INTO knownas.delivery (
+    delivery_id, request_id, due_ms, document
+)
+SELECT * FROM unnest(
+    $1::text[], $2::text[], $3::bigint[], $4::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_audit
+SELECT seq, mpid, at_ms, document
+FROM knownas.audit WHERE seq >= $1 ORDER BY seq LIMIT $2;
+
+-- name: put_audit
+INSERT INTO knownas.audit (
+    seq, mpid, at_ms, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
 -- name: counters
 SELECT
     (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.log_seq),
@@ -205,4 +283,8 @@ SELECT
     setval(
         pg_get_serial_sequence('knownas.alias', 'made'),
         greatest(1, (SELECT max(made) FROM knownas.alias))
+    ),
+    setval(
+        pg_get_serial_sequence('knownas.audit', 'seq'),
+        greatest(1, (SELECT max(seq) FROM knownas.audit))
     );

@@ -115,6 +115,45 @@ INSERT OR IGNORE INTO alias (
     due_ms, state, reason, settled_ms
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: page_subject_requests
+SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document FROM subject_request
+WHERE request_id >= ? ORDER BY request_id LIMIT ?;
+
+-- name: put_subject_requests
+INSERT OR IGNORE INTO subject_request (
+    request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: page_evidence
+SELECT number, request_id, document FROM evidence WHERE number >= ? ORDER BY number LIMIT ?;
+
+-- name: put_evidence
+INSERT OR IGNORE INTO evidence (number, request_id, document) VALUES (?, ?, ?);
+
+-- name: page_tombstones
+SELECT mpid, request_id, at_ms FROM tombstone WHERE mpid >= ? ORDER BY mpid LIMIT ?;
+
+-- name: put_tombstones
+INSERT OR IGNORE INTO tombstone (mpid, request_id, at_ms) VALUES (?, ?, ?);
+
+-- name: page_suppressions
+SELECT lower(hex(digest)), request_id, at_ms FROM suppression WHERE digest >= unhex(?) ORDER BY digest LIMIT ?;
+
+-- name: put_suppressions
+INSERT OR IGNORE INTO suppression (digest, request_id, at_ms) VALUES (unhex(?), ?, ?);
+
+-- name: page_deliveries
+SELECT delivery_id, request_id, due_ms, document FROM delivery WHERE delivery_id >= ? ORDER BY delivery_id LIMIT ?;
+
+-- name: put_deliveries
+INSERT OR IGNORE INTO delivery (delivery_id, request_id, due_ms, document) VALUES (?, ?, ?, ?);
+
+-- name: page_audit
+SELECT seq, mpid, at_ms, document FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_audit
+INSERT OR IGNORE INTO audit (seq, mpid, at_ms, document) VALUES (?, ?, ?, ?);
+
 -- name: counters
 -- Versions of records are seqs of the log here.
 SELECT
