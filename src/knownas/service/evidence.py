@@ -3,13 +3,14 @@
 All processes over a database write one chain. Whoever comes second takes the next number and hashes anew.
 """
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 
-from knownas.core.privacy.evidence import Entry, Fact, Happening, Head, Step, head_of, linked
+from knownas.core.privacy.evidence import Entry, Fact, Happening, Head, Step, head_of, linked, needed_hashes
 from knownas.service.limits import EVIDENCE_ATTEMPTS_MAX, EVIDENCE_OF_REQUEST_MAX
 from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy, StoreDamaged
@@ -24,7 +25,9 @@ class _Document(msgspec.Struct, frozen=True):
     request_id: str
     step: Step
     facts: dict[str, Fact]
+    salt: str
     before: str
+    skip: str
     hash: str
 
 
@@ -32,11 +35,21 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODER: Final = msgspec.json.Decoder(_Document)
 
 
-class Evidence:
-    """The chain of one database."""
+SALT_BYTES: Final = 16
+"""Random bytes that are hashed with what an entry tells: as many as a secret key of AES-128 has."""
 
-    def __init__(self, store: PrivacyStore) -> None:
+
+def drawn_salt() -> str:
+    """Draw the salt of an entry, in hex."""
+    return secrets.token_hex(SALT_BYTES)
+
+
+class Evidence:
+    """The chain of one database. `salt` draws the salt of an entry."""
+
+    def __init__(self, store: PrivacyStore, salt: Callable[[], str] = drawn_salt) -> None:
         self._store: Final = store
+        self._salt: Final = salt
 
     async def write(self, happenings: Sequence[Happening], change: PrivacyCommit | None = None) -> bool:
         """Continue the chain with what has happened, and keep what changes with it, in one commit or not at all.
@@ -49,7 +62,8 @@ class Evidence:
         change = change or PrivacyCommit()
         for attempt in range(EVIDENCE_ATTEMPTS_MAX):
             head = await self.head()
-            if await self._store.commit(replace(change, entries=_stored(head, happenings))):
+            hashes = await self._hashes(needed_hashes(head, len(happenings)))
+            if await self._store.commit(replace(change, entries=self._stored(head, happenings, hashes))):
                 return True
             if await self.head() == head:
                 return False
@@ -64,6 +78,30 @@ class Evidence:
         """
         last = await self._store.last_entry()
         return Head() if last is None else head_of(entry_from(last.document))
+
+    async def numbered(self, numbers: Iterable[int]) -> Sequence[Entry]:
+        """Return some entries of the chain, in the order of their numbers; those that are not there are left out.
+
+        Raises:
+            StoreError: the store does not answer, or what it keeps is no entry (StoreDamaged).
+        """
+        found: list[Entry] = []
+        for number in sorted(set(numbers)):
+            kept = await self._store.entries(number - 1, 1)
+            found += [entry_from(one.document) for one in kept if one.number == number]
+        return found
+
+    async def _hashes(self, numbers: Iterable[int]) -> Mapping[int, str]:
+        return {one.number: one.hash for one in await self.numbered(numbers)}
+
+    def _stored(self, head: Head, happenings: Sequence[Happening], hashes: Mapping[int, str]) -> Sequence[StoredEntry]:
+        known, stored = {**hashes, head.number: head.hash}, list[StoredEntry]()
+        for one in happenings:
+            entry = linked(head, one, self._salt(), known)
+            head = head_of(entry)
+            known[entry.number] = entry.hash
+            stored.append(StoredEntry(entry.number, one.request_id, entry_bytes(entry)))
+        return stored
 
     async def of_request(self, request_id: str) -> Sequence[Entry]:
         """Return what happened of one request, in order.
@@ -87,7 +125,17 @@ def entry_bytes(entry: Entry) -> bytes:
     """Write an entry down, as JSON whose members stand in the order of their names."""
     what = entry.happening
     return _ENCODER.encode(
-        _Document(entry.number, what.at_ms, what.request_id, what.step, dict(what.facts), entry.before, entry.hash)
+        _Document(
+            entry.number,
+            what.at_ms,
+            what.request_id,
+            what.step,
+            dict(what.facts),
+            entry.salt,
+            entry.before,
+            entry.skip,
+            entry.hash,
+        )
     )
 
 
@@ -99,15 +147,7 @@ def entry_from(kept: bytes) -> Entry:
     """
     try:
         one = _DECODER.decode(kept)
-        return Entry(one.number, Happening(one.at_ms, one.request_id, one.step, one.facts), one.before, one.hash)
+        happening = Happening(one.at_ms, one.request_id, one.step, one.facts)
+        return Entry(one.number, happening, one.salt, one.before, one.skip, one.hash)
     except (msgspec.MsgspecError, ValueError) as error:
         raise StoreDamaged(f"not an entry of the evidence: {error}") from error
-
-
-def _stored(head: Head, happenings: Sequence[Happening]) -> list[StoredEntry]:
-    stored: list[StoredEntry] = []
-    for one in happenings:
-        entry = linked(head, one)
-        head = head_of(entry)
-        stored.append(StoredEntry(entry.number, one.request_id, entry_bytes(entry)))
-    return stored

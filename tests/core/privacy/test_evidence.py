@@ -1,7 +1,8 @@
 """No past can be given to the evidence but the one that it has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -16,10 +17,14 @@ from knownas.core.privacy.evidence import (
     Happening,
     Head,
     Step,
+    content_of,
     faults_of,
     hash_of,
     head_of,
+    link_of,
     linked,
+    needed_hashes,
+    skipped_to,
 )
 
 TAMPERINGS = 1_000
@@ -34,14 +39,19 @@ def drawn(random: Random) -> Happening:
     return Happening(random.randrange(10**12), random.choice(["", REQUEST]), random.choice(list(Step)), facts)
 
 
-def chain(random: Random, length: int, after: Head = Head()) -> list[Entry]:  # noqa: B008 - a value
-    """Make a chain, or go on with one."""
-    entries: list[Entry] = []
-    head = after
+def chain(random: Random, length: int, before: Sequence[Entry] = ()) -> list[Entry]:
+    """Make a chain, or go on with one; returns what is new."""
+    entries = list(before)
     for _ in range(length):
-        entries.append(linked(head, drawn(random)))
-        head = head_of(entries[-1])
-    return entries
+        entries.append(following(entries, drawn(random), random))
+    return entries[len(before) :]
+
+
+def following(entries: Sequence[Entry], happening: Happening, random: Random) -> Entry:
+    """Make the entry that follows a chain."""
+    head = head_of(entries[-1]) if entries else Head()
+    salt = random.randbytes(16).hex()
+    return linked(head, happening, salt, {number: entries[number - 1].hash for number in needed_hashes(head, 1)})
 
 
 def altered(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
@@ -64,8 +74,21 @@ def altered_with_its_hash(entries: list[Entry], random: Random) -> tuple[list[En
     """Let an entry say something else, and have the hash of that; the next one tells, or the anchor."""
     changed, number = altered(entries, random)
     entry = changed[number - 1]
-    entry = replace(entry, hash=hash_of(entry.number, entry.happening, entry.before))
+    entry = rehashed(entry)
     return [*changed[: number - 1], entry, *changed[number:]], number + (number < len(entries))
+
+
+def rehashed(entry: Entry) -> Entry:
+    """Give an entry the hash of what it says now."""
+    content = content_of(entry.happening, entry.salt)
+    return replace(entry, hash=hash_of(entry.number, content, entry.before, entry.skip))
+
+
+def led_astray(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
+    """Let an entry lead further back to an entry that never was, and write the others anew behind it."""
+    place = random.choice([place for place in range(len(entries)) if (place + 1) % 2 == 0])
+    astray = [*entries[:place], rehashed(replace(entries[place], skip="f" * 64))]
+    return astray + chain(random, len(entries) - place - 1, astray), place + 1
 
 
 def dropped(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
@@ -93,7 +116,7 @@ def swapped(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
 def put_in(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
     """Put an entry in that follows the one before it."""
     place = random.randrange(1, len(entries))
-    return [*entries[:place], linked(head_of(entries[place - 1]), drawn(random)), *entries[place:]], place + 1
+    return [*entries[:place], following(entries[:place], drawn(random), random), *entries[place:]], place + 1
 
 
 def cut_off(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
@@ -105,7 +128,7 @@ def cut_off(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
 def written_anew(entries: list[Entry], random: Random) -> tuple[list[Entry], int]:
     """Write the end anew, as it would have been written; only an anchor tells."""
     place = random.randrange(1, len(entries))
-    anew = chain(random, len(entries) - place, head_of(entries[place - 1]))
+    anew = chain(random, len(entries) - place, entries[:place])
     return entries[:place] + anew, len(entries)
 
 
@@ -118,6 +141,7 @@ TAMPERED: list[Callable[[list[Entry], Random], tuple[list[Entry], int]]] = [
     put_in,
     cut_off,
     written_anew,
+    led_astray,
 ]
 
 
@@ -138,19 +162,27 @@ def overlooked() -> list[str]:
 
 
 def test_whatever_is_done_to_a_chain_is_found() -> None:
-    """A thousand random tamperings, of eight kinds, are all found, and named at the entry where the chain breaks."""
+    """A thousand random tamperings, of nine kinds, are all found, and named at the entry where the chain breaks."""
     assert overlooked() == []
 
 
 def test_a_hash_that_leaves_something_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a hash that is not taken over the facts lets them be changed."""
-    whole = evidence.hash_of
+    whole = evidence.content_of
 
-    def without_facts(number: int, happening: Happening, before: str) -> str:
-        return whole(number, happening._replace(facts={}), before)
+    def without_facts(happening: Happening, salt: str) -> str:
+        return whole(happening._replace(facts={}), salt)
 
-    monkeypatch.setattr(evidence, "hash_of", without_facts)
+    monkeypatch.setattr(evidence, "content_of", without_facts)
     assert overlooked() != []
+
+
+def test_a_hash_further_back_that_nobody_checks_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a verifier that forgets the hashes further back does not see where an entry leads astray."""
+    monkeypatch.setattr(evidence, "_still_held", lambda _number: ())
+    missed = overlooked()
+    assert missed
+    assert all("led_astray" in one for one in missed)
 
 
 def test_a_chain_that_was_left_alone_has_no_fault() -> None:
@@ -170,12 +202,23 @@ def test_a_part_that_follows_something_else_is_not_linked() -> None:
 
 
 def test_a_hash_is_what_any_program_would_compute() -> None:
-    """The hash is SHA-256 of a JSON text that can be written by hand."""
+    """The hash is SHA-256 of JSON texts that can be written by hand."""
     happening = Happening(5, REQUEST, Step.ERASED, {"store": "événements", "rows": 3, "again": False})
-    entry = linked(Head(), happening)
-    # printf '%s' '[1,"000…0",5,"a7551968-…","erased",{"again":false,"rows":3,"store":"événements"}]' | sha256sum
-    assert entry.before == START
-    assert entry.hash == "616d837beb2c0f0ce6d77f928b7011cd0001f48a013e440b3681450dde90ed04"
+    entry = linked(Head(), happening, "5a17", {})
+    said = f'["5a17",5,"{REQUEST}","erased",{{"again":false,"rows":3,"store":"événements"}}]'
+    content = sha256(said.encode()).hexdigest()
+    assert link_of(entry).content == content
+    assert entry.before == entry.skip == START
+    assert entry.hash == sha256(f'[1,"{content}","{START}","{START}"]'.encode()).hexdigest()
+
+
+def test_each_entry_holds_the_hash_of_one_further_back() -> None:
+    """The number of that entry is the own one without its lowest bit, and the chain has what is needed to go on."""
+    assert [skipped_to(number) for number in range(1, 17)] == [0, 0, 2, 0, 4, 4, 6, 0, 8, 8, 10, 8, 12, 12, 14, 0]
+    entries = chain(Random(3), 40)
+    for entry in entries:
+        target = skipped_to(entry.number)
+        assert entry.skip == (START if target == 0 else entries[target - 1].hash)
 
 
 @pytest.mark.parametrize(
@@ -189,4 +232,4 @@ def test_a_hash_is_what_any_program_would_compute() -> None:
 def test_an_entry_says_little(facts: dict[str, evidence.Fact]) -> None:
     """More than counts and names has no place in what outlives a person's data."""
     with pytest.raises(ValueError, match="at most"):
-        linked(Head(), Happening(1, "", Step.FOUND, facts))
+        linked(Head(), Happening(1, "", Step.FOUND, facts), "", {})

@@ -4,6 +4,11 @@ Each entry says what happened: a request came, this much was found, that store w
 holds the hash of the entry before it, and its own hash is taken over all it says, that one included. So whoever
 knows the hash of one entry knows all that came before it: any other past has another hash.
 
+The hash is taken in two steps: first over what the entry tells, with a salt, which gives its *content*, then over its place in the
+chain and that content. So an entry can be shown to somebody who may not know what it tells: as a *link*, of which the salt
+keeps anybody from guessing. And each entry holds the hash of a second one, further back (`skipped_to`): from the head of a
+chain of a million entries to any of them lead at most a few hundred links (`core.privacy.disclosure`).
+
 What a chain can't tell by itself is that its end is missing, or that all of it was written anew. For that its head, the
 number and the hash of its last entry, is published from time to time, as an *anchor*: signed, and kept by somebody
 else. A chain must lead through each of its anchors.
@@ -60,7 +65,9 @@ class Happening(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A link of the chain. `number` counts from 1; `before` is the hash of the entry before it; both hashes are hex.
+    """One entry of the chain. `number` counts from 1; `before` is the hash of the entry before it, `skip` that of a further one.
+
+    All hashes are hex; so is the `salt`, random bytes that keep what it tells from being guessed.
 
     Raises:
         ValueError: it says more than an entry may.
@@ -68,7 +75,9 @@ class Entry:
 
     number: int
     happening: Happening
+    salt: str
     before: str
+    skip: str
     hash: str
 
     def __post_init__(self) -> None:
@@ -87,14 +96,41 @@ class Head(NamedTuple):
     hash: str = START
 
 
-def linked(head: Head, happening: Happening) -> Entry:
-    """Make the entry that follows a chain's head.
+class Link(NamedTuple):
+    """An entry without what it tells: enough to check that it is where it is."""
+
+    number: int
+    content: str
+    before: str
+    skip: str
+    hash: str
+
+
+def skipped_to(number: int) -> int:
+    """Return which entry's hash an entry holds beside that of the one before it: its number without its lowest bit.
+
+    0 stands for the beginning of the chain.
+    """
+    return number - (number & -number)
+
+
+def needed_hashes(head: Head, count: int) -> set[int]:
+    """Return the numbers of those entries before a head whose hashes the next `count` entries will hold."""
+    targets = {skipped_to(number) for number in range(head.number + 1, head.number + 1 + count)}
+    return {number for number in targets if 0 < number < head.number}
+
+
+def linked(head: Head, happening: Happening, salt: str, hashes: Mapping[int, str]) -> Entry:
+    """Make the entry that follows a chain's head. `hashes` are those of earlier entries (`needed_hashes`).
 
     Raises:
         ValueError: it says more than an entry may.
     """
     number = head.number + 1
-    return Entry(number, happening, head.hash, hash_of(number, happening, head.hash))
+    target = skipped_to(number)
+    skip = {0: START, head.number: head.hash}[target] if target in (0, head.number) else hashes[target]
+    content = content_of(happening, salt)
+    return Entry(number, happening, salt, head.hash, skip, hash_of(number, content, head.hash, skip))
 
 
 def head_of(entry: Entry) -> Head:
@@ -102,15 +138,34 @@ def head_of(entry: Entry) -> Head:
     return Head(entry.number, entry.hash)
 
 
-def hash_of(number: int, happening: Happening, before: str) -> str:
-    """Return the SHA-256 of all that an entry says, in hex.
+def link_of(entry: Entry) -> Link:
+    """Return an entry without what it tells."""
+    content = content_of(entry.happening, entry.salt)
+    return Link(entry.number, content, entry.before, entry.skip, entry.hash)
 
-    Hashed is a JSON array without spaces, its objects' members in the order of their names, in UTF-8: number, hash before,
-    time, request, step, facts. So any other program can check it.
+
+def content_of(happening: Happening, salt: str) -> str:
+    """Return the SHA-256 of what an entry tells, in hex.
+
+    Hashed is canonical JSON (`canonical`), an array: salt, time, request, step, facts. So any other program can check it.
     """
-    said = [number, before, happening.at_ms, happening.request_id, happening.step.value, dict(happening.facts)]
-    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    said = [salt, happening.at_ms, happening.request_id, happening.step.value, dict(happening.facts)]
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def hash_of(number: int, content: str, before: str, skip: str) -> str:
+    """Return the SHA-256 of an entry, in hex: of the canonical JSON array of its number, content, and the two hashes it holds."""
+    return hashlib.sha256(canonical([number, content, before, skip])).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Write JSON in the one way in which it is hashed and signed: no spaces, members in the order of their names, UTF-8.
+
+    Raises:
+        ValueError: there is no such JSON, or text that has no UTF-8.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return text.encode()
 
 
 class Fault(StrEnum):
@@ -143,26 +198,47 @@ def faults_of(entries: Iterable[Entry], anchors: Sequence[Head] = (), after: Hea
     `anchors` were published, in any order; those before the part are left aside. After a fault the chain is followed on
     from what is there, so that each fault is named once.
     """
-    published = {anchor.number: anchor.hash for anchor in anchors}
+    published = _published(anchors)
     last = Head() if after is None else after
+    hashes = {0: START, last.number: last.hash}
     for entry in entries:
-        fault = _fault(entry, last)
+        fault = _fault(entry, last, hashes)
         if fault is not None:
             yield Finding(fault, entry.number)
-        if published.get(entry.number, entry.hash) != entry.hash:
+        if not published.get(entry.number, {entry.hash}) <= {entry.hash}:
             yield Finding(Fault.REWRITTEN, entry.number)
         last = Head(entry.number, entry.hash)
+        hashes = {number: hashes[number] for number in _still_held(entry.number) if number in hashes}
+        hashes[last.number] = last.hash
     beyond = [number for number in published if number > last.number]
     if beyond:
         yield Finding(Fault.CUT_OFF, last.number + 1)
 
 
-def _fault(entry: Entry, last: Head) -> Fault | None:
+def _published(anchors: Sequence[Head]) -> Mapping[int, set[str]]:
+    """Return all hashes that were published of each number: two of one number can't both be right."""
+    published: dict[int, set[str]] = {}
+    for anchor in anchors:
+        published.setdefault(anchor.number, set()).add(anchor.hash)
+    return published
+
+
+def _still_held(number: int) -> Iterator[int]:
+    """Yield the numbers up to this one whose hashes later entries can hold: few, however long the chain is."""
+    while number:
+        yield number
+        number = skipped_to(number)
+    yield 0
+
+
+def _fault(entry: Entry, last: Head, hashes: Mapping[int, str]) -> Fault | None:
     """Say what is wrong with an entry that stands behind a head; None if it is the one that follows."""
-    if hash_of(entry.number, entry.happening, entry.before) != entry.hash:
+    if entry.hash != hash_of(entry.number, content_of(entry.happening, entry.salt), entry.before, entry.skip):
         return Fault.ALTERED
     if entry.number <= last.number:
         return Fault.OUT_OF_ORDER
     if entry.number > last.number + 1:
         return Fault.MISSING
-    return None if entry.before == last.hash else Fault.NOT_LINKED
+    # What the hash further back was is not known where a part begins.
+    skip = hashes.get(skipped_to(entry.number), entry.skip)
+    return None if (entry.before, entry.skip) == (last.hash, skip) else Fault.NOT_LINKED
