@@ -17,7 +17,7 @@ from knownas.store.errors import StoreBusy, StoreDamaged
 from knownas.store.privacy import PrivacyCommit, PrivacyStore, StoredEntry
 
 
-class _Document(msgspec.Struct, frozen=True):
+class EntryDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an entry says, as it is kept and as it is exported."""
 
     number: int
@@ -32,7 +32,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
-_DECODER: Final = msgspec.json.Decoder(_Document)
+_DECODER: Final = msgspec.json.Decoder(EntryDocument)
 
 
 SALT_BYTES: Final = 16
@@ -121,22 +121,35 @@ class Evidence:
         return [entry_from(one.document) for one in await self._store.entries(after_number, limit)]
 
 
+def entry_document(entry: Entry) -> EntryDocument:
+    """Return an entry as it is written down."""
+    what = entry.happening
+    return EntryDocument(
+        entry.number,
+        what.at_ms,
+        what.request_id,
+        what.step,
+        dict(what.facts),
+        entry.salt,
+        entry.before,
+        entry.skip,
+        entry.hash,
+    )
+
+
+def documented(one: EntryDocument) -> Entry:
+    """Return the entry that was written down.
+
+    Raises:
+        ValueError: it says more than an entry may.
+    """
+    happening = Happening(one.at_ms, one.request_id, one.step, one.facts)
+    return Entry(one.number, happening, one.salt, one.before, one.skip, one.hash)
+
+
 def entry_bytes(entry: Entry) -> bytes:
     """Write an entry down, as JSON whose members stand in the order of their names."""
-    what = entry.happening
-    return _ENCODER.encode(
-        _Document(
-            entry.number,
-            what.at_ms,
-            what.request_id,
-            what.step,
-            dict(what.facts),
-            entry.salt,
-            entry.before,
-            entry.skip,
-            entry.hash,
-        )
-    )
+    return _ENCODER.encode(entry_document(entry))
 
 
 def entry_from(kept: bytes) -> Entry:
@@ -146,8 +159,6 @@ def entry_from(kept: bytes) -> Entry:
         StoreDamaged: it is no entry.
     """
     try:
-        one = _DECODER.decode(kept)
-        happening = Happening(one.at_ms, one.request_id, one.step, one.facts)
-        return Entry(one.number, happening, one.salt, one.before, one.skip, one.hash)
+        return documented(_DECODER.decode(kept))
     except (msgspec.MsgspecError, ValueError) as error:
         raise StoreDamaged(f"not an entry of the evidence: {error}") from error

@@ -126,3 +126,15 @@ EVIDENCE_ATTEMPTS_MAX: Final = 50
 
 EVIDENCE_OF_REQUEST_MAX: Final = 1_000
 """Entries of one request that are shown: an erasure writes a few dozen."""
+
+EVIDENCE_FAULTS_MAX: Final = 100
+"""Faults of a file of evidence that are named; of more it is said that there are."""
+
+EVIDENCE_LINE_BYTES_MAX: Final = 262_144
+"""Bytes of one line of an exported chain; the longest entry that can be is half of it."""
+
+CERTIFICATE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of a certificate of a request, as JSON or PDF: a thousand entries, the longest there can be, and their links."""
+
+ANCHORS_MAX: Final = 100_000
+"""Anchors that a file of evidence is held against: one an hour for eleven years."""

@@ -34,6 +34,10 @@ START: Final = "0" * 64
 """Stands for the hash of the entry before the first one."""
 
 
+NUMBER_MAX: Final = 2**63 - 1
+"""The number of the last entry that a chain can have: what a database counts to."""
+
+
 class Step(StrEnum):
     """What an entry is about. The value is what stands in the chain."""
 
@@ -84,6 +88,8 @@ class Entry:
         facts = self.happening.facts
         if len(facts) > EVIDENCE_FACTS_MAX:
             raise ValueError(f"at most {EVIDENCE_FACTS_MAX} facts in an entry")
+        if not 0 < self.number <= NUMBER_MAX:
+            raise ValueError(f"an entry's number is from 1 to {NUMBER_MAX}")
         for name, fact in facts.items():
             if len(name) > EVIDENCE_FACT_CHARACTERS_MAX or len(str(fact)) > EVIDENCE_FACT_CHARACTERS_MAX:
                 raise ValueError(f"at most {EVIDENCE_FACT_CHARACTERS_MAX} characters in a fact")
@@ -183,10 +189,20 @@ class Fault(StrEnum):
     """The chain ends before one of its anchors."""
     REWRITTEN = "rewritten"
     """The chain leads past an anchor: it was written anew after that was published."""
+    FOREIGN = "foreign"
+    """The entry is shown as one of a request, and is of another."""
+    UNREADABLE = "unreadable"
+    """What stands there is nothing that this could be."""
+    NOT_SIGNED = "not_signed"
+    """The signature is not of this, or not by the key of the certificate beside it."""
+    UNTRUSTED = "untrusted"
+    """The certificate is not the one that is trusted, and not of the authority that is."""
+    SHOWN_OTHERWISE = "shown_otherwise"
+    """The pages say something else than the document that they hold."""
 
 
 class Finding(NamedTuple):
-    """A fault, and the number of the first entry that it concerns."""
+    """A fault, and the number of the first entry that it concerns; 0 if it is no entry's."""
 
     fault: Fault
     number: int
@@ -225,7 +241,7 @@ def _published(anchors: Sequence[Head]) -> Mapping[int, set[str]]:
 
 def _still_held(number: int) -> Iterator[int]:
     """Yield the numbers up to this one whose hashes later entries can hold: few, however long the chain is."""
-    while number:
+    while number > 0:
         yield number
         number = skipped_to(number)
     yield 0
