@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from knownas.core.privacy import disclosure, evidence
+from knownas.core.privacy import evidence, evidence_way
 from knownas.core.privacy.evidence import Finding, canonical
 from knownas.service import evidence_verifying
 from knownas.service.evidence_documents import HeadDocument, document_bytes
@@ -381,8 +381,8 @@ def nothing(*_: object) -> list[Finding]:
         (evidence_verifying, "is_its_own", lambda _: True),
         (evidence_verifying, "certificate_pdf", lambda _: Anything()),
         (evidence_verifying, "ENDS", frozenset(evidence.Step)),
-        (disclosure, "_faults", nothing),
-        (disclosure, "_end", nothing),
+        (evidence_way, "_faults", nothing),
+        (evidence_way, "_end", nothing),
         (evidence, "_fault", lambda *_: None),
         (evidence, "_published", lambda _: {}),
         (evidence_verifying._Reading, "_unreadable", nothing),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
 from typing import BinaryIO, Final, NamedTuple
 
-from knownas.core.privacy.disclosure import follow
+from knownas.core.privacy.evidence_way import follow
 from knownas.core.privacy.evidence import Entry, Fault, Finding, Head, faults_of
 from knownas.service.certificates import ENDS
 from knownas.service.evidence import documented

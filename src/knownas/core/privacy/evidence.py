@@ -7,7 +7,7 @@ knows the hash of one entry knows all that came before it: any other past has an
 The hash is taken in two steps: first over what the entry tells, with a salt, which gives its *content*, then over its place in the
 chain and that content. So an entry can be shown to somebody who may not know what it tells: as a *link*, of which the salt
 keeps anybody from guessing. And each entry holds the hash of a second one, further back (`skipped_to`): from the head of a
-chain of a million entries to any of them lead at most a few hundred links (`core.privacy.disclosure`).
+chain of a million entries to any of them lead at most a few hundred links (`core.privacy.evidence_way`).
 
 What a chain can't tell by itself is that its end is missing, or that all of it was written anew. For that its head, the
 number and the hash of its last entry, is published from time to time, as an *anchor*: signed, and kept by somebody

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from knownas.core.privacy.disclosure import Place, follow, way
+from knownas.core.privacy.evidence_way import Place, follow, way
 from knownas.core.privacy.evidence import (
     Entry,
     Fault,
