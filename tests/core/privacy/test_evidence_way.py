@@ -5,7 +5,6 @@ from random import Random
 
 import pytest
 
-from knownas.core.privacy.evidence_way import Place, follow, way
 from knownas.core.privacy.evidence import (
     Entry,
     Fault,
@@ -17,6 +16,7 @@ from knownas.core.privacy.evidence import (
     link_of,
     skipped_to,
 )
+from knownas.core.privacy.evidence_way import Place, follow, way
 from tests.core.privacy.test_evidence import chain
 
 
