@@ -56,7 +56,8 @@ REASONS: Final[Mapping[str, str]] = {
     "end_in_future": "The window ends more than five minutes ahead. Look at the clock that made `end_unixtime_ms`.",
     "already_undone": "The decision, or this identity of it, is taken back already. Take the taking back back to have it again.",
     "not_undone_by_decision": "The decision is a correction of a value or of the rules, which are released or resolved.",
-    "erased": "What would have to be known to take it back is no longer kept; nothing was changed.",
+    "erased": "The profile was erased at the wish of whom it was about; or what a request did is no longer kept, so that it can't "
+    "be taken back.",
     "alias_not_done": "The alias request has not been carried out yet; it can be taken back once it is.",
     "decision_changed_nothing": "The decision was captured and changed nothing, so there is nothing to take back.",
     "history_does_not_explain_profiles": "The log does not fold to what these profiles are. `knownas verify` names those that differ; "
@@ -304,6 +305,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "record_full": "The profile holds 1,000 values, the most there can be.",
         "mpid_taken": "There is a profile of this MPID already.",
         "unique_taken": "A unique value of the profile that should come over belongs to another one.",
+        "erased": "The profile was erased at the wish of whom it was about; or what a request did is no longer kept, so that it "
+        "can't be taken back.",
     },
     "Denied": {
         "no_credentials": "The request has no credentials.",

@@ -9,6 +9,7 @@ from knownas.core.identity.kinds import Identity, IdentityType, identities, iden
 from knownas.core.identity.observation import (
     Endpoint,
     Environment,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -93,6 +94,10 @@ class Pool:
         """Bring a profile over."""
         listed = tuple(identity(IdentityType(name), value) for name, value in pairs)
         return self.decide(SeedRequest(self._tick(), Environment.PRODUCTION, "test", mpid, listed))
+
+    def erase(self, mpid: int) -> Outcome:
+        """Erase a profile."""
+        return self.decide(Erasure(self._tick(), Environment.PRODUCTION, "privacy", mpid))
 
     def crowd(self, size: int, *pairs: tuple[str, str]) -> list[int]:
         """Bring over many profiles with the same identities, and return their MPIDs."""

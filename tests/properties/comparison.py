@@ -13,8 +13,10 @@ from typing import assert_never
 from knownas.core.identity import decide as deciding
 from knownas.core.identity import settle as settling
 from knownas.core.identity.decision import (
+    Corrected,
     Created,
     Decision,
+    Erased,
     Modified,
     NotFound,
     Outcome,
@@ -93,6 +95,8 @@ def answer_of(outcome: Outcome) -> Answer:
             return ("modified", mpid, known, frozenset(results))
         case Seeded(mpid, known):
             return ("seeded", mpid, known)
+        case Corrected() | Erased():
+            raise AssertionError("programs neither correct nor erase")
         case _:
             assert_never(outcome)
 

@@ -14,8 +14,9 @@ from knownas.core.history.fold import Logged
 from knownas.core.identity import decide as deciding
 from knownas.core.identity.decision import Created, Decision, Returned, Seeded
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.observation import Endpoint, IdentityRequest
+from knownas.core.identity.observation import Endpoint, Environment, Erasure, IdentityRequest
 from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.service.log_form import observation_bytes, observation_from
 from tests.properties.comparison import (
@@ -85,6 +86,8 @@ class Server:
     now_ms: int = START_MS
     made: int = 0
     captures_all: bool = False
+    erased: dict[int, Record] = field(default_factory=dict[int, Record])
+    """The profiles that were erased, as they were before."""
 
     def play(self, steps: Iterable[Happening]) -> None:
         """Play steps; what changes something is logged, what doesn't only moves activity."""
@@ -93,13 +96,27 @@ class Server:
                 self.restart()
                 continue
             self.now_ms += step.wait_ms
-            mpids = [record.mpid for record in self.records]
+            # Who names an erased profile is refused before anything is decided.
+            mpids = [record.mpid for record in self.records if record.mpid not in self.erased]
             if isinstance(step, Visit):
                 who = mpid_named(step.who, mpids)
                 if who in mpids:
                     self.records.saw(who, self.now_ms)
             elif not (isinstance(step, Ask) and step.mode is Mode.READ_ONLY):
                 self.decide(step, mpids)
+
+    def erase(self, mpid: int) -> None:
+        """Erase a profile."""
+        record = self.records.record(mpid)
+        assert record is not None
+        self.now_ms += 1
+        self.made += 1
+        observation = Erasure(self.now_ms, Environment.PRODUCTION, "privacy", mpid)
+        decision = deciding.decide(observation, self.policies[self.version], self.records, 0)
+        self.erased[mpid] = record
+        self.log.append(Logged(observation, self.version))
+        self.decisions.append(decision)
+        keep(decision.writes, self.records, self.made)
 
     def restart(self) -> None:
         """Lose what is in memory."""

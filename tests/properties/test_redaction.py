@@ -6,19 +6,24 @@ person's identities replaced; each decision of it must be the one that was made,
 
 from dataclasses import replace
 from itertools import count
+from typing import NamedTuple
 
 import pytest
 
 from knownas.core.history import fold as folding
 from knownas.core.history.fold import Logged
+from knownas.core.identity import erase as erasing
+from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision
 from knownas.core.identity.kinds import Identity
+from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.core.privacy import redaction
 from knownas.core.privacy.redaction import Replacements, redacted, redacted_decision, redacted_record, replacements
 from knownas.service.log_form import decision_bytes, observation_bytes, value_bytes
-from tests.properties.histories import History, Server, histories, read_back, served, state
+from tests.properties.comparison import policy_of
+from tests.properties.histories import History, Server, divergence, histories, read_back, served, state
 from tests.properties.trials import first_failing, seed_of_this_run
 
 STEPS = 24
@@ -30,6 +35,57 @@ def own(server: Server, record: Record) -> list[Identity]:
     """Return what a profile holds that no other profile holds."""
     others = {one for other in server.records if other.mpid != record.mpid for one in held(other)}
     return [one for one in held(record) if one not in others]
+
+
+class Erased(NamedTuple):
+    """Who was erased, what was theirs alone, and how long the log was then."""
+
+    mpid: int
+    own: list[Identity]
+    lines: int
+
+
+def after_erasing(history: History, number: int) -> tuple[Server, Erased]:
+    """Play a history in which one of its persons is erased in the middle, and return who that was."""
+    policies = {number: policy_of(rules, number) for number, rules in enumerate(history.policies, start=1)}
+    server = Server(policies, captures_all=history.captures_all)
+    server.play(history.program[: history.switch_at])
+    server.version = len(policies)
+    people = list(server.records)
+    if not people:
+        return server, Erased(0, [], 0)
+    record = people[number % len(people)]
+    found = own(server, record)
+    server.erase(record.mpid)
+    erased = Erased(record.mpid, found, len(server.log))
+    server.play(history.program[history.switch_at :])
+    return server, erased
+
+
+def fault_of_erasing(history: History) -> str | None:
+    """Say where a log with an erasure folds otherwise, before or after it is redacted, or still leads to who was erased."""
+    for number in range(3):
+        server, erased = after_erasing(history, number)
+        fault = divergence(server) or _found_again(server, erased)
+        if fault is not None:
+            return f"before redacting {erased}: {fault}"
+        numbers = count()
+        given = replacements(erased.own, lambda numbers=numbers: f"erased {next(numbers)}")
+        fault = _fault(server, given, erased.lines)
+        if fault is not None:
+            return f"after redacting {erased}: {fault}"
+    return None
+
+
+def _found_again(server: Server, erased: Erased) -> str | None:
+    """Say which identity still leads to an erased profile."""
+    for one in erased.own:
+        for endpoint in (Endpoint.SEARCH, Endpoint.IDENTIFY):
+            request = IdentityRequest(endpoint, server.now_ms, Environment.PRODUCTION, "web", (one,), erased.mpid)
+            decision = decide(request, server.policies[server.version], server.records, -1)
+            if erased.mpid in (decision.answered, getattr(decision.outcome, "source_mpid", None)):
+                return f"{one} leads to {erased.mpid}: {decision}"
+    return None
 
 
 def held(record: Record) -> list[Identity]:
@@ -54,12 +110,16 @@ def fault_of(history: History) -> str | None:
     return None
 
 
-def _fault(server: Server, given: Replacements) -> str | None:
-    log = [replace(line, observation=redacted(line.observation, given)) for line in read_back(server.log)]
+def _fault(server: Server, given: Replacements, until: int | None = None) -> str | None:
+    """Redact the lines up to one, and say where that folds otherwise; what comes after it is somebody else's."""
+    log = [
+        replace(line, observation=redacted(line.observation, _given(given, number, until)))
+        for number, line in enumerate(read_back(server.log))
+    ]
     records = Records()
     for number, (line, decision) in enumerate(zip(log, server.decisions, strict=True)):
-        wanted = redacted_decision(decision, given)
-        named = _named(line, wanted, given)
+        wanted = redacted_decision(decision, _given(given, number, until))
+        named = _named(line, wanted, _given(given, number, until))
         if named is not None:
             return f"line {number} still names {named}"
         if line.changed:
@@ -67,10 +127,15 @@ def _fault(server: Server, given: Replacements) -> str | None:
             if decision_bytes(found) != decision_bytes(wanted):
                 return f"line {number} folds as {found}, wanted {wanted}"
     wanted_records = Records()
-    wanted_records.load([redacted_record(one, given) for one in server.records])
+    left = _given(given, len(log), until)
+    wanted_records.load([redacted_record(one, left) for one in server.records])
     if state(records) != state(wanted_records):
         return f"folds to {state(records)}, wanted {state(wanted_records)}"
     return None
+
+
+def _given(given: Replacements, number: int, until: int | None) -> Replacements:
+    return given if until is None or number < until else {}
 
 
 def _named(line: Logged, decision: Decision, given: Replacements) -> Identity | None:
@@ -87,6 +152,24 @@ def test_a_log_without_a_person_folds_to_what_the_others_are(kind: str) -> None:
     seeded = seed_of_this_run()
     failing = first_failing(KINDS[kind], fault_of, examples=EXAMPLES, seeded=seeded)
     assert failing is None, f"{fault_of(failing)}\n{failing}\nKNOWNAS_TEST_SEED={seeded}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_erasure_in_the_middle_of_a_history_leaves_nothing(kind: str) -> None:
+    """The log with it folds to the records, before and after it is redacted, and nothing leads to the erased profile."""
+    seeded = seed_of_this_run()
+    failing = first_failing(KINDS[kind], fault_of_erasing, examples=EXAMPLES // 2, seeded=seeded)
+    assert failing is None, f"{fault_of_erasing(failing)}\n{failing}\nKNOWNAS_TEST_SEED={seeded}"
+
+
+def test_an_erasure_that_leaves_something_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a profile that keeps one type is found again."""
+
+    def some(record: Record) -> Record:
+        return record._replace(identities=dict(list(record.identities.items())[:1]), carried={}, source_mpid=None)
+
+    monkeypatch.setattr(erasing, "emptied", some)
+    assert first_failing(KINDS["plain"], fault_of_erasing, examples=EXAMPLES, seeded=1) is not None
 
 
 def test_a_person_who_is_left_in_a_receipt_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

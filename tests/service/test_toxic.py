@@ -11,7 +11,14 @@ from knownas.core.history.conditions import Conditions, conditions_of
 from knownas.core.history.world import Line, corrections_in, world_of
 from knownas.core.identity.decision import Refused
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import (
+    Correction,
+    Erasure,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
 from knownas.core.identity.toxic_limits import MetLimits, ToxicLimit, ToxicMode, ToxicReason
@@ -290,7 +297,7 @@ def counted(observation: Observation, one: Identity, *, counts: bool) -> Observa
             ]
             aside = observation.set_aside if counts else ()
             return replace(observation, changes=(*changes, *aside), set_aside=())
-        case Correction():
+        case Correction() | Erasure():
             return observation
 
 

@@ -28,7 +28,7 @@ from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import IdentityAnswer, Malformed, ModifyAnswer, ModifyResult, identity_request, modify_request
-from knownas.core.identity.decision import Corrected, Created, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.decision import Corrected, Created, Erased, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.kinds import DEVICE_TYPES
 from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import EphemeralPolicy, ErrorBody, Policy
@@ -195,8 +195,8 @@ class IdSync(HttpSurface[Target]):
             case Modified(mpid, known, results):
                 changed = [ModifyResult(kind.value, str(whose)) for kind, whose in results]
                 return _ENCODER.encode(ModifyAnswer(changed, str(mpid), known))
-            case Seeded() | Corrected():
-                raise AssertionError("IDSync neither seeds nor corrects")
+            case Seeded() | Corrected() | Erased():
+                raise AssertionError("IDSync neither seeds nor corrects nor erases")
             case _:
                 assert_never(outcome)
 
@@ -243,8 +243,8 @@ def _outcome_name(answer: Answer) -> str:
             return "not_found"
         case Refused():
             return "refused"
-        case Seeded() | Corrected():
-            raise AssertionError("IDSync neither seeds nor corrects")
+        case Seeded() | Corrected() | Erased():
+            raise AssertionError("IDSync neither seeds nor corrects nor erases")
         case _:
             assert_never(outcome)
 

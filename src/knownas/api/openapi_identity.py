@@ -56,6 +56,7 @@ _MODIFY_REFUSALS: Final = frozenset(
         Refusal.UNIQUE_MOVE_NOT_ALLOWED,
         Refusal.UNIQUE_CROWDED,
         Refusal.RECORD_FULL,
+        Refusal.ERASED,
     }
 )
 _RESOLVING_REFUSALS: Final = frozenset(

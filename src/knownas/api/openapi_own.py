@@ -106,7 +106,7 @@ OWN_BODY_REASONS: Final = (
 """Why a body of our own API is refused: answered 400."""
 
 _SEEDED_REFUSALS: Final = frozenset(
-    {Refusal.IMMUTABLE_CHANGE, Refusal.RECORD_FULL, Refusal.MPID_TAKEN, Refusal.UNIQUE_TAKEN}
+    {Refusal.IMMUTABLE_CHANGE, Refusal.RECORD_FULL, Refusal.MPID_TAKEN, Refusal.UNIQUE_TAKEN, Refusal.ERASED}
 )
 
 

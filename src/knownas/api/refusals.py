@@ -32,6 +32,7 @@ WIRE_CODE: Final[Mapping[Refusal, tuple[int, str]]] = MappingProxyType(
         Refusal.UNIQUE_CROWDED: (400, VALIDATION_ERROR),
         Refusal.RECORD_FULL: (400, VALIDATION_ERROR),
         Refusal.MPID_TAKEN: (409, VALIDATION_ERROR),
+        Refusal.ERASED: (400, LOOKUP_ERROR),
         Refusal.UNIQUE_TAKEN: (409, VALIDATION_ERROR),
     }
 )

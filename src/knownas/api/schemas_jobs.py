@@ -155,4 +155,5 @@ def _resolution_report() -> Schema:
         profiles_changed=_COUNT,
         too_large=left,
         unexplained=left,
+        erased=left,
     )

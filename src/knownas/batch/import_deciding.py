@@ -12,6 +12,7 @@ from knownas.core.identity.decision import (
     Corrected,
     Created,
     Decision,
+    Erased,
     Modified,
     NotFound,
     Refusal,
@@ -156,8 +157,8 @@ def _result(row: int, answer: Answer, working: dict[Pool, Records]) -> RowResult
             if mpid is not None:
                 return RowResult(row, RowOutcome.MATCHED, mpid)
             return _refused(row, RowRefusal(refusal.value, sentence))
-        case Corrected():
-            raise AssertionError("a row is no correction")
+        case Corrected() | Erased():
+            raise AssertionError("a row corrects nothing, and erases nothing")
         case _:
             assert_never(decision.outcome)
 

@@ -21,7 +21,7 @@ from knownas.core.history.swift_world import SwiftWorld
 from knownas.core.history.world import FoldStopped
 from knownas.core.history.world import Line as WorldLine
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, SeedRequest
+from knownas.core.identity.observation import Correction, Erasure, IdentityRequest, ModifyRequest, SeedRequest
 from knownas.core.identity.records import Records
 from knownas.service.correcting import fresh_mpid_of
 from knownas.service.log_form import Damaged, is_correction, observation_from
@@ -99,7 +99,7 @@ class TwoWorlds:
             try:
                 line = _line(raw)
                 answers = self._before.take(line, versions.of(place, raw)), self._after.take(line, new)
-                if raw[0] not in undone and not isinstance(line.logged.observation, Correction):
+                if raw[0] not in undone and not isinstance(line.logged.observation, Correction | Erasure):
                     self.comparison.note(*answers)
             except (Damaged, FoldStopped):
                 self.unreadable += 1
@@ -181,7 +181,7 @@ def _line(raw: Line) -> WorldLine:
             answered = mpid if changed else None
         case SeedRequest():
             answered = created
-        case Correction():
+        case Correction() | Erasure():
             answered = None
     if not changed:
         alone = answered_alone(raw)

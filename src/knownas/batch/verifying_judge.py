@@ -24,9 +24,9 @@ from knownas.batch.folding_working import Place
 from knownas.core.history.compare import lasting
 from knownas.core.identity.decision import Change, ChangeKind
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.record import Record, is_known, with_value, without_value
+from knownas.core.identity.record import Record, emptied, is_known, with_value, without_value
 from knownas.core.identity.records import Records
-from knownas.service.log_form import Damaged, observation_from
+from knownas.service.log_form import Damaged, erased_in, observation_from
 from knownas.service.policies import policies_of
 from knownas.service.receipts import changes_of
 from knownas.store.port import LogEntry
@@ -225,6 +225,8 @@ def _later(record: Record, entries: Sequence[LogEntry], policies: Mapping[int, P
             changes = ()
         for change in changes:
             record = _changed(record, change)
+        if erased_in(entry.observation) == record.mpid:
+            record = emptied(record)
         if policy is not None:
             record = record._replace(known=is_known(record.identities, policy))
         yield record
@@ -275,6 +277,8 @@ async def _logged_otherwise(seq: int, before: Record | None, after: Record | Non
     said = before or after._replace(identities={}, carried={})
     for change in changes:
         said = _changed(said, change)
+    if erased_in(entry.observation) == said.mpid:
+        said = emptied(said)
     if (said.identities, said.carried) == (after.identities, after.carried):
         return None
     return "it was logged with other changes than its fold makes"

@@ -61,7 +61,7 @@ def resolve(**options: Any) -> None:
         click.echo(json.dumps(resolved_document(resolved), indent=2))
     else:
         _tell(resolved)
-    if not resolved.finished or resolved.too_large or resolved.unexplained:
+    if not resolved.finished or resolved.too_large or resolved.unexplained or resolved.erased:
         raise SystemExit(1)
 
 
@@ -100,6 +100,7 @@ def _tell(resolved: Resolved) -> None:
     for why, left in (
         ("more lines than are folded at once could have influenced each other", resolved.too_large),
         ("the log does not explain what is kept; `knownas verify` names it", resolved.unexplained),
+        ("a profile that was erased would have been another one", resolved.erased),
     ):
         if left:
             named = ", ".join(str(one) for one in left[:10] if one)

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Decision, RecordWrite, Returned
+from knownas.core.identity.erase import refused_as_erased
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import Endpoint, IdentityRequest, SeedRequest
+from knownas.core.identity.observation import Endpoint, IdentityRequest, ModifyRequest, Observation, SeedRequest
 from knownas.core.identity.phrases import NOT_MADE
 from knownas.core.identity.policy import Capture
 from knownas.core.identity.record import Record
@@ -43,7 +44,9 @@ class Batch:
     working: dict[Pool, Records]
     snapshot: Snapshot | None
     gone: Collection[int] = ()
-    """Profiles named by questions that a correction has made go: nobody may have their MPIDs."""
+    """Profiles named by questions that have gone, by a correction or by an erasure: nobody may have their MPIDs."""
+    erased: Collection[int] = ()
+    """Those that were erased."""
 
     def decide(self, chance: Chance, *, stops: bool = False) -> list[Answer | None]:
         """Decide each question over the records as those before it have left them.
@@ -87,6 +90,9 @@ class Batch:
             return None
         fresh_mpid = chance.fresh_mpid() if question.writes else NOT_MADE
         policy, observation = question.rules.policy, question.observation
+        named = _profile_named(observation)
+        if named is not None and named in self.erased:
+            return refused_as_erased(named, policy)
         if isinstance(observation, SeedRequest) and observation.mpid is not None and observation.mpid in self.gone:
             return taken(observation.mpid, policy)
         decision = decide(observation, policy, records, fresh_mpid, may_create=question.may_create)
@@ -111,6 +117,11 @@ class Batch:
         if not now.holds(glanced) or any(mpid != sole.mpid for mpid in records.holders(glanced).mpids):
             return None
         return settle(observation, question.rules.policy, glanced, now)
+
+
+def _profile_named(observation: Observation) -> int | None:
+    """Return the profile that a request would change or bring over by its MPID."""
+    return observation.mpid if isinstance(observation, ModifyRequest | SeedRequest) else None
 
 
 def _is_thinned(crowded: Identity, writes: Iterable[RecordWrite]) -> bool:
@@ -147,7 +158,8 @@ async def load_batch(store: Store, questions: Sequence[Question], activity: Acti
     working = {pool: Records() for pool in {question.pool for question in questions}}
     # What was glanced at is older, and may no longer be so: nothing else is decided over it.
     _take_over(snapshot, working, activity, gone)
-    return Batch(questions, glanced, settled, working, snapshot, gone)
+    erased = await store.privacy.tombstones([mpid for mpid, now in gone.items() if now is None]) if gone else ()
+    return Batch(questions, glanced, settled, working, snapshot, gone, erased)
 
 
 async def load_records(store: "Loads", wanted: Wanted, activity: ActivityMemory) -> Records:

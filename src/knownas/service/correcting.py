@@ -17,7 +17,7 @@ from typing import Final
 
 from knownas.core.history.belonging import Belonging
 from knownas.core.history.conditions import Conditions
-from knownas.core.history.world import World, difference, drift, world_of
+from knownas.core.history.world import World, difference, drift, touches_erased, world_of
 from knownas.core.identity.decide import decide
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Correction, Environment, Judged, TakeBack, TakenAlias
@@ -194,6 +194,8 @@ class Correcting:
         before = world_of(component.lines, conditions, policies, fresh, listen)
         listen, are = belonging.under(changed)
         after = world_of(component.lines, changed, policies, fresh, listen)
+        if touches_erased(before, after) or _moves_to_erased(before, were, are):
+            return NotCorrected.ERASED
 
         def is_there(mpid: int) -> bool:
             return mpid not in component.mpids or after.records.record(mpid) is not None
@@ -264,6 +266,13 @@ class Correcting:
         if rules is None:
             raise AssertionError(f"the history of {pool.scope} is corrected while it is configured")
         return rules
+
+
+def _moves_to_erased(before: World, were: Sequence[int | None], are: Sequence[int | None]) -> bool:
+    """Whether user data would come to a profile that was erased, or would have been its own."""
+    return any(
+        one != other and (one in before.erased or other in before.erased) for one, other in zip(were, are, strict=True)
+    )
 
 
 def _amended(conditions: Conditions, amendment: Amendment, component: Component) -> Conditions:

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
-from knownas.core.identity.decision import Corrected, Created, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.decision import Corrected, Created, Erased, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.profile.event import Event, EventBatch
@@ -291,8 +291,8 @@ def _settle(one: _Resolved, answer: Answer) -> None:
             one.outcome = Rejected("not_found", sentence)
         case Refused(reason, message):
             one.outcome = Rejected(reason.value, message)
-        case Modified() | Seeded() | Corrected():
-            raise AssertionError("an identify is neither a modify nor a seed nor a correction")
+        case Modified() | Seeded() | Corrected() | Erased():
+            raise AssertionError("an identify is neither a modify nor a seed, and corrects and erases nothing")
         case _:
             assert_never(outcome)
 

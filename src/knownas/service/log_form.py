@@ -17,6 +17,7 @@ from knownas.core.identity.decision import (
     Created,
     DecidedBy,
     Decision,
+    Erased,
     Modified,
     NotFound,
     Outcome,
@@ -29,6 +30,7 @@ from knownas.core.identity.decision import (
 from knownas.core.identity.observation import (
     Correction,
     Endpoint,
+    Erasure,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -41,10 +43,11 @@ _REQUESTS: Final = msgspec.json.Decoder(list[tuple[Endpoint, IdentityRequest]])
 _MODIFY: Final = msgspec.json.Decoder(tuple[Endpoint, ModifyRequest])
 _SEED: Final = msgspec.json.Decoder(tuple[Endpoint, SeedRequest])
 _CORRECTION: Final = msgspec.json.Decoder(tuple[Endpoint, Correction])
-_MODIFIES, _SEEDS, _CORRECTS = (
-    f'["{endpoint}",'.encode() for endpoint in (Endpoint.MODIFY, Endpoint.SEED, Endpoint.CORRECT)
+_ERASURE: Final = msgspec.json.Decoder(tuple[Endpoint, Erasure])
+_MODIFIES, _SEEDS, _CORRECTS, _ERASES = (
+    f'["{endpoint}",'.encode() for endpoint in (Endpoint.MODIFY, Endpoint.SEED, Endpoint.CORRECT, Endpoint.ERASE)
 )
-_NO_REQUEST: Final = (_MODIFIES, _SEEDS, _CORRECTS)
+_NO_REQUEST: Final = (_MODIFIES, _SEEDS, _CORRECTS, _ERASES)
 _DECISION: Final = msgspec.json.Decoder(
     tuple[str, msgspec.Raw, Receipt, tuple[Change, ...], tuple[SkippedIdentity, ...]]
 )
@@ -58,6 +61,7 @@ _NAMES: Final[dict[type[Outcome], str]] = {
     Modified: "modified",
     Seeded: "seeded",
     Corrected: "corrected",
+    Erased: "erased",
 }
 _OUTCOMES: Final[dict[str, msgspec.json.Decoder[Outcome]]] = {
     name: msgspec.json.Decoder(outcome) for outcome, name in _NAMES.items()
@@ -87,6 +91,8 @@ def observation_from(kept: bytes) -> Observation:
             return _SEED.decode(kept)[1]
         if kept.startswith(_CORRECTS):
             return _CORRECTION.decode(kept)[1]
+        if kept.startswith(_ERASES):
+            return _ERASURE.decode(kept)[1]
         return _REQUEST.decode(kept)[1]
     except msgspec.MsgspecError as error:
         raise Damaged(f"not an observation: {error}") from error
@@ -95,6 +101,14 @@ def observation_from(kept: bytes) -> Observation:
 def is_correction(kept: bytes) -> bool:
     """Whether an observation that was written down is a correction, without reading it."""
     return kept.startswith(_CORRECTS)
+
+
+def erased_in(kept: bytes) -> int | None:
+    """Return the profile that an observation which was written down erases; None for any other, which is not read."""
+    if not kept.startswith(_ERASES):
+        return None
+    observation = observation_from(kept)
+    return observation.mpid if isinstance(observation, Erasure) else None
 
 
 def requests_from(kept: Sequence[bytes]) -> Sequence[IdentityRequest | None]:

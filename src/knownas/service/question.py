@@ -9,6 +9,7 @@ from knownas.core.identity.observation import (
     Correction,
     Endpoint,
     Environment,
+    Erasure,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -102,6 +103,8 @@ class Question(NamedTuple):
             case Correction():
                 held = {one: None for record in observation.records for one in record.lookups()}
                 return Wanted(self.pool, list(held), [record.mpid for record in observation.records])
+            case Erasure():
+                return Wanted(self.pool, (), (observation.mpid,))
 
 
 class Answer(NamedTuple):

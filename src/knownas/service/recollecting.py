@@ -25,7 +25,7 @@ from knownas.service.limits import (
     PAGE_MAX,
     PROFILES_RECOLLECTED_MAX,
 )
-from knownas.service.log_form import decision_from, observation_from, value_bytes
+from knownas.service.log_form import decision_from, erased_in, observation_from, value_bytes
 from knownas.service.question import Rules
 from knownas.service.resolver import Resolver
 from knownas.store.port import LogEntry, Store, Wanted
@@ -108,6 +108,10 @@ class Recollecting:
         for _ in range(0, LATER_LINES_READ_MAX, PAGE_MAX):
             page = await self._store.log(pool, after_seq, PAGE_MAX)
             for entry in page:
+                erased = erased_in(entry.observation)
+                if erased is not None:
+                    # What it held is not told, so it may have held any of them.
+                    met.add(erased)
                 # Few lines are about one of these values; only those are read whole.
                 if any(value in entry.decision for value in values):
                     met.update(_losers(decision_from(entry.decision).changes, unseen))

@@ -38,7 +38,7 @@ class KnowsRules(Protocol):
 class Resolved:
     """What a resolution came to.
 
-    `changed` are profiles that were written. `too_large` and `unexplained` are components left as they are, each named by one of
+    `changed` are profiles that were written. `too_large`, `unexplained` and `erased` are components left as they are, each named by one of
     its profiles, 0 where it has none yet; of more than `RESOLUTION_TOLD_MAX` the others are only counted. `finished` False: others wrote all the
     time, so that something may be left.
     """
@@ -50,6 +50,8 @@ class Resolved:
     changed: int = 0
     too_large: list[int] = field(default_factory=list[int])
     unexplained: list[int] = field(default_factory=list[int])
+    erased: list[int] = field(default_factory=list[int])
+    """Under the new rules somebody would be another profile who was erased, so that nobody can tell any more."""
     finished: bool = False
 
 
@@ -120,7 +122,8 @@ class Resolving:
                 resolved.unexplained.append(_name_of(one))
                 return False
             case NotCorrected.ERASED:
-                raise AssertionError("a resolution takes no alias request back")
+                resolved.erased.append(_name_of(one))
+                return False
             case _:
                 assert_never(done)
         return True
@@ -149,6 +152,7 @@ def resolved_document(resolved: Resolved) -> Document:
         "profiles_changed": resolved.changed,
         "too_large": _left(resolved.too_large),
         "unexplained": _left(resolved.unexplained),
+        "erased": _left(resolved.erased),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -81,7 +82,7 @@ class Screen:
                 if waits:
                     left = tuple([one for one in changes if one not in waits])
                     return replace(observation, changes=left, set_aside=waits)
-            case Correction():
+            case Correction() | Erasure():
                 pass
         return observation
 

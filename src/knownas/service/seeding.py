@@ -7,7 +7,7 @@ refused request makes no profile.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, assert_never
 
-from knownas.core.identity.decision import Corrected, Created, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.decision import Corrected, Created, Erased, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.profile.attributes import AttributeValue, fault_of, with_attribute
@@ -115,7 +115,7 @@ class Seeding:
                 return mpid
             case Refused(reason, message):
                 return SeedFault(reason.value, "identities", message.removesuffix("."))
-            case NotFound() | Modified() | Seeded() | Corrected():
+            case NotFound() | Modified() | Seeded() | Corrected() | Erased():
                 raise AssertionError(f"an identify that may create never answers {outcome}")
             case _:
                 assert_never(outcome)

@@ -1,9 +1,11 @@
 """Says what else than its profiles a line of the log is about, so that all that could matter to a profile is found.
 
 Whoever takes a line back must find every line that it could have influenced (`core.history.world`). Most are found from
-profile to value to profile: a line changed some, which hold its identities. Three kinds of lines would be missed, and are
+profile to value to profile: a line changed some, which hold its identities. Four kinds of lines would be missed, and are
 kept under further numbers: one that changed nothing, under the profile that it was answered with; one that names a value
-which that profile does not hold afterwards, under the value; and one that takes a value from a profile, under the value.
+which that profile does not hold afterwards, under the value; one that takes a value from a profile, under the value; and one
+that erases a profile, under all values by which this was found, and which the line does not name. When these values are
+replaced in the log, so are the numbers.
 """
 
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from knownas.core.identity.decision import ChangeKind, Decision
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
+    Erasure,
     IdentityRequest,
     ModifyRequest,
     Observation,
@@ -36,6 +39,9 @@ def subjects_of(pool: Pool, observation: Observation, decision: Decision) -> tup
     for one in named_in(observation):
         if record is None or not record.holds(one):
             found[subject_of(pool, one)] = None
+    if isinstance(observation, Erasure):
+        held = (one for write in decision.writes if write.before is not None for one in write.before.lookups())
+        found.update(dict.fromkeys(subject_of(pool, one) for one in held))
     # A correction too: lines that were answered by whoever loses a value belong to those who still have it.
     for change in decision.changes:
         if change.kind in _LOSES:
@@ -51,7 +57,7 @@ def subject_of(pool: Pool, identity: Identity) -> int:
 
 def profile_named_in(observation: Observation) -> int | None:
     """Return the profile whose existence alone makes a difference to an observation: the one that it would change."""
-    return observation.mpid if isinstance(observation, ModifyRequest | SeedRequest) else None
+    return observation.mpid if isinstance(observation, ModifyRequest | SeedRequest | Erasure) else None
 
 
 def named_in(observation: Observation) -> Iterator[Identity]:
@@ -67,6 +73,8 @@ def named_in(observation: Observation) -> Iterator[Identity]:
                         yield Identity(change.type, value)
         case Correction():
             yield from (one.identity for one in observation.quarantine)
+        case Erasure():
+            return
 
 
 def set_aside_in(observation: Observation) -> Iterator[Identity]:
@@ -78,5 +86,5 @@ def set_aside_in(observation: Observation) -> Iterator[Identity]:
             for one in observation.set_aside:
                 if one.new_value is not None:
                     yield Identity(one.type, one.new_value)
-        case Correction():
+        case Correction() | Erasure():
             return

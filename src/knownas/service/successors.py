@@ -7,7 +7,7 @@ are looked up, and the log says where they lead: the last correction that names 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest
+from knownas.core.identity.observation import Correction, Erasure, IdentityRequest, ModifyRequest
 from knownas.core.identity.record import Record
 from knownas.service.limits import PAGE_MAX
 from knownas.service.log_form import observation_from
@@ -57,7 +57,7 @@ async def somebody_named(store: Store, mpid: int) -> StoredProfile | None:
 
 
 async def _said_of(store: Store, mpid: int) -> Gone:
-    """Return what the corrections say of a profile: nothing if it has not gone, or has come back."""
+    """Return what the log says of an empty profile: nothing if it has not gone, or has come back. One that is erased never does."""
     found: Gone = {}
     after = 0
     while page := await store.history(mpid, after, PAGE_MAX):
@@ -67,6 +67,8 @@ async def _said_of(store: Store, mpid: int) -> Gone:
             if isinstance(observation, Correction):
                 gone = dict(observation.gone)
                 found = {mpid: gone[mpid]} if mpid in gone else {}
+            elif isinstance(observation, Erasure):
+                return {mpid: None}
             elif entry.created_mpid == mpid:
                 # Somebody has brought it over from another system meanwhile.
                 found = {}

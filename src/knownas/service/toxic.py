@@ -38,6 +38,7 @@ _PAST: Final[Mapping[NotCorrected, Past]] = {
     NotCorrected.COUNTS_ALREADY: Past.UNTOUCHED,
     NotCorrected.TOO_LARGE: Past.TOO_LARGE,
     NotCorrected.UNEXPLAINED: Past.UNEXPLAINED,
+    NotCorrected.ERASED: Past.ERASED,
 }
 
 

@@ -41,7 +41,8 @@ class Past(StrEnum):
     """What the state of a value has changed of the history.
 
     `pending`: nothing yet. `corrected`: earlier lines count as the state says. `too_many_lines_to_fold` and
-    `history_does_not_explain_profiles`: it could not be, so earlier lines count as before. `untouched`: nothing was to be.
+    `history_does_not_explain_profiles`: it could not be, so earlier lines count as before. `erased`: nor could it, since it was
+    on a profile that was erased. `untouched`: nothing was to be.
     """
 
     UNTOUCHED = "untouched"
@@ -49,6 +50,7 @@ class Past(StrEnum):
     CORRECTED = "corrected"
     TOO_LARGE = "too_many_lines_to_fold"
     UNEXPLAINED = "history_does_not_explain_profiles"
+    ERASED = "erased"
 
 
 class ToxicValue(msgspec.Struct, frozen=True, omit_defaults=True):

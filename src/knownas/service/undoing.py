@@ -10,7 +10,7 @@ from typing import assert_never
 
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import Correction, Environment, Observation, TakeBack, TakenAlias
+from knownas.core.identity.observation import Correction, Environment, Erasure, Observation, TakeBack, TakenAlias
 from knownas.service.correcting import Amendment, Correcting, HistoryCorrected, NotCorrected
 from knownas.service.decisions import is_decision_id
 from knownas.service.limits import MOVES_TOLD_MAX
@@ -153,6 +153,8 @@ def corrected_document(done: HistoryCorrected) -> Document:
 
 def _refusal(entry: LogEntry, observation: Observation, identity: Identity | None) -> UndoRefused | None:
     """Say why a line can't be taken back, whatever else there is; None if it may be."""
+    if isinstance(observation, Erasure):
+        return UndoRefused(UndoRefusal.ERASED, "An erasure is not taken back: what was erased is no longer there.")
     if isinstance(observation, Correction):
         if not observation.take_back and not observation.aliases:
             sentence = "The correction is of a value or of the rules: release the value, or resolve under other rules."
@@ -196,7 +198,7 @@ def _refused(reason: NotCorrected) -> UndoRefused:
             return UndoRefused(UndoRefusal.UNEXPLAINED, sentence)
         case NotCorrected.ERASED:
             sentence = (
-                "What the request did is no longer kept, so that it can't be told what there would be without it."
+                "What the request did is no longer kept, or a profile was erased that it would be about without it."
             )
             return UndoRefused(UndoRefusal.ERASED, sentence)
         case _:

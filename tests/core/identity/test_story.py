@@ -20,11 +20,13 @@ from knownas.core.identity.decision import (
     SkippedIdentity,
 )
 from knownas.core.identity.document import outcome_document
+from knownas.core.identity.erase import refused_as_erased
 from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import (
     Correction,
     Endpoint,
     Environment,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -383,6 +385,12 @@ def every_kind_of_decision() -> list[World]:
     corrected = world(Strategy.PROFILE_CONVERSION)
     corrected.seed(1, (CUSTOMER, "c"))
     corrected.correct(TakeBack(1, "0" * 32), TakeBack(2, "1" * 32, Identity(EMAIL, "e"), counts_again=True))
+    erased = world(Strategy.PROFILE_CONVERSION)
+    erased.seed(1, (CUSTOMER, "c"))
+    erased.decide(Erasure(next(erased.clock), PRODUCTION, "privacy", 1))
+    change = IdentityChange(CUSTOMER, None, "c")
+    renaming = ModifyRequest(next(erased.clock), PRODUCTION, "web", 1, (change,))
+    erased.told.append((renaming, refused_as_erased(1, erased.rules)))
     return worlds
 
 
@@ -403,7 +411,7 @@ def test_every_rule_of_the_core_is_told_here() -> None:
     assert {one.kind for decision in decisions for one in decision.changes} == set(ChangeKind)
     assert {one.outcome.reason for one in decisions if isinstance(one.outcome, Refused)} == set(Refusal)
     kinds = {outcome_document(decision.outcome)["kind"] for decision in decisions}
-    assert kinds == {"returned", "created", "not_found", "refused", "modified", "seeded", "corrected"}
+    assert kinds == {"returned", "created", "not_found", "refused", "modified", "seeded", "corrected", "erased"}
 
 
 @pytest.mark.parametrize(("observation", "decision", "rules"), TOLD)

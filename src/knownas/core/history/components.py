@@ -10,7 +10,14 @@ from array import array
 from collections.abc import Iterable
 
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import (
+    Correction,
+    Erasure,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
 from knownas.core.identity.policy import Policy
 
 Name = Identity | int
@@ -58,6 +65,8 @@ def names(
             shared += [mpid for mpid, _ in observation.gone]
             shared += [record.mpid for record in observation.records]
             shared += [one for record in observation.records for one in record.lookups() if one[0] in types]
+        case Erasure():
+            shared.append(observation.mpid)
         case None:
             pass
     return shared

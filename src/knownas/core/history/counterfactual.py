@@ -17,12 +17,23 @@ from typing import Final, NamedTuple, TypeVar, assert_never
 
 from knownas.core.history.recollection import Recollection, Untold
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import Corrected, Created, Modified, NotFound, Outcome, Refused, Returned, Seeded
+from knownas.core.identity.decision import (
+    Corrected,
+    Created,
+    Erased,
+    Modified,
+    NotFound,
+    Outcome,
+    Refused,
+    Returned,
+    Seeded,
+)
 from knownas.core.identity.guards import guard_against
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
     Endpoint,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -120,7 +131,7 @@ def _answer(outcome: Outcome) -> tuple[object, ...]:
             return ("nobody",)
         case Refused(reason):
             return "refused", reason
-        case Modified() | Seeded() | Corrected():
+        case Modified() | Seeded() | Corrected() | Erased():
             # The request names its profile.
             return ("done",)
         case _:
@@ -205,7 +216,7 @@ def _supposed(observation: Observation) -> Iterator[tuple[Supposition, Observati
             for place, one in enumerate(identities):
                 for had_been, other in ((HadBeen.ABSENT, ()), (HadBeen.DIFFERENT, (Identity(one.type, NOBODYS),))):
                     yield Supposition(had_been, one), replace(observation, identities=_put(identities, place, other))
-        case Correction():
+        case Correction() | Erasure():
             return
         case _:
             assert_never(observation)

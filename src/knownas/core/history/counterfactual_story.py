@@ -13,6 +13,7 @@ from knownas.core.history.recollection import Untold
 from knownas.core.identity.decision import (
     Corrected,
     Created,
+    Erased,
     Modified,
     NotFound,
     Outcome,
@@ -153,8 +154,8 @@ def _answer(outcome: Outcome) -> str:
             return f"the request would have been refused: {REFUSALS[reason]}"
         case Modified(mpid, _, _):
             return f"profile {mpid} would have been changed"
-        case Seeded() | Corrected():
-            # Nobody supposes anything of a correction, which names what it takes back.
+        case Seeded() | Corrected() | Erased():
+            # Nobody supposes anything of a correction or an erasure, which name what they are about.
             return "the profile would have come over"
         case _:
             assert_never(outcome)

@@ -11,7 +11,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
-from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import (
+    Correction,
+    Erasure,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.toxic_limits import LIMIT_MAX, Met, MetLimits, ToxicLimit, ToxicReason
 
@@ -68,7 +75,7 @@ def naming_of(observation: Observation, whose: Iterable[Identity] = ()) -> Namin
         case ModifyRequest():
             new = tuple(Identity(one.type, one.new_value) for one in observation.changes if one.new_value is not None)
             return Naming(observation.at_ms, new, tuple(whose))
-        case Correction():
+        case Correction() | Erasure():
             return Naming(observation.at_ms, ())
 
 

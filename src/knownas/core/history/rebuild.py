@@ -7,10 +7,10 @@ of a logged decision say completely what it did to each profile, so one profile'
 from collections.abc import Iterable
 from typing import NamedTuple, assert_never
 
-from knownas.core.identity.decision import Change, ChangeKind, Created, Decision, Seeded
+from knownas.core.identity.decision import Change, ChangeKind, Created, Decision, Erased, Seeded
 from knownas.core.identity.learning import new_record
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.record import Record, Values, is_known, with_value, without_value
+from knownas.core.identity.record import Record, Values, emptied, is_known, with_value, without_value
 
 
 class PastDecision(NamedTuple):
@@ -42,6 +42,10 @@ def rebuilt(mpid: int, history: Iterable[PastDecision]) -> Record | None:
             if not (mine and isinstance(outcome, Created | Seeded)):
                 return None
             record = new_record(mpid, line.at_ms, outcome.source_mpid if isinstance(outcome, Created) else None)
+        if outcome == Erased(mpid) and isinstance(outcome, Erased):
+            # What went is not told, since it was everything.
+            record = emptied(record)
+            continue
         for change in line.decision.changes:
             record = _after(record, change)
         known = is_known(record.identities, line.policy)

@@ -17,9 +17,10 @@ from knownas.core.history.world import (
     World,
     fold_line,
     free_name,
+    is_left_over,
     observation_that_counts,
 )
-from knownas.core.identity.observation import Correction, IdentityRequest
+from knownas.core.identity.observation import Correction, Erasure, IdentityRequest
 from knownas.core.identity.policy import Capture
 
 
@@ -45,7 +46,10 @@ class SwiftWorld:
         observation, created, world, conditions = logged.observation, logged.created_mpid, self.world, self._conditions
         if created is not None:
             world.given.add(created)
-        if isinstance(observation, Correction) or seq in conditions.undone:
+        if isinstance(observation, Erasure):
+            world.erase(observation.mpid)
+            return None
+        if isinstance(observation, Correction) or seq in conditions.undone or is_left_over(line, world):
             return None
         rules = self._rules.get(version)
         if rules is None:

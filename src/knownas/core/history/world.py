@@ -14,6 +14,9 @@ logged, whose maker does not count here, so that whoever goes on keeps the name 
 now: the profile that answers the last line before it which was answered with that MPID when it was logged. Where there is no
 such line, nobody is meant.
 
+**What is left of somebody who was erased.** An erasure counts in every world: the profile is empty from there on, nobody is
+led to it, and nothing of what led to it before may change (`touches_erased`): what it knew is no longer kept.
+
 **Who was active when.** Where the log keeps every observation, activity is what this world's own lines make it. Where it
 keeps changes only, visits in between are not known: then what the line tells (`recency`) stands, of the profiles it names.
 """
@@ -26,11 +29,12 @@ from knownas.core.history.compare import lasting
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.fold import Logged
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import Created, Returned, Seeded
+from knownas.core.identity.decision import Created, RecordWrite, Returned, Seeded
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
     Endpoint,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -39,7 +43,7 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import Capture, Policy
-from knownas.core.identity.record import Record
+from knownas.core.identity.record import Record, emptied, held_by
 from knownas.core.identity.records import Records
 
 FreshMpid = Callable[[int], int]
@@ -76,6 +80,8 @@ class World:
     led_to: dict[int, int] = field(default_factory=dict[int, int])
     names: dict[int, int] = field(default_factory=dict[int, int])
     given: set[int] = field(default_factory=set[int])
+    erased: dict[int, Record | None] = field(default_factory=dict[int, Record | None])
+    """The profiles that were erased, each as it was before; None for one that this world has not made."""
     seen: dict[int, int] = field(default_factory=dict[int, int])
     """When each profile was last answered here, in Unix milliseconds."""
     _recalls: bool = False
@@ -95,8 +101,17 @@ class World:
             self.seen[mpid] = at_ms
         self.records.saw(mpid, at_ms)
 
+    def erase(self, mpid: int) -> None:
+        """Empty a profile for good, if it is there."""
+        record = self.records.record(mpid)
+        self.erased.setdefault(mpid, record)
+        if record is not None:
+            self.records.apply((RecordWrite(record, emptied(record)),))
+
     def means(self, mpid: int) -> int | None:
         """Return the profile that somebody means who was told this MPID; None for nobody in this world."""
+        if mpid in self.erased:
+            return None
         return mpid if self.records.record(mpid) is not None else self.led_to.get(mpid)
 
 
@@ -126,7 +141,11 @@ def world_of(
             listen(place, world)
         if line.logged.created_mpid is not None:
             world.given.add(line.logged.created_mpid)
-        if isinstance(line.logged.observation, Correction) or line.seq in conditions.undone:
+        if isinstance(line.logged.observation, Erasure):
+            world.erase(line.logged.observation.mpid)
+            continue
+        is_out = line.seq in conditions.undone or is_left_over(line, world)
+        if is_out or isinstance(line.logged.observation, Correction):
             continue
         policy = policies.get(conditions.version(line.seq, line.logged.policy_version))
         if policy is None:
@@ -139,6 +158,11 @@ def world_of(
     if listen is not None:
         listen(len(lines), world)
     return world
+
+
+def is_left_over(line: Line, world: World) -> bool:
+    """Whether a line is a visit of somebody who was erased: captured before, and written only after the erasure."""
+    return not line.logged.changed and line.answered in world.erased
 
 
 def observation_that_counts(line: Line, conditions: Conditions, world: World) -> Observation | None:
@@ -168,7 +192,7 @@ def observation_that_counts(line: Line, conditions: Conditions, world: World) ->
                 return None
             counted = _counted(line.seq, observation, conditions)
             return replace(observation, identities=tuple(one for one in counted if one not in left_out))
-        case Correction():
+        case Correction() | Erasure():
             return None
         case _:
             assert_never(observation)
@@ -297,6 +321,28 @@ def _continued(record: Record, was: Record, before: World, after: World) -> Reco
     return record._replace(version=was.version, active_ms=active_ms)
 
 
-def emptied(record: Record) -> Record:
-    """Return what is left of a profile that would never have been made."""
-    return record._replace(identities={}, carried={}, known=False, source_mpid=None)
+def touches_erased(before: World, after: World) -> bool:
+    """Whether something of an erased profile would be otherwise in another world of the same lines.
+
+    That is so if a line would be answered with it that was not, or the other way round, if it would have held more when it
+    was erased, or if somebody else would get what it held. It may well have held less: a device that many share.
+    """
+    erased = before.erased.keys() | after.erased.keys()
+    if not erased:
+        return False
+    for seq in before.answers.keys() | after.answers.keys():
+        was, now = before.answers.get(seq), after.answers.get(seq)
+        if was != now and (was in erased or now in erased):
+            return True
+    for mpid in erased:
+        held, holds = held_by(before.erased.get(mpid)), held_by(after.erased.get(mpid))
+        if not holds <= held or any(_gets(after.records, before.records, one) for one in held):
+            return True
+    return False
+
+
+def _gets(after: Records, before: Records, one: Identity) -> bool:
+    """Whether somebody has an identity who had it not."""
+    mpids = after.holding.get(one, ())
+    holders = (mpids,) if isinstance(mpids, int) else mpids
+    return any((was := before.record(mpid)) is None or not was.holds(one) for mpid in holders)

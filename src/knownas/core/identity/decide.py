@@ -4,8 +4,16 @@ from typing import assert_never
 
 from knownas.core.identity.correct import correct
 from knownas.core.identity.decision import Decision
+from knownas.core.identity.erase import erase
 from knownas.core.identity.modify import modify
-from knownas.core.identity.observation import Correction, IdentityRequest, ModifyRequest, Observation, SeedRequest
+from knownas.core.identity.observation import (
+    Correction,
+    Erasure,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
 from knownas.core.identity.resolve import resolve
@@ -28,5 +36,7 @@ def decide(
             return seed(observation, policy, records, fresh_mpid)
         case Correction():
             return correct(observation, policy, records)
+        case Erasure():
+            return erase(observation, policy, records)
         case _:
             assert_never(observation)

@@ -62,6 +62,7 @@ class Refusal(StrEnum):
     RECORD_FULL = "record_full"
     MPID_TAKEN = "mpid_taken"
     UNIQUE_TAKEN = "unique_taken"
+    ERASED = "erased"
 
 
 class Skip(StrEnum):
@@ -160,7 +161,13 @@ class Corrected(NamedTuple):
     mpids: tuple[int, ...]
 
 
-Outcome = Returned | Created | NotFound | Refused | Modified | Seeded | Corrected
+class Erased(NamedTuple):
+    """A profile was emptied for good. What it held is not told: nobody is to know it any more."""
+
+    mpid: int
+
+
+Outcome = Returned | Created | NotFound | Refused | Modified | Seeded | Corrected | Erased
 
 
 class ChangeKind(StrEnum):

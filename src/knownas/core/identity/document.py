@@ -12,6 +12,7 @@ from knownas.core.identity.decision import (
     Corrected,
     Created,
     Decision,
+    Erased,
     LookupStep,
     Modified,
     NotFound,
@@ -25,6 +26,7 @@ from knownas.core.identity.decision import (
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -78,6 +80,8 @@ def observation_document(observation: Observation) -> Document:
             document["aliases"] = [
                 {"request_id": one.request_id, "counts_again": one.counts_again} for one in observation.aliases
             ]
+        case Erasure():
+            document["mpid"] = str(observation.mpid)
         case _:
             assert_never(observation)
     return document
@@ -120,6 +124,8 @@ def outcome_document(outcome: Outcome) -> Document:
             document = {"kind": "seeded", "mpid": str(mpid), "known": known}
         case Corrected(mpids):
             document = {"kind": "corrected", "mpids": [str(mpid) for mpid in mpids]}
+        case Erased(mpid):
+            document = {"kind": "erased", "mpid": str(mpid)}
         case _:
             assert_never(outcome)
     return document

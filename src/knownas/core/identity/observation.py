@@ -12,7 +12,7 @@ from knownas.core.limits import MODIFY_CHANGES_MAX
 class Endpoint(StrEnum):
     """Which question was asked; idsync §3.3.
 
-    `seed` brings a profile of another system over, `correct` changes what counts of the history.
+    `seed` brings a profile of another system over, `correct` changes what counts of the history, `erase` empties a profile.
     """
 
     IDENTIFY = "identify"
@@ -22,6 +22,7 @@ class Endpoint(StrEnum):
     MODIFY = "modify"
     SEED = "seed"
     CORRECT = "correct"
+    ERASE = "erase"
 
 
 class Environment(StrEnum):
@@ -162,4 +163,22 @@ class Correction:
         return Endpoint.CORRECT
 
 
-Observation = IdentityRequest | ModifyRequest | SeedRequest | Correction
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A profile whose person has asked to be forgotten: from now on it holds nothing, and nobody else may have its MPID.
+
+    It always counts: no correction takes it back.
+    """
+
+    at_ms: int
+    environment: Environment
+    input: str
+    mpid: int
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Always erase."""
+        return Endpoint.ERASE
+
+
+Observation = IdentityRequest | ModifyRequest | SeedRequest | Correction | Erasure

@@ -29,6 +29,7 @@ REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.RECORD_FULL: f"a profile holds at most {RECORD_IDENTITIES_MAX} values",
     Refusal.MPID_TAKEN: "there is a profile of that MPID already",
     Refusal.UNIQUE_TAKEN: "a unique value belongs to another profile",
+    Refusal.ERASED: "the profile of that MPID was erased",
 }
 """Why a request is refused, after "was refused:". A test keeps it complete: a match would be all branches."""
 

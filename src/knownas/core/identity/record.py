@@ -80,6 +80,23 @@ class Record(NamedTuple):
         return sum(map(len, self.identities.values())) + sum(map(len, self.carried.values()))
 
 
+def emptied(record: Record) -> Record:
+    """Return what is left of a profile that has gone or is erased: its MPID, and when there was somebody."""
+    return record._replace(identities={}, carried={}, known=False, source_mpid=None)
+
+
+def held_by(record: Record | None) -> frozenset[Identity]:
+    """Return all identities of a profile, those that it is found by and those that it carries."""
+    if record is None:
+        return frozenset()
+    return frozenset(
+        Identity(kind, value)
+        for values in (record.identities, record.carried)
+        for kind, held in values.items()
+        for value in held
+    )
+
+
 def is_known(identities: Values, policy: Policy) -> bool:
     """Whether a record with these identities is a known user's: it holds a login ID; idsync §1.3."""
     return not policy.login_types.isdisjoint(identities)

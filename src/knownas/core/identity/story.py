@@ -18,6 +18,7 @@ from knownas.core.identity.decision import (
     Created,
     DecidedBy,
     Decision,
+    Erased,
     Guard,
     LookupEffect,
     LookupStep,
@@ -136,6 +137,8 @@ class _Telling:
                 told = f"{call} brought profile {mpid} ({anonymity(known=known)}) over from another system."
             case Corrected(mpids):
                 told = f"The history was corrected: {self._corrected()}; {profiles_named(mpids) if mpids else 'no profile'} changed."
+            case Erased(mpid):
+                told = f"Profile {mpid} was erased: nothing leads to it any more, and what it held is not told."
             case _:
                 assert_never(outcome)
         return told
@@ -151,7 +154,7 @@ class _Telling:
         yield from self._changed()
         for skipped in self.decision.skipped:
             yield self._left_out(skipped)
-        if not self.decision.changes and not isinstance(self.decision.outcome, Created | Seeded):
+        if not self.decision.changes and not isinstance(self.decision.outcome, Created | Seeded | Erased):
             yield "Nothing changed."
 
     def _corrected(self) -> str:
@@ -352,7 +355,7 @@ class _Telling:
             case Modified():
                 for old in self._stale():
                     yield f"The profile did not hold {named(old)}, so there was nothing to remove."
-            case NotFound() | Seeded() | Corrected():
+            case NotFound() | Seeded() | Corrected() | Erased():
                 return
             case _:
                 assert_never(outcome)

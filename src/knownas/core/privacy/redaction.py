@@ -17,6 +17,7 @@ from knownas.core.identity.decision import Decision
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
+    Erasure,
     IdentityChange,
     IdentityRequest,
     ModifyRequest,
@@ -65,6 +66,8 @@ def redacted(observation: Observation, given: Replacements) -> Observation:
                     one._replace(identity=given.get(one.identity, one.identity)) for one in observation.quarantine
                 ),
             )
+        case Erasure():
+            return observation
         case _:
             assert_never(observation)
 
