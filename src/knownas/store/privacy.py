@@ -251,6 +251,7 @@ class PrivacyStore(Protocol):
     async def scrub(self) -> Scrubbed:
         """Overwrite what is left in the database's files of rows that were changed or removed before this was called.
 
+        What is kept of values that no profile holds any more goes as well: a store may keep their versions until then.
         May take as long as reading and writing the whole database; others wait for as long as that.
         """
         ...

@@ -179,7 +179,7 @@ class ErasingPromises(Subject):
         """Redacted lines are told with their new words, under their old and new numbers but not under those dropped."""
         async with self.rivals() as (one, other):
             lines = [
-                replace(entry(touched=(7,)), subjects=(-5, -6), observation=b"first"),
+                replace(entry(touched=(7,)), subjects=(-5, -6, -7), observation=b"first"),
                 replace(entry(touched=(8,)), subjects=(-5,), observation=b"second"),
                 replace(entry(), subjects=(-5,), observation=b"third"),
             ]
@@ -196,7 +196,8 @@ class ErasingPromises(Subject):
                     wanted_line = replace(stored, observation=line.observation, decision=line.decision)
                     same(await store.decision(stored.decision_id), wanted_line, "a redacted line")
                 same(await seqs(store, -5), [kept[1].seq + 1], "a number that was dropped")
-                same(await seqs(store, -6), [kept[0].seq], "one that stayed")
+                same(await seqs(store, -6), [kept[0].seq], "one that is named again")
+                same(await seqs(store, -7), [kept[0].seq], "one that stayed")
                 same(await seqs(store, -9), [kept[0].seq, kept[1].seq], "one that is new")
                 same((await seqs(store, 7))[1:], [kept[0].seq], "the profile, which it stays about")
             is_so(await one.privacy.redact([]), "nothing to redact")

@@ -78,8 +78,10 @@ class Database:
         except TimeoutError as error:
             raise StoreUnavailable(f"{self.address} does not answer") from error
 
-    async def open_alone(self, settings: Mapping[str, str]) -> Connection:
+    async def open_alone(self, settings: Mapping[str, str]) -> tuple[Connection, bool]:
         """Open a connection beside those that are lent, with some settings of its own; whoever asks for it closes it.
+
+        Returned with it is whether the database is distributed.
 
         Raises:
             StoreError: the server can't be used.
@@ -87,7 +89,8 @@ class Database:
         if not self._is_prepared:
             await self._prepare()
         self._connections.check_open()
-        return await self._connections.servers.open({**self._connections.settings, **settings})
+        connection = await self._connections.servers.open({**self._connections.settings, **settings})
+        return connection, self._is_distributed
 
     async def read(self, name: str, *args: object, seconds: float = CALL_SECONDS) -> Sequence[Row]:
         """Return a statement's rows. Reading changes nothing, so it is tried once more if the connection breaks.

@@ -49,6 +49,7 @@ TABLES: Final = (
     Spread("request", "request_id"),
     Spread("alias", "request_id"),
     Spread("commit_token", "token"),
+    Spread("scrub_mark", "mark"),
 )
 """The tables that grow with users. What is few and read by everybody stays with the coordinator."""
 

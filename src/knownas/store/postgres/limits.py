@@ -85,3 +85,18 @@ OLDEST_CITUS: Final = 12
 SHARDS: Final = 32
 SHARDS_MAX: Final = 1_024
 """Into how many parts each table is divided when a database is distributed, unless told otherwise, and at most."""
+
+SCRUB_LOCK_MS: Final = 500
+"""How long writing a table anew waits for its lock each time: whoever wants the table meanwhile waits behind it."""
+
+SCRUB_PAUSE_SECONDS: Final = 0.2
+"""The pause before it is tried again."""
+
+SCRUB_WAIT_SECONDS: Final = 10.0
+"""How long others may be in the way of writing a table anew; then it is left for another time."""
+
+SCRUB_TABLE_SECONDS: Final = 60
+"""How long writing one table anew may take, for which everybody else is kept from it; then it is given up."""
+
+SCRUB_VALUES_AT_ONCE: Final = 1_000
+"""Versions of values that nobody holds, removed by one statement."""

@@ -1,7 +1,8 @@
 """Overwrites what is left in a SQLite file of rows that were changed or removed.
 
 What SQLite frees keeps its bytes: in pages that nothing refers to, in the gaps of pages that are in use, and in the
-write-ahead log until that is written over. `VACUUM` writes every page anew from the rows that there are, and a
+write-ahead log until that is written over. And a value that nobody holds any more has a row with its version. That one is
+removed; `VACUUM` writes every page anew from the rows that there are, and a
 checkpoint that truncates brings these pages into the file and leaves no log behind.
 """
 
@@ -14,6 +15,7 @@ import apsw
 
 from knownas.store.privacy import Scrubbed
 from knownas.store.sqlite.connection import Connection, Transactions, named_errors, open_connection
+from knownas.store.sqlite.statements import statements
 
 SCRUB_WAIT_MS: Final = 5_000
 """How long to wait for somebody else's transaction, each time it is in the way."""
@@ -63,6 +65,7 @@ def _write_anew(connection: Connection) -> bool:
     if not _checkpoint(connection):
         return False
     try:
+        connection.execute(statements()["forget_values"])
         connection.execute(_VACUUM)
     except apsw.BusyError:
         return False

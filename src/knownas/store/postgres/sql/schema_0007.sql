@@ -77,6 +77,11 @@ CREATE INDEX audit_of ON knownas.audit (mpid, seq);
 
 CREATE INDEX audit_at ON knownas.audit (at_ms, seq);
 
+-- Rows that are removed as soon as they are there: when nothing is left of them, nobody sees what was removed before.
+CREATE TABLE knownas.scrub_mark (
+    mark integer NOT NULL
+);
+
 -- Keeps a commit of requests and evidence whole or not at all, or who read or changed what. The order of locks: requests that
 -- are there, by id; those that are not; entries of the evidence; then what has a key of its own.
 CREATE FUNCTION knownas.privacy_commit_1(

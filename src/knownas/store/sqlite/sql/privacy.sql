@@ -156,3 +156,7 @@ INSERT INTO touched (mpid, seq) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- name: drop_kept
 DELETE FROM kept WHERE name = ? AND document = ?;
+
+-- name: forget_values
+-- Versions of values that nobody holds; whoever has loaded one decides again.
+DELETE FROM identity WHERE holders = 0;

@@ -1,0 +1,151 @@
+"""After an erasure nothing of a person is left in the files of a PostgreSQL server, its log included, byte by byte."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from knownas.store.conformance.examples import EMAIL, get, put, record
+from knownas.store.postgres import scrubbing
+from knownas.store.postgres.store import PostgresStore
+from tests.postgres import PrivateServer, ask
+from tests.store.canaries import Canaries, erase, found_in, others_are_there, plant
+
+SCRUBBED = scrubbing.Scrubbed("tables+samples+log", complete=True)
+SETTINGS = ("fsync=off", "autovacuum=off", "wal_recycle=off", "max_wal_size=64MB", "min_wal_size=32MB")
+WAIT_SECONDS = 0.3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PrivateServer]:
+    """Start a server whose operator has set what is advised."""
+    made = PrivateServer(SETTINGS, in_memory=True)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def url(server: PrivateServer) -> Iterator[str]:
+    """Give a database of its own on it."""
+    server.ask("CREATE DATABASE mine")
+    yield server.url("mine")
+    server.ask("DROP DATABASE mine WITH (FORCE)")
+
+
+async def erased(store: PostgresStore) -> Canaries:
+    """Plant words, have the planner take samples, and erase them."""
+    canaries = Canaries()
+    await plant(store, canaries)
+    await erase(store)
+    return canaries
+
+
+def data_of(server: PrivateServer) -> Path:
+    """Return the folder of everything that a server keeps."""
+    return server.data
+
+
+async def test_nothing_is_left_of_what_was_erased(server: PrivateServer, url: str) -> None:
+    """None of the words stands in a file of the server any more while everybody goes on; the others are still there."""
+    store, other = PostgresStore(url), PostgresStore(url)
+    canaries = Canaries()
+    await plant(store, canaries)
+    await ask(url, "ANALYZE")
+    await ask(url, "CHECKPOINT")
+    before = found_in(data_of(server), canaries.words)
+    assert any("pg_wal" in one for one in before)
+    assert any("base" in one for one in before)
+    await erase(store)
+    assert await store.privacy.scrub() == SCRUBBED
+    assert found_in(data_of(server), canaries.words) == []
+    for one, mpid in ((store, 90_000), (other, 90_001)):
+        await others_are_there(one)
+        await put(one, record(mpid, {EMAIL: [f"after {mpid}"]}))
+        assert (await get(one, mpid)).mpid == mpid
+    await store.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("left_out", ["tables", "samples", "log", "values"])
+async def test_what_is_left_would_be_found(
+    left_out: str, server: PrivateServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one of the things that are done, the same scan finds words."""
+    monkeypatch.setattr(scrubbing, "TABLES", () if left_out == "tables" else scrubbing.TABLES)
+    for step in ("samples", "log", "values"):
+        if left_out == step:
+
+            async def nothing(_: object) -> bool:
+                return True
+
+            monkeypatch.setattr(scrubbing._Scrubbing, f"_{step}", nothing)
+    store = PostgresStore(url)
+    canaries = Canaries()
+    await plant(store, canaries)
+    await ask(url, "ANALYZE")
+    await erase(store)
+    await store.privacy.scrub()
+    await ask(url, "CHECKPOINT")
+    assert found_in(data_of(server), canaries.words)
+    await store.close()
+
+
+@pytest.mark.parametrize("holds", ["SELECT pg_current_xact_id()", "LOCK TABLE knownas.profile IN ACCESS SHARE MODE"])
+async def test_who_is_in_the_way_is_not_waited_for_without_end(
+    holds: str, server: PrivateServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody has a transaction from before, or a lock on a table, it is not done; afterwards it is."""
+    monkeypatch.setattr(scrubbing, "SCRUB_WAIT_SECONDS", WAIT_SECONDS)
+    store = PostgresStore(url)
+    canaries = await erased(store)
+    other = await asyncpg.connect(url)
+    try:
+        async with other.transaction():
+            await other.fetch(holds) if holds.startswith("SELECT") else await other.execute(holds)
+            done = await store.privacy.scrub()
+            assert not done.complete
+            await put(store, record(90_000, {EMAIL: ["meanwhile"]}))
+    finally:
+        await other.close()
+    assert await store.privacy.scrub() == SCRUBBED
+    assert found_in(data_of(server), canaries.words) == []
+    await store.close()
+
+
+async def test_requests_are_answered_while_it_waits(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants a table that is to be written anew waits only for moments while somebody else holds it."""
+    monkeypatch.setattr(scrubbing, "SCRUB_WAIT_SECONDS", 4 * WAIT_SECONDS)
+    store = PostgresStore(url)
+    await put(store, record(1, {EMAIL: ["e"]}))
+    other = await asyncpg.connect(url)
+    try:
+        async with other.transaction():
+            await other.execute("LOCK TABLE knownas.identity IN ACCESS SHARE MODE")
+            scrubs = asyncio.ensure_future(store.privacy.scrub())
+            number = 0
+            while not scrubs.done():
+                number += 1
+                await put(store, record(100 + number, {EMAIL: [f"meanwhile {number}"]}))
+            assert not (await scrubs).complete
+            assert number > 1
+    finally:
+        await other.close()
+    await store.close()
+
+
+async def test_a_role_without_rights_over_the_log_does_the_rest(server: PrivateServer) -> None:
+    """What a role may not do is left out, and the method says what was done."""
+    await ask(server.url(), "CREATE ROLE modest LOGIN")
+    await ask(server.url(), "CREATE DATABASE modest OWNER modest")
+    url = f"postgresql://modest@/modest?host={server.folder}"
+    store = PostgresStore(url)
+    await put(store, record(1, {EMAIL: ["e"]}))
+    assert await store.privacy.scrub() == scrubbing.Scrubbed("tables+samples", complete=True)
+    await store.close()
+    await ask(server.url(), "DROP DATABASE modest WITH (FORCE)")
+    await ask(server.url(), "DROP ROLE modest")
