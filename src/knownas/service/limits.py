@@ -138,3 +138,29 @@ CERTIFICATE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 ANCHORS_MAX: Final = 100_000
 """Anchors that a file of evidence is held against: one an hour for eleven years."""
+
+IDENTITIES_TRACED_MAX: Final = 10_000
+HAPPENINGS_TRACED_MAX: Final = 50_000
+"""Identities of one profile that are followed for an answer to the person, and what happened to them all together."""
+
+SUBJECT_LINES_READ_MAX: Final = 100
+"""Lines that name a value without its profile being found by it, read to see whose it is; of more it counts as anybody's."""
+
+ACCESS_BATCHES_A_READ: Final = 50
+"""Kept batches of events that are read at once for the answer to a data subject."""
+
+ACCESS_BATCHES_A_FILE: Final = 10_000
+"""Batches of events in one file of such an answer."""
+
+ACCESS_SHOWN_MAX: Final = 200
+"""Decisions, recipients and batches of events that the page for people shows; the files have all."""
+
+COPIES_TOLD_MAX: Final = 1_000
+RECIPIENTS_TOLD_MAX: Final = 10_000
+"""Copies of events, and readers a day, that such an answer tells."""
+
+RESULTS_DAYS: Final = 7
+"""Days for which the results of an access or portability request can be fetched; platform §5.3."""
+
+RESULTS_FETCHES_MAX: Final = 100
+"""Times that the results of one request can be fetched: each is told in the evidence."""

@@ -1,0 +1,235 @@
+"""Makes what a request of access or portability delivers: an archive with all that a workspace knows of a person (platform §5.6).
+
+It is made anew each time that it is fetched, and streamed: no copy of it is stored, so nothing has to be erased from one, and a
+person with 100,000 batches of events takes no more memory than one with a single batch.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from enum import StrEnum
+from itertools import count
+from typing import Final
+
+import msgspec
+
+from knownas.core.privacy.evidence import Happening, Step
+from knownas.core.privacy.request import DAY_MS, RequestState, RequestType
+from knownas.core.profile.calculated import WorkspaceCalculations
+from knownas.service.access_events import events_of
+from knownas.service.access_form import Line, line, schema
+from knownas.service.access_lines import Known, known_of
+from knownas.service.access_page import Page
+from knownas.service.directory import Directory, Place
+from knownas.service.evidence import Evidence
+from knownas.service.limits import ACCESS_BATCHES_A_FILE, RESULTS_DAYS, RESULTS_FETCHES_MAX
+from knownas.service.receipts import rfc3339
+from knownas.service.streamed_zip import StreamedZip, at_once
+from knownas.service.subject_request_form import KeptRequest
+from knownas.store.port import Store, StoredProfile
+from knownas.store.user_data import SectionKey
+
+EMPTY: Final = "empty.txt"
+"""The file that says that the person's profile was found and the workspace has nothing of it (platform §5.6)."""
+
+_NOTHING: Final = "The profile was found. This workspace has stored nothing of it.\n"
+
+
+class Undelivered(StrEnum):
+    """Why there are no results. The value is a stable reason code."""
+
+    NO_RESULTS = "no_results"
+    """The request is none of access or portability, or is not completed (404)."""
+    NOBODY_FOUND = "nobody_found"
+    """No profile was found, or it has been erased since (404)."""
+    RESULTS_EXPIRED = "results_expired"
+    """The link is older than seven days (410)."""
+    FETCHED_TOO_OFTEN = "fetched_too_often"
+    """They were fetched as often as they may be (429)."""
+
+
+def expires_ms(kept: KeptRequest) -> int | None:
+    """Return until when a request's results can be fetched, in Unix milliseconds; None if it has none (platform §5.3)."""
+    request = kept.request
+    if request.type is RequestType.ERASURE or request.state is not RequestState.COMPLETED or request.ended_ms is None:
+        return None
+    return request.ended_ms + RESULTS_DAYS * DAY_MS
+
+
+class Results:
+    """The results of requests of access and portability."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        calculations: Mapping[int, WorkspaceCalculations],
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._calculations = calculations
+        self._clock = clock
+        self._evidence = Evidence(store.privacy)
+
+    async def fetch(self, kept: KeptRequest) -> AsyncIterator[bytes] | Undelivered:
+        """Return a request's results for whoever fetches them by its link, or why there are none.
+
+        Raises:
+            StoreError: the store does not answer. While the results are read, so may their iterator.
+        """
+        until_ms = expires_ms(kept)
+        if until_ms is None:
+            return Undelivered.NO_RESULTS
+        if self._clock() >= until_ms:
+            return Undelivered.RESULTS_EXPIRED
+        told = await self._evidence.of_request(kept.request.request_id)
+        if sum(one.happening.step is Step.DELIVERED for one in told) >= 2 * RESULTS_FETCHES_MAX:
+            return Undelivered.FETCHED_TOO_OFTEN
+        return await self.open(kept) or Undelivered.NOBODY_FOUND
+
+    async def open(self, kept: KeptRequest) -> AsyncIterator[bytes] | None:
+        """Return the archive piece by piece; None if no profile was found, or it has been erased since.
+
+        That it is delivered is told in the evidence before the first piece, and when the last was taken: so one that is broken
+        off is told too.
+
+        Raises:
+            StoreError: the store does not answer. While the archive is read, so may its iterator.
+        """
+        place, stored = self._place(kept.request.workspace), await self._profile(kept.progress.mpid)
+        if place is None or stored is None or stored.pool not in place.rules.pools:
+            return None
+        known = await known_of(self._store, place, stored)
+        await self._tell(kept, "begun")
+        return self._archive(kept, known)
+
+    async def _profile(self, mpid: int | None) -> StoredProfile | None:
+        if mpid is None or await self._store.privacy.tombstones([mpid]):
+            return None
+        return await self._store.profile(mpid)
+
+    def _place(self, workspace: int) -> Place | None:
+        return next((one for one in self._directory.places if one.workspace.id == workspace), None)
+
+    async def _archive(self, kept: KeptRequest, known: Known) -> AsyncIterator[bytes]:
+        now_ms = self._clock()
+        archive = StreamedZip(now_ms)
+        workspace = known.place.workspace
+        made = _Archive(archive, Page(workspace.name or f"Workspace {workspace.id}", rfc3339(now_ms)))
+        async for piece in self._files(made, known, now_ms):
+            yield piece
+        yield archive.end()
+        await self._tell(kept, "complete", bytes=archive.bytes, files=archive.files, batches=made.batches)
+
+    async def _files(self, made: "_Archive", known: Known, now_ms: int) -> AsyncIterator[bytes]:
+        calculations = self._calculations.get(known.place.workspace.id)
+        written = msgspec.json.format(msgspec.json.encode(schema()), indent=2)
+        files: list[AsyncIterator[bytes]] = [
+            made.archive.write("README.txt", at_once([_README.encode()])),
+            made.archive.write("schema.json", at_once([written])),
+            made.lines("profile.jsonl", known.profile(calculations, now_ms)),
+            made.lines("identities.jsonl", _each(known.identities())),
+            made.lines("devices.jsonl", known.devices()),
+            made.lines("consent.jsonl", _each(known.consents())),
+            made.lines("decisions.jsonl", known.decisions()),
+            made.lines("recipients.jsonl", known.recipients()),
+            made.events(self._batches(known)),
+        ]
+        for file in files:
+            async for piece in file:
+                yield piece
+        if not known.sections and not made.batches:
+            async for piece in made.archive.write(EMPTY, at_once([_NOTHING.encode()])):
+                yield piece
+        async for piece in made.archive.write("index.html", at_once(made.page.written())):
+            yield piece
+
+    async def _batches(self, known: Known) -> AsyncIterator[Line]:
+        pool = known.stored.pool
+        for environment in [pool.environment] if pool.environment else ["production", "development"]:
+            key = SectionKey(known.place.workspace.id, environment, known.mpid)
+            async for one in events_of(self._store, key, known.values):
+                yield one
+
+    async def _tell(self, kept: KeptRequest, how: str, **facts: int) -> None:
+        happening = Happening(
+            self._clock(), kept.request.request_id, Step.DELIVERED, {"what": "results", "delivery": how, **facts}
+        )
+        await self._evidence.write([happening])
+
+
+class _Archive:
+    """The files of an archive, each of which is shown on the page as well."""
+
+    def __init__(self, archive: StreamedZip, page: Page) -> None:
+        self.archive = archive
+        self.page = page
+        self.batches = 0
+
+    async def lines(self, name: str, given: AsyncIterable[Line]) -> AsyncIterator[bytes]:
+        """Write a file."""
+        async for piece in self.archive.write(name, self._noted(given)):
+            yield piece
+
+    async def events(self, batches: AsyncIterator[Line]) -> AsyncIterator[bytes]:
+        """Write as many files as the batches need; none if there is no batch."""
+        first = await anext(batches, None)
+        for number in count(1):
+            if first is None:
+                return
+            some = _Some(first, batches, ACCESS_BATCHES_A_FILE)
+            async for piece in self.archive.write(f"events-{number:03}.jsonl", self._noted(some.taken())):
+                yield piece
+            self.batches += some.count
+            first = await anext(batches, None)
+
+    async def _noted(self, given: AsyncIterable[Line]) -> AsyncIterator[bytes]:
+        async for one in given:
+            self.page.note(one)
+            yield line(one)
+
+
+class _Some:
+    """The first of some lines and those that follow it, at most `most`."""
+
+    def __init__(self, first: Line, rest: AsyncIterator[Line], most: int) -> None:
+        self._first = first
+        self._rest = rest
+        self._most = most
+        self.count = 0
+
+    async def taken(self) -> AsyncIterator[Line]:
+        """Yield them."""
+        self.count = 1
+        yield self._first
+        while self.count < self._most:
+            one = await anext(self._rest, None)
+            if one is None:
+                return
+            self.count += 1
+            yield one
+
+
+async def _each(lines: Iterable[Line]) -> AsyncIterator[Line]:
+    for one in lines:
+        yield one
+
+
+_README: Final = """What is known about you
+
+Open index.html to read it in a browser. It needs no connection, and loads nothing from anywhere.
+
+The other files hold the same for programs, one JSON object a line. schema.json says what each
+member means (JSON Schema 2020-12; its member "files" names the definition of each file).
+
+profile.jsonl      your profile: identities, device identities, attributes, when you were seen
+identities.jsonl   each identity that you have or had: when it came, went or moved, by which decision
+devices.jsonl      your devices
+consent.jsonl      what you said about the use of your data
+decisions.jsonl    how it was decided that something is yours, in sentences
+recipients.jsonl   who has read what is known of you
+events-001.jsonl   what you did, as it was received; further files if there is much, none if there is nothing
+empty.txt          is there if your profile was found and nothing else is stored
+
+Times are in UTC. Other people are never named: a value that is null, or "(not shown)", is another
+person's by now, and other profiles are called A, B, and so on, anew in each decision.
+"""
