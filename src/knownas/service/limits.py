@@ -164,3 +164,6 @@ RESULTS_DAYS: Final = 7
 
 RESULTS_FETCHES_MAX: Final = 100
 """Times that the results of one request can be fetched: each is told in the evidence."""
+
+LINES_COUNTED_MAX: Final = 100_000
+"""Lines of the log about one profile that are counted, to say how much there is; of more it says so."""
