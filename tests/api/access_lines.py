@@ -121,6 +121,7 @@ def lines() -> dict[Route, Line]:
     return table | own_lines() | token_lines()
 
 
+PREVIEWED = {"subject_identities": {"controller_customer_id": {"value": "c-own"}}}
 TOXIC = {"type": "email", "value": "nobody@example.com"}
 
 
@@ -143,6 +144,7 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/scopes/{scope}/toxic"): Line(Auth.ADMIN),
         ("POST", "/api/scopes/{scope}/toxic/release"): Line(Auth.ADMIN, body=TOXIC, query="?preview=true"),
         ("POST", "/api/scopes/{scope}/toxic/block"): Line(Auth.ADMIN, body=TOXIC, query="?preview=true"),
+        ("POST", "/api/workspaces/{workspace}/privacy/preview"): Line(Auth.ADMIN, body=PREVIEWED),
         ("POST", "/api/decisions/{id}/undo"): Line(Auth.ADMIN, query="?preview=true"),
     }
 

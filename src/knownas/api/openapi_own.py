@@ -91,6 +91,17 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "findBatches": {400: ("invalid_source_request_id",), 404: ("unknown_path",)},
     "showAlias": {400: ("malformed_request_id",), 404: ("unknown_alias", "unknown_path")},
     "showRetention": {404: ("unknown_path",)},
+    "previewPrivacy": {
+        400: (
+            "nobody_named",
+            "too_many_identities",
+            "mpid_not_alone",
+            "malformed_mpid",
+            "invalid_digest",
+            "identity_type_twice",
+        ),
+        404: ("unknown_workspace", "unknown_path"),
+    },
 }
 """Why our own operations refuse a request, by operation and status, beside what all of them or all bodies can meet."""
 
@@ -151,10 +162,12 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "findBatches": (200, "BatchReceipts"),
     "showAlias": (200, "Alias"),
     "showRetention": (200, "Retention"),
+    "previewPrivacy": (200, "PrivacyPreview"),
 }
 _PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
     "mpid": ref("Mpid"),
     "scope": {"type": "string", "minLength": 1},
+    "workspace": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
     "id": DECISION_ID,
     "request_id": {"type": "string", "minLength": 1, "maxLength": ALIAS_ID_CHARACTERS_MAX},
 }

@@ -31,6 +31,7 @@ from knownas.api.own_operation import (
     unknown_profile,
     write_cursor,
 )
+from knownas.api.own_privacy import PRIVACY_OPERATIONS
 from knownas.api.own_self_check import SELF_CHECK_OPERATIONS
 from knownas.api.own_toxic import TOXIC_OPERATIONS
 from knownas.api.own_undo import UNDO_OPERATIONS
@@ -183,6 +184,7 @@ OPERATIONS: Final = (
     *JOB_OPERATIONS,
     *TOXIC_OPERATIONS,
     *SELF_CHECK_OPERATIONS,
+    *PRIVACY_OPERATIONS,
 )
 LONG_PATHS: Final = frozenset({"/api/retention"})
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""

@@ -12,6 +12,7 @@ from knownas.cli.import_ import import_
 from knownas.cli.init import init
 from knownas.cli.keys import keys
 from knownas.cli.migrate import migrate
+from knownas.cli.privacy import privacy
 from knownas.cli.rehearse import rehearse_
 from knownas.cli.resolve import resolve
 from knownas.cli.retention import retention
@@ -44,5 +45,6 @@ for verb in (
     resolve,
     retention,
     toxic,
+    privacy,
 ):
     main.add_command(verb)
