@@ -25,7 +25,8 @@ MPID_NAME: Final = "mpid"
 
 _NAMES: Final = types_named_on(Surface.DSR)
 _TYPES_ALLOWED: Final = sorted([*_NAMES, MPID_NAME])
-_DIGITS: Final = {Encoding.SHA1: 40, Encoding.SHA256: 64, Encoding.MD5: 32}
+DIGITS: Final = {Encoding.SHA1: 40, Encoding.SHA256: 64, Encoding.MD5: 32}
+"""Hexadecimal digits of each kind of digest."""
 
 
 class PreviewedIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +99,7 @@ def _identity(name: str, given: PreviewedIdentity) -> SubjectIdentity:
         sentence = f"{name[:NAME_CHARACTERS_SHOWN]!r} is not an identity type of privacy requests."
         raise Refusal(400, "unknown_identity_type", sentence, allowed=_TYPES_ALLOWED)
     value = str(given.value)
-    digits = _DIGITS.get(given.encoding)
+    digits = DIGITS.get(given.encoding)
     if digits is not None and re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", value) is None:
         sentence = f"{name}: a {given.encoding.value} digest has {digits} hexadecimal digits."
         raise Refusal(400, "invalid_digest", sentence)

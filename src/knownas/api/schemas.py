@@ -11,7 +11,7 @@ import msgspec
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.own_jobs import RehearsalBody
-from knownas.api.own_privacy import MPID_NAME, PreviewBody
+from knownas.api.own_privacy import PreviewBody
 from knownas.api.own_toxic import ToxicBody
 from knownas.api.own_undo import UndoBody
 from knownas.api.refusals import BAD_REQUEST, INTERNAL_ERROR, LOOKUP_ERROR, NOT_FOUND_ERROR, VALIDATION_ERROR
@@ -33,7 +33,7 @@ from knownas.api.schema_parts import (
     values_of,
 )
 from knownas.api.schemas_jobs import job_schemas
-from knownas.api.schemas_privacy import privacy_schemas
+from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
 from knownas.api.schemas_toxic import toxic_schemas
 from knownas.api.schemas_user_data import user_data_schemas
 from knownas.api.schemas_vendor import vendor_schemas
@@ -46,7 +46,7 @@ from knownas.core.identity.kinds import DEVICE_TYPES, KINDS, IdentityType, Surfa
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment
 from knownas.core.identity.policy import EnvironmentPools
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
-from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX, SUBJECT_IDENTITIES_MAX
+from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
 from knownas.service.limits import MOVES_TOLD_MAX
 
 _NAMES: Final = types_named_on(Surface.IDSYNC)
@@ -130,14 +130,7 @@ def _refinements() -> dict[tuple[str, str], Schema]:
             "anyOf": [MPID, ref("MpidNumber"), {"type": "null"}],
             "description": "The MPID that the profile keeps; null or missing for a new one.",
         },
-        ("PreviewBody", "subject_identities"): {
-            "type": "object",
-            "description": "By the names that OpenDSR has for types; `mpid` alone.",
-            "propertyNames": {"enum": sorted([*types_named_on(Surface.DSR), MPID_NAME])},
-            "additionalProperties": ref("PreviewedIdentity"),
-            "minProperties": 1,
-            "maxProperties": SUBJECT_IDENTITIES_MAX,
-        },
+        ("PreviewBody", "subject_identities"): previewed_subject(),
         ("ToxicBody", "type"): TYPES,
         ("ToxicBody", "value"): ref("IdentityValue"),
         ("UndoneIdentity", "type"): TYPES,

@@ -1,9 +1,12 @@
 """Describes the answers of our own API about requests of data subjects."""
 
-from knownas.api.schema_parts import FLAG, MPID, TEXT, TYPES, Schema, enum_of, list_of, object_of
+from knownas.api.own_privacy import DIGITS
+from knownas.api.schema_parts import FLAG, MPID, TEXT, TYPES, Schema, enum_of, list_of, object_of, ref
 from knownas.core.identity.decision import Guard
+from knownas.core.identity.kinds import IdentityType, Surface, name_on
 from knownas.core.identity.observation import Environment
-from knownas.core.privacy.request import RequestType
+from knownas.core.limits import SUBJECT_IDENTITIES_MAX
+from knownas.core.privacy.request import Encoding, RequestType
 from knownas.service.subject_preview import Fate
 from knownas.store.privacy import Counts
 
@@ -11,6 +14,35 @@ from knownas.store.privacy import Counts
 def privacy_schemas() -> Schema:
     """Return the named schemas."""
     return {"PrivacyPreview": _preview()}
+
+
+def previewed_subject() -> Schema:
+    """Return the schema of whom a request is about: a profile alone, or identities, each as it is or as its digest."""
+    names = sorted(name for kind in IdentityType if (name := name_on(Surface.DSR, kind)) is not None)
+    named: Schema = {"anyOf": [MPID, ref("MpidNumber")]}
+    alone = object_of("A profile by its MPID.", mpid=_given(named, Encoding.RAW))
+    values: Schema = {"anyOf": [ref("IdentityValue"), {"type": "integer"}]}
+    digests = [
+        _given({"type": "string", "pattern": f"^[0-9a-fA-F]{{{digits}}}$"}, one) for one, digits in DIGITS.items()
+    ]
+    several: Schema = {
+        "type": "object",
+        "propertyNames": {"enum": names},
+        "additionalProperties": {"anyOf": [_given(values, Encoding.RAW), *digests]},
+        "minProperties": 1,
+        "maxProperties": SUBJECT_IDENTITIES_MAX,
+    }
+    return {
+        "description": "By the names that OpenDSR has for types; `mpid` alone.",
+        "anyOf": [{**alone, "additionalProperties": False}, several],
+    }
+
+
+def _given(value: Schema, encoding: Encoding) -> Schema:
+    """Return the schema of an identity in an encoding; raw is what it is if nothing is said."""
+    required = ["value"] if encoding is Encoding.RAW else ["value", "encoding"]
+    members: Schema = {"value": value, "encoding": {"const": encoding.value}}
+    return {"type": "object", "properties": members, "required": required, "additionalProperties": False}
 
 
 def _preview() -> Schema:
