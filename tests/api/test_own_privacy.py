@@ -118,13 +118,16 @@ def test_the_command_line_says_who_is_out_of_reach() -> None:
         "workspace": 100,
         "scope": "shop",
         "subject_request_type": "erasure",
+        "why": "protected_by_a_guard",
+        "unmatched_digests": 1,
         "profile": None,
         "workspaces": [],
         "out_of_reach": [unreached],
         "not_reached": [],
     }
     lines = verb.told(shown)
-    assert "  nobody" in lines
+    assert "  nobody: whoever holds these identities is out of their reach" in lines
+    assert "1 digest of the request is of no value that anybody has." in lines
     assert "Out of reach: 2 profiles with this ios_idfv." in lines
     assert "  They are known." in lines
 

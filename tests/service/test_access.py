@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -21,6 +22,7 @@ from knownas.service.access import Results, Undelivered
 from knownas.service.correcting import HistoryCorrected
 from knownas.service.evidence import Evidence
 from knownas.service.kept_batches import batch_write
+from knownas.service.knowing import ErasedFor, erased_for_name
 from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX, RESULTS_DAYS, RESULTS_FETCHES_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.subject_values import SubjectValues
@@ -270,6 +272,19 @@ async def test_nobody_is_handed_out_who_was_not_found_or_is_erased(stage: Subjec
     assert await stage.results.open(stage.asked(mpid, 999)) is None
     await stage.store.privacy.commit(PrivacyCommit(tombstones=[Tombstone(mpid, "another", stage.now_ms)]))
     assert await stage.results.open(stage.asked(mpid)) is None
+
+
+async def test_a_workspace_that_erased_the_person_has_nothing_to_hand_out(stage: SubjectStage) -> None:
+    """Results of before an erasure in the workspace lead to nobody; a request of afterwards is about who has come back."""
+    mpid = await ann(stage)
+    kept = stage.asked(mpid)
+    stage.now_ms += 5
+    document = msgspec.json.encode(ErasedFor("another", stage.now_ms))
+    assert await stage.store.keep(erased_for_name(SHOP, mpid), document)
+    assert await stage.results.open(kept) is None
+    assert await stage.results.open(stage.asked(mpid, APP)) is not None
+    stage.now_ms += 5
+    assert await stage.results.open(stage.asked(mpid)) is not None
 
 
 async def test_a_workspace_of_another_scope_is_told_nothing(stage: SubjectStage) -> None:

@@ -1,6 +1,7 @@
 """A preview says whom a request would reach, where and how much, and what not; it changes nothing and names nobody else."""
 
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -11,10 +12,10 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, Environment
 from knownas.core.privacy.request import Encoding, RequestType, Subject, SubjectIdentity
 from knownas.service.directory import Place
-from knownas.service.subject_counting import place_of
+from knownas.service.knowing import place_of
 from knownas.service.subject_preview import preview_document
 from knownas.store.memory.store import MemoryStore
-from knownas.store.privacy import Audited, PrivacyCommit, Tombstone
+from knownas.store.privacy import Audited
 from tests.service.sorting_stage import POOL, SortingStage
 from tests.service.subject_stage import APP, OTHER, SHOP, SubjectStage
 from tests.store.world import EVERYTHING
@@ -72,7 +73,7 @@ async def test_identities_are_kept_for_whoever_else_knows_the_person(stage: Subj
     alone = await stage.ask(Endpoint.LOGIN, customerid="alone", email="alone@example.com")
     await stage.send(alone)
     record = (await previewed(stage, named(customerid="alone")))["identity_record"]
-    assert record == {"identities": 2, "outcome": "erased", "kept_for_workspaces": [], "kept_for_inputs": []}
+    assert record == {"identities": 2, "outcome": "erased", "kept_for_workspaces": []}
     seen = await stage.ask(Endpoint.LOGIN, customerid="seen")
     await stage.send(seen, APP)
     record = (await previewed(stage, named(customerid="seen")))["identity_record"]
@@ -109,13 +110,11 @@ async def test_a_profile_is_found_in_development_where_production_has_nobody(sta
 
 
 async def test_a_profile_can_be_named_in_its_own_scope_only(stage: SubjectStage) -> None:
-    """An MPID leads to its profile; from a workspace of another scope it leads to nobody, and after an erasure too."""
+    """An MPID leads to its profile; from a workspace of another scope it leads to nobody."""
     mpid = await stage.ask(Endpoint.LOGIN, customerid="ann")
     assert (await previewed(stage, Subject(mpid=mpid)))["profile"]["mpid"] == str(mpid)
     assert (await previewed(stage, Subject(mpid=mpid), OTHER))["profile"] is None
     assert (await previewed(stage, Subject(mpid=77)))["profile"] is None
-    await stage.store.privacy.commit(PrivacyCommit(tombstones=[Tombstone(mpid, "a-request", stage.now_ms)]))
-    assert (await previewed(stage, Subject(mpid=mpid)))["profile"] is None
 
 
 async def test_others_with_the_same_identity_are_counted(stage: SubjectStage) -> None:
@@ -150,12 +149,15 @@ async def test_what_was_read_already_is_out_of_reach(stage: SubjectStage) -> Non
     assert any("Backups" in one for one in told)
 
 
-async def test_a_digest_alone_reaches_nobody_out_of_reach(stage: SubjectStage) -> None:
-    """A digest is not taken for a value."""
-    await stage.ask(Endpoint.LOGIN, customerid="ann", device_application_stamp="stamp")
-    digest = SubjectIdentity(Identity(IdentityType.DEVICE_APPLICATION_STAMP, "0" * 64), Encoding.SHA256)
+async def test_a_digest_stands_for_its_value(stage: SubjectStage) -> None:
+    """A digest leads to whoever has the value; of one that is nobody's it is said that there is none."""
+    mpid = await stage.ask(Endpoint.LOGIN, customerid="ann")
+    digest = SubjectIdentity(Identity(IdentityType.CUSTOMER_ID, sha256(b"ann").hexdigest()), Encoding.SHA256)
     shown = await previewed(stage, Subject((digest,)))
-    assert (shown["profile"], shown["out_of_reach"]) == (None, [])
+    assert (shown["profile"]["mpid"], shown["unmatched_digests"]) == (str(mpid), 0)
+    other = SubjectIdentity(Identity(IdentityType.CUSTOMER_ID, "0" * 64), Encoding.SHA256)
+    shown = await previewed(stage, Subject((other,)))
+    assert (shown["profile"], shown["why"], shown["unmatched_digests"]) == (None, "nobody_found", 1)
 
 
 async def test_nothing_is_written(stage: SubjectStage) -> None:

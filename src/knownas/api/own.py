@@ -1,5 +1,6 @@
 """Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -186,7 +187,7 @@ OPERATIONS: Final = (
     *SELF_CHECK_OPERATIONS,
     *PRIVACY_OPERATIONS,
 )
-LONG_PATHS: Final = frozenset({"/api/retention"})
+LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/privacy/preview")
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""
 
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -238,7 +239,7 @@ def punctual(api: App, telemetry: Telemetry) -> App:
     usual, long = Deadline(refuse), Deadline(refuse, LONG_REQUEST_SECONDS)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        await (long if scope["path"] in LONG_PATHS else usual).serve(api, scope, receive, send)
+        await (long if LONG_PATHS.fullmatch(scope["path"]) else usual).serve(api, scope, receive, send)
 
     return serve
 

@@ -16,8 +16,8 @@ from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX
 from knownas.core.privacy.request import Encoding, RequestType, Subject, SubjectIdentity
 from knownas.service.directory import Place
+from knownas.service.knowing import place_of
 from knownas.service.server import Service
-from knownas.service.subject_counting import place_of
 from knownas.service.subject_preview import preview_document
 
 MPID_NAME: Final = "mpid"

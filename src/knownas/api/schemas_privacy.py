@@ -7,6 +7,7 @@ from knownas.core.identity.kinds import IdentityType, Surface, name_on
 from knownas.core.identity.observation import Environment
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX
 from knownas.core.privacy.request import Encoding, RequestType
+from knownas.service.subject_finding import Why
 from knownas.service.subject_preview import Fate
 from knownas.store.privacy import Counts
 
@@ -61,8 +62,7 @@ def _preview() -> Schema:
         "The identities, which belong to the scope.",
         identities=number,
         outcome=enum_of(Fate),
-        kept_for_workspaces=list_of(number),
-        kept_for_inputs={**list_of(TEXT), "description": "Inputs that no workspace of the scope has now."},
+        kept_for_workspaces={**list_of(number), "description": "Other workspaces that know the person."},
     )
     shared = object_of(
         "Other profiles that have an identity of the person's as well.",
@@ -83,6 +83,8 @@ def _preview() -> Schema:
         workspace=number,
         scope=TEXT,
         subject_request_type=enum_of(RequestType),
+        why=enum_of(Why),
+        unmatched_digests={**number, "description": "Digests that are of no value that anybody has."},
         profile=_or_null(profile),
         workspaces=list_of(workspace),
         identity_record=_or_null(record),

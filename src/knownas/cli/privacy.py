@@ -12,6 +12,12 @@ from knownas.core.privacy.request import Encoding, RequestType
 
 _COLUMNS: Final = 96
 _OUTCOMES: Final = {"erased": "would be erased", "handed_out": "would be handed out", "kept": "stays as it is"}
+_WHY: Final = {
+    "nobody_found": "no profile holds any of these identities",
+    "protected_by_a_guard": "whoever holds these identities is out of their reach",
+    "unknown_mpid": "no profile of this scope has this MPID",
+    "erased": "the profile was erased",
+}
 _STORES: Final = {
     "sections": "profiles of attributes, devices and consent",
     "events": "batches of events",
@@ -86,11 +92,14 @@ def _told(shown: dict[str, Any]) -> Iterator[str]:
     kind, profile = shown["subject_request_type"], shown["profile"]
     yield from _wrapped(f"Nothing was changed. A request of {kind} by workspace {shown['workspace']} would reach:")
     if profile is None:
-        yield "  nobody"
+        yield f"  nobody: {_WHY.get(shown['why'], shown['why'])}"
     else:
         known = "a known user" if profile["known"] else "an anonymous one"
         yield f"  profile {profile['mpid']}, {known}, in {profile['environment']}"
         yield from _what(shown)
+    if shown["unmatched_digests"]:
+        yield ""
+        yield f"{_counted(shown['unmatched_digests'], 'digest')} of the request {'is' if shown['unmatched_digests'] == 1 else 'are'} of no value that anybody has."
     for one in shown["out_of_reach"]:
         yield ""
         yield from _wrapped(f"Out of reach: {_counted(one['profiles'], 'profile')} with this {one['identity_type']}.")
@@ -127,7 +136,6 @@ def _what(shown: dict[str, Any]) -> Iterator[str]:
 def _record_told(record: dict[str, Any]) -> str:
     told = _OUTCOMES[record["outcome"]]
     whose = [f"workspace {one}" for one in record["kept_for_workspaces"]]
-    whose += [f"what came through {one}" for one in record["kept_for_inputs"]]
     if record["outcome"] != "kept" or not whose:
         return told
     return f"they stay for {', '.join(whose)}"

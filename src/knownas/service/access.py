@@ -18,8 +18,9 @@ from knownas.service.access_events import events_of
 from knownas.service.access_form import Line, line, schema
 from knownas.service.access_lines import Known, known_of
 from knownas.service.access_page import Page
-from knownas.service.directory import Directory, Place
+from knownas.service.directory import Directory
 from knownas.service.evidence import Evidence
+from knownas.service.knowing import erased_for, place_of
 from knownas.service.limits import ACCESS_BATCHES_A_FILE, RESULTS_DAYS, RESULTS_FETCHES_MAX
 from knownas.service.receipts import rfc3339
 from knownas.service.streamed_zip import StreamedZip, at_once
@@ -95,20 +96,22 @@ class Results:
         Raises:
             StoreError: the store does not answer. While the archive is read, so may its iterator.
         """
-        place, stored = self._place(kept.request.workspace), await self._profile(kept.progress.mpid)
+        place, stored = place_of(self._directory, kept.request.workspace), await self._profile(kept)
         if place is None or stored is None or stored.pool not in place.rules.pools:
             return None
         known = await known_of(self._store, place, stored)
         await self._tell(kept, "begun")
         return self._archive(kept, known)
 
-    async def _profile(self, mpid: int | None) -> StoredProfile | None:
+    async def _profile(self, kept: KeptRequest) -> StoredProfile | None:
+        """Return the profile that was found, unless it has been erased since, as a whole or for the workspace."""
+        mpid, workspace = kept.progress.mpid, kept.request.workspace
         if mpid is None or await self._store.privacy.tombstones([mpid]):
             return None
+        erased = await erased_for(self._store, workspace, mpid)
+        if erased is not None and erased.at_ms >= (kept.request.ended_ms or self._clock()):
+            return None
         return await self._store.profile(mpid)
-
-    def _place(self, workspace: int) -> Place | None:
-        return next((one for one in self._directory.places if one.workspace.id == workspace), None)
 
     async def _archive(self, kept: KeptRequest, known: Known) -> AsyncIterator[bytes]:
         now_ms = self._clock()

@@ -14,7 +14,8 @@ from knownas.core.privacy.evidence import Fact, Happening, Step
 from knownas.core.privacy.request import RequestState, Subject
 from knownas.service.directory import Directory, Place
 from knownas.service.evidence import Evidence
-from knownas.service.subject_counting import holding_of, lines_about, place_of
+from knownas.service.knowing import holding_of, place_of
+from knownas.service.subject_counting import lines_about
 from knownas.service.subject_request_form import KeptRequest, kept_request, stored
 from knownas.store.port import Store
 from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest
@@ -98,7 +99,7 @@ class AccessWork:
         if found.environment is not None:
             facts["environment"] = found.environment.value
         if found.mpid is not None:
-            counts = await self._store.privacy.count(holding_of(self._directory, place, found.mpid))
+            counts = await self._store.privacy.count(holding_of(self._directory, place.workspace.id, found.mpid))
             facts |= counts._asdict()
             facts["log_lines"] = (await lines_about(self._store, found.mpid)).total
         return msgspec.structs.replace(kept, progress=progress), facts

@@ -30,8 +30,8 @@ from knownas.service.sealing import SecretKeys
 from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
 from knownas.service.self_check import SelfCheck, check_work
+from knownas.service.subject_finding import SubjectFinding
 from knownas.service.subject_preview import SubjectPreviews
-from knownas.service.subject_search import SubjectSearch
 from knownas.service.tokens import Tokens, open_tokens
 from knownas.service.toxic import TAKEN_UP_AFTER_MS, ToxicIdentities
 from knownas.service.toxic_watch import ToxicWatch
@@ -157,7 +157,7 @@ async def open_service(
         retention=Retention(store.user_data, configuration.retention, clock, turns),
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
-        previews=SubjectPreviews(store, directory, resolver, SubjectSearch(store, resolver, clock), clock),
+        previews=SubjectPreviews(store, directory, SubjectFinding(store, directory, resolver, clock)),
     )
 
 

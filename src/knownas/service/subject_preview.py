@@ -3,28 +3,23 @@
 Nothing is written for it, in the evidence neither. Of other people it tells only how many there are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import Guard
 from knownas.core.identity.document import Document
-from knownas.core.identity.kinds import Identity, IdentityType, identities
-from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
-from knownas.core.identity.phrases import NOT_MADE
-from knownas.core.privacy.request import Encoding, RequestType, Subject
-from knownas.service.access_work import Finding
+from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.observation import Environment
+from knownas.core.privacy.request import RequestType, Subject
 from knownas.service.directory import Directory, Place
+from knownas.service.knowing import holding_of, others_of_scope
 from knownas.service.limits import PAGE_MAX, SHARERS_COUNTED_MAX
-from knownas.service.resolver import Resolver
-from knownas.service.subject_counting import Lines, holding_of, lines_about
+from knownas.service.subject_counting import Lines, lines_about
+from knownas.service.subject_finding import Found, SubjectFinding, Why, environment_of
 from knownas.store.port import Store, StoredProfile
 from knownas.store.privacy import Counts
-
-PREVIEW_INPUT: Final = "privacy_preview"
-"""The input name under which the search of a preview is decided; nothing keeps it."""
 
 
 class Fate(StrEnum):
@@ -35,8 +30,8 @@ class Fate(StrEnum):
     KEPT = "kept"
 
 
-class Unreached(NamedTuple):
-    """Profiles that hold an identity of the request and can't be reached by it, and the guard that keeps them."""
+class OutOfReach(NamedTuple):
+    """Profiles that hold an identity of the request and can't be reached by it, how many, and the guard that keeps them."""
 
     type: IdentityType
     profiles: int
@@ -54,15 +49,11 @@ class WorkspaceHas(NamedTuple):
 
 
 class RecordFate(NamedTuple):
-    """What would become of the identities, which belong to the scope, and who else knows the person.
-
-    `kept_for` are other workspaces of the scope, `other_inputs` names of inputs that no workspace of the scope has now.
-    """
+    """What would become of the identities, which belong to the scope; `kept_for` are other workspaces that know the person."""
 
     identities: int
     fate: Fate
     kept_for: Sequence[int]
-    other_inputs: Sequence[str]
 
 
 class Sharing(NamedTuple):
@@ -90,24 +81,25 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a request would do; `touched` None: it reaches nobody."""
+    """What a request would do; `touched` None: it reaches nobody.
+
+    `unmatched` counts the digests that are of nobody's value.
+    """
 
     type: RequestType
+    why: Why
     touched: Touched | None
-    unreached: Sequence[Unreached]
+    out_of_reach: Sequence[OutOfReach]
+    unmatched: int
 
 
 class SubjectPreviews:
     """Previews of requests over one store."""
 
-    def __init__(
-        self, store: Store, directory: Directory, resolver: Resolver, finding: Finding, clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, store: Store, directory: Directory, finding: SubjectFinding) -> None:
         self._store = store
         self._directory = directory
-        self._resolver = resolver
         self._finding = finding
-        self._clock = clock
 
     async def preview(self, place: Place, kind: RequestType, subject: Subject) -> Preview:
         """Say what a request of a workspace would touch. Writes nothing.
@@ -117,54 +109,33 @@ class SubjectPreviews:
             StoreError: the store does not answer.
         """
         found = await self._finding.find(place, subject)
-        unreached = await self._unreached(place, subject, found.mpid)
         stored = None if found.mpid is None else await self._store.profile(found.mpid)
-        if stored is None or found.environment is None:
-            return Preview(kind, None, unreached)
-        return Preview(kind, await self._touched(place, kind, stored, found.environment), unreached)
+        touched = None
+        if stored is not None and found.environment is not None:
+            touched = await self._touched(place, kind, stored, found)
+        return Preview(kind, found.why, touched, _out_of_reach(found), found.unmatched)
 
-    async def _touched(
-        self, place: Place, kind: RequestType, stored: StoredProfile, environment: Environment
-    ) -> Touched:
+    async def _touched(self, place: Place, kind: RequestType, stored: StoredProfile, found: Found) -> Touched:
         record, mpid = stored.record, stored.record.mpid
-        lines = await lines_about(self._store, mpid)
-        sections = {key.workspace for key in await self._store.user_data.sections_of(mpid)}
-        kept_for, other_inputs = self._others(place, sections, lines)
         fate = Fate.ERASED if kind is RequestType.ERASURE else Fate.HANDED_OUT
-        is_kept = kind is RequestType.ERASURE and bool(kept_for or other_inputs)
+        kept_for = [one.workspace for one in found.knowing]
+        is_kept = kind is RequestType.ERASURE and bool(kept_for)
+        scope = [place, *sorted(others_of_scope(self._directory, place), key=lambda one: one.workspace.id)]
         return Touched(
             mpid=mpid,
-            environment=environment,
+            environment=environment_of(stored.pool),
             is_known=record.known,
-            workspaces=[await self._has(one, mpid, place, fate) for one in self._scope(place)],
-            record=RecordFate(record.size, Fate.KEPT if is_kept else fate, kept_for, other_inputs),
+            workspaces=[await self._has(one, mpid, place, fate) for one in scope],
+            record=RecordFate(record.size, Fate.KEPT if is_kept else fate, sorted(kept_for)),
             sharing=await self._sharing(stored),
-            lines=lines,
-            readings=await self._readings(mpid),
+            lines=await lines_about(self._store, mpid),
+            readings=len(await self._store.privacy.audited(mpid, 0, PAGE_MAX)),
         )
 
-    def _scope(self, place: Place) -> Sequence[Place]:
-        """Return the workspaces of a workspace's scope, its own first."""
-        scope = [one for one in self._directory.places if one.rules.scope == place.rules.scope]
-        return sorted(scope, key=lambda one: (one.workspace.id != place.workspace.id, one.workspace.id))
-
     async def _has(self, one: Place, mpid: int, asked: Place, fate: Fate) -> WorkspaceHas:
-        counts = await self._store.privacy.count(holding_of(self._directory, one, mpid))
+        counts = await self._store.privacy.count(holding_of(self._directory, one.workspace.id, mpid))
         is_asked = one.workspace.id == asked.workspace.id
         return WorkspaceHas(one.workspace.id, one.workspace.name, is_asked, counts, fate if is_asked else Fate.KEPT)
-
-    def _others(self, place: Place, sections: set[int], lines: Lines) -> tuple[Sequence[int], Sequence[str]]:
-        """Say which other workspaces of the scope know the person, and inputs that none of them has."""
-        own = {one.name for one in place.workspace.inputs}
-        others = [one for one in self._scope(place) if one.workspace.id != place.workspace.id]
-        knowing = {one.workspace.id for one in others if one.workspace.id in sections}
-        unknown = set(lines.inputs) - own
-        for one in others:
-            names = {each.name for each in one.workspace.inputs}
-            if names & unknown:
-                knowing.add(one.workspace.id)
-                unknown -= names
-        return sorted(knowing), sorted(unknown)
 
     async def _sharing(self, stored: StoredProfile) -> Sharing:
         """Count the other profiles that can be found by an identity of this one."""
@@ -178,33 +149,13 @@ class SubjectPreviews:
                 sharers |= others
         return Sharing(len(sharers), by_type, is_all)
 
-    async def _readings(self, mpid: int) -> int:
-        rows = await self._store.privacy.audited(mpid, 0, PAGE_MAX)
-        return len(rows)
 
-    async def _unreached(self, place: Place, subject: Subject, reached: int | None) -> Sequence[Unreached]:
-        """Say which profiles hold an identity that was named as it is, and may not be reached by it; of each type, how many."""
-        raw = {one.identity.type: one.identity.value for one in subject.identities if one.encoding is Encoding.RAW}
-        if not raw:
-            return []
-        named = identities(raw)
-        found: dict[tuple[IdentityType, Guard], set[int]] = {}
-        for environment in dict.fromkeys(place.rules.pool(one) for one in Environment):
-            asked = Environment(environment.environment or Environment.PRODUCTION)
-            for one, mpid, guard in await self._rejected(place, asked, named):
-                if mpid != reached:
-                    found.setdefault((one.type, guard), set()).add(mpid)
-        return [Unreached(kind, len(mpids), guard) for (kind, guard), mpids in sorted(found.items())]
-
-    async def _rejected(
-        self, place: Place, environment: Environment, named: tuple[Identity, ...]
-    ) -> Sequence[tuple[Identity, int, Guard]]:
-        """Decide a search that nothing keeps, and return who was rejected by which guard."""
-        request = IdentityRequest(Endpoint.SEARCH, self._clock(), environment, PREVIEW_INPUT, named)
-        question = place.rules.ask(request, may_create=False, writes=False)
-        records = await self._resolver.look(question.wanted())
-        decision = decide(question.observation, place.rules.policy, records, NOT_MADE, may_create=False)
-        return [(step.identity, one.mpid, one.guard) for step in decision.receipt.steps for one in step.rejected]
+def _out_of_reach(found: Found) -> Sequence[OutOfReach]:
+    """Count the profiles that a guard keeps from being reached, by type and guard."""
+    kept: dict[tuple[IdentityType, Guard], set[int]] = {}
+    for one in found.unreached:
+        kept.setdefault((one.type, one.guard), set()).add(one.mpid)
+    return [OutOfReach(kind, len(mpids), guard) for (kind, guard), mpids in sorted(kept.items())]
 
 
 def preview_document(place: Place, preview: Preview) -> Document:
@@ -214,12 +165,14 @@ def preview_document(place: Place, preview: Preview) -> Document:
         "workspace": place.workspace.id,
         "scope": place.rules.scope,
         "subject_request_type": preview.type.value,
+        "why": preview.why,
+        "unmatched_digests": preview.unmatched,
         "profile": None,
         "workspaces": [],
         "identity_record": None,
         "shared_with": None,
         "log_lines": None,
-        "out_of_reach": [_unreached_document(one) for one in preview.unreached],
+        "out_of_reach": [_guarded_document(one) for one in preview.out_of_reach],
         "not_reached": [],
     }
     if touched is None:
@@ -240,7 +193,6 @@ def preview_document(place: Place, preview: Preview) -> Document:
             "identities": touched.record.identities,
             "outcome": touched.record.fate,
             "kept_for_workspaces": list(touched.record.kept_for),
-            "kept_for_inputs": list(touched.record.other_inputs),
         },
         "shared_with": {
             "profiles": touched.sharing.profiles,
@@ -259,7 +211,7 @@ _GUARDED: Final[Mapping[Guard, str]] = {
 }
 
 
-def _unreached_document(one: Unreached) -> Document:
+def _guarded_document(one: OutOfReach) -> Document:
     return {"identity_type": one.type, "profiles": one.profiles, "guard": one.guard, "sentence": _GUARDED[one.guard]}
 
 

@@ -14,6 +14,7 @@ from knownas.core.identity.decision import (
     Corrected,
     Created,
     Decision,
+    Erased,
     Modified,
     NotFound,
     Outcome,
@@ -134,7 +135,7 @@ def _mpids_in(decision: Decision) -> Iterator[int]:
 
 def _mpids_of(outcome: Outcome) -> Iterator[int]:
     match outcome:
-        case Returned(mpid) | Seeded(mpid):
+        case Returned(mpid) | Seeded(mpid) | Erased(mpid):
             yield mpid
         case Created(mpid, _, source_mpid):
             yield mpid
@@ -181,7 +182,7 @@ def _renamed(decision: Decision, called: Mapping[int, int]) -> Decision:
 def _outcome_renamed(outcome: Outcome, called: Mapping[int, int]) -> Outcome:
     """Return an outcome with other numbers; a refusal's own message is left out, since it can name anybody."""
     match outcome:
-        case Returned(mpid) | Seeded(mpid):
+        case Returned(mpid) | Seeded(mpid) | Erased(mpid):
             return outcome._replace(mpid=called.get(mpid, mpid))
         case Created(mpid, _, source_mpid):
             source = None if source_mpid is None else called.get(source_mpid, source_mpid)
