@@ -25,7 +25,7 @@ IDENTITY_TYPES: Final = """
 # Identity types
 
 An identity is a value of one of these types. Each has a name for each place where it is spelled. IDSync and the
-configuration use the first column; batches of events, the Profile API and privacy requests (which are not served yet) use
+configuration use the first column; batches of events, the Profile API and privacy requests use
 theirs. The number is the one under which stores keep the type; up to 25 it is the enumeration of the SDKs.
 
 A value has 1 to 256 characters (Unicode code points), no NUL, and no half of a surrogate pair. It is compared byte by
@@ -163,6 +163,26 @@ REASONS: Final[Mapping[str, str]] = {
     "wrong_client": "No credential has this client id and secret.",
     "wrong_token_audience": "The token is meant for another server.",
     "wrong_token_signature": "The token was not signed by this server, or its signing key is gone. Ask for a new one.",
+    "callback_not_allowed": "The server does not call one of the `status_callback_urls`: `privacy.callbacks` of the configuration says which origins it calls.",
+    "identity_not_extended": "The type is one of those that stand in the extension `opendsr.mparticle.com`.",
+    "invalid_callback": "A status_callback_url is no http or https URL, has a user in it, or is too long.",
+    "invalid_digest": "The value is no hex digest of the `encoding` that stands beside it.",
+    "invalid_extension": "What stands in `extensions.opendsr.mparticle.com` has another form; the message says where.",
+    "invalid_group": "`group_id` has 1 to 256 characters, and a list is asked for by one.",
+    "invalid_request_id": "`subject_request_id` must be a version 4 UUID in lower case.",
+    "invalid_skip_waiting_period": "`skip_waiting_period` is true or false.",
+    "invalid_submitted_time": "`submitted_time` is a time of RFC 3339 with an offset.",
+    "mpid_not_alone": "An MPID names the person by itself; send it without identities.",
+    "no_results": "The request is not completed, is an erasure, or nobody was found.",
+    "request_exists": "A request with this `subject_request_id` was taken before; ask for its status.",
+    "request_in_progress": "A request for the same of the same person has not ended; wait for it, or cancel it.",
+    "request_not_pending": "The request is carried out, completed or cancelled already.",
+    "results_expired": "Results can be fetched for seven days after completion. Send a new request.",
+    "several_mpids": "A request reaches one profile; send one for each MPID.",
+    "too_many_callbacks": "A request may name ten URLs.",
+    "too_many_deletions": "A request may name 100 profiles; send several.",
+    "too_many_identities": "A request may name 50 identities.",
+    "unknown_request": "The workspace whose key was sent has no request with this id; it may have ended a year ago.",
 }
 
 BATCHES: Final = """\
@@ -234,6 +254,7 @@ SURFACES: Final[Mapping[str, str]] = {
     "tokens": "Tokens",
     "profiles": "Profile API",
     "seeding": "Seeding",
+    "privacy": "Privacy",
     "platform": "Platform API",
 }
 """The title of each surface that keeps the vendor's paths, but for IDSync, by its tag in the OpenAPI document."""
@@ -406,13 +427,23 @@ LABELS: Final[Mapping[tuple[str, str], str]] = {
     (
         "knownas_refusals",
         "surface",
-    ): "`idsync`, `events`, `websdk`, `alias`, `token`, `profile`, `seeding`, `platform`, `own`",
+    ): "`idsync`, `events`, `websdk`, `alias`, `token`, `profile`, `seeding`, `platform`, `own`, `opendsr`, "
+    "`bulk_deletion`",
     ("knownas_refusals", "reason"): "the [reason](refusal-codes.md)",
     ("knownas_identities_set_aside", "scope"): "the name of the identity scope",
     (
         "knownas_identities_set_aside",
         "reason",
     ): "`pattern`, `too_many_known_users`, `too_many_devices`, `too_many_scopes`, `by_hand`",
+    ("knownas_privacy_requests", "type"): "`access`, `portability`, `erasure`",
+    (
+        "knownas_privacy_requests",
+        "outcome",
+    ): "`done`; `failed`: it is tried again after a pause; `put_off`: it goes on after a pause",
+    (
+        "knownas_privacy_callbacks",
+        "outcome",
+    ): "`accepted`; `failed`: it is tried again after a pause; `given_up` after seven days",
     ("knownas_toxic_values", "scope"): "the name of the identity scope",
     ("knownas_toxic_values", "state"): "`watched`, `quarantined`, `released`",
 }

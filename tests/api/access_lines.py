@@ -118,7 +118,37 @@ def lines() -> dict[Route, Line]:
         table["GET", f"/api/{path}/identity-changes"] = Line(Auth.ADMIN)
     table["POST", "/api/scopes/{scope}/profiles"] = Line(Auth.ADMIN, 201, seeded)
     table["POST", "/api/scopes/{scope}/explain"] = Line(Auth.ADMIN, body=explained)
-    return table | own_lines() | token_lines()
+    return table | own_lines() | token_lines() | privacy_lines()
+
+
+SUBJECT_REQUEST = {
+    "regulation": "gdpr",
+    "subject_request_id": "11111111-2222-4333-8444-555555555555",
+    "subject_request_type": "access",
+    "submitted_time": "2026-05-03T12:00:00Z",
+    "extensions": {"opendsr.mparticle.com": {"subject_identities": {"mpid": {"value": "{mpid}"}}}},
+}
+
+
+def privacy_lines() -> dict[Route, Line]:
+    """Return the lines of the surfaces of privacy. The person's own workspace has a request; to others it is unknown."""
+    table: dict[Route, Line] = {}
+    unknown = {Case.OTHER_WORKSPACE: 404, Case.OTHER_SCOPE: 404}
+    for version in ("v3", "v2"):
+        for path in ("discovery", "opendsr_cert.pem"):
+            table["GET", f"/{version}/{path}"] = Line(Auth.OPEN)
+        requests = f"/{version}/requests"
+        table["POST", requests] = Line(Auth.WORKSPACE, 201, SUBJECT_REQUEST)
+        table["GET", requests] = Line(Auth.WORKSPACE, query="?group_id=own-group")
+        table["GET", f"{requests}/{{request_id}}"] = Line(Auth.WORKSPACE, foreign=unknown)
+        table["DELETE", f"{requests}/{{request_id}}"] = Line(Auth.WORKSPACE, 202, foreign=unknown)
+        table["GET", f"{requests}/{{request_id}}/results"] = Line(Auth.WORKSPACE, 404)
+    deletion = [{"environment_type": "production", "action": "delete", "mpid": "{mpid}"}]
+    for prefix in ("", "/s2s"):
+        for path in ("bulkdelete", "experimental/bulkdelete"):
+            # What is not there is fine: who asks from elsewhere is told the same, and nothing changes.
+            table["POST", f"{prefix}/userprofile/{path}"] = Line(Auth.INPUT, 202, deletion, foreign=WRONG_KEY_403)
+    return table
 
 
 PREVIEWED = {"subject_identities": {"controller_customer_id": {"value": "c-own"}}}

@@ -30,12 +30,16 @@ from knownas.service.sealing import SecretKeys
 from knownas.service.server import Service, open_service, system_clock
 from knownas.service.tokens import Issued, open_tokens
 from knownas.store.memory.store import MemoryStore
-from tests.api.access_lines import ASKED, BATCH, LINES, PERSON, Auth, Case
+from tests.api.access_lines import ASKED, BATCH, LINES, PERSON, SUBJECT_REQUEST, Auth, Case
 from tests.api.listed_routes import Route
+from tests.service.privacy_stage import kept_processor
 
 EMAIL, MARK, NAME = "own@example.com", "mark-of-the-own-workspace", "Own shop"
+REQUEST_ID = "99999999-2222-4333-8444-555555555555"
 ADMIN_TOKEN = "admin-token-for-tests"
 KEYS = SecretKeys([b"k" * 32])
+KEPT_PROCESSOR = kept_processor(KEYS)
+"""Made once: it takes a second."""
 
 
 class World:
@@ -56,23 +60,27 @@ class World:
         self.other = (await self.http.post("/v1/identify", json=other, auth=pair)).json()["mpid"]
         batch = {**BATCH, "user_attributes": {"mark": MARK}, "source_request_id": "own-request"}
         assert (await self.http.post("/v2/events", json=batch, auth=pair)).status_code == 202
+        asked = {**SUBJECT_REQUEST, "subject_request_id": REQUEST_ID, "group_id": "own-group"}
+        asked = _filled({**asked, "subject_request_type": "erasure"}, {"mpid": self.mpid})
+        taken = await self.http.post("/v3/requests", json=asked, auth=WORKSPACE_PAIRS[Case.OWN])
+        assert taken.status_code == 201, taken.text
 
     async def ask(self, route: Route, case: Case) -> httpx.Response:
         """Send what a line says in the name of a caller."""
         method, path = route
         line = LINES[route]
-        values = self._values(case)
+        values = self._values(case, path)
         url = path.format(**values) + line.query.format(**values)
         body = None if line.body is None else _filled(line.body, values)
         return await self.http.request(method, url, json=body, headers=self._headers(line.auth, case))
 
-    def _values(self, case: Case) -> dict[str, str]:
+    def _values(self, case: Case, path: str) -> dict[str, str]:
         elsewhere = case is Case.OTHER_ORGANIZATION
         return {
             "mpid": self.mpid,
             "other": self.other,
             "id": self.decision,
-            "request_id": "alias-1",
+            "request_id": "alias-1" if "alias" in path else REQUEST_ID,
             "scope": "shop",
             "key": PAIRS[case][0],
             "organization": "2" if elsewhere else "1",
@@ -204,6 +212,7 @@ async def running() -> AsyncIterator[World]:
     async def opened() -> Service:
         return await open_service(configuration, store, secret_keys=KEYS)
 
+    await store.keep(*KEPT_PROCESSOR)
     app = Application(opened)
     await app._start()
     try:

@@ -64,6 +64,7 @@ def test_every_section_has_its_heading() -> None:
         "organization.accounts[].workspaces[].inputs[].limits",
         "organization.accounts[].workspaces[].settings",
         "organization.accounts[].workspaces[].settings.alias",
+        "organization.accounts[].workspaces[].settings.privacy",
         "organization.accounts[].workspaces[].calculated_attributes[]",
         "organization.accounts[].workspaces[].calculated_attributes[].data_point",
         "organization.accounts[].workspaces[].calculated_attributes[].conditions[]",
@@ -76,6 +77,7 @@ def test_every_section_has_its_heading() -> None:
         "secrets",
         "retention",
         "self_check",
+        "privacy",
     ]
 
 

@@ -56,7 +56,8 @@ GROUPS = {
     "own-operations": "^/api/|^/[a-z]*$",
     "events-web": r"^/v2/(bulk)?events|^/v\d/JS/|^/JS/|^/v1/{key}/audience$",
     "alias-token": r"^/v1/identity/|^/oauth/|^/\.well-known/",
-    "profiles-seeding": "^/userprofile/|^/v2/(bulk)?calculatedattributes$",
+    "profiles-seeding": "^/userprofile/v1/|^/v2/(bulk)?calculatedattributes$",
+    "privacy": "^/v3/(requests|discovery|opendsr)|^/userprofile/bulkdelete$",
     "platform": "^/platform/",
 }
 SCOPE = {"strategy": "profile_conversion", "login_ids": ["customerid"], "immutable_ids": ["customerid"]}

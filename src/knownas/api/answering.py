@@ -56,7 +56,7 @@ class HttpSurface(ABC, Generic[Target]):
             fault = RequestRefused(500, "internal_error", "An unknown error was encountered.")
             await self._refuse(fault, [*self.headers], send)
         else:
-            if body:
+            if body and not any(name == JSON[0] for name, _ in headers):
                 headers.append(JSON)
             await reply(send, status, headers, body)
 

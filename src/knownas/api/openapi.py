@@ -64,6 +64,7 @@ def _document() -> Document:
             {"name": "tokens", "description": "Access tokens."},
             {"name": "profiles", "description": "What a workspace knows of a user, for apps that personalise."},
             {"name": "seeding", "description": "Calculated attributes from elsewhere."},
+            {"name": "privacy", "description": "Requests of data subjects, by OpenDSR; and deletion of many profiles."},
             {"name": "platform", "description": "What is configured."},
             {"name": "own", "description": "Profiles, their history, receipts and explanations."},
             {"name": "operations", "description": "What operators ask."},

@@ -1,115 +1,51 @@
 """Describes the surfaces that keep the vendor's paths, but for IDSync: events, tokens, profiles, aliases, seeds."""
 
 import re
-from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Final
 
 from knownas.api.credentials import Denied
+from knownas.api.openapi_opendsr import opendsr_paths
 from knownas.api.openapi_parts import (
-    COMMON_REASONS,
-    MEANINGS,
-    add_store_reasons,
     answer_of,
     header_of,
     outside,
     preflight_responses,
-    reason_header,
     request_body,
-    throttle_headers,
+)
+from knownas.api.openapi_refusals import (
+    BODY,
+    USED_UP,
+    Reasons,
+    operation,
+    refusals,
+    sender_refusals,
+    with_body,
 )
 from knownas.api.platform import PREFIX as PLATFORM
 from knownas.api.platform import RESOURCES, Form, Resource
 from knownas.api.profile_wire import ProfileField
-from knownas.api.schema_parts import DECISION_ID, Schema, ref, values_of, with_codes
+from knownas.api.schema_parts import DECISION_ID, Schema, ref, values_of
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.alias import AliasRefusal
 from knownas.service.tokens import TokenFault
 
-Reasons = dict[int, set[str]]
-
-_TOLD: Final[Mapping[str, tuple[str, ...]]] = {
-    "VendorError": ("errors", "[]", "reason"),
-    "PlatformError": ("errors", "[]", "reason"),
-    "AliasError": ("reason",),
-    "TokenError": ("reason",),
-}
-"""The error bodies, and where the reason stands in each."""
-
-_BODY: Final = ("malformed_json", "too_deep", "invalid_member", "duplicate_key", "malformed_gzip")
-_USED_UP: Final = header_of(
-    {"type": "integer", "minimum": 0, "maximum": 100}, "How much of the limit is used up, if there is one."
-)
 _RECEIPT: Final = "The id of the receipt, which says whether the batch was kept: `GET /api/batches/{id}`."
 _RECEIPTS: Final = "The ids of the receipts, in the order of the batches, separated by commas."
 _PREFIXED: Final = "Also below `{prefix}`, as custom domains have it."
 _BASIC: Final[list[Schema]] = [{"basic": []}, {"key": [], "signature": [], "date": []}]
 _TOKEN: Final[list[Schema]] = [{"token": []}]
 _WORKSPACE: Final[list[Schema]] = [{"workspace": []}]
-_UNAUTHORISED: Final = frozenset({Denied.NO_CREDENTIALS, Denied.MALFORMED})
-"""What the surfaces of events and seeds answer 401; the other wrong credentials are answered 403."""
 
 
 def vendor_paths() -> Schema:
     """Return the paths."""
-    return {**_events(), **_web(), **_alias(), **_token(), **_profile(), **_seeding(), **_platform()}
-
-
-def _operation(tag: str, name: str, summary: str, responses: Schema, **more: object) -> Schema:
-    return {"operationId": name, "summary": summary, "tags": [tag], **more, "responses": responses}
-
-
-def _with_body(*, store: bool = True) -> Reasons:
-    """Return why any request with a body is refused, but for what `outside` answers."""
-    reasons: Reasons = {status: set(codes) for status, codes in COMMON_REASONS.items() if status in (413, 500)}
-    reasons |= {400: {"malformed_gzip"}, 415: {"unknown_encoding"}}
-    if store:
-        reasons[503] = {"overloaded"}
-        add_store_reasons(reasons)
-    return reasons
-
-
-def _refusals(error: str, reasons: Reasons, *, bodiless: Iterable[int] = (), shared: Schema | None = None) -> Schema:
-    """Return the answers that refuse a request, and those that any path gives before it is served."""
-    responses = outside(431, 503)
-    for status, codes in sorted(reasons.items()):
-        told = {**(shared or {}), **reason_header(status, codes)}
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            told |= throttle_headers()
-            if "rate_limited" not in codes:
-                del told["X-mp-rate-limit-exceeded"]
-        described = _MEANINGS.get(status, MEANINGS[status])
-        if status in bodiless:
-            responses[str(status)] = {"description": described, "headers": told}
-            continue
-        schema = with_codes(error, _TOLD[error], codes)
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            schema = {"anyOf": [schema, with_codes("Error", ("error", "code"), ("not_started",))]}
-            told["Retry-After"] = header_of({"type": "integer", "minimum": 1})
-        responses[str(status)] = answer_of(described, schema, told)
-    return responses
-
-
-_MEANINGS: Final = {
-    400: "The request can't be understood, or it asks for what can't be.",
-    401: "It can't be told who asks.",
-    413: "The body, or the batch, is too long.",
-    429: "Too much is asked for.",
-}
-
-
-def _sender_refusals(reasons: Reasons) -> Reasons:
-    """Add why a sender with key and secret is not let in."""
-    reasons[401] = {one.value for one in _UNAUTHORISED}
-    reasons[403] = {one.value for one in Denied if one not in _UNAUTHORISED}
-    reasons[429] = {"rate_limited"}
-    return reasons
+    return {**_events(), **_web(), **_alias(), **_token(), **_profile(), **_seeding(), **opendsr_paths(), **_platform()}
 
 
 def _events() -> Schema:
-    one = _sender_refusals(_with_body())
-    many = _sender_refusals(_with_body())
-    one[400] |= {*_BODY, "invalid_environment", "invalid_source_request_id", "invalid_mpid", "identity_type_twice"}
+    one = sender_refusals(with_body())
+    many = sender_refusals(with_body())
+    one[400] |= {*BODY, "invalid_environment", "invalid_source_request_id", "invalid_mpid", "identity_type_twice"}
     one[400] |= {"too_many_events", "event_type_missing"}
     one[413] |= {"batch_too_long"}
     many[400] |= {"malformed_json", "too_deep", "invalid_member", "too_many_batches"}
@@ -126,15 +62,15 @@ def _events() -> Schema:
             "description": "Durable: kept, or kept as refused. The receipt says which.",
             "headers": {
                 "X-Receipt-Id": header_of({"type": "string"}, told, required=True),
-                "X-mp-rate-limit-percentage-used": _USED_UP,
+                "X-mp-rate-limit-percentage-used": USED_UP,
             },
         }
         paths[f"/v2/{path}"] = {
-            "post": _operation(
+            "post": operation(
                 "events",
                 name,
                 summary,
-                {"202": accepted, **_refusals("VendorError", reasons)},
+                {"202": accepted, **refusals("VendorError", reasons)},
                 description=more + described,
                 security=_BASIC,
                 requestBody=request_body(ref(body), "Plain, or compressed with `Content-Encoding: gzip`."),
@@ -154,13 +90,13 @@ def _for_pages() -> Schema:
 
 def _preflight(tag: str, name: str) -> Schema:
     responses = {**preflight_responses(named_in_path=False), **outside(431)}
-    return _operation(tag, f"preflight_{name}", "Answer a browser's preflight.", responses, parameters=[_key()])
+    return operation(tag, f"preflight_{name}", "Answer a browser's preflight.", responses, parameters=[_key()])
 
 
 def _web() -> Schema:
     limited: Reasons = {401: {"unknown_key"}, 429: {"rate_limited"}, 500: {"internal_error"}}
-    sent = _with_body() | {401: {"unknown_key"}, 429: {"rate_limited"}}
-    forwarded = _with_body(store=False) | {401: {"unknown_key"}, 429: {"rate_limited"}}
+    sent = with_body() | {401: {"unknown_key"}, 429: {"rate_limited"}}
+    forwarded = with_body(store=False) | {401: {"unknown_key"}, 429: {"rate_limited"}}
     # Beyond what is passed over of a body that is too long, the SDK is told so.
     del sent[400], sent[415], forwarded[400], forwarded[415]
     receipt = {"X-Receipt-Id": header_of(DECISION_ID, _RECEIPT, required=True)}
@@ -173,7 +109,7 @@ def _web() -> Schema:
     summaries = {"v3": "Take a Batch from the web SDK.", "v2": older, "v1": older}
     for version, summary in summaries.items():
         accepted = {"description": "Durable: kept, or kept as refused.", "headers": {**_for_pages(), **receipt}}
-        refused = _refusals("VendorError", sent, shared=_for_pages())
+        refused = refusals("VendorError", sent, shared=_for_pages())
         paths[f"/{version}/JS/{{key}}/events"] = {
             "post": _web_operation(f"sendWebEvents_{version}", summary, accepted, refused)
             | {"description": _WEB, "requestBody": request_body({}, anything)},
@@ -207,33 +143,33 @@ _WEB: Final = _PREFIXED.format(prefix="/webevents")
 
 
 def _web_refusals(reasons: Reasons) -> Schema:
-    return _refusals("VendorError", reasons, shared=_for_pages())
+    return refusals("VendorError", reasons, shared=_for_pages())
 
 
 def _web_operation(name: str, summary: str, answer: Schema, refused: Schema) -> Schema:
     status = "200" if "content" in answer else "202"
-    return _operation("web", name, summary, {status: answer, **refused}, parameters=[_key()])
+    return operation("web", name, summary, {status: answer, **refused}, parameters=[_key()])
 
 
 def _alias() -> Schema:
-    reasons = _with_body()
+    reasons = with_body()
     reasons[503] -= {"overloaded"}
-    reasons[400] |= {*_BODY, "missing_field", *(one.value for one in AliasRefusal if not one.is_forbidden)}
+    reasons[400] |= {*BODY, "missing_field", *(one.value for one in AliasRefusal if not one.is_forbidden)}
     reasons[401] = {Denied.UNKNOWN_KEY.value, Denied.MALFORMED.value}
     reasons[401] |= {one.value for one in (Denied.WRONG_SECRET, Denied.WRONG_SIGNATURE, Denied.NO_DATE)}
     reasons[403] = {one.value for one in AliasRefusal if one.is_forbidden}
     reasons[429] = {"rate_limited"}
-    headers = {**_for_pages(), "X-mp-rate-limit-percentage-used": _USED_UP}
+    headers = {**_for_pages(), "X-mp-rate-limit-percentage-used": USED_UP}
     accepted = {
         "description": "Durable, and carried out when it is due: `GET /api/aliases/{request_id}` says what came of it."
     }
-    post = _operation(
+    post = operation(
         "alias",
         "requestAlias",
         "Give a profile the past of another one.",
         {
             "202": {**accepted, "headers": headers},
-            **_refusals("AliasError", reasons, bodiless=(401, 429), shared=_for_pages()),
+            **refusals("AliasError", reasons, bodiless=(401, 429), shared=_for_pages()),
         },
         description="Also below `/webevents` and `/nativeevents`, and with a capital A. What is signed is checked.",
         parameters=[_key()],
@@ -243,30 +179,30 @@ def _alias() -> Schema:
 
 
 def _token() -> Schema:
-    reasons = _with_body(store=False)
+    reasons = with_body(store=False)
     reasons[400] |= {"duplicate_key", "invalid_member", "malformed_body", "unsupported_grant_type", "unknown_audience"}
     reasons |= {401: {TokenFault.WRONG_CLIENT.value}, 429: {"too_many_failures"}}
     private = {"Cache-Control": header_of({"const": "no-store"}, required=True)}
-    ask = _operation(
+    ask = operation(
         "tokens",
         "issueToken",
         "Give a client an access token for its id and secret.",
-        {"200": answer_of("A token.", ref("Token"), private), **_refusals("TokenError", reasons, shared=private)},
+        {"200": answer_of("A token.", ref("Token"), private), **refusals("TokenError", reasons, shared=private)},
         requestBody=request_body(ref("TokenRequest"), "In JSON, or as a form."),
     )
     body = ask["requestBody"]
     body["content"]["application/x-www-form-urlencoded"] = {"schema": ref("TokenForm")}
-    keys = _operation(
+    keys = operation(
         "tokens",
         "showKeys",
         "Return the keys that verify access tokens (JWKS).",
-        {"200": answer_of("The keys.", ref("Keys")), **_refusals("TokenError", {500: {"internal_error"}})},
+        {"200": answer_of("The keys.", ref("Keys")), **refusals("TokenError", {500: {"internal_error"}})},
     )
-    discovery = _operation(
+    discovery = operation(
         "tokens",
         "showTokenConfiguration",
         "Return where tokens are issued, and where the keys are (OpenID Connect Discovery).",
-        {"200": answer_of("Where.", ref("Discovery"), private), **_refusals("TokenError", {500: {"internal_error"}})},
+        {"200": answer_of("Where.", ref("Discovery"), private), **refusals("TokenError", {500: {"internal_error"}})},
     )
     return {
         "/oauth/token": {"post": ask},
@@ -280,7 +216,7 @@ def _faults_of_tokens() -> set[str]:
 
 
 def _profile() -> Schema:
-    reasons = _with_body()
+    reasons = with_body()
     reasons[400] |= {"malformed_query", "no_fields", "unknown_field", "unknown_environment", "two_environments"}
     reasons[400] |= {"unknown_profile"}
     reasons |= {
@@ -291,7 +227,7 @@ def _profile() -> Schema:
     }
     named, resolved = dict(reasons), dict(reasons)
     named[400] = reasons[400] | {"malformed_mpid"}
-    resolved[400] = reasons[400] | {*_BODY, "unknown_identity_type", "invalid_identity", "identity_type_not_immutable"}
+    resolved[400] = reasons[400] | {*BODY, "unknown_identity_type", "invalid_identity", "identity_type_not_immutable"}
     number: Schema = {"type": "integer", "minimum": 1}
     place: list[Schema] = [
         {"name": name, "in": "path", "required": True, "description": f"The {name}'s id.", "schema": number}
@@ -302,11 +238,11 @@ def _profile() -> Schema:
     paths: Schema = {}
     by_mpid = "/userprofile/v1/{organization}/{account}/{workspace}/{mpid}"
     for method, name in (("get", "readProfile"), ("post", "readProfileByPost")):
-        paths.setdefault(by_mpid, {})[method] = _operation(
+        paths.setdefault(by_mpid, {})[method] = operation(
             "profiles",
             name,
             "Return what a workspace knows of a user.",
-            {"200": answer, **_refusals("VendorError", named)},
+            {"200": answer, **refusals("VendorError", named)},
             security=_TOKEN,
             parameters=[*place, mpid, *_fields()],
         )
@@ -314,11 +250,11 @@ def _profile() -> Schema:
         "headers": {"X-Decision-Id": header_of(DECISION_ID, "The receipt of the look-up.", required=True)}
     }
     paths["/userprofile/v1/resolve/{organization}/{account}/{workspace}"] = {
-        "post": _operation(
+        "post": operation(
             "profiles",
             "resolveProfile",
             "Return the same of the user who has an immutable identity.",
-            {"200": found, **_refusals("VendorError", resolved)},
+            {"200": found, **refusals("VendorError", resolved)},
             security=_TOKEN,
             parameters=[*place, *_fields()],
             requestBody=request_body(ref("ResolveBody"), "Other members are passed over."),
@@ -350,9 +286,9 @@ def _fields() -> list[Schema]:
 
 
 def _seeding() -> Schema:
-    reasons = _sender_refusals(_with_body())
+    reasons = sender_refusals(with_body())
     reasons[403] = {Denied.UNKNOWN_KEY.value, Denied.WRONG_SECRET.value}
-    reasons[400] |= {*_BODY, *_SEEDING}
+    reasons[400] |= {*BODY, *_SEEDING}
     paths: Schema = {}
     for path, name, body, summary in (
         ("calculatedattributes", "seedAttributes", "SeedingBody", "Take over calculated attributes of one user."),
@@ -360,14 +296,14 @@ def _seeding() -> Schema:
     ):
         accepted = {
             "description": "All of it is kept, durably.",
-            "headers": {"X-mp-rate-limit-percentage-used": _USED_UP},
+            "headers": {"X-mp-rate-limit-percentage-used": USED_UP},
         }
         paths[f"/v2/{path}"] = {
-            "post": _operation(
+            "post": operation(
                 "seeding",
                 name,
                 summary,
-                {"202": accepted, **_refusals("VendorError", reasons)},
+                {"202": accepted, **refusals("VendorError", reasons)},
                 description="Kept whole or not at all. Also with a slash at the end, and below `/s2s`.",
                 security=_WORKSPACE,
                 requestBody=request_body(ref(body), "Plain, or compressed with `Content-Encoding: gzip`."),
@@ -431,13 +367,13 @@ def _reading(resource: Resource) -> Schema:
     of_path: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in named
     ]
-    return _operation(
+    return operation(
         "platform",
         "read_" + re.sub(r"\W+", "_", resource.path).strip("_"),
         f"Return what is configured: {what}.",
         {
             "200": answer_of("What is configured.", _platform_answer(resource), _for_pages()),
-            **_refusals("PlatformError", reasons, shared=_for_pages()),
+            **refusals("PlatformError", reasons, shared=_for_pages()),
         },
         **({"description": "Also below `/v1` instead of `/platform/v2`."} if resource.asks_account else {}),
         security=_TOKEN,

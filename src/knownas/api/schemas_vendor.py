@@ -19,6 +19,7 @@ from knownas.api.schema_parts import (
     ref,
     values_of,
 )
+from knownas.api.schemas_opendsr import opendsr_schemas
 from knownas.api.seeding_wire import SEEDS_A_USER_MAX, USERS_A_REQUEST_MAX
 from knownas.api.token import CLIENT_CREDENTIALS, FIELD_CHARACTERS_MAX, FIELDS_MAX
 from knownas.config.calculated import CustomEventType, EventType
@@ -44,7 +45,17 @@ _USER: Final[Schema] = {
 
 def vendor_schemas() -> Schema:
     """Return the named schemas."""
-    return {**_batch(), **_token(), **_profile(), **_alias(), **_seeding(), **_web(), **_calculated(), **_errors()}
+    return {
+        **_batch(),
+        **_token(),
+        **_profile(),
+        **_alias(),
+        **_seeding(),
+        **_web(),
+        **_calculated(),
+        **opendsr_schemas(),
+        **_errors(),
+    }
 
 
 def _batch() -> Schema:

@@ -6,10 +6,16 @@ from functools import partial
 from knownas.api.alias import ROUTES as ALIAS
 from knownas.api.alias import AliasSurface
 from knownas.api.answering import HttpSurface
+from knownas.api.bulk_deletion import ROUTES as BULK_DELETION
+from knownas.api.bulk_deletion import BulkDeletionSurface
 from knownas.api.deadline import Deadline
 from knownas.api.events import ROUTES as EVENTS
 from knownas.api.events import Events
 from knownas.api.exchange import App
+from knownas.api.opendsr import ROUTES as OPENDSR
+from knownas.api.opendsr import OpenDsr
+from knownas.api.opendsr_results import ROUTES as RESULTS
+from knownas.api.opendsr_results import Results
 from knownas.api.platform import is_platform_path, platform_api
 from knownas.api.profile import ROUTES as PROFILE
 from knownas.api.profile import ProfileApi
@@ -22,6 +28,7 @@ from knownas.api.token import ROUTES as TOKEN
 from knownas.api.token import TokenEndpoint
 from knownas.api.websdk import ROUTES as WEB
 from knownas.api.websdk import WebSdk
+from knownas.service.limits import LONG_REQUEST_SECONDS, REQUEST_SECONDS
 from knownas.service.server import Service
 
 Finder = Callable[[str], App | None]
@@ -31,12 +38,17 @@ Finder = Callable[[str], App | None]
 def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) -> Sequence[Finder]:
     """Build the surfaces of a service, in the order in which they are asked: the hottest first."""
     platform = platform_api(service, service.tokens, telemetry)
+    privacy, directory, clock = service.privacy, service.directory, service.clock
+    deletion = BulkDeletionSurface(privacy.deletion, directory, throttle, telemetry)
     return (
         _finder(EVENTS, Events(service, throttle, telemetry)),
         _punctual(PROFILE, ProfileApi(service, service.tokens, telemetry)),
         _finder(WEB, WebSdk(service, throttle, telemetry)),
         _punctual(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
         _punctual(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),
+        _punctual(OPENDSR, OpenDsr(privacy, directory, clock, telemetry)),
+        _finder(RESULTS, Results(privacy, directory, clock, telemetry)),
+        _punctual(BULK_DELETION, deletion, LONG_REQUEST_SECONDS),
         _finder(TOKEN, TokenEndpoint(service.tokens, telemetry)),
         lambda path: platform if is_platform_path(path) else None,
     )
@@ -50,9 +62,9 @@ def _finder(routes: Routes[Target], surface: HttpSurface[Target]) -> Finder:
     return find
 
 
-def _punctual(routes: Routes[Target], surface: HttpSurface[Target]) -> Finder:
+def _punctual(routes: Routes[Target], surface: HttpSurface[Target], seconds: float = REQUEST_SECONDS) -> Finder:
     """Find a surface whose requests ask the store themselves, and not in a line that tells them when their time is up."""
-    find, deadline = _finder(routes, surface), Deadline(surface.refuse_late)
+    find, deadline = _finder(routes, surface), Deadline(surface.refuse_late, seconds)
 
     def find_punctual(path: str) -> App | None:
         app = find(path)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from knownas.service.privacy import Privacy
 from knownas.service.self_check import Checked
 from knownas.service.toxic import ToxicIdentities
 
@@ -26,6 +27,7 @@ class Telemetry:
         self._checked: Checked | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._toxic: ToxicIdentities | None = None
+        self._privacy: Privacy | None = None
         self._registry.register(self)
 
     def decided(self, endpoint: str, scope: str, outcome: str, seconds: float) -> None:
@@ -41,6 +43,29 @@ class Telemetry:
     def show_toxic(self, toxic: ToxicIdentities) -> None:
         """Show what is set aside, and how many values are toxic, from now on."""
         self._toxic = toxic
+
+    def show_privacy(self, privacy: Privacy) -> None:
+        """Show what is done for data subjects, and whether those who are to be told of it are, from now on."""
+        self._privacy = privacy
+
+    def _privacy_metrics(self) -> Iterator[Metric]:
+        privacy = self._privacy
+        requests = CounterMetricFamily(
+            "knownas_privacy_requests",
+            "Requests of data subjects that were carried out, or tried, by type and outcome.",
+            labels=["type", "outcome"],
+        )
+        for labels, count in () if privacy is None else privacy.work.counted.items():
+            requests.add_metric(labels, count)
+        yield requests
+        calls = CounterMetricFamily(
+            "knownas_privacy_callbacks",
+            "Calls that tell controllers of their requests, by outcome.",
+            labels=["outcome"],
+        )
+        for outcome, count in () if privacy is None else privacy.callbacks.counted.items():
+            calls.add_metric([outcome], count)
+        yield calls
 
     def _toxic_metrics(self) -> Iterator[Metric]:
         toxic = self._toxic
@@ -89,6 +114,7 @@ class Telemetry:
         latency.add_metric([], buckets, self._seconds)
         yield latency
         yield from self._toxic_metrics()
+        yield from self._privacy_metrics()
         yield from self._self_check()
 
     def _self_check(self) -> Iterator[Metric]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from knownas.cli.configured import USUAL_FILE, chosen_file, config_option, read_file
+from knownas.cli.configured import USUAL_FILE, chosen_file, config_option, read_file, try_processor
 
 
 @click.command()
@@ -13,6 +13,7 @@ def check(config_file: Path | None) -> None:
     """Check a configuration file and say what it configures."""
     path = chosen_file(config_file) or USUAL_FILE
     configuration = read_file(path)
+    try_processor(configuration, str(path))
     workspaces = [one for account in configuration.organization.accounts for one in account.workspaces]
     inputs = sum(1 for _ in configuration.inputs())
     click.echo(f"{path} is sound: {len(configuration.scopes)} scopes, {len(workspaces)} workspaces, {inputs} inputs.")

@@ -8,6 +8,8 @@ import click
 
 from knownas.config.reader import InvalidConfiguration, read_configuration, warnings_of
 from knownas.config.values import Configuration
+from knownas.service.processor import InvalidProcessor
+from knownas.service.signing import configured_processor
 
 USUAL_FILE: Final = Path("knownas.yaml")
 
@@ -43,6 +45,14 @@ def parse(text: str, name: str) -> Configuration:
     for warning in warnings_of(configuration):
         click.secho(f"warning: {warning}", fg="yellow", err=True)
     return configuration
+
+
+def try_processor(configuration: Configuration, name: str) -> None:
+    """End the program if the certificate and the key that sign for privacy requests can't be used."""
+    try:
+        configured_processor(configuration.privacy)
+    except InvalidProcessor as error:
+        raise click.ClickException(f"{name}: privacy: {error}") from error
 
 
 def _report(invalid: InvalidConfiguration, name: str) -> NoReturn:

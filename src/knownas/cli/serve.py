@@ -14,7 +14,7 @@ import uvicorn
 
 from knownas.api.app import Application, OpenService
 from knownas.batch.rehearsing_beside import folds_beside
-from knownas.cli.configured import chosen_file, config_option, read_file
+from knownas.cli.configured import chosen_file, config_option, read_file, try_processor
 from knownas.cli.first_configuration import configured_keys, first_configuration
 from knownas.cli.workers import WORKERS_MAX, run_workers
 from knownas.config.values import Configuration
@@ -61,6 +61,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
         configuration, keys = first_configuration()
     else:
         configuration = read_file(path)
+        try_processor(configuration, str(path))
         keys = configured_keys(configuration)
     if workers > 1 and not is_shared(configuration.database):
         raise click.ClickException("--workers takes a PostgreSQL database: a SQLite file has one writer at a time")

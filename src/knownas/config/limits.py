@@ -82,3 +82,9 @@ ADMIN_TOKEN_CHARACTERS_WISE: Final = 16
 
 ALLOWED_VALUES_MAX: Final = 1_000
 """Values that a scope may say are never toxic."""
+
+URL_CHARACTERS_MAX: Final = 500
+"""Characters of the address of a server."""
+
+CALLBACK_ORIGINS_MAX: Final = 100
+"""Origins to which callbacks of privacy requests may go."""

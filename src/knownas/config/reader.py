@@ -17,6 +17,7 @@ from knownas.config.limits import (
 )
 from knownas.config.listing import Listing
 from knownas.config.located import locate
+from knownas.config.privacy import PRIVACY
 from knownas.config.reading import Place, Reading, Unreadable
 from knownas.config.retention import RETENTION
 from knownas.config.scopes import SCOPE_SECTION
@@ -150,6 +151,7 @@ def _configuration(given: Given) -> Configuration:
         secrets=given[SECRETS],
         retention=given[RETENTION],
         self_check=given[SELF_CHECK],
+        privacy=given[PRIVACY],
     )
 
 
@@ -164,7 +166,7 @@ def _own_scopes(scopes: tuple[Scope, ...], organization: Organization) -> Iterat
 
 CONFIGURATION_SECTION: Final = Section(
     "The file",
-    (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN, SECRETS, RETENTION, SELF_CHECK),
+    (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN, SECRETS, RETENTION, SELF_CHECK, PRIVACY),
     _configuration,
 )
 

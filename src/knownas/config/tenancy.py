@@ -14,6 +14,7 @@ from knownas.config.limits import (
     REQUESTS_PER_SECOND_MAX,
 )
 from knownas.config.listing import Listing, Naming, Referring
+from knownas.config.privacy import WORKSPACE_PRIVACY
 from knownas.config.scopes import SCOPE_NAME, SCOPE_NAME_TEXT
 from knownas.config.sections import NEEDED, Given, Member, Section
 from knownas.config.shapes import Choice, Flag, Number, SecretText, Text, Whole
@@ -249,10 +250,10 @@ ALIAS: Final = Member("alias", ALIAS_SECTION, _ALIAS, "Copying the events of one
 
 
 def _workspace_settings(given: Given) -> WorkspaceSettings:
-    return WorkspaceSettings(given[ALIAS])
+    return WorkspaceSettings(given[ALIAS], given[WORKSPACE_PRIVACY])
 
 
-WORKSPACE_SETTINGS_SECTION: Final = Section("Settings of a workspace", (ALIAS,), _workspace_settings)
+WORKSPACE_SETTINGS_SECTION: Final = Section("Settings of a workspace", (ALIAS, WORKSPACE_PRIVACY), _workspace_settings)
 
 WORKSPACE_NUMBER: Final = Member(
     "id", Naming(_ID, WORKSPACE_ID), NEEDED, "The number by which APIs and credentials name the workspace."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn, final
 
 from knownas.core.identity.policy import Policy
+from knownas.core.privacy.request import WAITING_DAYS, Waiting
 from knownas.core.profile.definition import Definition
 
 
@@ -187,10 +188,32 @@ class AliasSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkspacePrivacy:
+    """How a workspace treats requests of data subjects: how many days an erasure waits, and can be cancelled; platform §5.5.
+
+    With 0 days everything is carried out at once.
+
+    Raises:
+        ValueError: the days are out of their range.
+    """
+
+    waiting_days: int = WAITING_DAYS
+
+    def __post_init__(self) -> None:
+        Waiting(self.waiting_days)
+
+    @property
+    def waiting(self) -> Waiting:
+        """How long requests wait."""
+        return Waiting(self.waiting_days)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceSettings:
     """The settings of a workspace."""
 
     alias: AliasSettings = AliasSettings()
+    privacy: WorkspacePrivacy = WorkspacePrivacy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +360,45 @@ class SelfCheckSettings:
             raise ValueError(f"the database is checked every 1 to {CHECK_HOURS_MAX} hours")
 
 
+PRIVACY_DOMAIN: Final = "localhost"
+"""The domain of a server that was given none: one with which privacy requests are only tried."""
+
+DOMAIN_CHARACTERS_MAX: Final = 64
+"""Characters of a processor's domain: the common name of a certificate has no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """Who the server is to controllers that send requests of data subjects, and whom it tells of them; platform §5.4.
+
+    `certificate` and `key` are PEM files; without them the server makes its own. `callbacks` are origins that may be called,
+    None for any public one. `base_url` is where controllers reach the server.
+
+    Raises:
+        ValueError: there is a certificate without a key, or the other way round, or a number out of its range.
+    """
+
+    domain: str = PRIVACY_DOMAIN
+    certificate: Path | None = None
+    key: Path | None = None
+    base_url: str | None = None
+    callbacks: tuple[str, ...] | None = None
+    requests_days: int = 365
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a certificate and its key come together")
+        if not 0 < len(self.domain) <= DOMAIN_CHARACTERS_MAX:
+            raise ValueError(f"a domain has 1 to {DOMAIN_CHARACTERS_MAX} characters")
+        if not 1 <= self.requests_days <= DAYS_KEPT_MAX:
+            raise ValueError(f"requests are kept for 1 to {DAYS_KEPT_MAX} days")
+
+    @property
+    def is_tried_only(self) -> bool:
+        """Whether nobody has said which domain this is: then whoever is called may be on this machine."""
+        return self.domain == PRIVACY_DOMAIN
+
+
 DATABASE_DEFAULT: Final = "sqlite:///knownas.db"
 
 
@@ -360,6 +422,7 @@ class Configuration:
     secrets: Secrets = Secrets()
     retention: RetentionSettings = RetentionSettings()
     self_check: SelfCheckSettings = SelfCheckSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     def __post_init__(self) -> None:
         workspaces = tuple(self.workspaces())

@@ -7,8 +7,8 @@ the request itself was forgotten long ago.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from knownas.core.privacy.evidence_way import way
 from knownas.core.privacy.evidence import Entry, Step, head_of, link_of
+from knownas.core.privacy.evidence_way import way
 from knownas.service.evidence import Evidence, entry_document
 from knownas.service.evidence_documents import (
     CertificateDocument,

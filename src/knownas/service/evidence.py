@@ -13,6 +13,7 @@ import msgspec
 from knownas.core.privacy.evidence import Entry, Fact, Happening, Head, Step, head_of, linked, needed_hashes
 from knownas.service.limits import EVIDENCE_ATTEMPTS_MAX, EVIDENCE_OF_REQUEST_MAX
 from knownas.service.retrying import pause_before_retry
+from knownas.service.subject_status import announced
 from knownas.store.errors import StoreBusy, StoreDamaged
 from knownas.store.privacy import PrivacyCommit, PrivacyStore, StoredEntry
 
@@ -54,12 +55,14 @@ class Evidence:
     async def write(self, happenings: Sequence[Happening], change: PrivacyCommit | None = None) -> bool:
         """Continue the chain with what has happened, and keep what changes with it, in one commit or not at all.
 
+        A request that comes into another state brings the deliveries to all whom it names for being told.
+
         False: something of `change` is not as it was when it was loaded; the caller loads and decides again.
 
         Raises:
             StoreError: the store could not do it, or others were faster every time.
         """
-        change = change or PrivacyCommit()
+        change = announced(change or PrivacyCommit())
         for attempt in range(EVIDENCE_ATTEMPTS_MAX):
             head = await self.head()
             hashes = await self._hashes(needed_hashes(head, len(happenings)))

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
 from typing import BinaryIO, Final, NamedTuple
 
-from knownas.core.privacy.evidence_way import follow
 from knownas.core.privacy.evidence import Entry, Fault, Finding, Head, faults_of
+from knownas.core.privacy.evidence_way import follow
 from knownas.service.certificates import ENDS
 from knownas.service.evidence import documented
 from knownas.service.evidence_documents import (
@@ -143,9 +143,7 @@ def _certificate(document: CertificateDocument, trust: Trust, anchors: Sequence[
         return Verified([*findings, Finding(Fault.UNREADABLE, 0)], [], document, 0)
     findings += [Finding(Fault.FOREIGN, one.number) for one in own if one.happening.request_id != document.request_id]
     findings += [
-        Finding(Fault.OUT_OF_ORDER, later.number)
-        for earlier, later in pairwise(own)
-        if later.number <= earlier.number
+        Finding(Fault.OUT_OF_ORDER, later.number) for earlier, later in pairwise(own) if later.number <= earlier.number
     ]
     last = max((one.number for one in own), default=0)
     if not any(one.happening.step in ENDS for one in own):

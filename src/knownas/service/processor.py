@@ -14,8 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from knownas.config.values import DOMAIN_CHARACTERS_MAX
 from knownas.service.kept_secret import kept_secret
 from knownas.service.sealing import SecretKeys
 from knownas.store.errors import StoreDamaged
@@ -31,9 +33,6 @@ KEY_BITS_MIN: Final = 2_048
 AUTHORITY_DAYS: Final = 7_300
 CERTIFICATE_DAYS: Final = 7_300
 """How long an authority that was made and its certificate are good for: as long as evidence may be looked at."""
-
-DOMAIN_CHARACTERS_MAX: Final = 64
-"""Characters of a processor's domain: the common name of a certificate has no more."""
 
 _PUBLIC_EXPONENT: Final = 65_537
 _EARLIER: Final = timedelta(days=1)
@@ -82,6 +81,11 @@ class Processor:
         """Return the signature of a body, as `X-OpenDSR-Signature` has it: RSA with SHA-256, in base64."""
         return base64.b64encode(self._key.sign(body, padding.PKCS1v15(), hashes.SHA256())).decode()
 
+    def sign_digest(self, digest: bytes) -> str:
+        """Return the same signature of a body of which only the SHA-256 is at hand."""
+        hashed = Prehashed(hashes.SHA256())
+        return base64.b64encode(self._key.sign(digest, padding.PKCS1v15(), hashed)).decode()
+
 
 def is_signed(body: bytes, signature: str, certificates: bytes) -> bool:
     """Whether a signature is of this body, by the key of the first of some certificates (PEM).
@@ -103,11 +107,18 @@ def is_signed(body: bytes, signature: str, certificates: bytes) -> bool:
 
 
 async def open_processor(
-    store: Store, domain: str, now_ms: int, *, keys: SecretKeys | None = None, publish: bool = True
+    store: Store,
+    domain: str,
+    now_ms: int,
+    *,
+    keys: SecretKeys | None = None,
+    publish: bool = True,
+    prepared: Kept | None = None,
 ) -> Processor:
     """Return the processor of a server that was given no certificate; its authority is made at the first start.
 
     `publish` False keeps nothing. A server whose domain has changed gets another certificate from another authority.
+    `prepared` is an authority that was made before, for when there is none: to make one takes a second.
 
     Raises:
         InvalidProcessor: no certificate can be of such a domain.
@@ -118,7 +129,7 @@ async def open_processor(
         raise InvalidProcessor(f"a domain has 1 to {DOMAIN_CHARACTERS_MAX} characters")
 
     def made() -> bytes:
-        return msgspec.json.encode(make_authority(domain, now_ms))
+        return msgspec.json.encode(prepared or make_authority(domain, now_ms))
 
     kept = await kept_secret(store, f"{KEPT_AS}/{domain}", made, keys=keys, publish=publish)
     try:

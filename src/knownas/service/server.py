@@ -21,6 +21,7 @@ from knownas.service.ingest import Ingest
 from knownas.service.jobs import JobKind, Jobs, Work
 from knownas.service.key_watch import KeyWatch
 from knownas.service.keys import KeyChain, read_changes
+from knownas.service.privacy import Privacy, open_privacy
 from knownas.service.profiles import Profiles
 from knownas.service.receipts import RecentDecisions
 from knownas.service.rehearsing import works_of
@@ -30,7 +31,6 @@ from knownas.service.sealing import SecretKeys
 from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
 from knownas.service.self_check import SelfCheck, check_work
-from knownas.service.subject_finding import SubjectFinding
 from knownas.service.subject_preview import SubjectPreviews
 from knownas.service.tokens import Tokens, open_tokens
 from knownas.service.toxic import TAKEN_UP_AFTER_MS, ToxicIdentities
@@ -75,7 +75,12 @@ class Service:
     retention: Retention
     toxic: ToxicIdentities
     toxic_watch: ToxicWatch
-    previews: SubjectPreviews
+    privacy: Privacy
+
+    @property
+    def previews(self) -> SubjectPreviews:
+        """What requests of data subjects would touch."""
+        return self.privacy.previews
 
     def start(self) -> None:
         """Begin what a server does by itself: run aliases that are due, and forget what is too old."""
@@ -84,10 +89,12 @@ class Service:
         self.jobs.start()
         self.toxic_watch.start()
         self.self_check.start()
+        self.privacy.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
+        await self.privacy.close()
         await self.self_check.close()
         await self.jobs.close()
         await self.toxic_watch.close()
@@ -111,11 +118,12 @@ async def open_service(
     """Open the service of a configuration over a store, which it then owns.
 
     `folds` is who folds histories for rehearsals and resolutions; without, these wait for a process that has it.
-    `publish` False keeps no new policy version: for those who only want to look. With `secret_keys`, the changes of
-    keys that the store keeps count, also those that come while the service is open; without, the configured keys.
+    `publish` False keeps nothing new: for those who only want to look. With `secret_keys`, the changes of keys that the
+    store keeps count, also those that come while the service is open; without, the configured keys.
 
     Raises:
         Unopenable: the secret of a key that is valid can't be opened with the secret keys.
+        InvalidProcessor: the certificate and the key that sign for the server can't be used.
         StoreError: the store does not answer.
     """
     await refuse_half_copied(store)
@@ -132,8 +140,7 @@ async def open_service(
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
-    works = works_of(directory, correcting, folds, toxic.apart)
-    jobs = Jobs(store, {**works, **_checks(configuration, folds)}, clock, turns)
+    jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
         configuration=configuration,
         store=store,
@@ -157,13 +164,20 @@ async def open_service(
         retention=Retention(store.user_data, configuration.retention, clock, turns),
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
-        previews=SubjectPreviews(store, directory, SubjectFinding(store, directory, resolver, clock)),
+        privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
     )
 
 
-def _checks(configuration: Configuration, folds: Folds | None) -> Mapping[JobKind, Work]:
-    """Return what checks the database against its history; nothing where nobody folds."""
+def _works(
+    configuration: Configuration,
+    directory: Directory,
+    correcting: Correcting,
+    folds: Folds | None,
+    toxic: ToxicIdentities,
+) -> Mapping[JobKind, Work]:
+    """Return what does jobs, and checks the database against its history; nothing where nobody folds."""
     if folds is None:
         return {}
     scopes = [one.name for one in configuration.scopes]
-    return {JobKind.SELF_CHECK: check_work(folds, scopes, configuration.self_check)}
+    check = check_work(folds, scopes, configuration.self_check)
+    return {**works_of(directory, correcting, folds, toxic.apart), JobKind.SELF_CHECK: check}

@@ -47,12 +47,14 @@ _DECODER: Final = msgspec.json.Decoder(KeptRequest)
 
 
 def stored(kept: KeptRequest) -> StoredRequest:
-    """Write a request down. One that has ended forgets whom it named, and its key."""
+    """Write a request down. One that has ended forgets whom it named, its key, and who was to be told."""
     request = kept.request
     is_open = request.state in (RequestState.PENDING, RequestState.IN_PROGRESS)
     open_key = _open_key(request) if is_open else None
     if not is_open:
-        kept = KeptRequest(replace(request, subject=NOBODY), msgspec.structs.replace(kept.progress, key=""))
+        kept = KeptRequest(
+            replace(request, subject=NOBODY, callbacks=()), msgspec.structs.replace(kept.progress, key="")
+        )
     due_ms = request.due_ms if is_open else None
     return StoredRequest(
         request.request_id,

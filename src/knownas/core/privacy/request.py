@@ -108,7 +108,8 @@ class CantBe(Exception):
 class SubjectRequest:
     """A request of a data subject. Times are Unix milliseconds; `group`, `callbacks` and `extensions` are the controller's.
 
-    `begun_ms` and `ended_ms` are None until it is carried out and completed or cancelled.
+    `begun_ms` and `ended_ms` are None until it is carried out and completed or cancelled. `api_version` and `base_url` are how
+    it was asked: by which version of OpenDSR, and at which address of the server.
     """
 
     request_id: str
@@ -124,6 +125,8 @@ class SubjectRequest:
     begun_ms: int | None = None
     ended_ms: int | None = None
     cancelled: bool = False
+    api_version: str = "3.0"
+    base_url: str = ""
 
     @property
     def state(self) -> RequestState:

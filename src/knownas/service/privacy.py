@@ -1,0 +1,97 @@
+"""Puts together what a server does for data subjects: takes their requests, carries them out, tells of them, and signs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from knownas.config.values import Configuration
+from knownas.core.privacy.request import RequestType
+from knownas.service.bulk_deletion import BulkDeletion
+from knownas.service.callbacks import Callbacks
+from knownas.service.calling import Calling
+from knownas.service.directory import Directory
+from knownas.service.evidence import Evidence
+from knownas.service.privacy_work import PrivacyWork, Work
+from knownas.service.resolver import Resolver
+from knownas.service.sealing import SecretKeys
+from knownas.service.signing import Signing
+from knownas.service.subject_answering import Answering
+from knownas.service.subject_finding import SubjectFinding
+from knownas.service.subject_preview import SubjectPreviews
+from knownas.service.subject_requests import SubjectRequests
+from knownas.service.subject_results import NoResults, Results
+from knownas.service.turns import Turns
+from knownas.store.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Everything that the surfaces of privacy ask, and the jobs behind them."""
+
+    base_url: str
+    evidence: Evidence
+    signing: Signing
+    requests: SubjectRequests
+    results: Results
+    previews: SubjectPreviews
+    deletion: BulkDeletion
+    work: PrivacyWork
+    callbacks: Callbacks
+
+    def start(self) -> None:
+        """Begin to carry out what is due, and to tell of it."""
+        self.work.start()
+        self.callbacks.start()
+
+    async def close(self) -> None:
+        """Interrupt what is carried out, finish the calls under way, and stop."""
+        await self.work.close()
+        await self.callbacks.close()
+
+
+def open_privacy(
+    configuration: Configuration,
+    store: Store,
+    resolver: Resolver,
+    directory: Directory,
+    clock: Callable[[], int],
+    turns: Turns | None = None,
+    keys: SecretKeys | None = None,
+    *,
+    publish: bool = True,
+) -> Privacy:
+    """Build all of it over a store. `publish` False keeps no authority that had to be made.
+
+    Raises:
+        InvalidProcessor: the certificate and the key that are configured can't be used.
+    """
+    settings = configuration.privacy
+    signing = Signing(store, settings, clock, keys=keys, publish=publish)
+    calling = Calling(settings)
+    evidence = Evidence(store.privacy)
+    base_url = settings.base_url or ""
+    callbacks = Callbacks(store.privacy, signing, calling, base_url, clock, turns)
+    work = PrivacyWork(
+        store.privacy, _works(store, clock), settings.requests_days, clock, turns, changed=callbacks.wake
+    )
+
+    def changed() -> None:
+        work.wake()
+        callbacks.wake()
+
+    return Privacy(
+        base_url=base_url,
+        evidence=evidence,
+        signing=signing,
+        requests=SubjectRequests(store.privacy, evidence, calling, changed),
+        results=NoResults(),
+        previews=SubjectPreviews(store, directory, SubjectFinding(store, directory, resolver, clock)),
+        deletion=BulkDeletion(store, resolver, directory, clock),
+        work=work,
+        callbacks=callbacks,
+    )
+
+
+def _works(store: Store, clock: Callable[[], int]) -> Mapping[RequestType, Work]:
+    """Return what carries out which type of request. Erasures stay pending until there is somebody who erases."""
+    answering = Answering(store.privacy, clock)
+    return {RequestType.ACCESS: answering.carry_out, RequestType.PORTABILITY: answering.carry_out}
