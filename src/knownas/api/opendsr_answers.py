@@ -199,11 +199,12 @@ class SignedSurface(HttpSurface[Target]):
 
 async def _send_file(send: Send, file: SpooledFile) -> None:
     file.rewind()
-    left = file.size
-    while left > 0:
-        part = file.read()
-        left -= len(part)
-        await send({"type": "http.response.body", "body": part, "more_body": left > 0})
+    sent = 0
+    while part := file.read():
+        sent += len(part)
+        await send({"type": "http.response.body", "body": part, "more_body": sent < file.size})
+    if not file.size:
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _denied(denied: Denied) -> RequestRefused:

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from knownas.config.values import PrivacySettings
-from knownas.service.privacy_limits import CALL_SECONDS, CONNECT_SECONDS
+from knownas.service.privacy_limits import ADDRESSES_TRIED_MAX, CALL_SECONDS, CONNECT_SECONDS
 
 Address = IPv4Address | IPv6Address
 
@@ -83,19 +84,21 @@ class Calling:
             await self._client.aclose()
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Call the first address of the host that is reached. Returns the status of the answer."""
         origin = _origin_of(url)
         if origin is None or not self.allows(url):
             raise CallFailed("not_allowed")
         client, sent = self._opened(), {**headers, "Content-Type": "application/json", "Host": urlsplit(url).netloc}
-        # The host is the one that was looked at, however else the URL can be read.
-        host = origin.host if self._origins is not None else str(await self._address(origin))
-        called = httpx.URL(url).copy_with(scheme=origin.scheme, host=host, port=origin.port)
-        request = client.build_request(
-            "POST", called, content=body, headers=sent, extensions={"sni_hostname": origin.host}
-        )
-        response = await client.send(request, stream=True)
-        await response.aclose()
-        return response.status_code
+        for host in await self._hosts(origin):
+            # The host is the one that was looked at, however else the URL can be read.
+            called = httpx.URL(url).copy_with(scheme=origin.scheme, host=host, port=origin.port)
+            named = {"sni_hostname": origin.host}
+            request = client.build_request("POST", called, content=body, headers=sent, extensions=named)
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                response = await client.send(request, stream=True)
+                await response.aclose()
+                return response.status_code
+        raise CallFailed("not_reached")
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -110,13 +113,15 @@ class Calling:
             )
         return self._client
 
-    async def _address(self, origin: Origin) -> Address:
-        """Return the address to call; none of a host's addresses may be one that is not allowed."""
+    async def _hosts(self, origin: Origin) -> Sequence[str]:
+        """Return what to connect to; none of a host's addresses may be one that is not allowed."""
+        if self._origins is not None:
+            return [origin.host]
         literal = _literal(origin.host)
         addresses = [literal] if literal is not None else await _looked_up(origin)
         if not addresses or not all(self._is_allowed(origin, one) for one in addresses):
             raise CallFailed("not_allowed")
-        return addresses[0]
+        return [str(one) for one in addresses[:ADDRESSES_TRIED_MAX]]
 
     def _is_allowed(self, origin: Origin, address: Address) -> bool:
         if self._may_be_here and address.is_loopback:

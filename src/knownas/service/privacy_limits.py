@@ -28,8 +28,11 @@ FORGET_EVERY_SECONDS: Final = 3_600.0
 """How often requests are looked for that have ended long ago."""
 
 CALL_SECONDS: Final = 10.0
-CONNECT_SECONDS: Final = 5.0
-"""How long a call to somebody outside may take, and of that to be connected."""
+CONNECT_SECONDS: Final = 3.0
+"""How long a call to somebody outside may take, and of that to be connected to one address."""
+
+ADDRESSES_TRIED_MAX: Final = 4
+"""Addresses of a host that are tried, one after the other."""
 
 CALLS_AT_ONCE_MAX: Final = 8
 """Calls that are under way at a time."""
