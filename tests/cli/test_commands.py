@@ -6,12 +6,14 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from knownas.service.processor import make_authority
 from tests.served import TOKEN, Served, configuration, served
 
 
@@ -75,6 +77,22 @@ def test_bad_file_is_refused_with_every_fault_and_its_line(tmp_path: Path) -> No
             assert re.search(rf"knownas\.yaml:{line}: ", refused.stderr), refused.stderr
         assert "profile_conversion" in refused.stderr
     assert not (tmp_path / "x.db").exists()
+
+
+def test_a_certificate_that_does_not_fit_starts_nothing(tmp_path: Path) -> None:
+    """Check and serve say so before anything is opened: the domain is another one."""
+    made = make_authority("privacy.example.com", int(time.time() * 1000))
+    (tmp_path / "cert.pem").write_text(made.certificates)
+    (tmp_path / "key.pem").write_text(made.key)
+    privacy = "privacy: {domain: DOMAIN, certificate: cert.pem, key: key.pem}\ndatabase: sqlite:///x.db\n"
+    (tmp_path / "knownas.yaml").write_text(privacy.replace("DOMAIN", "other.example.com"))
+    for verb in ("check", "serve"):
+        refused = run(tmp_path, verb)
+        assert refused.returncode != 0
+        assert "the certificate is not of other.example.com" in refused.stderr
+    assert not (tmp_path / "x.db").exists()
+    (tmp_path / "knownas.yaml").write_text(privacy.replace("DOMAIN", "privacy.example.com"))
+    assert run(tmp_path, "check").returncode == 0
 
 
 def test_explain_shows_a_stored_decision(server: Served) -> None:

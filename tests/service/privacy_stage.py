@@ -48,13 +48,16 @@ def kept_processor(keys: SecretKeys | None = None) -> tuple[str, bytes]:
 
 
 def configured(waiting_days: int = 7, **privacy: Any) -> Configuration:
-    """Return a configuration of two workspaces that share a scope, with this waiting period."""
+    """Return a configuration of workspaces that share a scope, the first with this waiting period, the last with two requests."""
     document = configuration(database="memory://", privacy=privacy)
     workspaces = document["organization"]["accounts"][0]["workspaces"]
     workspaces[0]["settings"] = {"privacy": {"waiting_days": waiting_days}}
     other = {"id": 101, "scope": "shop", "key": "other-ws-key", "secret": "other-ws-secret"}
     feed = {"name": "feed", "feed": "custom", "key": "other-key", "secret": "other-secret"}
     workspaces.append({**other, "inputs": [feed]})
+    limits = {"requests_per_second": 0.001, "burst_seconds": 2_000}
+    slow = {"id": 102, "scope": "shop", "key": "slow-ws-key", "secret": "slow-ws-secret", "limits": limits}
+    workspaces.append(slow)
     return read(yaml.safe_dump(document))
 
 

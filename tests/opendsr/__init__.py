@@ -1,0 +1,1 @@
+"""A controller that was written from the specification of OpenDSR alone, and its conversations with a real server."""
