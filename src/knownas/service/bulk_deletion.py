@@ -7,7 +7,7 @@ a law asks, there are privacy requests. Deleting again finds nothing, so a reque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, assert_never
 
-from knownas.core.identity.decision import Corrected, Created, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.decision import Corrected, Created, Erased, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.privacy.evidence import Fact, Happening, Step
@@ -73,7 +73,7 @@ class BulkDeletion:
                 return mpid
             case NotFound() | Refused():
                 return None
-            case Created() | Modified() | Seeded() | Corrected():
+            case Created() | Modified() | Seeded() | Corrected() | Erased():
                 raise AssertionError(f"a search never answers {outcome}")
             case _:
                 assert_never(outcome)
