@@ -166,13 +166,11 @@ REASONS: Final[Mapping[str, str]] = {
     "callback_not_allowed": "The server does not call one of the `status_callback_urls`: `privacy.callbacks` of the configuration says which origins it calls.",
     "identity_not_extended": "The type is one of those that stand in the extension `opendsr.mparticle.com`.",
     "invalid_callback": "A status_callback_url is no http or https URL, has a user in it, or is too long.",
-    "invalid_digest": "The value is no hex digest of the `encoding` that stands beside it.",
     "invalid_extension": "What stands in `extensions.opendsr.mparticle.com` has another form; the message says where.",
     "invalid_group": "`group_id` has 1 to 256 characters, and a list is asked for by one.",
     "invalid_request_id": "`subject_request_id` must be a version 4 UUID in lower case.",
     "invalid_skip_waiting_period": "`skip_waiting_period` is true or false.",
     "invalid_submitted_time": "`submitted_time` is a time of RFC 3339 with an offset.",
-    "mpid_not_alone": "An MPID names the person by itself; send it without identities.",
     "no_results": "The request is not completed, is an erasure, or nobody was found.",
     "request_exists": "A request with this `subject_request_id` was taken before; ask for its status.",
     "request_in_progress": "A request for the same of the same person has not ended; wait for it, or cancel it.",
@@ -181,7 +179,6 @@ REASONS: Final[Mapping[str, str]] = {
     "several_mpids": "A request reaches one profile; send one for each MPID.",
     "too_many_callbacks": "A request may name ten URLs.",
     "too_many_deletions": "A request may name 100 profiles; send several.",
-    "too_many_identities": "A request may name 50 identities.",
     "unknown_request": "The workspace whose key was sent has no request with this id; it may have ended a year ago.",
 }
 
