@@ -41,7 +41,14 @@ _SCOPES = "".join(
     "  settings: {capture: all}\n"
     for scope in ("people", "elsewhere")
 )
-CONFIGURATION = f"scopes:\n{_SCOPES}organization:\n  accounts:\n  - id: 10\n    workspaces:\n{_WORKSPACES}"
+_CREDENTIALS = (
+    "credentials:\n"
+    "- {client_id: personalisation, client_secret: a-secret, role: read_only, workspaces: [100]}\n"
+    "- {client_id: app-reader, client_secret: b-secret, role: read_only, workspaces: [101]}\n"
+)
+CONFIGURATION = (
+    f"scopes:\n{_SCOPES}organization:\n  accounts:\n  - id: 10\n    workspaces:\n{_WORKSPACES}{_CREDENTIALS}"
+)
 
 
 class SubjectStage:
@@ -56,7 +63,8 @@ class SubjectStage:
             configured(CONFIGURATION), self.store, clock=lambda: self.now_ms, chance=RepeatingChance(5)
         )
         service = self.service
-        self.results = Results(service.store, service.directory, service.calculations, service.clock)
+        credentials = service.configuration.credentials
+        self.results = Results(service.store, service.directory, service.calculations, service.clock, credentials)
         return self
 
     async def close(self) -> None:

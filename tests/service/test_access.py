@@ -80,9 +80,12 @@ async def ann(stage: SubjectStage) -> int:
     await stage.ask(Endpoint.IDENTIFY, customerid="ann", mobile_number="+41 79 000")
     await stage.send(None, SHOP, customerid="ann", mobile_number="+41 79 000")
     await stage.send(mpid, APP, attributes={"app-only": "a secret of the app"})
-    row = Audited(stage.now_ms, mpid, b'{"who": "personalisation", "what": "profile_read", "workspace": 100}')
-    other = Audited(stage.now_ms, mpid, b'{"who": "app-reader", "what": "profile_read", "workspace": 101}')
-    await stage.store.privacy.audit([row, row, other])
+    rows = [
+        b'{"who": "personalisation", "what": "profile_read", "status": 200, "times": 2}',
+        b'{"who": "personalisation", "what": "profile_read", "status": 403}',
+        b'{"who": "app-reader", "what": "profile_read", "status": 200}',
+    ]
+    await stage.store.privacy.audit([Audited(stage.now_ms, mpid, row) for row in rows])
     return mpid
 
 

@@ -4,13 +4,14 @@ It is made anew each time that it is fetched, and streamed: no copy of it is sto
 person with 100,000 batches of events takes no more memory than one with a single batch.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import count
 from typing import Final
 
 import msgspec
 
+from knownas.config.values import Credential
 from knownas.core.privacy.evidence import Happening, Step
 from knownas.core.privacy.request import DAY_MS, RequestState, RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
@@ -64,7 +65,10 @@ class Results:
         directory: Directory,
         calculations: Mapping[int, WorkspaceCalculations],
         clock: Callable[[], int],
+        credentials: Sequence[Credential] = (),
     ) -> None:
+        """`credentials` say which readers reach which workspaces."""
+        self._credentials = credentials
         self._store = store
         self._directory = directory
         self._calculations = calculations
@@ -99,9 +103,12 @@ class Results:
         place, stored = place_of(self._directory, kept.request.workspace), await self._profile(kept)
         if place is None or stored is None or stored.pool not in place.rules.pools:
             return None
-        known = await known_of(self._store, place, stored)
+        known = await known_of(self._store, place, stored, self._strangers(place.workspace.id))
         await self._tell(kept, "begun")
         return self._archive(kept, known)
+
+    def _strangers(self, workspace: int) -> frozenset[str]:
+        return frozenset(one.client_id for one in self._credentials if workspace not in one.workspaces)
 
     async def _profile(self, kept: KeptRequest) -> StoredProfile | None:
         """Return the profile that was found, unless it has been erased since, as a whole or for the workspace."""

@@ -5,7 +5,7 @@ other people nothing is told at all (`service.subject_values`, `core.privacy.dis
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,7 @@ from knownas.service.access_form import (
     ProfileLine,
     RecipientLine,
 )
+from knownas.service.access_readers import readings_of
 from knownas.service.directory import Place
 from knownas.service.limits import COPIES_TOLD_MAX, PAGE_MAX, RECIPIENTS_TOLD_MAX
 from knownas.service.log_form import decision_from, observation_from
@@ -61,13 +62,16 @@ class Known:
         sections: Mapping[SectionKey, Section],
         traced: Sequence[Traced],
         values: SubjectValues,
+        strangers: Collection[str] = (),
     ) -> None:
+        """`strangers` are credentials that reach other workspaces only: what they were told is not this one's to tell."""
         self.store: Final = store
         self.place: Final = place
         self.stored: Final = stored
         self.sections: Final = sections
         self.traced: Final = traced
         self.values: Final = values
+        self._strangers = strangers
         self._inputs = frozenset(one.name for one in place.workspace.inputs)
 
     @property
@@ -243,32 +247,15 @@ class Known:
             StoreError: the store does not answer.
         """
         times: Counter[tuple[str, str, str]] = Counter()
-        after = 0
-        while page := await self.store.privacy.audited(self.mpid, after, PAGE_MAX):
-            after = page[-1].seq
-            for one in page:
-                said = _AUDITED.decode(one.document)
-                asked = (rfc3339(one.at_ms)[: len("2026-01-01")], said.who, said.what)
-                if said.workspace in (None, self.place.workspace.id) and (
-                    asked in times or len(times) < RECIPIENTS_TOLD_MAX
-                ):
-                    times[asked] += 1
+        async for one in readings_of(self.store.privacy, self.mpid):
+            asked = (rfc3339(one.at_ms)[: len("2026-01-01")], one.who, one.what)
+            if one.who not in self._strangers and (asked in times or len(times) < RECIPIENTS_TOLD_MAX):
+                times[asked] += one.times
         for day, who, what in sorted(times):
             yield RecipientLine(day, who, what, times[day, who, what])
 
 
-class _Audited(msgspec.Struct, frozen=True):
-    """What is kept of a reading or a change that concerns the person."""
-
-    who: str = "unknown"
-    what: str = "read"
-    workspace: int | None = None
-
-
-_AUDITED: Final = msgspec.json.Decoder(_Audited)
-
-
-async def known_of(store: Store, place: Place, stored: StoredProfile) -> Known:
+async def known_of(store: Store, place: Place, stored: StoredProfile, strangers: Collection[str] = ()) -> Known:
     """Read what a workspace knows of a profile, but for what is read piece by piece.
 
     Raises:
@@ -278,7 +265,7 @@ async def known_of(store: Store, place: Place, stored: StoredProfile) -> Known:
     traced = await values.trace()
     found = await store.user_data.sections_of(stored.record.mpid)
     sections = {key: read(one) for key, one in found.items() if key.workspace == place.workspace.id}
-    return Known(store, place, stored, sections, traced, values)
+    return Known(store, place, stored, sections, traced, values, strangers)
 
 
 def _attribute(one: Attribute) -> AttributeShown:

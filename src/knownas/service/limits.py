@@ -168,5 +168,8 @@ RESULTS_FETCHES_MAX: Final = 100
 LINES_COUNTED_MAX: Final = 100_000
 """Lines of the log about one profile that are counted, to say how much there is; of more it says so."""
 
+READINGS_COUNTED_MAX: Final = 10_000
+"""Rows of the audit that are counted, to say how often a profile was read; of more it says so."""
+
 SHARERS_COUNTED_MAX: Final = 1_000
 """Profiles that have an identity in common with a person, counted for each identity; of more it says so."""

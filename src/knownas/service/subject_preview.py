@@ -13,9 +13,10 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.privacy.request import RequestType, Subject
+from knownas.service.access_readers import readings_of
 from knownas.service.directory import Directory, Place
 from knownas.service.knowing import holding_of, others_of_scope
-from knownas.service.limits import PAGE_MAX, SHARERS_COUNTED_MAX
+from knownas.service.limits import READINGS_COUNTED_MAX, SHARERS_COUNTED_MAX
 from knownas.service.subject_counting import Lines, lines_about
 from knownas.service.subject_finding import Found, SubjectFinding, Why, environment_of
 from knownas.store.port import Store, StoredProfile
@@ -129,8 +130,16 @@ class SubjectPreviews:
             record=RecordFate(record.size, Fate.KEPT if is_kept else fate, sorted(kept_for)),
             sharing=await self._sharing(stored),
             lines=await lines_about(self._store, mpid),
-            readings=len(await self._store.privacy.audited(mpid, 0, PAGE_MAX)),
+            readings=await self._readings(mpid),
         )
+
+    async def _readings(self, mpid: int) -> int:
+        counted, rows = 0, 0
+        async for one in readings_of(self._store.privacy, mpid):
+            counted, rows = counted + one.times, rows + 1
+            if rows >= READINGS_COUNTED_MAX:
+                break
+        return counted
 
     async def _has(self, one: Place, mpid: int, asked: Place, fate: Fate) -> WorkspaceHas:
         counts = await self._store.privacy.count(holding_of(self._directory, one.workspace.id, mpid))
@@ -221,7 +230,7 @@ def _not_reached(kind: RequestType, touched: Touched) -> Sequence[str]:
         return []
     told = ["Backups that were made before: whatever is restored from one has to be erased again."]
     if touched.readings:
-        many = "at least " if touched.readings == PAGE_MAX else ""
+        many = "at least " if touched.readings >= READINGS_COUNTED_MAX else ""
         told.append(
             f"What was handed out already: the profile was read or changed from outside {many}{touched.readings} times."
         )
