@@ -175,6 +175,7 @@ REASONS: Final[Mapping[str, str]] = {
     "request_exists": "A request with this `subject_request_id` was taken before; ask for its status.",
     "request_in_progress": "A request for the same of the same person has not ended; wait for it, or cancel it.",
     "request_not_pending": "The request is carried out, completed or cancelled already.",
+    "fetched_too_often": "The results of a request were fetched as often as they may be. Send a new request.",
     "results_expired": "Results can be fetched for seven days after completion. Send a new request.",
     "several_mpids": "A request reaches one profile; send one for each MPID.",
     "too_many_callbacks": "A request may name ten URLs.",

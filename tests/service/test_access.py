@@ -15,15 +15,14 @@ from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment
 from knownas.core.privacy import disclosure
 from knownas.core.privacy.evidence import Step
-from knownas.core.privacy.request import DAY_MS, RequestType
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Channel, Event, EventBatch
-from knownas.service.access import Results, Undelivered
+from knownas.service.access import FetchedTooOften, Results
 from knownas.service.correcting import HistoryCorrected
 from knownas.service.evidence import Evidence
 from knownas.service.kept_batches import batch_write
 from knownas.service.knowing import ErasedFor, erased_for_name
-from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX, RESULTS_DAYS, RESULTS_FETCHES_MAX
+from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX, RESULTS_FETCHES_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.subject_values import SubjectValues
 from knownas.store.memory.store import MemoryStore
@@ -219,8 +218,8 @@ async def test_many_batches_are_spread_over_files(stage: SubjectStage, monkeypat
 async def test_each_fetch_is_told_in_the_evidence(stage: SubjectStage) -> None:
     """The evidence says that results were begun, and how many bytes and files were taken; nothing personal."""
     mpid = await ann(stage)
-    pieces = await stage.results.fetch(stage.asked(mpid))
-    assert not isinstance(pieces, Undelivered)
+    pieces = await stage.results.open(stage.asked(mpid))
+    assert pieces is not None
     size = sum([len(piece) async for piece in pieces])
     begun, ended = await Evidence(stage.store.privacy).of_request(REQUEST_ID)
     assert (begun.happening.step, ended.happening.step) == (Step.DELIVERED, Step.DELIVERED)
@@ -244,33 +243,23 @@ async def test_a_fetch_that_is_broken_off_is_told(stage: SubjectStage) -> None:
     assert [one.happening.facts["delivery"] for one in told] == ["begun"]
 
 
-async def test_the_link_is_good_for_seven_days(stage: SubjectStage) -> None:
-    """After seven days there are no results, neither are there of an erasure or of one that is under way."""
-    mpid = await ann(stage)
-    kept = stage.asked(mpid)
-    assert await stage.results.fetch(stage.asked(mpid, kind=RequestType.ERASURE)) is Undelivered.NO_RESULTS
-    stage.now_ms += RESULTS_DAYS * DAY_MS - 1
-    assert not isinstance(await stage.results.fetch(kept), Undelivered)
-    stage.now_ms += 1
-    assert await stage.results.fetch(kept) is Undelivered.RESULTS_EXPIRED
-
-
 async def test_results_can_be_fetched_so_many_times(stage: SubjectStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetches are bounded, since each is told in the evidence for good."""
     assert 2 * RESULTS_FETCHES_MAX < EVIDENCE_OF_REQUEST_MAX
     monkeypatch.setattr("knownas.service.access.RESULTS_FETCHES_MAX", 3)
     mpid = await ann(stage)
     for _ in range(3):
-        pieces = await stage.results.fetch(stage.asked(mpid))
-        assert not isinstance(pieces, Undelivered)
+        pieces = await stage.results.open(stage.asked(mpid))
+        assert pieces is not None
         assert [piece async for piece in pieces]
-    assert await stage.results.fetch(stage.asked(mpid)) is Undelivered.FETCHED_TOO_OFTEN
+    with pytest.raises(FetchedTooOften):
+        await stage.results.open(stage.asked(mpid))
 
 
 async def test_nobody_is_handed_out_who_was_not_found_or_is_erased(stage: SubjectStage) -> None:
     """No results without a profile, of one that never was, of one that was erased, or to a workspace of before."""
     mpid = await ann(stage)
-    assert await stage.results.fetch(stage.asked(None)) is Undelivered.NOBODY_FOUND
+    assert await stage.results.open(stage.asked(None)) is None
     assert await stage.results.open(stage.asked(7)) is None
     assert await stage.results.open(stage.asked(mpid, 999)) is None
     await stage.store.privacy.commit(PrivacyCommit(tombstones=[Tombstone(mpid, "another", stage.now_ms)]))

@@ -10,7 +10,6 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, Environment
 from knownas.core.privacy.evidence import Step, faults_of
 from knownas.core.privacy.request import CantBe, RequestState, Subject, SubjectIdentity
-from knownas.service.access import Undelivered
 from knownas.service.access_work import AccessWork
 from knownas.service.directory import Place
 from knownas.service.evidence import Evidence
@@ -92,7 +91,7 @@ async def test_a_due_request_is_completed_with_its_counts(stage: SubjectStage) -
     assert counted == {"sections": 1, "events": 3, "messages": 0, "aliases": 0, "receipts": 3, "log_lines": 1}
     entries = await stage.store.privacy.entries(0, EVERYTHING)
     assert not any(EMAIL.encode() in one.document or str(mpid).encode() in one.document for one in entries)
-    assert not isinstance(await stage.results.fetch(kept), Undelivered)
+    assert await stage.results.open(kept) is not None
 
 
 async def test_nobody_found_is_completed_too(stage: SubjectStage) -> None:
@@ -100,7 +99,7 @@ async def test_nobody_found_is_completed_too(stage: SubjectStage) -> None:
     await work(stage, Leads(None)).carry_out(await waiting(stage))
     row = await stage.store.privacy.request(REQUEST_ID)
     assert row is not None
-    assert await stage.results.fetch(kept_request(row)) is Undelivered.NOBODY_FOUND
+    assert await stage.results.open(kept_request(row)) is None
     found = (await Evidence(stage.store.privacy).of_request(REQUEST_ID))[1].happening
     assert found.facts["found"] is False
 

@@ -11,12 +11,12 @@ from knownas.core.privacy.evidence import Step
 from knownas.core.privacy.request import DAY_MS, RequestState, RequestType, Subject
 from knownas.service.privacy_limits import PRIVACY_PAUSE_SECONDS_MAX, PRIVACY_PAUSE_SECONDS_MIN
 from knownas.service.privacy_work import TURN, PrivacyWork, Work
-from knownas.service.subject_answering import Answering
 from knownas.service.subject_request_form import kept_request
 from knownas.service.subject_requests import Taken
 from knownas.service.turns import Turns
 from knownas.store.errors import StoreBusy
 from knownas.store.privacy import StoredRequest
+from tests.service.answering import Answering
 from tests.service.privacy_stage import Stage, given, stage
 from tests.waiting import until
 
@@ -52,7 +52,13 @@ async def test_what_is_due_is_carried_out_and_what_waits_is_not() -> None:
     world.clock.now_ms += 5 * DAY_MS
     assert await world.privacy.work.work_off() == 1
     assert await state(world, request_id) is RequestState.COMPLETED
-    assert await world.steps(request_id) == [Step.RECEIVED, Step.VERIFIED, Step.STARTED, Step.COMPLETED]
+    assert await world.steps(request_id) == [
+        Step.RECEIVED,
+        Step.VERIFIED,
+        Step.STARTED,
+        Step.FOUND,
+        Step.COMPLETED,
+    ]
     assert await world.privacy.work.work_off() == 0
 
 

@@ -164,6 +164,7 @@ def _anybody() -> Schema:
 def _results() -> Schema:
     reasons = _asked_with_key()
     reasons |= {404: {"unknown_request", "no_results"}, 410: {"results_expired"}}
+    reasons[429] |= {"fetched_too_often"}
     fetch = operation(
         "privacy",
         "fetchSubjectResults",

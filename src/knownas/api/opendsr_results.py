@@ -13,7 +13,9 @@ from knownas.api.opendsr_wire import UUID4
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.unavailable import unavailable
+from knownas.service.access import FetchedTooOften
 from knownas.service.directory import Directory
+from knownas.service.limits import RESULTS_FETCHES_MAX
 from knownas.service.privacy import Privacy
 from knownas.service.server import Clock
 from knownas.service.subject_request_form import KeptRequest
@@ -65,7 +67,11 @@ class Results(SignedSurface[str]):
         if are_results_old(kept.request, self._clock()):
             sentence = f"The link was good for {RESULTS_DAYS} days. Ask for access again."
             raise RequestRefused(410, "results_expired", sentence)
-        parts = await self._privacy.results.open(kept)
+        try:
+            parts = await self._privacy.results.open(kept)
+        except FetchedTooOften:
+            sentence = f"Results can be fetched {RESULTS_FETCHES_MAX} times. Send a new request."
+            raise RequestRefused(429, "fetched_too_often", sentence) from None
         if parts is None:
             raise RequestRefused(404, "no_results", _NOTHING)
         file = SpooledFile()

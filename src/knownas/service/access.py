@@ -5,7 +5,6 @@ person with 100,000 batches of events takes no more memory than one with a singl
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 from itertools import count
 from typing import Final
 
@@ -13,7 +12,6 @@ import msgspec
 
 from knownas.config.values import Credential
 from knownas.core.privacy.evidence import Happening, Step
-from knownas.core.privacy.request import DAY_MS, RequestState, RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.access_events import events_of
 from knownas.service.access_form import Line, line, schema
@@ -22,7 +20,7 @@ from knownas.service.access_page import Page
 from knownas.service.directory import Directory
 from knownas.service.evidence import Evidence
 from knownas.service.knowing import erased_for, place_of
-from knownas.service.limits import ACCESS_BATCHES_A_FILE, RESULTS_DAYS, RESULTS_FETCHES_MAX
+from knownas.service.limits import ACCESS_BATCHES_A_FILE, RESULTS_FETCHES_MAX
 from knownas.service.receipts import rfc3339
 from knownas.service.streamed_zip import StreamedZip, at_once
 from knownas.service.subject_request_form import KeptRequest
@@ -35,25 +33,8 @@ EMPTY: Final = "empty.txt"
 _NOTHING: Final = "The profile was found. This workspace has stored nothing of it.\n"
 
 
-class Undelivered(StrEnum):
-    """Why there are no results. The value is a stable reason code."""
-
-    NO_RESULTS = "no_results"
-    """The request is none of access or portability, or is not completed (404)."""
-    NOBODY_FOUND = "nobody_found"
-    """No profile was found, or it has been erased since (404)."""
-    RESULTS_EXPIRED = "results_expired"
-    """The link is older than seven days (410)."""
-    FETCHED_TOO_OFTEN = "fetched_too_often"
-    """They were fetched as often as they may be (429)."""
-
-
-def expires_ms(kept: KeptRequest) -> int | None:
-    """Return until when a request's results can be fetched, in Unix milliseconds; None if it has none (platform §5.3)."""
-    request = kept.request
-    if request.type is RequestType.ERASURE or request.state is not RequestState.COMPLETED or request.ended_ms is None:
-        return None
-    return request.ended_ms + RESULTS_DAYS * DAY_MS
+class FetchedTooOften(Exception):
+    """Results were fetched as often as they may be."""
 
 
 class Results:
@@ -75,34 +56,22 @@ class Results:
         self._clock = clock
         self._evidence = Evidence(store.privacy)
 
-    async def fetch(self, kept: KeptRequest) -> AsyncIterator[bytes] | Undelivered:
-        """Return a request's results for whoever fetches them by its link, or why there are none.
-
-        Raises:
-            StoreError: the store does not answer. While the results are read, so may their iterator.
-        """
-        until_ms = expires_ms(kept)
-        if until_ms is None:
-            return Undelivered.NO_RESULTS
-        if self._clock() >= until_ms:
-            return Undelivered.RESULTS_EXPIRED
-        told = await self._evidence.of_request(kept.request.request_id)
-        if sum(one.happening.step is Step.DELIVERED for one in told) >= 2 * RESULTS_FETCHES_MAX:
-            return Undelivered.FETCHED_TOO_OFTEN
-        return await self.open(kept) or Undelivered.NOBODY_FOUND
-
     async def open(self, kept: KeptRequest) -> AsyncIterator[bytes] | None:
         """Return the archive piece by piece; None if no profile was found, or it has been erased since.
 
         That it is delivered is told in the evidence before the first piece, and when the last was taken: so one that is broken
-        off is told too.
+        off is told too. Whether the link is still good, `subject_status` says.
 
         Raises:
+            FetchedTooOften: they were fetched as often as they may be.
             StoreError: the store does not answer. While the archive is read, so may its iterator.
         """
         place, stored = place_of(self._directory, kept.request.workspace), await self._profile(kept)
         if place is None or stored is None or stored.pool not in place.rules.pools:
             return None
+        told = await self._evidence.of_request(kept.request.request_id)
+        if sum(one.happening.step is Step.DELIVERED for one in told) >= 2 * RESULTS_FETCHES_MAX:
+            raise FetchedTooOften
         known = await known_of(self._store, place, stored, self._strangers(place.workspace.id))
         await self._tell(kept, "begun")
         return self._archive(kept, known)

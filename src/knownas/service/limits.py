@@ -159,9 +159,6 @@ COPIES_TOLD_MAX: Final = 1_000
 RECIPIENTS_TOLD_MAX: Final = 10_000
 """Copies of events, and readers a day, that such an answer tells."""
 
-RESULTS_DAYS: Final = 7
-"""Days for which the results of an access or portability request can be fetched; platform §5.3."""
-
 RESULTS_FETCHES_MAX: Final = 100
 """Times that the results of one request can be fetched: each is told in the evidence."""
 

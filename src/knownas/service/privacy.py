@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from knownas.config.values import Configuration
 from knownas.core.privacy.request import RequestType
+from knownas.service.access import Results
+from knownas.service.access_work import AccessWork
 from knownas.service.bulk_deletion import BulkDeletion
+from knownas.service.calculations import calculations_of
 from knownas.service.callbacks import Callbacks
 from knownas.service.calling import Calling
 from knownas.service.directory import Directory
@@ -14,11 +17,9 @@ from knownas.service.privacy_work import PrivacyWork, Work
 from knownas.service.resolver import Resolver
 from knownas.service.sealing import SecretKeys
 from knownas.service.signing import Signing
-from knownas.service.subject_answering import Answering
 from knownas.service.subject_finding import SubjectFinding
 from knownas.service.subject_preview import SubjectPreviews
 from knownas.service.subject_requests import SubjectRequests
-from knownas.service.subject_results import NoResults, Results
 from knownas.service.turns import Turns
 from knownas.store.port import Store
 
@@ -70,9 +71,9 @@ def open_privacy(
     evidence = Evidence(store.privacy)
     base_url = settings.base_url or ""
     callbacks = Callbacks(store.privacy, signing, calling, base_url, clock, turns)
-    work = PrivacyWork(
-        store.privacy, _works(store, clock), settings.requests_days, clock, turns, changed=callbacks.wake
-    )
+    finding = SubjectFinding(store, directory, resolver, clock)
+    access = AccessWork(store, directory, finding, clock).carry_out
+    work = PrivacyWork(store.privacy, _works(access), settings.requests_days, clock, turns, changed=callbacks.wake)
 
     def changed() -> None:
         work.wake()
@@ -83,15 +84,14 @@ def open_privacy(
         evidence=evidence,
         signing=signing,
         requests=SubjectRequests(store.privacy, evidence, calling, changed),
-        results=NoResults(),
-        previews=SubjectPreviews(store, directory, SubjectFinding(store, directory, resolver, clock)),
+        results=Results(store, directory, calculations_of(configuration), clock, configuration.credentials),
+        previews=SubjectPreviews(store, directory, finding),
         deletion=BulkDeletion(store, resolver, directory, clock),
         work=work,
         callbacks=callbacks,
     )
 
 
-def _works(store: Store, clock: Callable[[], int]) -> Mapping[RequestType, Work]:
+def _works(access: Work) -> Mapping[RequestType, Work]:
     """Return what carries out which type of request. Erasures stay pending until there is somebody who erases."""
-    answering = Answering(store.privacy, clock)
-    return {RequestType.ACCESS: answering.carry_out, RequestType.PORTABILITY: answering.carry_out}
+    return {RequestType.ACCESS: access, RequestType.PORTABILITY: access}

@@ -1,4 +1,4 @@
-"""Begins and completes a request whose results are only gathered when they are fetched (platform §5.6)."""
+"""Begins a request and completes it, and does nothing in between: the shortest work there can be."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from knownas.store.privacy import PrivacyStore, StoredRequest
 
 
 class Answering:
-    """The work of access and portability where nothing is gathered."""
+    """A work that only takes a request through its states."""
 
     def __init__(self, store: PrivacyStore, clock: Callable[[], int]) -> None:
         self._evidence = Evidence(store)
