@@ -9,12 +9,15 @@ from pathlib import Path
 import apsw
 import pytest
 
-from knownas.store.conformance.examples import EMAIL, get, put, record
+from knownas.core.identity.kinds import Identity
+from knownas.store.conformance.examples import EMAIL, commit_of, get, look_up, new, put, record, wanted
+from knownas.store.conformance.verdicts import was_refused
 from knownas.store.errors import StoreUnavailable
 from knownas.store.sqlite import scrubbing
 from knownas.store.sqlite.connection import Connection
 from knownas.store.sqlite.store import SqliteStore
 from tests.store.canaries import Canaries, erase, found_in, others_are_there, plant
+from tests.store.inspection import contradictions
 
 SCRUBBED = scrubbing.Scrubbed("vacuum", complete=True)
 NOT_SCRUBBED = scrubbing.Scrubbed("vacuum", complete=False)
@@ -104,6 +107,18 @@ async def test_reads_go_on_while_a_file_is_written_anew(store: SqliteStore, monk
     assert await scrubs == SCRUBBED
     await commits
     assert (await get(store, 2)).mpid == 2
+
+
+async def test_what_was_decided_before_is_decided_again(store: SqliteStore, tmp_path: Path) -> None:
+    """A value that nobody held is gone with its version; a commit that had loaded it is refused, and the next one is kept."""
+    await put(store, record(1, {EMAIL: ["e"]}))
+    await put(store, record(1, {EMAIL: ["f"]}))
+    snapshot = await store.load([wanted(Identity(EMAIL, "e"))])
+    assert await store.privacy.scrub() == SCRUBBED
+    was_refused(await store.commit(snapshot, commit_of(new(record(2, {EMAIL: ["e"]})))), "a commit from before")
+    await put(store, record(2, {EMAIL: ["e"]}))
+    assert await look_up(store, Identity(EMAIL, "e")) == [2]
+    assert contradictions(tmp_path / "knownas.db") == []
 
 
 async def test_a_scrub_that_is_given_up_ends(store: SqliteStore, tmp_path: Path) -> None:

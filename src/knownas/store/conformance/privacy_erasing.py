@@ -241,9 +241,17 @@ class ErasingPromises(Subject):
             await put(other, record(2, {CUSTOMER: ["bob"]}))
             others = await begin(other)
             await one.privacy.erase(ANNS, PAGE)
+            for value in ("left", "taken"):
+                await put(one, record(6, {EMAIL: [value]}))
+            before = [await store.load([wanted(Identity(EMAIL, "left"))]) for store in (one, other)]
             scrubbed = await one.privacy.scrub()
             is_so(scrubbed.complete, "it is done")
             is_so(bool(scrubbed.method), "it says how")
+            # Whatever becomes of commits that were decided before, the value comes to whoever takes it last.
+            for store, snapshot in zip((one, other), before, strict=True):
+                await store.commit(snapshot, commit_of(new(record(7, {EMAIL: ["left"]}))))
+            await put(one, record(7, {EMAIL: ["left"]}))
+            same(await look_up(other, Identity(EMAIL, "left")), [7], "who has a value that nobody held")
             for store, mpid in ((one, 3), (other, 4)):
                 same(await look_up(store, Identity(EMAIL, "e")), [1], "who was there")
                 await is_all_there(store, others)

@@ -65,11 +65,24 @@ def _write_anew(connection: Connection) -> bool:
     if not _checkpoint(connection):
         return False
     try:
-        connection.execute(statements()["forget_values"])
+        _forget_values(connection)
         connection.execute(_VACUUM)
     except apsw.BusyError:
         return False
     return _checkpoint(connection)
+
+
+def _forget_values(connection: Connection) -> None:
+    """Remove what is kept of values that nobody holds, so that whoever has loaded it notices."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for name in ("reserve_touch", "tick_touch", "forget_values"):
+            connection.execute(statements()[name])
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _checkpoint(connection: Connection) -> bool:
