@@ -1,13 +1,16 @@
 """The promises about data subjects leave nothing out, and the suite notices stores that break them."""
 
+import asyncio
 import inspect
+import threading
 from pathlib import Path
 
 import apsw
 import pytest
 
+from knownas.core.identity.kinds import Identity
 from knownas.store.conformance import privacy
-from knownas.store.conformance.examples import EMAIL, get, put, record
+from knownas.store.conformance.examples import EMAIL, get, look_up, put, record
 from knownas.store.conformance.privacy import PrivacyPromises
 from knownas.store.conformance.privacy_examples import everything, keep
 from knownas.store.conformance.subject import Subject
@@ -23,6 +26,10 @@ from tests.store.broken_privacy import BROKEN
 from tests.store.inspection import contradictions
 
 METHODS = {name for name, _ in inspect.getmembers(PrivacyStore, inspect.isfunction) if not name.startswith("_")}
+TURNS = 50
+BUSY_TIMES_MAX = 1_000
+BUSY = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT count(*) FROM n"
+"""Takes a few milliseconds, in which the connection is in use."""
 PROMISES = [name for name in dir(PrivacyPromises) if name.startswith("test_")]
 
 
@@ -67,6 +74,38 @@ async def test_a_broken_third_part_is_found_out(part: type[MemoryPrivacy]) -> No
     assert any(isinstance(error, AssertionError) for error in broken)
     assert all("the promise test_" in error.__notes__[0] for error in broken)
     assert len(broken) < len(PROMISES) / 2, "it is broken in one way, not in all"
+
+
+async def test_profiles_are_looked_up_while_evidence_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept for data subjects has a connection of its own: while its commit is under way, lookups are answered."""
+    store = SqliteStore(tmp_path / "knownas.db")
+    await put(store, record(1, {EMAIL: ["e"]}))
+    under_way, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    async def slow(_: object, connection: sqlite_connection.Connection) -> None:
+        def commit() -> None:
+            under_way.set()
+            for _ in range(BUSY_TIMES_MAX):
+                if not go_on.is_set():
+                    connection.execute(BUSY).fetchall()
+            over.set()
+            connection.execute("COMMIT")
+
+        await asyncio.to_thread(commit)
+
+    monkeypatch.setattr(sqlite_connection.Transactions, "_end", slow)
+    writing = asyncio.ensure_future(store.privacy.commit(everything()))
+    assert await asyncio.to_thread(under_way.wait, 10)
+    for _ in range(TURNS):
+        assert await look_up(store, Identity(EMAIL, "e")) == [1]
+        await asyncio.sleep(0)
+    assert not over.is_set()
+    go_on.set()
+    assert await writing
+    monkeypatch.undo()
+    await store.close()
 
 
 async def test_a_file_of_the_second_layout_is_brought_up_to_date(

@@ -20,7 +20,9 @@ from knownas.store.conformance.examples import (
     record,
     wanted,
 )
-from knownas.store.conformance.privacy_examples import ANNS, MENTION
+from knownas.store.conformance.privacy_examples import ANNS, MENTION, audited
+from knownas.store.conformance.privacy_examples import entry as evidence
+from knownas.store.conformance.privacy_examples import keep as keep_for_subjects
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.user_data_examples import (
     ANN,
@@ -35,10 +37,11 @@ from knownas.store.conformance.user_data_examples import (
 )
 from knownas.store.conformance.verdicts import is_not_so, is_so, same, was_kept
 from knownas.store.port import Commit, LogEntry, Store
-from knownas.store.privacy import Counts, RedactedLine
+from knownas.store.privacy import Counts, PrivacyCommit, RedactedLine
 from knownas.store.user_data import BatchReceipt, MessageKey, RequestKey, SectionKey, UserDataCommit
 
 BATCHES: Final = 5
+TURNS: Final = 20
 ELSEWHERE: Final = SectionKey(101, ANN.environment, ANN.mpid)
 IN_DEVELOPMENT: Final = ANN._replace(environment="development")
 WHOLE: Final = Counts(sections=2, events=BATCHES + 1, messages=BATCHES, aliases=2, receipts=BATCHES)
@@ -174,6 +177,27 @@ class ErasingPromises(Subject):
             same(left.receipts, left.events, "batches that came later, whole")
             await sweep()
             await nothing_of_ann(other)
+
+    async def test_lookups_go_on_while_subjects_are_served(self) -> None:
+        """Profiles are looked up and kept while reads are noted, evidence is written and holdings are erased, of one store."""
+        async with self.opened() as store:
+            others = await begin(store)
+
+            async def look() -> None:
+                for number in range(1, TURNS + 1):
+                    await put(store, record(1_000 + number, {EMAIL: [f"e{number}"]}))
+                    same(await look_up(store, Identity(EMAIL, f"e{number}")), [1_000 + number], "who is looked up")
+
+            async def serve() -> None:
+                for number in range(1, TURNS + 1):
+                    await store.privacy.audit([audited()])
+                    await keep_for_subjects(store, PrivacyCommit(entries=[evidence(number)]))
+                    await store.privacy.erase(ANNS, 1)
+
+            await asyncio.gather(look(), serve())
+            same(len(await store.privacy.entries(0, PAGE)), TURNS, "how much evidence there is")
+            await nothing_of_ann(store)
+            await is_all_there(store, others)
 
     async def test_lines_of_the_log_say_something_else(self) -> None:
         """Redacted lines are told with their new words, under their old and new numbers but not under those dropped."""

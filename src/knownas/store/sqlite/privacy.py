@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -24,8 +25,8 @@ from knownas.store.privacy import (
     Tombstone,
 )
 from knownas.store.sqlite.connection import (
+    LOCK_BLOCKS_MS,
     Binding,
-    Connection,
     LostRace,
     Row,
     SharedReads,
@@ -37,25 +38,40 @@ from knownas.store.sqlite.erasing import erase, redact
 from knownas.store.sqlite.scrubbing import scrub
 from knownas.store.sqlite.statements import statements
 
+PRIVACY_CACHE_KIB: Final = 16 * 1024
+"""Of the file, what the writing connection keeps in memory at most; others' commits empty it anyway."""
+
 
 class SqlitePrivacy:
     """Keeps requests and evidence in a SQLite file, and erases. Implements `store.privacy.PrivacyStore`.
 
-    It writes over the connection by which the store decides, since what another one writes empties that one's memory of
-    the file; what is erased there is overwritten at once (`secure_delete`).
+    One connection of its own writes: the one by which the store decides may be asked at any moment. What is changed or
+    removed over it is overwritten at once (`secure_delete`).
     """
 
-    def __init__(self, path: Path, connection: Connection, reads: SharedReads, transactions: Transactions) -> None:
-        """Share the connections of the store that it belongs to, which closes them."""
+    def __init__(self, path: Path, reads: SharedReads, transactions: Transactions) -> None:
+        """Open the file, whose layout must be up to date. The rest belongs to the store that this is a part of.
+
+        Raises:
+            StoreError: it can't be opened.
+        """
         self._path = path
-        self._connection = connection
         self._reads = reads
         self._transactions = transactions
+        self._connection = open_connection(path)
+        try:
+            self._connection.pragma("cache_size", -PRIVACY_CACHE_KIB)
+            self._connection.pragma("busy_timeout", LOCK_BLOCKS_MS)
+            self._connection.pragma("secure_delete", 1)
+        except BaseException:
+            self._connection.close()
+            raise
         self._closed = False
 
     def close(self) -> None:
-        """Refuse all further calls."""
+        """Close the connection; no transaction may be under way."""
         self._closed = True
+        self._connection.close()
 
     async def commit(self, commit: PrivacyCommit) -> bool:
         """Write all of a commit and wait until it is on the disk."""
@@ -189,13 +205,13 @@ class SqlitePrivacy:
 
     async def erase(self, holding: Holding, limit: int) -> Counts:
         """Remove at most `limit` things of a holding, in one transaction."""
-        async with self._writing(overwriting=True):
+        async with self._writing():
             return erase(self._connection, holding, limit)
 
     async def redact(self, lines: Sequence[RedactedLine]) -> bool:
         """Let lines of the log say something else, in one transaction."""
         try:
-            async with self._writing(overwriting=True):
+            async with self._writing():
                 redact(self._connection, lines)
         except LostRace:
             return False
@@ -203,7 +219,7 @@ class SqlitePrivacy:
 
     async def replace_or_drop(self, name: str, before: bytes, after: bytes | None) -> bool:
         """Put a kept document in the place of another, or remove it, and overwrite that one."""
-        async with self._writing(overwriting=True):
+        async with self._writing():
             if after is None:
                 self._connection.execute(statements()["drop_kept"], (name, before))
             else:
@@ -221,17 +237,11 @@ class SqlitePrivacy:
             return self._connection.changes()
 
     @asynccontextmanager
-    async def _writing(self, *, overwriting: bool = False) -> AsyncGenerator[None]:
+    async def _writing(self) -> AsyncGenerator[None]:
         self._check_open()
         with named_errors():
             async with self._transactions.writing(self._connection):
-                if overwriting:
-                    self._connection.pragma("secure_delete", 1)
-                try:
-                    yield
-                finally:
-                    if overwriting:
-                        self._connection.pragma("secure_delete", 0)
+                yield
 
     def _check_open(self) -> None:
         if self._closed:

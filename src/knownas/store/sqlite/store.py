@@ -53,7 +53,7 @@ LOCK_WAIT_SECONDS: Final = 5.0
 class SqliteStore:
     """Keeps records and the log in one SQLite file. Implements `store.port.Store`.
 
-    One connection loads and commits, another serves the remaining reads; `user_data` has two of its own. Statements
+    One connection loads and commits, another serves the remaining reads; `user_data` has two of its own, `privacy` one. Statements
     take microseconds and run on the event loop's thread; only the end of a transaction, which waits for the disk,
     has a thread of its own.
     """
@@ -72,11 +72,11 @@ class SqliteStore:
             self._transactions = Transactions(LOCK_WAIT_SECONDS)
             self._user_data = SqliteUserData(path, self._transactions)
             self._reader = open_connection(path, read_only=True)
+            self._reads = SharedReads(self._reader)
+            self._privacy = SqlitePrivacy(path, self._reads, self._transactions)
         except BaseException:
             self._connection.close()
             raise
-        self._reads = SharedReads(self._reader)
-        self._privacy = SqlitePrivacy(path, self._connection, self._reads, self._transactions)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
         self._closed = False
