@@ -1,7 +1,7 @@
 """Says what every store must do with what is known of users: sections, events, receipts, aliases.
 
-This is the second half of the port. `store.port` keeps who is who; here is what workspaces know of them, under the
-MPIDs that the other half gave out. The two are written in transactions of their own: a batch of events is first
+This is the second part of the port. `store.port` keeps who is who; here is what workspaces know of them, under the
+MPIDs that the first part gave out. The two are written in transactions of their own: a batch of events is first
 resolved, which may change identity records, and then kept. A batch that is not kept was not acknowledged; sent
 again, it is resolved to the same profile and kept once. Only a correction of the history writes both in one
 (`port.Commit.rearranged`).

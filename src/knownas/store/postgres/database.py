@@ -46,7 +46,7 @@ _TOKEN_ONCE: Final = "commit_token_once"  # noqa: S105 - a constraint
 
 
 class Database:
-    """One database as both halves of the store use it."""
+    """One database as all parts of the store use it."""
 
     def __init__(self, address: Address) -> None:
         self.address: Final = address
