@@ -181,6 +181,10 @@ REASONS: Final[Mapping[str, str]] = {
     "too_many_callbacks": "A request may name ten URLs.",
     "too_many_deletions": "A request may name 100 profiles; send several.",
     "unknown_request": "The workspace whose key was sent has no request with this id; it may have ended a year ago.",
+    "invalid_anchor": "`anchor` is the number of an entry of the chain of evidence, such as an anchor names it.",
+    "invalid_format": "`format` is `json` or `pdf`.",
+    "not_certified": "No request of a data subject with this id has ended; there is a certificate when one has.",
+    "too_many_entries": "The request has more entries than a certificate can have. `knownas evidence` writes out the whole chain.",
 }
 
 BATCHES: Final = """\

@@ -58,7 +58,7 @@ class EvidenceStage:
         self.store = MemoryStore()
         self.now_ms = NOW_MS
         self.evidence = Evidence(self.store.privacy)
-        self.certificates = Certificates(self.store.privacy, self.evidence, self._processor, lambda: self.now_ms, {})
+        self.certificates = Certificates(self.evidence, self._processor, lambda: self.now_ms, {})
 
     async def _processor(self) -> Processor:
         return processor()

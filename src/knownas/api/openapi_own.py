@@ -17,6 +17,7 @@ from knownas.api.openapi_parts import (
     request_body,
 )
 from knownas.api.own import OPERATIONS
+from knownas.api.own_evidence import AFTER_CHARACTERS_MAX
 from knownas.api.own_identity_changes import AFTER
 from knownas.api.own_operation import Operation
 from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
@@ -87,6 +88,10 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         400: ("malformed_mpid", "invalid_environment", "invalid_workspace", "invalid_limit", "malformed_next"),
         404: ("unknown_profile", "unknown_path"),
     },
+    "showConsent": {
+        400: ("malformed_mpid", "invalid_environment", "invalid_workspace"),
+        404: ("unknown_profile", "unknown_path"),
+    },
     "showBatch": {400: ("malformed_receipt_id",), 404: ("unknown_batch", "unknown_path")},
     "findBatches": {400: ("invalid_source_request_id",), 404: ("unknown_path",)},
     "showAlias": {400: ("malformed_request_id",), 404: ("unknown_alias", "unknown_path")},
@@ -101,6 +106,22 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
             "identity_type_twice",
         ),
         404: ("unknown_workspace", "unknown_path"),
+    },
+    "listEvidence": {400: ("invalid_limit", "malformed_next"), 404: ("unknown_path",)},
+    "showEvidenceHead": {404: ("unknown_path",)},
+    "listSubjectRequests": {
+        400: ("invalid_workspace", "invalid_limit", "malformed_next"),
+        404: ("unknown_path",),
+    },
+    "showSubjectRequest": {400: ("malformed_request_id",), 404: ("unknown_request", "unknown_path")},
+    "certifySubjectRequest": {
+        400: ("malformed_request_id", "invalid_format", "invalid_anchor"),
+        404: ("not_certified", "unknown_path"),
+        409: ("too_many_entries",),
+    },
+    "listAudit": {
+        400: ("malformed_mpid", "invalid_time", "invalid_limit", "malformed_next"),
+        404: ("unknown_path",),
     },
 }
 """Why our own operations refuse a request, by operation and status, beside what all of them or all bodies can meet."""
@@ -158,11 +179,18 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "followProfile": (200, "IdentityChanges"),
     "showSections": (200, "Sections"),
     "showEvents": (200, "Events"),
+    "showConsent": (200, "ConsentHistory"),
     "showBatch": (200, "BatchReceipt"),
     "findBatches": (200, "BatchReceipts"),
     "showAlias": (200, "Alias"),
     "showRetention": (200, "Retention"),
     "previewPrivacy": (200, "PrivacyPreview"),
+    "listAudit": (200, "Audit"),
+    "listEvidence": (200, "Evidence"),
+    "showEvidenceHead": (200, "EvidenceHead"),
+    "listSubjectRequests": (200, "SubjectRequests"),
+    "showSubjectRequest": (200, "SubjectRequestTold"),
+    "certifySubjectRequest": (200, "EvidenceCertificate"),
 }
 _PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
     "mpid": ref("Mpid"),
@@ -194,6 +222,42 @@ _AS_OF_PARAMETER: Final[Schema] = {
     "description": "A time of RFC 3339 with an offset: what had been observed by then counts, and nothing later.",
     "schema": {"type": "string", "format": "date-time"},
 }
+
+_MPID_PARAMETER: Final[Schema] = {
+    "name": "mpid",
+    "in": "query",
+    "description": "Of this profile only.",
+    "schema": ref("Mpid"),
+}
+
+_SINCE_PARAMETER: Final[Schema] = {
+    "name": "since",
+    "in": "query",
+    "description": "A time of RFC 3339 with an offset.",
+    "schema": {"type": "string", "format": "date-time"},
+}
+
+_REQUESTS_NEXT: Final[Schema] = {
+    "name": "next",
+    "in": "query",
+    "description": "What the page before answered as `next`.",
+    "schema": {"type": "string", "maxLength": AFTER_CHARACTERS_MAX},
+}
+
+_CERTIFICATE_PARAMETERS: Final[list[Schema]] = [
+    {
+        "name": "format",
+        "in": "query",
+        "description": "json, or pdf for people; json if it is not given.",
+        "schema": {"enum": ["json", "pdf"]},
+    },
+    {
+        "name": "anchor",
+        "in": "query",
+        "description": "The number of an entry of the chain through which the links are to lead.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+]
 
 _PREVIEW_PARAMETER: Final[Schema] = {
     "name": "preview",
@@ -248,10 +312,15 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
     "explain": [_AS_OF_PARAMETER],
     "showHistory": _page_parameters("next"),
     "showEvents": [*_page_parameters("next"), _WORKSPACE_PARAMETER, _ENVIRONMENT_PARAMETER],
+    "showConsent": [_WORKSPACE_PARAMETER, _ENVIRONMENT_PARAMETER],
     "followChanges": [*_page_parameters(AFTER), _ENVIRONMENT_PARAMETER],
     "followProfile": _page_parameters(AFTER),
     "findBatches": [_REQUEST_ID_PARAMETER],
     "undoDecision": [_PREVIEW_PARAMETER],
+    "listEvidence": _page_parameters("next"),
+    "listSubjectRequests": [_page_parameters("next")[0], _REQUESTS_NEXT, {**_WORKSPACE_PARAMETER, "required": False}],
+    "certifySubjectRequest": _CERTIFICATE_PARAMETERS,
+    "listAudit": [*_page_parameters("next"), _MPID_PARAMETER, _SINCE_PARAMETER],
     "listToxic": [*_page_parameters("next"), _ENVIRONMENT_PARAMETER],
     "releaseToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
     "blockToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
@@ -262,6 +331,8 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
 def _own_responses(operation: Operation) -> Schema:
     status, name = _OWN_ANSWERS[operation.name]
     answer = answer_of("The answer.", ref(name))
+    if name == "EvidenceCertificate":
+        answer["content"]["application/pdf"] = {"schema": {"type": "string", "format": "binary"}}
     if name in ("Profile", "Receipt") and operation.body is not None:
         answer["links"] = _links_of(operation)
     responses: Schema = {str(status): answer}

@@ -1,7 +1,7 @@
 """Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -15,9 +15,12 @@ from starlette.routing import Route
 from knownas.api.deadline import Deadline
 from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
 from knownas.api.limits import SEED_VALUES_MAX
+from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
+from knownas.api.own_evidence import EVIDENCE_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_jobs import JOB_OPERATIONS
 from knownas.api.own_operation import (
+    File,
     Operation,
     Refusal,
     folded,
@@ -49,6 +52,7 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Surface, identities, types_named_on
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest, SeedRequest
 from knownas.core.identity.record import parse_mpid, valid_mpid
+from knownas.service.auditing import ADMIN, persons_in
 from knownas.service.limits import LONG_REQUEST_SECONDS
 from knownas.service.resolver import Overloaded
 from knownas.service.server import Service
@@ -186,6 +190,8 @@ OPERATIONS: Final = (
     *TOXIC_OPERATIONS,
     *SELF_CHECK_OPERATIONS,
     *PRIVACY_OPERATIONS,
+    *AUDIT_OPERATIONS,
+    *EVIDENCE_OPERATIONS,
 )
 LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/privacy/preview")
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""
@@ -249,19 +255,39 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         operation = operations["GET" if request.method == "HEAD" else request.method]
+        is_admin = False
         try:
             _authorise(service, request)
+            is_admin = True
             status, document = await _served(service, operation, request)
         except Refusal as refusal:
             telemetry.refused("own", refusal.code)
+            if is_admin:
+                _note(service, operation, request, refusal.status, {})
             body = own_error(refusal.code, refusal.sentence, **refusal.details)
             return Response(body, refusal.status, _HEADERS.get(refusal.status), "application/json")
+        _note(service, operation, request, status, document)
+        if isinstance(document, File):
+            return Response(document.body, status, document.headers, document.media_type)
         return Response(_ENCODER.encode(document), status, media_type="application/json")
 
     return serve
 
 
-async def _served(service: Service, operation: Operation, request: Request) -> tuple[int, Document]:
+def _note(service: Service, operation: Operation, request: Request, status: int, answered: Document | File) -> None:
+    """Note whose data was read or changed: the profile of the path, or those that the answer names."""
+    if operation.name == LIST_AUDIT:
+        return
+    named = parse_mpid(request.path_params.get("mpid", ""))
+    if named is not None:
+        persons: Sequence[int] = (named,)
+    else:
+        persons = () if isinstance(answered, File) else persons_in(answered)
+    for mpid in persons:
+        service.auditing.note(mpid, ADMIN, operation.name, status)
+
+
+async def _served(service: Service, operation: Operation, request: Request) -> tuple[int, Document | File]:
     try:
         return await operation.serve(service, request)
     except Malformed as malformed:

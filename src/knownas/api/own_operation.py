@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,13 +49,27 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """An answer that is no JSON: its bytes, what they are, and the name under which a browser keeps it."""
+
+    body: bytes
+    media_type: str
+    name: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What else an answer with it says."""
+        return {"Content-Disposition": f'attachment; filename="{self.name}"'}
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One call of the API: what it is, and what serves it."""
 
     method: str
     path: str
     name: str
-    serve: Callable[[Service, Request], Awaitable[tuple[int, Document]]]
+    serve: Callable[[Service, Request], Awaitable[tuple[int, Document | File]]]
     body: type[msgspec.Struct] | None = None
     needs_body: bool = True
 

@@ -21,6 +21,7 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.section import Section
+from knownas.service.consent_history import change_document, changes_of, consent_document
 from knownas.service.decisions import is_decision_id
 from knownas.service.receipts import rfc3339
 from knownas.service.server import Service
@@ -59,11 +60,7 @@ async def show_sections(service: Service, request: Request) -> tuple[int, Docume
 async def show_events(service: Service, request: Request) -> tuple[int, Document]:
     """Return the batches of events that a workspace keeps of a profile, as they were sent, in the order they came."""
     mpid = path_mpid(request)
-    query = request.query_params
-    environment = query_environment(request)
-    workspace = id_number(query.get("workspace", ""))
-    if workspace is None:
-        raise Refusal(400, "invalid_workspace", "Name the workspace by its id: ?workspace=100.")
+    environment, workspace = query_environment(request), _query_workspace(request)
     if await service.profiles.show(mpid) is None:
         raise unknown_profile(mpid)
     limit = page_limit(request)
@@ -71,6 +68,32 @@ async def show_events(service: Service, request: Request) -> tuple[int, Document
     found, next_seq = await service.sections.events(key, page_cursor(request), limit)
     items = [{"received_at": rfc3339(stored.at_ms), **document} for stored, document in found]
     return 200, {"items": items, "next": None if next_seq is None else write_cursor(next_seq)}
+
+
+async def show_consent(service: Service, request: Request) -> tuple[int, Document]:
+    """Return what a workspace knows of a person's consent: what counts now, and how it came to that.
+
+    Each change stands there with when it was stated, when it came, and through which input.
+    """
+    mpid = path_mpid(request)
+    environment, workspace = query_environment(request), _query_workspace(request)
+    if await service.profiles.show(mpid) is None:
+        raise unknown_profile(mpid)
+    section = await service.sections.find(SectionKey(workspace, environment, mpid))
+    return 200, {
+        "mpid": str(mpid),
+        "workspace": workspace,
+        "environment": environment,
+        "items": [] if section is None else [consent_document(*one) for one in sorted(section.consents.items())],
+        "history": [] if section is None else [change_document(one) for one in changes_of(section)],
+    }
+
+
+def _query_workspace(request: Request) -> int:
+    workspace = id_number(request.query_params.get("workspace", ""))
+    if workspace is None:
+        raise Refusal(400, "invalid_workspace", "Name the workspace by its id: ?workspace=100.")
+    return workspace
 
 
 async def show_alias(service: Service, request: Request) -> tuple[int, Document]:
@@ -97,18 +120,7 @@ def _shown(key: SectionKey, section: Section) -> dict[str, Any]:
         "first_seen_at": rfc3339(section.first_seen_ms),
         "last_seen_at": rfc3339(section.last_seen_ms),
         "attributes": {name: _attribute(section.attributes[name]) for name in sorted(section.attributes)},
-        "consents": [
-            {
-                "regulation": purpose.regulation.value,
-                "purpose": purpose.name,
-                "consented": consent.consented,
-                "at": rfc3339(consent.at_ms),
-                "document": consent.document,
-                "location": consent.location,
-                "hardware_id": consent.hardware_id,
-            }
-            for purpose, consent in sorted(section.consents.items())
-        ],
+        "consents": [consent_document(*one) for one in sorted(section.consents.items())],
         "devices": [
             {
                 "identities": {IdentityType.DEVICE_APPLICATION_STAMP: one.stamp, **one.ids} if one.stamp else one.ids,
@@ -136,6 +148,7 @@ def _attribute(one: Attribute) -> dict[str, Any]:
 USER_DATA_OPERATIONS: Final = (
     Operation("GET", "/api/profiles/{mpid}/sections", "showSections", show_sections),
     Operation("GET", "/api/profiles/{mpid}/events", "showEvents", show_events),
+    Operation("GET", "/api/profiles/{mpid}/consent", "showConsent", show_consent),
     Operation("GET", "/api/batches/{id}", "showBatch", show_batch),
     Operation("GET", "/api/batches", "findBatches", find_batches),
     Operation("GET", "/api/aliases/{request_id}", "showAlias", show_alias),

@@ -56,6 +56,9 @@ _ENCODER: Final = msgspec.json.Encoder()
 FOR_EVER_MS: Final = 2**62
 """Longer than anything: a dry run lets nothing get too old."""
 
+_OPERATIONS: Final = ("readProfile", "resolveProfile")
+"""As what it is noted who read a profile: by its MPID, or by an immutable identity."""
+
 _TOO_OLD: Final = "The user has not been seen for longer than profiles are kept; identities lead to the profile again."
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
 
@@ -97,6 +100,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         super().__init__(telemetry)
         self._store = service.store
         self._profiles = service.profiles
+        self._audited = service.auditing.note
         self._directory = service.directory
         self._resolver = service.resolver
         self._clock = service.clock
@@ -135,6 +139,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             raise unavailable(error, "The store can't be read.") from error
         if self._is_too_old(place, environment, seen):
             raise RequestRefused(400, "unknown_profile", _TOO_OLD, code=UNKNOWN_PROFILE)
+        self._audited(seen.stored.record.mpid, credential.client_id, _OPERATIONS[target.mpid is None], 200)
         return 200, self._shown(place, environment, seen, asked.fields)
 
     def _is_too_old(self, place: Place, environment: Environment, seen: SeenProfile) -> bool:

@@ -32,6 +32,7 @@ from knownas.api.schema_parts import (
     ref,
     values_of,
 )
+from knownas.api.schemas_evidence import evidence_schemas
 from knownas.api.schemas_jobs import job_schemas
 from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
 from knownas.api.schemas_toxic import toxic_schemas
@@ -77,6 +78,7 @@ def component_schemas() -> Schema:
         **_moved_data(),
         **_profiles(),
         **job_schemas(),
+        **evidence_schemas(),
         **user_data_schemas(),
         **privacy_schemas(),
         **vendor_schemas(),

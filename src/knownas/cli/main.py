@@ -3,10 +3,12 @@
 import click
 
 from knownas import __version__
+from knownas.cli.audit import audit
 from knownas.cli.backfill import backfill_
 from knownas.cli.check import check
 from knownas.cli.copy import copy_
 from knownas.cli.demo import demo
+from knownas.cli.evidence import evidence
 from knownas.cli.explain import explain
 from knownas.cli.import_ import import_
 from knownas.cli.init import init
@@ -20,6 +22,7 @@ from knownas.cli.serve import serve
 from knownas.cli.toxic import toxic
 from knownas.cli.undo import undo
 from knownas.cli.verify import verify_
+from knownas.cli.verify_evidence import verify_evidence
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,5 +49,8 @@ for verb in (
     retention,
     toxic,
     privacy,
+    audit,
+    evidence,
+    verify_evidence,
 ):
     main.add_command(verb)

@@ -10,6 +10,7 @@ from knownas.config.shapes import FilePath, Text, Whole
 from knownas.config.values import (
     DAYS_KEPT_MAX,
     DOMAIN_CHARACTERS_MAX,
+    RESIDENCY_CHARACTERS_MAX,
     PrivacySettings,
     WorkspacePrivacy,
 )
@@ -98,13 +99,23 @@ WAITING_DAYS: Final = Member(
     "Thursday. With 0, all of them are carried out at once.",
     "platform §5.5",
 )
+RESIDENCY: Final = Member[str | None](
+    "residency",
+    Text(RESIDENCY_CHARACTERS_MAX),
+    None,
+    "Where the workspace's data lie, in words, such as EU (Frankfurt). It is a note: it stands in certificates, and moves no data.",
+    "",
+    "nothing is said",
+)
 
 
 def _workspace_privacy(given: Given) -> WorkspacePrivacy:
-    return WorkspacePrivacy(given[WAITING_DAYS])
+    return WorkspacePrivacy(given[WAITING_DAYS], given[RESIDENCY])
 
 
-WORKSPACE_PRIVACY_SECTION: Final = Section("Privacy requests of a workspace", (WAITING_DAYS,), _workspace_privacy)
+WORKSPACE_PRIVACY_SECTION: Final = Section(
+    "Privacy requests of a workspace", (WAITING_DAYS, RESIDENCY), _workspace_privacy
+)
 WORKSPACE_PRIVACY: Final = Member(
     "privacy",
     WORKSPACE_PRIVACY_SECTION,

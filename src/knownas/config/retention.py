@@ -43,13 +43,22 @@ DRY_RUN: Final = Member(
     "Only count and log what would be removed, and remove nothing.",
 )
 
+AUDIT_DAYS: Final = Member(
+    "audit_days",
+    Whole(1, DAYS_KEPT_MAX),
+    _DEFAULTS.audit_days,
+    "For how many days it is kept who read or changed a person's data through the admin API and the Profile API.",
+)
+
 
 def _retention(given: Given) -> RetentionSettings:
-    return RetentionSettings(given[EVENTS_DAYS], given[PROFILES_DAYS], given[REQUESTS_DAYS], given[DRY_RUN])
+    return RetentionSettings(
+        given[EVENTS_DAYS], given[PROFILES_DAYS], given[REQUESTS_DAYS], given[DRY_RUN], given[AUDIT_DAYS]
+    )
 
 
 RETENTION_SECTION: Final = Section(
-    "How long things are kept", (EVENTS_DAYS, PROFILES_DAYS, REQUESTS_DAYS, DRY_RUN), _retention
+    "How long things are kept", (EVENTS_DAYS, PROFILES_DAYS, REQUESTS_DAYS, DRY_RUN, AUDIT_DAYS), _retention
 )
 RETENTION: Final = Member(
     "retention", RETENTION_SECTION, _DEFAULTS, "For how long data is kept; a job removes older data once a day."

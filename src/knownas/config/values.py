@@ -6,7 +6,7 @@ Times are in the unit that a member's name says. What each member means stands i
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -187,20 +187,27 @@ class AliasSettings:
             raise ValueError("the delay must be 0 or more, the window a day or more")
 
 
+RESIDENCY_CHARACTERS_MAX: Final = 200
+"""Characters of the note that says where a workspace's data lie."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkspacePrivacy:
     """How a workspace treats requests of data subjects: how many days an erasure waits, and can be cancelled; platform §5.5.
 
-    With 0 days everything is carried out at once.
+    With 0 days everything is carried out at once. `residency` says where the workspace's data lie; None says nothing.
 
     Raises:
-        ValueError: the days are out of their range.
+        ValueError: the days are out of their range, or there is too much to say.
     """
 
     waiting_days: int = WAITING_DAYS
+    residency: str | None = None
 
     def __post_init__(self) -> None:
         Waiting(self.waiting_days)
+        if self.residency is not None and not 0 < len(self.residency) <= RESIDENCY_CHARACTERS_MAX:
+            raise ValueError(f"a residency has 1 to {RESIDENCY_CHARACTERS_MAX} characters")
 
     @property
     def waiting(self) -> Waiting:
@@ -315,7 +322,7 @@ REQUESTS_DAYS_MAX: Final = 365
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """For how many days events, what is known of users, and ids of requests are kept; platform §13.
+    """For how many days events, what is known of users, ids of requests, and who read or changed what are kept; platform §13.
 
     `profiles_days` None means as long as events. With `dry_run` nothing is removed.
 
@@ -327,10 +334,11 @@ class RetentionSettings:
     profiles_days: int | None = None
     requests_days: int = 45
     dry_run: bool = False
+    audit_days: int = 365
 
     def __post_init__(self) -> None:
-        if not all(1 <= days <= DAYS_KEPT_MAX for days in (self.events_days, self.sections_days)):
-            raise ValueError(f"events and profiles are kept for 1 to {DAYS_KEPT_MAX} days")
+        if not all(1 <= days <= DAYS_KEPT_MAX for days in (self.events_days, self.sections_days, self.audit_days)):
+            raise ValueError(f"events, profiles and who read them are kept for 1 to {DAYS_KEPT_MAX} days")
         if not REQUESTS_DAYS_MIN <= self.requests_days <= REQUESTS_DAYS_MAX:
             raise ValueError(f"ids are remembered for {REQUESTS_DAYS_MIN} to {REQUESTS_DAYS_MAX} days")
 
@@ -338,6 +346,11 @@ class RetentionSettings:
     def sections_days(self) -> int:
         """For how many days after the last visit what is known of a user is kept."""
         return self.events_days if self.profiles_days is None else self.profiles_days
+
+    @property
+    def audited_days(self) -> int | None:
+        """For how many days it is kept who read or changed what; None where nothing is removed."""
+        return None if self.dry_run else self.audit_days
 
 
 CHECK_HOURS_MAX: Final = 8_760
@@ -446,6 +459,11 @@ class Configuration:
             if scope.name == name:
                 return scope
         raise KeyError(name)
+
+    def residencies(self) -> Mapping[int, str]:
+        """Return where the data of workspaces lie, by their ids, as far as it is said."""
+        said = {one.id: one.settings.privacy.residency for one in self.workspaces()}
+        return {workspace: residency for workspace, residency in said.items() if residency is not None}
 
     def workspaces(self) -> Iterator[Workspace]:
         """Yield the workspaces of all accounts, in the file's order."""

@@ -37,6 +37,9 @@ INPUTS_SHOWN_MAX: Final = 100
 STATUS_NOTES_MAX: Final = 100
 """Purposes, devices, attributions, inputs and notes remembered of a profile in one workspace; the oldest go first."""
 
+CONSENT_CHANGES_MAX: Final = 200
+"""Statements of consent that changed something and are remembered of a profile in one workspace; the oldest go first."""
+
 EVIDENCE_FACTS_MAX: Final = 40
 EVIDENCE_FACT_CHARACTERS_MAX: Final = 200
 """Facts of one entry of the evidence, and the characters of each of their names and values."""

@@ -19,7 +19,6 @@ from knownas.service.evidence_documents import (
 )
 from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX
 from knownas.service.processor import Processor
-from knownas.store.privacy import PrivacyStore
 
 ENDS: Final = frozenset({Step.COMPLETED, Step.CANCELLED})
 """The steps with one of which a request ends."""
@@ -34,13 +33,11 @@ class Certificates:
 
     def __init__(
         self,
-        store: PrivacyStore,
         evidence: Evidence,
         processor: Callable[[], Awaitable[Processor]],
         clock: Callable[[], int],
         residencies: Mapping[int, str],
     ) -> None:
-        self._store: Final = store
         self._evidence: Final = evidence
         self._processor: Final = processor
         self._clock: Final = clock
@@ -77,7 +74,7 @@ class Certificates:
             head_of(head),
             await self._processor(),
             self._clock(),
-            await self._residency(request_id),
+            self._residency(own),
         )
 
     async def _others(
@@ -88,6 +85,9 @@ class Certificates:
         found = await self._evidence.numbered(set(way(newest, numbers | set(through))) - numbers)
         return max([*own, *found], key=lambda one: one.number), found
 
-    async def _residency(self, request_id: str) -> str | None:
-        row = await self._store.request(request_id)
-        return None if row is None else self._residencies.get(row.workspace)
+    def _residency(self, own: Sequence[Entry]) -> str | None:
+        """Return where the data lie of the workspace that the evidence names: the request may be forgotten by now."""
+        named = [one.happening.facts.get("workspace") for one in own]
+        return next(
+            (self._residencies[one] for one in named if isinstance(one, int) and one in self._residencies), None
+        )

@@ -7,10 +7,13 @@ from knownas.config.values import Configuration
 from knownas.core.privacy.request import RequestType
 from knownas.service.access import Results
 from knownas.service.access_work import AccessWork
+from knownas.service.anchoring import Anchoring
+from knownas.service.auditing import Auditing
 from knownas.service.bulk_deletion import BulkDeletion
 from knownas.service.calculations import calculations_of
 from knownas.service.callbacks import Callbacks
 from knownas.service.calling import Calling
+from knownas.service.certificates import Certificates
 from knownas.service.directory import Directory
 from knownas.service.evidence import Evidence
 from knownas.service.privacy_work import PrivacyWork, Work
@@ -37,16 +40,22 @@ class Privacy:
     deletion: BulkDeletion
     work: PrivacyWork
     callbacks: Callbacks
+    certificates: Certificates
+    anchoring: Anchoring
+    auditing: Auditing
 
     def start(self) -> None:
         """Begin to carry out what is due, and to tell of it."""
         self.work.start()
         self.callbacks.start()
+        self.anchoring.start()
+        self.auditing.start()
 
     async def close(self) -> None:
         """Interrupt what is carried out, finish the calls under way, and stop."""
         await self.work.close()
         await self.callbacks.close()
+        await self.anchoring.close()
 
 
 def open_privacy(
@@ -75,6 +84,8 @@ def open_privacy(
     access = AccessWork(store, directory, finding, clock).carry_out
     work = PrivacyWork(store.privacy, _works(access), settings.requests_days, clock, turns, changed=callbacks.wake)
 
+    certificates = Certificates(evidence, signing.processor, clock, configuration.residencies())
+
     def changed() -> None:
         work.wake()
         callbacks.wake()
@@ -89,6 +100,9 @@ def open_privacy(
         deletion=BulkDeletion(store, resolver, directory, clock),
         work=work,
         callbacks=callbacks,
+        certificates=certificates,
+        anchoring=Anchoring(store, evidence, certificates, clock),
+        auditing=Auditing(store.privacy, clock, configuration.retention.audited_days),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from knownas.core.profile.attributes import Attribute
-from knownas.core.profile.consent import Consent, Purpose, Regulation
+from knownas.core.profile.consent import Consent, ConsentChange, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.document import section_document
 from knownas.core.profile.event import Attribution
@@ -38,6 +38,9 @@ class _Written(msgspec.Struct, frozen=True):
     calculated: dict[str, dict[str, Any]] = {}
     notes: tuple[str, ...] = ()
     repeats: dict[str, Repeat] = {}
+    consent_changes: tuple[
+        tuple[Regulation, str, bool, int, str | None, str | None, str | None, int | None, str | None], ...
+    ] = ()
 
 
 _SECTION: Final = msgspec.json.Decoder(_Written)
@@ -73,6 +76,17 @@ def section_from(document: bytes) -> Section:
         found.notes,
         found.opted_out_ms,
         found.repeats,
+        tuple(
+            ConsentChange(
+                Purpose(regulation, name),
+                Consent(consented, at_ms, document, location, hardware_id),
+                received_ms,
+                input_,
+            )
+            for regulation, name, consented, at_ms, document, location, hardware_id, received_ms, input_ in (
+                found.consent_changes
+            )
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from knownas.config.values import Configuration
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.activity import ActivityMemory
 from knownas.service.aliasing import Aliasing
+from knownas.service.auditing import Auditing
 from knownas.service.batch_receipts import BatchReceipts
 from knownas.service.calculations import calculations_of
 from knownas.service.chance import Chance, SystemChance
@@ -78,6 +79,11 @@ class Service:
     privacy: Privacy
 
     @property
+    def auditing(self) -> Auditing:
+        """Who read or changed what."""
+        return self.privacy.auditing
+
+    @property
     def previews(self) -> SubjectPreviews:
         """What requests of data subjects would touch."""
         return self.privacy.previews
@@ -102,6 +108,7 @@ class Service:
         await self.aliasing.close()
         await self.ingest.close()
         await self.resolver.close()
+        await self.auditing.close()
         await self.store.close()
 
 

@@ -3,8 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownas.core.limits import CONSENT_PURPOSES_MAX
-from knownas.core.profile.consent import CCPA_PURPOSE, Consent, Consents, Purpose, Regulation, with_consents
+from knownas.core.limits import CONSENT_CHANGES_MAX, CONSENT_PURPOSES_MAX
+from knownas.core.profile.consent import (
+    CCPA_PURPOSE,
+    Consent,
+    ConsentChange,
+    Consents,
+    Purpose,
+    Regulation,
+    history,
+    with_changes,
+    with_consents,
+)
 
 MARKETING = Purpose(Regulation.GDPR, "marketing")
 SALE = Purpose(Regulation.CCPA, CCPA_PURPOSE)
@@ -52,3 +62,57 @@ def test_a_purpose_beyond_the_limit_is_left_out() -> None:
     held, left_out = with_consents(full, [(MARKETING, yes(2)), (first, no(2)), (MARKETING, no(3))])
     assert (len(held), MARKETING in held, held[first]) == (CONSENT_PURPOSES_MAX, False, no(2))
     assert left_out == (MARKETING,)
+
+
+def after(said: list[tuple[Purpose, Consent]]) -> tuple[Consents, tuple[ConsentChange, ...]]:
+    """Let statements come one after the other, each at its own time; returns what counts, and what is remembered."""
+    held: Consents = {}
+    changes: tuple[ConsentChange, ...] = ()
+    for received_ms, one in enumerate(said):
+        merged, _ = with_consents(held, [one])
+        changes = with_changes(changes, held, merged, [ConsentChange(*one, received_ms, "web")])
+        held = merged
+    return held, changes
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([MARKETING, SALE]),
+            st.builds(Consent, st.booleans(), st.integers(0, 9), st.sampled_from([None, "v1"])),
+        ),
+        max_size=12,
+    )
+)
+def test_what_counts_is_always_in_the_history(said: list[tuple[Purpose, Consent]]) -> None:
+    """Whatever came in whatever order, what counts now stands in the history, which holds nothing that was not said."""
+    held, changes = after(said)
+    told = history(changes, held)
+    for purpose, consent in held.items():
+        assert any(one.purpose == purpose and one.consent.says_as(consent) for one in told)
+    assert {(one.purpose, one.consent) for one in told} <= set(said)
+    assert [one.consent.at_ms for one in told] == sorted(one.consent.at_ms for one in told)
+
+
+def test_only_changes_are_remembered() -> None:
+    """A statement that is repeated, or made again in the same words, is none; what came late is one, once."""
+    said = [yes(1), yes(1), yes(5), no(7), no(7), yes(3), yes(3), no(8, "v2"), yes(9)]
+    _, changes = after([(MARKETING, one) for one in said])
+    assert [(one.consent, one.received_ms) for one in changes] == [
+        (yes(1), 0),
+        (no(7), 3),
+        (yes(3), 5),
+        (no(8, "v2"), 7),
+        (yes(9), 8),
+    ]
+
+
+def test_what_came_before_changes_were_remembered_is_told_without_its_input() -> None:
+    """A consent that counts and was not remembered as a change stands in the history all the same."""
+    assert history((), {SALE: yes(4)}) == (ConsentChange(SALE, yes(4), None, None),)
+
+
+def test_the_oldest_changes_go_first() -> None:
+    """Beyond the limit the newest changes are remembered."""
+    _, changes = after([(SALE, Consent(at_ms % 2 == 0, at_ms)) for at_ms in range(CONSENT_CHANGES_MAX + 5)])
+    assert [one.consent.at_ms for one in changes] == list(range(5, CONSENT_CHANGES_MAX + 5))

@@ -8,7 +8,7 @@ batches that were there when it was found out.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from knownas.core.limits import ATTRIBUTIONS_MAX, INPUTS_SHOWN_MAX, STATUS_NOTES_MAX
+from knownas.core.limits import ATTRIBUTIONS_MAX, CONSENT_CHANGES_MAX, INPUTS_SHOWN_MAX, STATUS_NOTES_MAX
 from knownas.core.profile.attributes import with_attributes
 from knownas.core.profile.consent import with_consents
 from knownas.core.profile.device import with_device
@@ -43,6 +43,7 @@ def remainder(kept: Section | None, folded: Section | None) -> Section | None:
         tuple(one for one in kept.notes if one not in there.notes),
         kept.opted_out_ms if opted else 0,
         _beyond(kept.repeats, there.repeats),
+        tuple(one for one in kept.consent_changes if one not in there.consent_changes),
     )
 
 
@@ -70,6 +71,9 @@ def with_remainder(folded: Section | None, rest: Section) -> Section:
         (*rest.notes, *(one for one in folded.notes if one not in rest.notes))[-STATUS_NOTES_MAX:],
         rest.opted_out_ms if opted else folded.opted_out_ms,
         {**folded.repeats, **rest.repeats},
+        (*rest.consent_changes, *(one for one in folded.consent_changes if one not in rest.consent_changes))[
+            -CONSENT_CHANGES_MAX:
+        ],
     )
 
 
@@ -90,9 +94,16 @@ def _beyond(kept: Mapping[_K, _V], folded: Mapping[_K, _V]) -> Mapping[_K, _V]:
 
 
 def is_explained(kept: Section | None, folded: Section | None) -> bool:
-    """Whether a section is what its batches and its remainder come to, however its parts are ordered."""
+    """Whether a section is what its batches and its remainder come to, however its parts are ordered.
+
+    How consent changed is left aside: of what came before an upgrade the batches tell more than was remembered.
+    """
     return _comparable(kept) == _comparable(folded)
 
 
 def _comparable(section: Section | None) -> Any:
-    return None if section is None else section._replace(devices=tuple(sorted(section.devices, key=repr)))
+    return (
+        None
+        if section is None
+        else section._replace(devices=tuple(sorted(section.devices, key=repr)), consent_changes=())
+    )

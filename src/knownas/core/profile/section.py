@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 
 from knownas.core.limits import ATTRIBUTIONS_MAX, INPUTS_SHOWN_MAX
 from knownas.core.profile.attributes import Attributes, AttributeValue, Said, fault_of, name_fault, with_attributes
-from knownas.core.profile.consent import Consents, Purpose, with_consents
+from knownas.core.profile.consent import ConsentChange, Consents, Purpose, with_changes, with_consents
 from knownas.core.profile.device import Device, with_device
 from knownas.core.profile.event import Attribution, Event, EventBatch
 from knownas.core.profile.repeating import Repeats, changed
@@ -68,6 +68,8 @@ class Section(NamedTuple):
     opted_out_ms: int = 0
     """When `opted_out` was said."""
     repeats: Repeats = _NOTHING
+    consent_changes: tuple[ConsentChange, ...] = ()
+    """Statements of consent that changed something, in the order in which they came."""
 
 
 class Folded(NamedTuple):
@@ -94,8 +96,11 @@ def fold(before: Section | None, batch: EventBatch, calculations: Calculations =
         said = [*said, *repeated]
     attributes, attributes_left_out = with_attributes(section.attributes, said) if said else (section.attributes, ())
     consents, consents_left_out = section.consents, ()
+    consent_changes = section.consent_changes
     if batch.consents:
         consents, consents_left_out = with_consents(consents, batch.consents)
+        came = [ConsentChange(purpose, consent, batch.at_ms, batch.input) for purpose, consent in batch.consents]
+        consent_changes = with_changes(consent_changes, section.consents, consents, came)
     calculated = section.calculated
     if events and not batch.is_historical:
         calculated = calculations.count_in(calculated, events)
@@ -112,6 +117,7 @@ def fold(before: Section | None, batch: EventBatch, calculations: Calculations =
         notes=section.notes,
         opted_out_ms=opted_out_ms,
         repeats=repeats,
+        consent_changes=consent_changes,
     )
     return Folded(after, attributes_left_out, consents_left_out)
 
