@@ -34,7 +34,7 @@ from knownas.service.access_form import (
 )
 from knownas.service.access_readers import readings_of
 from knownas.service.directory import Place
-from knownas.service.limits import COPIES_TOLD_MAX, PAGE_MAX, RECIPIENTS_TOLD_MAX
+from knownas.service.limits import ACCESS_LINES_A_READ, COPIES_TOLD_MAX, RECIPIENTS_TOLD_MAX
 from knownas.service.log_form import decision_from, observation_from
 from knownas.service.policies import policies_of
 from knownas.service.receipts import rfc3339
@@ -199,7 +199,7 @@ class Known:
         """
         policies = await policies_of(self.store, self.stored.pool.scope)
         after = 0
-        while page := await self.store.history(self.mpid, after, PAGE_MAX):
+        while page := await self.store.history(self.mpid, after, ACCESS_LINES_A_READ):
             after = page[-1].seq
             for entry in page:
                 told = self._decision(entry, policies.get(entry.policy_version))

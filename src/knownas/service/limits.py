@@ -147,7 +147,9 @@ SUBJECT_LINES_READ_MAX: Final = 100
 """Lines that name a value without its profile being found by it, read to see whose it is; of more it counts as anybody's."""
 
 ACCESS_BATCHES_A_READ: Final = 50
-"""Kept batches of events that are read at once for the answer to a data subject."""
+ACCESS_LINES_A_READ: Final = 50
+"""Kept batches of events, and lines of the log, that are read and told at once for the answer to a data subject: others are
+answered in between."""
 
 ACCESS_BATCHES_A_FILE: Final = 10_000
 """Batches of events in one file of such an answer."""
