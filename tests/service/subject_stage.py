@@ -97,6 +97,7 @@ class SubjectStage:
         attributes: Mapping[str, Any] | None = None,
         device: Device | None = None,
         consent: str | None = None,
+        consented: bool = True,
         **named: str,
     ) -> int:
         """Send a batch of events, and return whose it was."""
@@ -110,7 +111,7 @@ class SubjectStage:
             mpid=mpid,
             identities=identities({IdentityType(name): value for name, value in named.items()}),
             attributes=attributes or {},
-            consents=((purpose, Consent(consented=True, at_ms=self.now_ms, document="v4")),) if consent else (),
+            consents=((purpose, Consent(consented=consented, at_ms=self.now_ms, document="v4")),) if consent else (),
             device=device,
             attribution=Attribution("an-agency", "spring", self.now_ms) if device else None,
             events=events or (Event("session_start", self.now_ms, None, {}),),

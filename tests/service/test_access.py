@@ -127,6 +127,20 @@ async def test_each_line_is_as_the_schema_says(stage: SubjectStage) -> None:
     assert faults_of(await stage.archive(mpid, APP)) == []
 
 
+async def test_consent_comes_with_its_history(stage: SubjectStage) -> None:
+    """What the person said before stands beside what counts now: when it was said, when it came, and through what."""
+    mpid = await stage.ask(Endpoint.LOGIN, customerid="ann")
+    for consented in (True, False, False, True):
+        await stage.send(mpid, consent="mailing", consented=consented)
+    archive = await stage.archive(mpid)
+    assert faults_of(archive) == []
+    (consent,) = archive.lines("consent.jsonl")
+    assert consent["consented"] is True
+    assert [one["consented"] for one in consent["history"]] == [True, False, True]
+    assert {one["input"] for one in consent["history"]} == {"shop-web"}
+    assert all(one["received_at"] >= one["at"] for one in consent["history"])
+
+
 async def test_identities_come_with_their_history(stage: SubjectStage) -> None:
     """An identity tells when it came and went and by which decision, also one that the profile has no more."""
     mpid = await ann(stage)

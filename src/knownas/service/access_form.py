@@ -106,8 +106,20 @@ class DeviceLine(Line, frozen=True):
     not_shown: list[IdentityType]
 
 
+class StatementShown(Line, frozen=True):
+    """A statement about a purpose that changed something, or came too late to. `received_at` and `input` null: not remembered."""
+
+    consented: bool
+    at: Moment
+    received_at: Moment | None
+    input: str | None
+    document: str | None
+    location: str | None
+    hardware_id: str | None
+
+
 class ConsentLine(Line, frozen=True):
-    """What counts now of the statements about one purpose of a regulation."""
+    """What counts now of the statements about one purpose of a regulation, and all that were made, the oldest first."""
 
     environment: str
     regulation: str
@@ -117,6 +129,7 @@ class ConsentLine(Line, frozen=True):
     document: str | None
     location: str | None
     hardware_id: str | None
+    history: list[StatementShown]
 
 
 class ChangeShown(Line, frozen=True):

@@ -17,6 +17,7 @@ from knownas.core.identity.policy import Policy
 from knownas.core.privacy.disclosure import told_of_answer, told_of_changes
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.calculated import WorkspaceCalculations
+from knownas.core.profile.consent import ConsentChange
 from knownas.core.profile.device import Device
 from knownas.core.profile.section import Section
 from knownas.service.access_form import (
@@ -31,8 +32,10 @@ from knownas.service.access_form import (
     IdentityLine,
     ProfileLine,
     RecipientLine,
+    StatementShown,
 )
 from knownas.service.access_readers import readings_of
+from knownas.service.consent_history import changes_of as changes_of_consent
 from knownas.service.directory import Place
 from knownas.service.limits import ACCESS_LINES_A_READ, COPIES_TOLD_MAX, RECIPIENTS_TOLD_MAX
 from knownas.service.log_form import decision_from, observation_from
@@ -177,8 +180,9 @@ class Known:
         )
 
     def consents(self) -> Iterator[ConsentLine]:
-        """Yield what counts now of the statements of consent."""
+        """Yield what counts now of the statements of consent, each with how it came to that."""
         for key in sorted(self.sections):
+            changes = changes_of_consent(self.sections[key])
             for purpose, one in sorted(self.sections[key].consents.items()):
                 yield ConsentLine(
                     key.environment,
@@ -189,6 +193,7 @@ class Known:
                     one.document,
                     one.location,
                     one.hardware_id,
+                    [_statement(each) for each in changes if each.purpose == purpose],
                 )
 
     async def decisions(self) -> AsyncIterator[DecisionLine]:
@@ -266,6 +271,14 @@ async def known_of(store: Store, place: Place, stored: StoredProfile, strangers:
     found = await store.user_data.sections_of(stored.record.mpid)
     sections = {key: read(one) for key, one in found.items() if key.workspace == place.workspace.id}
     return Known(store, place, stored, sections, traced, values, strangers)
+
+
+def _statement(one: ConsentChange) -> StatementShown:
+    said = one.consent
+    received = None if one.received_ms is None else rfc3339(one.received_ms)
+    return StatementShown(
+        said.consented, rfc3339(said.at_ms), received, one.input, said.document, said.location, said.hardware_id
+    )
 
 
 def _attribute(one: Attribute) -> AttributeShown:

@@ -195,7 +195,7 @@ class Page:
     def _consented(self) -> Iterator[str]:
         yield '<h2 id="consent">Your consent</h2>\n'
         yield _table(
-            ("Law", "For what", "What you said", "When", "Document", "Where"),
+            ("Law", "For what", "What you said", "When", "Document", "Where", "Before that"),
             [
                 (
                     _REGULATIONS.get(one.regulation, _text(one.regulation)),
@@ -204,6 +204,7 @@ class Page:
                     _moment(one.at),
                     _maybe(one.document, ""),
                     _maybe(one.location, ""),
+                    _said_before(one),
                 )
                 for one in self._consents
             ],
@@ -294,6 +295,13 @@ def _pairs(given: Mapping[str, object]) -> str:
 
 def _history(one: IdentityLine) -> str:
     told = [f"{_moment(each.at)} {_HAPPENED[each.change]}" for each in one.history[-_HAPPENED_SHOWN_MAX:]]
+    return "<br>".join(told)
+
+
+def _said_before(one: ConsentLine) -> str:
+    """Say what was stated before, or elsewhere, of what counts now."""
+    other = [each for each in one.history if each.at != one.at]
+    told = [f"{_moment(each.at)} {'yes' if each.consented else 'no'}" for each in other[-_HAPPENED_SHOWN_MAX:]]
     return "<br>".join(told)
 
 
