@@ -141,11 +141,13 @@ async def test_access_is_told_otherwise_than_erasure(stage: SubjectStage) -> Non
 
 
 async def test_what_was_read_already_is_out_of_reach(stage: SubjectStage) -> None:
-    """An erasure can't call back what was handed out: it is said how often that was, and that backups have it."""
+    """An erasure can't call back what was handed out: it is said how often that was, but for the operator's own looks."""
     mpid = await stage.ask(Endpoint.LOGIN, customerid="ann")
     await stage.store.privacy.audit(
-        [Audited(stage.now_ms, mpid, b'{"who": "admin", "what": "showProfile", "status": 200}')] * 2
+        [Audited(stage.now_ms, mpid, b'{"who": "personalisation", "what": "readProfile", "status": 200}')] * 2
     )
+    operator = Audited(stage.now_ms, mpid, b'{"who": "admin", "what": "previewPrivacy", "status": 200}')
+    await stage.store.privacy.audit([operator])
     told = (await previewed(stage, Subject(mpid=mpid)))["not_reached"]
     assert any("2 times" in one for one in told)
     assert any("Backups" in one for one in told)

@@ -125,7 +125,7 @@ def _what(shown: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"The scope {shown['scope']}, which these workspaces share:"
     yield f"  {record['identities']:>8}  identities: {_record_told(record)}"
-    yield f"  {lines['count']:>8}  lines of the log{'' if lines['is_all'] else ', and more'}"
+    yield f"  {lines['count']:>8}  {'line' if lines['count'] == 1 else 'lines'} of the log{'' if lines['is_all'] else ', and more'}"
     shared = shown["shared_with"]
     if shared["profiles"]:
         types = ", ".join(f"{kind} with {count}" for kind, count in shared["by_type"].items())

@@ -14,6 +14,7 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.privacy.request import RequestType, Subject
 from knownas.service.access_readers import readings_of
+from knownas.service.auditing import ADMIN
 from knownas.service.directory import Directory, Place
 from knownas.service.knowing import holding_of, others_of_scope
 from knownas.service.limits import READINGS_COUNTED_MAX, SHARERS_COUNTED_MAX
@@ -77,7 +78,7 @@ class Touched:
     sharing: Sharing
     lines: Lines
     readings: int
-    """How often it was handed out by now, to readers of the Profile API and others."""
+    """How often it was read or changed by now through credentials; the operator's own looks are left aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,9 @@ class SubjectPreviews:
     async def _readings(self, mpid: int) -> int:
         counted, rows = 0, 0
         async for one in readings_of(self._store.privacy, mpid):
-            counted, rows = counted + one.times, rows + 1
+            rows += 1
+            # Whoever looks at a person as the operator, also by a preview, hands nothing out.
+            counted += one.times if one.who != ADMIN else 0
             if rows >= READINGS_COUNTED_MAX:
                 break
         return counted
@@ -231,9 +234,8 @@ def _not_reached(kind: RequestType, touched: Touched) -> Sequence[str]:
     told = ["Backups that were made before: whatever is restored from one has to be erased again."]
     if touched.readings:
         many = "at least " if touched.readings >= READINGS_COUNTED_MAX else ""
-        told.append(
-            f"What was handed out already: the profile was read or changed from outside {many}{touched.readings} times."
-        )
+        often = f"{many}{touched.readings} {'time' if touched.readings == 1 else 'times'}"
+        told.append(f"What was handed out already: the profile was read or changed from outside {often}.")
     if touched.sharing.profiles:
         told.append("Identities that other profiles have as well: they are theirs too, and stay with them.")
     if touched.record.fate is Fate.KEPT:
