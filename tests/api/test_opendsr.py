@@ -1,8 +1,10 @@
 """The surface of OpenDSR: its paths, credentials, bodies, signatures and refusals, over a real service (platform §5)."""
 
 import base64
+import io
 import json
 import uuid
+import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -15,12 +17,15 @@ from knownas.api.opendsr_answers import IN_MEMORY_BYTES_MAX
 from knownas.api.opendsr_results import ROUTES as RESULT_ROUTES
 from knownas.api.opendsr_results import Results
 from knownas.api.telemetry import Telemetry
+from knownas.core.privacy.evidence import Happening, Step
 from knownas.core.privacy.request import DAY_MS
 from knownas.service.processor import is_signed
 from knownas.service.subject_request_form import KeptRequest
 from knownas.store.errors import StoreUnavailable
 from tests.api.surface_app import app_of
+from tests.served import KEY
 from tests.service.privacy_stage import Stage, processor, stage
+from tests.service.test_bulk_deletion import arrive
 
 AUTH = ("ws-key-for-tests", "ws-secret-for-tests")
 OTHER = ("other-ws-key", "other-ws-secret")
@@ -247,9 +252,9 @@ class Prepared:
     def __init__(self, *parts: bytes, fails: bool = False) -> None:
         self.parts, self.fails = parts, fails
 
-    async def open(self, kept: KeptRequest) -> AsyncIterator[bytes] | None:
+    async def open(self, kept: KeptRequest) -> AsyncIterator[bytes]:
         assert kept.request.ended_ms is not None
-        return self._parts() if self.parts else None
+        return self._parts()
 
     async def _parts(self) -> AsyncIterator[bytes]:
         for part in self.parts:
@@ -283,6 +288,25 @@ async def test_results_are_not_there_before_and_gone_later(desk: Desk) -> None:
     desk.world.clock.now_ms += 1
     refused(await desk.fetch(access), 410, "results_expired")
     assert (await desk.ask("GET", f"/v3/requests/{access}")).json()["results_url"] is None
+
+
+async def test_the_results_of_somebody_are_an_archive(desk: Desk) -> None:
+    """It can be fetched up to a limit, which callbacks do not count towards; then it is told when to stop."""
+    mpid = await arrive(desk.world, KEY, "ann", 1)
+    extension = {"opendsr.mparticle.com": {"subject_identities": {"mpid": {"value": str(mpid)}}}}
+    request_id = await desk.take(subject_request_type="access", subject_identities=None, extensions=extension)
+    await desk.world.privacy.work.work_off()
+    told = [Happening(1, request_id, Step.DELIVERED, {"what": "callback"})] * 200
+    assert await desk.world.privacy.evidence.write(told)
+    answer = await desk.fetch(request_id)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert "profile.jsonl" in names
+    fetched = [Happening(1, request_id, Step.DELIVERED, {"what": "results"})] * 200
+    assert await desk.world.privacy.evidence.write(fetched)
+    often = await desk.fetch(request_id)
+    refused(often, 429, "fetched_too_often")
+    assert int(often.headers["retry-after"]) == 7 * 24 * 3600
 
 
 async def test_results_that_break_off_are_a_refusal(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from knownas.api.opendsr_wire import UUID4
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.unavailable import unavailable
+from knownas.core.privacy.request import DAY_MS
 from knownas.service.access import FetchedTooOften
 from knownas.service.directory import Directory
 from knownas.service.limits import RESULTS_FETCHES_MAX
@@ -27,6 +28,7 @@ ROUTES: Final = Routes(
 )
 
 _ZIP: Final[Header] = (b"content-type", b"application/zip")
+_WORKSPACE: Final[Header] = (b"x-mp-rate-limit-exceeded", b"workspace")
 _NOTHING: Final = "There is nothing to fetch for this request."
 
 
@@ -71,7 +73,10 @@ class Results(SignedSurface[str]):
             parts = await self._privacy.results.open(kept)
         except FetchedTooOften:
             sentence = f"Results can be fetched {RESULTS_FETCHES_MAX} times. Send a new request."
-            raise RequestRefused(429, "fetched_too_often", sentence) from None
+            left_ms = (kept.request.ended_ms or 0) + RESULTS_DAYS * DAY_MS - self._clock()
+            # There is no more before the link is too old.
+            wait = (b"retry-after", b"%d" % max(1, left_ms // 1000))
+            raise RequestRefused(429, "fetched_too_often", sentence, (_WORKSPACE, wait)) from None
         if parts is None:
             raise RequestRefused(404, "no_results", _NOTHING)
         file = SpooledFile()

@@ -30,6 +30,9 @@ from knownas.store.user_data import SectionKey
 EMPTY: Final = "empty.txt"
 """The file that says that the person's profile was found and the workspace has nothing of it (platform §5.6)."""
 
+_WHAT: Final = "results"
+"""What was delivered, in the evidence."""
+
 _NOTHING: Final = "The profile was found. This workspace has stored nothing of it.\n"
 
 
@@ -70,7 +73,9 @@ class Results:
         if place is None or stored is None or stored.pool not in place.rules.pools:
             return None
         told = await self._evidence.of_request(kept.request.request_id)
-        if sum(one.happening.step is Step.DELIVERED for one in told) >= 2 * RESULTS_FETCHES_MAX:
+        # Callbacks are delivered as well.
+        facts = [one.happening.facts for one in told if one.happening.step is Step.DELIVERED]
+        if sum(one.get("what") == _WHAT for one in facts) >= 2 * RESULTS_FETCHES_MAX:
             raise FetchedTooOften
         known = await known_of(self._store, place, stored, self._strangers(place.workspace.id))
         await self._tell(kept, "begun")
@@ -131,7 +136,7 @@ class Results:
 
     async def _tell(self, kept: KeptRequest, how: str, **facts: int) -> None:
         happening = Happening(
-            self._clock(), kept.request.request_id, Step.DELIVERED, {"what": "results", "delivery": how, **facts}
+            self._clock(), kept.request.request_id, Step.DELIVERED, {"what": _WHAT, "delivery": how, **facts}
         )
         await self._evidence.write([happening])
 

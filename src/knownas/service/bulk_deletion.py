@@ -13,6 +13,7 @@ from knownas.core.identity.observation import Endpoint, Environment, IdentityReq
 from knownas.core.privacy.evidence import Fact, Happening, Step
 from knownas.service.directory import Directory, Door
 from knownas.service.evidence import Evidence
+from knownas.service.knowing import holding_of
 from knownas.service.privacy_limits import DELETED_A_STEP, DELETION_STEPS_MAX
 from knownas.service.resolver import Resolver
 from knownas.store.port import Store
@@ -49,7 +50,7 @@ class BulkDeletion:
         mpids = dict.fromkeys(mpid for mpid in found if mpid is not None)
         gone = Counts()
         for mpid in mpids:
-            gone = added(gone, await self._erase(self._holding(door, mpid)))
+            gone = added(gone, await self._erase(holding_of(self._directory, door.workspace.id, mpid)))
         facts: dict[str, Fact] = {
             "how": "bulk_deletion",
             "workspace": door.workspace.id,
@@ -78,11 +79,6 @@ class BulkDeletion:
             case _:
                 assert_never(outcome)
 
-    def _holding(self, door: Door, mpid: int) -> Holding:
-        workspace = door.workspace.id
-        keys = {one.lasting_key for one in self._directory.doors if one.workspace.id == workspace}
-        return Holding(workspace, mpid, sorted(keys), mention_of(mpid))
-
     async def _erase(self, holding: Holding) -> Counts:
         gone = Counts()
         for _ in range(DELETION_STEPS_MAX):
@@ -91,11 +87,6 @@ class BulkDeletion:
                 break
             gone = added(gone, step)
         return gone
-
-
-def mention_of(mpid: int) -> bytes:
-    """Return how the receipt of a batch names the profile that it is about (`batch_receipts`)."""
-    return b'"mpid":"%d"' % mpid
 
 
 def added(one: Counts, other: Counts) -> Counts:
