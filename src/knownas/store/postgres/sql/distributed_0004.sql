@@ -120,8 +120,9 @@ BEGIN
     SELECT count(*), array_agg(DISTINCT e.at_ms) INTO events, moments
     FROM knownas.user_events AS e WHERE e.mpid = wanted AND e.workspace = of_workspace;
     SELECT count(*) INTO messages FROM knownas.message AS m WHERE m.mpid = wanted AND m.input_key = ANY (input_keys);
-    SELECT count(*) INTO aliases FROM knownas.alias AS a
-    WHERE (a.source_mpid = wanted OR a.destination_mpid = wanted) AND a.workspace = of_workspace;
+    SELECT count(*) INTO aliases FROM knownas.alias AS a WHERE a.source_mpid = wanted AND a.workspace = of_workspace;
+    SELECT aliases + count(*) INTO aliases FROM knownas.alias AS a
+    WHERE a.destination_mpid = wanted AND a.workspace = of_workspace AND a.source_mpid <> wanted;
     SELECT count(*) INTO receipts FROM knownas.batch_receipt AS b
     WHERE b.at_ms = ANY (moments) AND b.input_key = ANY (input_keys) AND position(mention IN b.document) > 0;
 END $$;
@@ -184,9 +185,11 @@ BEGIN
     END LOOP;
     remaining := remaining - messages;
     FOR old IN
+        SELECT a.request_id FROM knownas.alias AS a WHERE a.source_mpid = wanted AND a.workspace = of_workspace
+        UNION ALL
         SELECT a.request_id FROM knownas.alias AS a
-        WHERE (a.source_mpid = wanted OR a.destination_mpid = wanted) AND a.workspace = of_workspace
-        ORDER BY a.request_id LIMIT remaining
+        WHERE a.destination_mpid = wanted AND a.workspace = of_workspace AND a.source_mpid <> wanted
+        LIMIT remaining
     LOOP
         DELETE FROM knownas.alias AS a WHERE a.request_id = old.request_id;
         aliases := aliases + 1;

@@ -67,11 +67,15 @@ SELECT
     (SELECT count(*) FROM knownas.section AS s WHERE s.mpid = $1 AND s.workspace = $2),
     (SELECT count(*) FROM knownas.user_events AS e WHERE e.mpid = $1 AND e.workspace = $2),
     (SELECT count(*) FROM knownas.message AS m WHERE m.mpid = $1 AND m.input_key = ANY ($3::text[])),
-    (SELECT count(*) FROM knownas.alias AS a WHERE (a.source_mpid = $1 OR a.destination_mpid = $1) AND a.workspace = $2),
+    (SELECT count(*) FROM knownas.alias AS a WHERE a.source_mpid = $1 AND a.workspace = $2)
+    + (
+        SELECT count(*) FROM knownas.alias AS a
+        WHERE a.destination_mpid = $1 AND a.workspace = $2 AND a.source_mpid <> $1
+    ),
     (
         SELECT count(*) FROM knownas.batch_receipt AS b
         WHERE b.at_ms = ANY (ARRAY(
-            SELECT DISTINCT e.at_ms FROM knownas.user_events AS e WHERE e.mpid = $1 AND e.workspace = $2
+            SELECT e.at_ms FROM knownas.user_events AS e WHERE e.mpid = $1 AND e.workspace = $2
         )) AND b.input_key = ANY ($3::text[]) AND position($4::bytea IN b.document) > 0
     );
 

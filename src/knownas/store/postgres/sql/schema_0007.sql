@@ -236,9 +236,11 @@ BEGIN
     END LOOP;
     remaining := remaining - messages;
     FOR old IN
+        SELECT a.request_id FROM knownas.alias AS a WHERE a.source_mpid = wanted AND a.workspace = of_workspace
+        UNION ALL
         SELECT a.request_id FROM knownas.alias AS a
-        WHERE (a.source_mpid = wanted OR a.destination_mpid = wanted) AND a.workspace = of_workspace
-        ORDER BY a.request_id LIMIT remaining
+        WHERE a.destination_mpid = wanted AND a.workspace = of_workspace AND a.source_mpid <> wanted
+        LIMIT remaining
     LOOP
         DELETE FROM knownas.alias AS a WHERE a.request_id = old.request_id;
         aliases := aliases + 1;
