@@ -333,6 +333,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "unique_taken": "A unique value of the profile that should come over belongs to another one.",
         "erased": "The profile was erased at the wish of whom it was about; or what a request did is no longer kept, so that it "
         "can't be taken back.",
+        "suppressed": "An identity of the request is one of somebody who was erased and is to stay out.",
     },
     "Denied": {
         "no_credentials": "The request has no credentials.",
@@ -433,6 +434,7 @@ LABELS: Final[Mapping[tuple[str, str], str]] = {
     "`bulk_deletion`",
     ("knownas_refusals", "reason"): "the [reason](refusal-codes.md)",
     ("knownas_identities_set_aside", "scope"): "the name of the identity scope",
+    ("knownas_turned_away", "scope"): "the name of the identity scope",
     (
         "knownas_identities_set_aside",
         "reason",

@@ -57,6 +57,7 @@ _MODIFY_REFUSALS: Final = frozenset(
         Refusal.UNIQUE_CROWDED,
         Refusal.RECORD_FULL,
         Refusal.ERASED,
+        Refusal.SUPPRESSED,
     }
 )
 _RESOLVING_REFUSALS: Final = frozenset(
@@ -65,6 +66,7 @@ _RESOLVING_REFUSALS: Final = frozenset(
         Refusal.LOGIN_WITHOUT_LOGIN_ID,
         Refusal.NO_LOGIN_IN_BEST_MATCH,
         Refusal.EMPTY_RECORD,
+        Refusal.SUPPRESSED,
     }
 )
 
@@ -164,10 +166,12 @@ def _identity_reasons(endpoint: Endpoint) -> dict[int, set[str]]:
         reasons[403] = {"modify_not_allowed"}
     else:
         reasons[404] = {"not_found"}
+    refusals = _MODIFY_REFUSALS if modify else _RESOLVING_REFUSALS
     if endpoint is Endpoint.SEARCH:
         reasons[403] = {"search_not_allowed"}
+        refusals -= {Refusal.SUPPRESSED}
     add_store_reasons(reasons)
-    add_refusals(reasons, _MODIFY_REFUSALS if modify else _RESOLVING_REFUSALS)
+    add_refusals(reasons, refusals)
     return reasons
 
 

@@ -138,7 +138,14 @@ OWN_BODY_REASONS: Final = (
 """Why a body of our own API is refused: answered 400."""
 
 _SEEDED_REFUSALS: Final = frozenset(
-    {Refusal.IMMUTABLE_CHANGE, Refusal.RECORD_FULL, Refusal.MPID_TAKEN, Refusal.UNIQUE_TAKEN, Refusal.ERASED}
+    {
+        Refusal.IMMUTABLE_CHANGE,
+        Refusal.RECORD_FULL,
+        Refusal.MPID_TAKEN,
+        Refusal.UNIQUE_TAKEN,
+        Refusal.ERASED,
+        Refusal.SUPPRESSED,
+    }
 )
 
 

@@ -34,6 +34,7 @@ WIRE_CODE: Final[Mapping[Refusal, tuple[int, str]]] = MappingProxyType(
         Refusal.MPID_TAKEN: (409, VALIDATION_ERROR),
         Refusal.ERASED: (400, LOOKUP_ERROR),
         Refusal.UNIQUE_TAKEN: (409, VALIDATION_ERROR),
+        Refusal.SUPPRESSED: (403, FORBIDDEN),
     }
 )
 """Status and vendor code of each refusal; idsync §4.4."""

@@ -78,6 +78,14 @@ class Telemetry:
             for reason, count in () if rules.screen is None else rules.screen.counted.items():
                 aside.add_metric([scope, reason], count)
         yield aside
+        turned_away = CounterMetricFamily(
+            "knownas_turned_away",
+            "Requests and batches that named somebody who was erased and is to stay out, by scope.",
+            labels=["scope"],
+        )
+        for scope, rules in () if toxic is None else toxic.scopes.items():
+            turned_away.add_metric([scope], rules.keep_out.counted)
+        yield turned_away
         values = () if toxic is None else toxic.listed.values.values()
         states = Counter((one.scope, one.state) for one in values)
         listed = GaugeMetricFamily(

@@ -43,6 +43,8 @@ class Source:
     workspace: int
     input: str
     begun_ms: int
+    suppression_key: bytes = b""
+    """By which people are recognised who are to stay out; empty where nobody looks."""
 
 
 @dataclass(frozen=True, slots=True)

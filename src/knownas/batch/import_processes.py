@@ -36,18 +36,22 @@ class SentSource:
     workspace: int
     input: str
     begun_ms: int
+    suppression_key: bytes
 
     def received(self) -> Source:
         """Return what was sent."""
         rules = screened_rules(self.policy.scope, decode_policy(self.policy))
-        return Source(self.reading, rules, self.may_create, self.workspace, self.input, self.begun_ms)
+        return Source(
+            self.reading, rules, self.may_create, self.workspace, self.input, self.begun_ms, self.suppression_key
+        )
 
 
 def sent(source: Source) -> SentSource:
     """Return a source as it can go to another process."""
     policy = source.rules.policy
     stored = StoredPolicy(source.rules.scope, policy.version, source.begun_ms, encode_policy(policy))
-    return SentSource(source.reading, stored, source.may_create, source.workspace, source.input, source.begun_ms)
+    said = (source.workspace, source.input, source.begun_ms, source.suppression_key)
+    return SentSource(source.reading, stored, source.may_create, *said)
 
 
 _TRADE: Final = Trade("knownas-import", "a process of the import", StoreUnavailable, STOP_SECONDS)

@@ -54,6 +54,8 @@ class Job:
     file: ImportFile
     door: Door
     reading: Reading
+    suppression_key: bytes = b""
+    """As `Source` has it; no part of what makes two imports one."""
 
     def digest(self) -> str:
         """Return a digest of all that decides what the import does; two with the same are one."""
@@ -64,7 +66,8 @@ class Job:
     def source(self, begun_ms: int) -> Source:
         """Return where its rows come from, as said at a time."""
         door = self.door
-        return Source(self.reading, door.rules, door.may_create, door.workspace.id, door.input.name, begun_ms)
+        said = (door.workspace.id, door.input.name, begun_ms, self.suppression_key)
+        return Source(self.reading, door.rules, door.may_create, *said)
 
 
 @dataclass(frozen=True, slots=True)

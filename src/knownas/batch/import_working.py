@@ -25,6 +25,7 @@ from knownas.batch.import_sections import Said, keep_sections
 from knownas.batch.import_staging import DoneFile, Section, StagedRow, Staging, Step
 from knownas.service.batch import captures, commit_of
 from knownas.service.chance import Chance
+from knownas.service.keeping_out import KeepingOut
 from knownas.service.limits import COMMIT_ATTEMPTS_MAX
 from knownas.service.receipts import log_entry
 from knownas.service.retrying import pause_before_retry
@@ -52,6 +53,7 @@ class Worker:
         self._decider = Decider(store, source, chance)
         screen = source.rules.screen
         self._toxic = Following(store, () if screen is None else (screen,), lambda: source.begun_ms)
+        self._keeping_out = keeping_out(source, store)
 
     async def take(self, section: Section, number: int) -> Tally:
         """Bring a piece to its end, from wherever an earlier run was stopped.
@@ -63,11 +65,15 @@ class Worker:
         with self._staging.done(section, number) as done, collected_afterwards():
             rows = self._staging.rows(section, number)
             await self._toxic.take_up()
+            if self._keeping_out is not None:
+                await self._keeping_out.take_up()
             await self._take_up(done, rows)
             taken = sum(len(step.lines) for step in done.steps)
             while taken < len(rows):
                 taken += await self._take_some(rows[taken : taken + CHUNK_ROWS], done)
         await self._toxic.tell_noted()
+        if self._keeping_out is not None:
+            await self._keeping_out.tell()
         tally = Tally()
         for step in done.steps:
             tally = tally.with_tally(step.tally)
@@ -139,6 +145,12 @@ class Worker:
         await keep_sections(self._store.user_data, said, fresh)
         if visits:
             await self._store.touch(visits)
+
+
+def keeping_out(source: Source, store: Store) -> KeepingOut | None:
+    """Return what turns rows away that name somebody who is to stay out; None where nobody looks."""
+    rules, key = source.rules, source.suppression_key
+    return KeepingOut(store, {rules.scope: rules.keep_out}, key, lambda: source.begun_ms) if key else None
 
 
 def _step(decided: Decided, commit: Commit | None) -> Step:

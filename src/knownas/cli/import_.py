@@ -25,13 +25,15 @@ from knownas.batch.import_results import ResultFile, RowOutcome, Tally, Unusable
 from knownas.batch.import_rows import Reading
 from knownas.batch.import_running import Ended, Import, Job, Stage
 from knownas.cli.configured import chosen_file, config_option, read_file
-from knownas.cli.first_configuration import kept_configuration
+from knownas.cli.first_configuration import configured_keys, kept_configuration
 from knownas.cli.progress import ProgressLine
 from knownas.config.values import Configuration
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel
 from knownas.service.chance import SystemChance
 from knownas.service.directory import Directory, Door, open_directory
+from knownas.service.keeping_out import suppression_key
+from knownas.service.sealing import Unopenable
 from knownas.service.server import system_clock
 from knownas.service.toxic_beside import quarantines, toxic_beside
 from knownas.store.errors import StoreError
@@ -77,7 +79,7 @@ def import_(**options: Any) -> None:
         store = open_store(_database(configuration, writes=not options["is_preview"]))
         done = _with_store(store, _import(options, configuration, store, file, mapping, targets))
         asyncio.run(done)
-    except (UnreadableFile, UnusableResults) as error:
+    except (UnreadableFile, UnusableResults, Unopenable) as error:
         raise click.ClickException(str(error)) from error
     except StoreError as error:
         raise click.ClickException(
@@ -119,9 +121,10 @@ async def _import(
 ) -> None:
     is_preview: bool = options["is_preview"]
     directory = await open_directory(configuration, store, system_clock(), publish=not is_preview)
+    key = await suppression_key(store, configured_keys(configuration), publish=not is_preview)
     door = door_named(configuration, directory, options["input_name"])
     reading = Reading(mapping, Environment(options["environment"]), channel_of(door), options["seed"])
-    job = Job(file, door, reading)
+    job = Job(file, door, reading, key)
     if is_preview:
         _show_preview(job, targets, await preview(job, store, SystemChance(), system_clock()))
         return

@@ -162,6 +162,7 @@ def reseal_keys(config_file: Path | None, old_key: Path | None) -> None:
         done = await reseal(store, secret_keys)
         told = [f"{done.pairs} secrets of rotated pairs"]
         told += ["the key that signs tokens"] * done.signing_key
+        told += ["the key by which erased people are kept out"] * done.suppression_key
         told += ["the first configuration" + (", which lay plain" if done.was_plain else "")] * done.configuration
         click.echo(f"Sealed under the newest secret key: {', '.join(told)}. The rest was already.")
 

@@ -5,6 +5,7 @@ import click
 from knownas import __version__
 from knownas.cli.audit import audit
 from knownas.cli.backfill import backfill_
+from knownas.cli.backup import backup
 from knownas.cli.check import check
 from knownas.cli.copy import copy_
 from knownas.cli.demo import demo
@@ -42,6 +43,7 @@ for verb in (
     import_,
     backfill_,
     copy_,
+    backup,
     migrate,
     verify_,
     rehearse_,

@@ -93,6 +93,8 @@ class Batch:
         named = _profile_named(observation)
         if named is not None and named in self.erased:
             return refused_as_erased(named, policy)
+        if question.is_turned_away:
+            return question.turned_away()
         if isinstance(observation, SeedRequest) and observation.mpid is not None and observation.mpid in self.gone:
             return taken(observation.mpid, policy)
         decision = decide(observation, policy, records, fresh_mpid, may_create=question.may_create)

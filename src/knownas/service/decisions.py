@@ -103,7 +103,7 @@ def _explained(rules: Rules, request: IdentityRequest, records: Records) -> Docu
     question, policy = rules.ask(request, writes=False), rules.policy
     if isinstance(question.observation, IdentityRequest):
         request = question.observation
-    decision = decide(request, policy, records, NOT_MADE)
+    decision = question.turned_away() if question.is_turned_away else decide(request, policy, records, NOT_MADE)
     cases = counterfactuals(request, decision.outcome, policy, records, may_create=True)
     entry = log_entry(Answer("", question, decision))
     document = receipt(entry, policy, Counterfactual(Over.DECISION, cases))

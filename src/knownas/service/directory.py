@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from knownas.config.values import Configuration, Input, ProtectionLevel, Workspace
 from knownas.core.identity.policy import Policy
+from knownas.service.keep_out import KeepOut
 from knownas.service.keys import Holding, KeyChain, Pair
 from knownas.service.policies import policy_in_force
 from knownas.service.question import Rules, screened_rules
@@ -98,6 +99,11 @@ class Directory:
     def rules(self, scope: str) -> Rules | None:
         """Return the rules of a scope."""
         return self._rules.get(scope)
+
+    @property
+    def keep_outs(self) -> Mapping[str, KeepOut]:
+        """What turns away, in every scope by its name, whoever is to stay out."""
+        return {scope: rules.keep_out for scope, rules in self._rules.items()}
 
     @property
     def scopes(self) -> Mapping[str, Rules]:

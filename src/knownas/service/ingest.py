@@ -13,7 +13,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
-from knownas.core.identity.decision import Corrected, Created, Erased, Modified, NotFound, Refused, Returned, Seeded
+from knownas.core.identity.decision import (
+    Corrected,
+    Created,
+    Erased,
+    Modified,
+    NotFound,
+    Refusal,
+    Refused,
+    Returned,
+    Seeded,
+)
 from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.profile.event import Event, EventBatch
@@ -24,7 +34,7 @@ from knownas.service.directory import Door
 from knownas.service.kept_batches import Placing, batch_write
 from knownas.service.limits import BATCH_MAX, COMMIT_ATTEMPTS_MAX
 from knownas.service.line import Line, Outdated, Waiting
-from knownas.service.question import Answer
+from knownas.service.question import TURNED_AWAY, Answer
 from knownas.service.resolver import Resolver
 from knownas.service.retrying import pause_before_retry
 from knownas.service.sections import read, section_write
@@ -207,7 +217,9 @@ class Ingest:
         waiting: list[tuple[_Resolved, asyncio.Future[Answer]]] = []
         for one in group:
             door, batch, _ = one.arrival
-            if batch.mpid is not None:
+            if _is_turned_away(one.arrival):
+                one.outcome = Rejected(Refusal.SUPPRESSED.value, TURNED_AWAY)
+            elif batch.mpid is not None:
                 await self._find_named(one, batch.mpid)
             elif not batch.identities:
                 one.outcome = Rejected("no_identities", "The batch names no user: no mpid, no identity.")
@@ -276,6 +288,13 @@ class Ingest:
             return await self._data.commit(commit)
         finally:
             self._line.end_commit()
+
+
+def _is_turned_away(arrival: Arrival) -> bool:
+    """Whether a batch names somebody who is to stay out; what it says is kept whole, so also beside an MPID."""
+    rules, batch = arrival.door.rules, arrival.batch
+    named = IdentityRequest(Endpoint.IDENTIFY, batch.at_ms, batch.environment, batch.input, batch.identities)
+    return rules.keep_out.is_busy and rules.keep_out.turns_away(named, rules.pool(batch.environment), counts=True)
 
 
 def _settle(one: _Resolved, answer: Answer) -> None:

@@ -121,6 +121,15 @@ PROFILES_ALIASED_MAX: Final = 10_000
 MOVES_TOLD_MAX: Final = 1_000
 """Moves of user data, and sections of which something stayed, that the answer to a correction names; of more it says so."""
 
+KEEPING_OUT_LOOK_SECONDS: Final = 2.0
+"""How often a process looks whether others have erased somebody who is to stay out."""
+
+KEEPING_OUT_TELL_SECONDS: Final = 60.0
+"""How often the evidence is told how many were turned away, if any were."""
+
+SUPPRESSIONS_A_READ: Final = 10_000
+"""Digests of people who are to stay out that are read by one statement."""
+
 EVIDENCE_ATTEMPTS_MAX: Final = 50
 """Times that the chain of evidence is continued again because another process was faster."""
 

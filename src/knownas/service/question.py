@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from knownas.core.identity.decision import Decision
+from knownas.core.identity.decision import DecidedBy, Decision, Receipt, Refusal, Refused
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import (
     Correction,
@@ -17,6 +17,7 @@ from knownas.core.identity.observation import (
 )
 from knownas.core.identity.policy import EnvironmentPools, LogoutLoginIds, Policy
 from knownas.core.identity.toxic_limits import ToxicMode
+from knownas.service.keep_out import KeepOut, nameless
 from knownas.service.screening import Screen
 from knownas.store.port import Pool, Wanted
 
@@ -24,15 +25,17 @@ from knownas.store.port import Pool, Wanted
 class Rules:
     """An identity scope at work: its name and the policy version in force.
 
-    `screen` sets aside what is quarantined; without it nothing is, as for whoever looks at the past.
+    `screen` sets aside what is quarantined; without it nothing is, as for whoever looks at the past. `keep_out` turns away
+    whoever was erased and is to stay out.
     """
 
-    __slots__ = ("_pools", "policy", "scope", "screen")
+    __slots__ = ("_pools", "keep_out", "policy", "scope", "screen")
 
     def __init__(self, scope: str, policy: Policy, screen: Screen | None = None) -> None:
         self.scope: Final = scope
         self.policy: Final = policy
         self.screen: Final = screen
+        self.keep_out: Final = KeepOut()
         shared = policy.settings.environment_pools is EnvironmentPools.SHARED
         self._pools: Final = {one: Pool(scope, "" if shared else one) for one in Environment}
 
@@ -48,6 +51,8 @@ class Rules:
     def ask(self, observation: Observation, *, may_create: bool = True, writes: bool = True) -> "Question":
         """Return the question whether and how an observation is answered under these rules."""
         pool = self._pools[observation.environment]
+        if self.keep_out.is_busy and self.keep_out.turns_away(observation, pool, counts=writes):
+            return Question(self, nameless(observation), pool, may_create=False, writes=False, is_turned_away=True)
         if self.screen is not None:
             observation = self.screen.screened(observation, pool, counts=writes)
         return Question(self, observation, pool, may_create, writes)
@@ -63,7 +68,7 @@ class Question(NamedTuple):
     """An observation on its way to a decision in a pool.
 
     `may_create` False answers "not found" where a profile would have to be made. `writes` False decides the same
-    and keeps nothing.
+    and keeps nothing. One that `is_turned_away` named somebody who is to stay out, and names nobody any more.
     """
 
     rules: Rules
@@ -71,6 +76,11 @@ class Question(NamedTuple):
     pool: Pool
     may_create: bool = True
     writes: bool = True
+    is_turned_away: bool = False
+
+    def turned_away(self) -> Decision:
+        """Return the decision about a question that is turned away."""
+        return Decision(_TURNED_AWAY, Receipt(self.rules.policy.version, (), DecidedBy.REFUSED))
 
     def wanted(self) -> Wanted:
         """Say what the decision needs to see, all that could matter."""
@@ -118,3 +128,7 @@ class Answer(NamedTuple):
     def changed(self) -> bool:
         """Whether something was written because of it."""
         return self.question.writes and bool(self.decision.writes)
+
+
+TURNED_AWAY: Final = "It names somebody who was erased and is to stay out; an administrator can let them in again."
+_TURNED_AWAY: Final = Refused(Refusal.SUPPRESSED, TURNED_AWAY)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from knownas.service.keeping_out import KEPT_AS as SUPPRESSION_KEY
 from knownas.service.keys import reseal_changes
 from knownas.service.sealing import SecretKeys, is_sealed
 from knownas.service.tokens import SEALED_KEY_NAME
@@ -20,6 +21,7 @@ class Resealed:
     signing_key: bool
     configuration: bool
     was_plain: bool
+    suppression_key: bool = False
 
 
 async def reseal(store: Store, keys: SecretKeys) -> Resealed:
@@ -39,6 +41,7 @@ async def reseal(store: Store, keys: SecretKeys) -> Resealed:
         await _reseal_document(store, keys, SEALED_KEY_NAME),
         await _reseal_document(store, keys, FIRST_CONFIGURATION),
         was_plain,
+        await _reseal_document(store, keys, SUPPRESSION_KEY),
     )
 
 

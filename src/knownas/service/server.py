@@ -20,6 +20,7 @@ from knownas.service.directory import Directory, open_directory
 from knownas.service.folds import Folds
 from knownas.service.ingest import Ingest
 from knownas.service.jobs import JobKind, Jobs, Work
+from knownas.service.keeping_out import KeepingOut, open_keeping_out
 from knownas.service.key_watch import KeyWatch
 from knownas.service.keys import KeyChain, read_changes
 from knownas.service.privacy import Privacy, open_privacy
@@ -77,6 +78,7 @@ class Service:
     toxic: ToxicIdentities
     toxic_watch: ToxicWatch
     privacy: Privacy
+    keeping_out: KeepingOut | None
 
     @property
     def auditing(self) -> Auditing:
@@ -96,11 +98,15 @@ class Service:
         self.toxic_watch.start()
         self.self_check.start()
         self.privacy.start()
+        if self.keeping_out is not None:
+            self.keeping_out.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
         await self.privacy.close()
+        if self.keeping_out is not None:
+            await self.keeping_out.close()
         await self.self_check.close()
         await self.jobs.close()
         await self.toxic_watch.close()
@@ -124,9 +130,8 @@ async def open_service(
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `folds` is who folds histories for rehearsals and resolutions; without, these wait for a process that has it.
-    `publish` False keeps nothing new: for those who only want to look. With `secret_keys`, the changes of keys that the
-    store keeps count, also those that come while the service is open; without, the configured keys.
+    `folds` is who folds histories; without, these jobs wait for a process that has it. `publish` False keeps nothing new: for
+    those who only want to look. With `secret_keys`, the changes of keys that the store keeps count, also later ones.
 
     Raises:
         Unopenable: the secret of a key that is valid can't be opened with the secret keys.
@@ -172,6 +177,7 @@ async def open_service(
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
         privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
+        keeping_out=await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish),
     )
 
 

@@ -41,18 +41,20 @@ def open_store(database: str) -> Store:
     raise StoreUnavailable(f"no store serves {scheme!r}; {_KEEPING}")
 
 
-def open_copy_end(database: str, *, makes: bool = False) -> CopyEnd:
+def open_copy_end(database: str, *, makes: bool = False, is_snapshot: bool = False) -> CopyEnd:
     """Open a database to copy from or into; with `makes`, a file that is not there is made.
+
+    With `is_snapshot` it is only read, all of it as of one moment, whoever writes meanwhile.
 
     Raises:
         StoreError: it can't be opened, or is not of a kind that keeps anything.
     """
     if database.startswith(SQLITE):
-        return SqliteCopyEnd(Path(database.removeprefix(SQLITE)), makes=makes)
+        return SqliteCopyEnd(Path(database.removeprefix(SQLITE)), makes=makes, is_snapshot=is_snapshot)
     if database.startswith(POSTGRES):
         with _driver():
             from knownas.store.postgres.copying import PostgresCopyEnd  # noqa: PLC0415 - only an extra brings its driver
-        return PostgresCopyEnd(database)
+        return PostgresCopyEnd(database, is_snapshot=is_snapshot)
     raise StoreUnavailable(f"nothing can be copied from or to {database!r}; {_KEEPING}")
 
 

@@ -63,6 +63,7 @@ class Refusal(StrEnum):
     MPID_TAKEN = "mpid_taken"
     UNIQUE_TAKEN = "unique_taken"
     ERASED = "erased"
+    SUPPRESSED = "suppressed"
 
 
 class Skip(StrEnum):

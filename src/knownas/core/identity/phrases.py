@@ -30,6 +30,7 @@ REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.MPID_TAKEN: "there is a profile of that MPID already",
     Refusal.UNIQUE_TAKEN: "a unique value belongs to another profile",
     Refusal.ERASED: "the profile of that MPID was erased",
+    Refusal.SUPPRESSED: "it names somebody who was erased and is to stay out",
 }
 """Why a request is refused, after "was refused:". A test keeps it complete: a match would be all branches."""
 

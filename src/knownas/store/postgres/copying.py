@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from knownas.store.copying import SMALLEST, Counters, Key, Order, Page, Part, Row, page_of
+from knownas.store.errors import StoreUnavailable
 from knownas.store.postgres.address import read_address
 from knownas.store.postgres.database import Database
 from knownas.store.postgres.limits import CALL_SECONDS, SLOW_CALL_SECONDS
@@ -45,19 +46,25 @@ _FLAGS: Final[Mapping[Part, tuple[int, ...]]] = {
 class PostgresCopyEnd:
     """A PostgreSQL database as one end of a copy. Implements `store.copying.CopyEnd`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_snapshot: bool = False) -> None:
         """Take the URL; the server is first asked when something is read.
+
+        With `is_snapshot` everything is read as of that moment, whoever writes meanwhile.
 
         Raises:
             StoreUnavailable: the URL can't be read.
         """
         self._database = Database(read_address(url))
+        self._is_snapshot = is_snapshot
+        self._server_process = 0
 
     async def page(self, part: Part, after: Key | None, limit: int) -> Page:
         """Return the rows of a part after a key."""
         order = _ORDERS[part]
         start = tuple(order.values()) if after is None else after
+        await self._hold_still()
         found = await self._database.read(f"page_{part}", *start, limit + 1, seconds=SLOW_CALL_SECONDS)
+        await self._hold_still()
         return page_of(part, order, [tuple(row) for row in found], after, limit)
 
     async def put(self, part: Part, rows: Sequence[Row]) -> None:
@@ -70,12 +77,27 @@ class PostgresCopyEnd:
 
     async def counters(self) -> Counters:
         """Return the numbers that were given out last."""
+        await self._hold_still()
         (row,) = await self._database.read("counters")
         return Counters._make(row)
 
     async def advance(self, counters: Counters) -> None:
         """Give out no number any more that is not above these."""
         await self._database.repeat("advance", *counters, seconds=CALL_SECONDS)
+
+    async def _hold_still(self) -> None:
+        """Begin the transaction in which everything is read as of one moment, or look whether it still stands.
+
+        Calls come one after the other, so all are served by one connection; another one would see another moment.
+        """
+        if not self._is_snapshot:
+            return
+        if self._server_process == 0:
+            await self._database.read("begin_snapshot")
+        ((process, holds),) = await self._database.read("snapshot_stands")
+        if not holds or self._server_process not in (0, process):
+            raise StoreUnavailable("the connection broke, and with it the moment as of which everything was read")
+        self._server_process = process
 
     async def close(self) -> None:
         """Close all connections."""

@@ -44,8 +44,10 @@ _LOG, _EVENTS, _VALUES = "log", "user_events", "copied_values"
 class SqliteCopyEnd:
     """A SQLite file as one end of a copy. Implements `store.copying.CopyEnd`."""
 
-    def __init__(self, path: Path, *, makes: bool) -> None:
+    def __init__(self, path: Path, *, makes: bool, is_snapshot: bool = False) -> None:
         """Open the file; `makes` says that it may be made if it is not there.
+
+        With `is_snapshot` everything is read as of this moment, whoever writes meanwhile.
 
         Raises:
             StoreError: it can't be opened, or is no database of ours.
@@ -55,6 +57,10 @@ class SqliteCopyEnd:
         self._connection = open_connection(path)
         try:
             migrate(self._connection)
+            if is_snapshot:
+                with named_errors():
+                    self._connection.execute("BEGIN")
+                    first_row(self._connection, statements()["counters"])
         except BaseException:
             self._connection.close()
             raise

@@ -288,3 +288,10 @@ SELECT
         pg_get_serial_sequence('knownas.audit', 'seq'),
         greatest(1, (SELECT max(seq) FROM knownas.audit))
     );
+
+-- name: begin_snapshot
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+
+-- Which server process answers, and whether it still does so as of one moment.
+-- name: snapshot_stands
+SELECT pg_backend_pid(), current_setting('transaction_isolation') = 'repeatable read';
