@@ -3,13 +3,22 @@
 import io
 import json
 import re
+from hashlib import sha256
 
 import pytest
 from pypdf import PdfReader
 
-from knownas.core.privacy.evidence import Fault, Finding, Happening, Step
+from knownas.core.privacy.evidence import Fact, Fault, Finding, Happening, Step
 from knownas.service.certificates import TooManyEntries
-from knownas.service.evidence_documents import NotADocument, document_bytes, read_document
+from knownas.service.evidence import EntryDocument
+from knownas.service.evidence_documents import (
+    CertificateDocument,
+    HeadMember,
+    NotADocument,
+    Signer,
+    document_bytes,
+    read_document,
+)
 from knownas.service.evidence_pdf import certificate_pdf
 from knownas.service.evidence_trust import NotPem, Trust, fingerprint
 from knownas.service.evidence_verifying import read_anchors
@@ -202,3 +211,25 @@ async def test_certificates_are_judged_as_of_their_time(stage: EvidenceStage) ->
     stage.now_ms += 30 * 365 * 24 * 60 * 60 * 1000
     assert checked(text).findings == []
     assert checked(document_bytes(await stage.certificate())).findings == [Finding(Fault.UNTRUSTED, 0)]
+
+
+def test_a_page_is_set_in_the_same_bytes_for_ever() -> None:
+    """A PDF that was handed out years ago must be set again byte by byte: other words or another layout are another format."""
+    digest = "ab" * 32
+    facts: dict[str, Fact] = {"store": "events", "rows": 3, "is_whole": True}
+    entries = [
+        EntryDocument(place, 1_790_000_000_000 + place, REQUESTS[0], step, facts, "5a17", digest, digest, digest)
+        for place, step in enumerate(Step, 1)
+    ]
+    document = CertificateDocument(
+        "knownas-evidence-certificate/1",
+        REQUESTS[0],
+        entries,
+        [],
+        HeadMember(len(entries), digest),
+        "EU (Frankfurt)",
+        Signer("dsr.example.com", "-----BEGIN CERTIFICATE-----"),
+        "2026-09-21T14:13:20.000Z",
+        "c2lnbmF0dXJl" * 20,
+    )
+    assert sha256(certificate_pdf(document)).hexdigest() == "0d65526408e12386fc2cfca968a4c68dbeae6c04bc66ed18a1a1eb6423e7b4db"
