@@ -1,16 +1,20 @@
 """Who read or changed a person's data through a started server can be listed."""
 
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.served import KEY, SECRET, TOKEN, Served, configuration, served
 
+WITHIN_SECONDS = 60
 CLIENT = {"client_id": "reader", "client_secret": "reader-secret", "role": "read_only", "workspaces": [100]}
 
 
@@ -78,3 +82,23 @@ def test_the_command_line_lists_it(server: Served) -> None:
     assert line.split()[1:] == [mpid, "admin", "showProfile", "200"]
     wrong = subprocess.run([*command[:-1], "x"], capture_output=True, text=True, timeout=60, check=False)
     assert wrong.returncode == 2
+
+
+def test_what_a_second_has_passed_over_survives_a_kill(tmp_path: Path) -> None:
+    """A row that was written in the background is there after kill -9, without anybody having asked for the list."""
+    with served(tmp_path, configuration()) as running:
+        mpid = person(running, "c-killed")
+        with running.api as api:
+            assert api.get(f"/api/profiles/{mpid}").status_code == 200
+
+        def listed() -> str:
+            (database,) = running.folder.glob("*.db")
+            with closing(sqlite3.connect(database)) as connection:
+                rows = connection.execute("SELECT document FROM audit WHERE mpid = ?", (int(mpid),)).fetchall()
+            return " ".join(bytes(document).decode() for (document,) in rows)
+
+        give_up_at = time.monotonic() + WITHIN_SECONDS
+        while "showProfile" not in listed() and time.monotonic() < give_up_at:
+            time.sleep(0.2)
+        running.kill()
+        assert "showProfile" in listed()
