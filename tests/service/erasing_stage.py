@@ -1,19 +1,33 @@
 """Opens a service with two workspaces of one scope and one of another, on a clock that the test moves, to erase people."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import cast
 
 from knownas.core.identity.decision import Created, Returned
 from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
-from knownas.core.privacy.request import Encoding, Subject, SubjectIdentity
+from knownas.core.privacy.evidence import Happening, Step
+from knownas.core.privacy.request import (
+    Encoding,
+    Regulation,
+    RequestType,
+    Subject,
+    SubjectIdentity,
+    SubjectRequest,
+)
 from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.service.directory import Door, Place
+from knownas.service.evidence import Evidence
 from knownas.service.ingest import Arrival, Receipted
 from knownas.service.question import Answer
 from knownas.service.server import Service, open_service
+from knownas.service.subject_request_form import KeptRequest, stored
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
+from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest
 from tests.config.texts import read
 from tests.store.world import EVERYTHING, START_MS, RepeatingChance
 
@@ -150,3 +164,60 @@ def raw(name: str, value: str) -> SubjectIdentity:
 def digested(name: str, value: str) -> SubjectIdentity:
     """Return an identity of a request as a digest."""
     return SubjectIdentity(Identity(IdentityType(name), sha256(value.encode()).hexdigest()), Encoding.SHA256)
+
+
+async def asked(
+    at: ErasingStage, whom: Subject, workspace: int = SHOP, request_id: str = "11111111-1111-4111-8111-111111111111"
+) -> StoredRequest:
+    """Keep a request to erase somebody that is due, and return its row."""
+    request = SubjectRequest(
+        request_id, workspace, Regulation.GDPR, RequestType.ERASURE, whom, at.now_ms, at.now_ms, at.now_ms
+    )
+    row = stored(KeptRequest(request))
+    received = Happening(at.now_ms, request_id, Step.RECEIVED, {"type": "erasure"})
+    assert await Evidence(at.store.privacy).write([received], PrivacyCommit(requests=[RequestWrite(row, None)]))
+    return row
+
+
+async def erase(
+    at: ErasingStage, whom: Subject, workspace: int = SHOP, request_id: str = "11111111-1111-4111-8111-111111111111"
+) -> list[tuple[str, dict[str, object]]]:
+    """Erase somebody; returns the steps of the evidence with their facts."""
+    row = await asked(at, whom, workspace, request_id)
+    await at.service.erasing.carry_out(row)
+    return await told(at, request_id)
+
+
+async def told(at: ErasingStage, request_id: str) -> list[tuple[str, dict[str, object]]]:
+    """Return what the evidence tells of a request."""
+    entries = await Evidence(at.store.privacy).of_request(request_id)
+    return [(one.happening.step.value, dict(one.happening.facts)) for one in entries]
+
+
+def texts_in(thing: object, seen: set[int] | None = None) -> Iterator[bytes]:
+    """Yield everything that is written anywhere in an object, for as long as it is of this project or of Python's own."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, bytes):
+        yield thing
+    elif isinstance(thing, str):
+        yield thing.encode()
+    elif isinstance(thing, Mapping):
+        for key, value in list(cast("Mapping[object, object]", thing).items()):
+            yield from texts_in(key, seen)
+            yield from texts_in(value, seen)
+    elif isinstance(thing, list | tuple | set | frozenset | deque):
+        for one in list(cast("Iterable[object]", thing)):
+            yield from texts_in(one, seen)
+    elif type(thing).__module__.startswith("knownas.store."):
+        names = list(getattr(thing, "__dict__", {})) or list(getattr(type(thing), "__slots__", ()))
+        for name in names:
+            yield from texts_in(getattr(thing, name, None), seen)
+
+
+def holds(store: object, *words: str) -> list[str]:
+    """Return which of some words stand anywhere in what a memory store keeps."""
+    everything = b"\n".join(texts_in(store))
+    return [word for word in words if word.encode() in everything]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from knownas.core.history.belonging import Belonging
 from knownas.core.history.conditions import Conditions
@@ -39,6 +39,8 @@ from knownas.service.retrying import pause_before_retry
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Commit, Committed, Pool, PoolWrites, Snapshot, Store, Wanted
 from knownas.store.user_data import AliasState
+
+_T = TypeVar("_T")
 
 CORRECTION_INPUT: Final = "api"
 """The input name under which corrections are logged."""
@@ -156,6 +158,19 @@ class Correcting:
             StoreError: the store does not take it.
         """
         await self._resolver.between_batches(_nothing)
+
+    async def alone(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something over the store while no request is decided here and no batch of events is on its way to its profile.
+
+        Everything that was captured before is in the log by then. Whoever asks meanwhile waits for it.
+
+        Raises:
+            Overloaded: too many wait for it.
+            StoreError: what was captured could not be written.
+            Exception: whatever the work raises.
+        """
+        async with self._placing:
+            return await self._resolver.between_batches(work)
 
     async def _attempt(
         self, amendment: Amendment, quarantined: Mapping[Identity, int], *, preview: bool, is_alone: bool

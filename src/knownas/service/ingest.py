@@ -238,6 +238,9 @@ class Ingest:
         if profile is None or profile.pool != door.rules.pool(batch.environment):
             one.outcome = Rejected("unknown_mpid", f"There is no profile {mpid} in this scope and environment.")
             return
+        if not profile.record.size and await self._store.privacy.tombstones([mpid]):
+            one.outcome = Rejected("erased", f"Profile {mpid} was erased.")
+            return
         one.mpid = mpid = profile.record.mpid
         if batch.channel.is_client:
             return

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import msgspec
 
 from knownas.core.identity.document import Document
+from knownas.core.identity.kinds import Identity
 from knownas.service.folds import Stage, Tell
 from knownas.service.limits import (
     JOB_ATTEMPTS_MAX,
@@ -79,6 +80,38 @@ class Job(msgspec.Struct, frozen=True):
     def is_over(self) -> bool:
         """Whether it has come to its end."""
         return self.state in (JobState.DONE, JobState.FAILED)
+
+
+async def forget_in_reports(store: Store, identities: Mapping[Identity, Identity]) -> int:
+    """Put other identities in the place of some in all reports that are kept; returns in how many.
+
+    A text of a report that is one of the values, whatever it says there, becomes the other one.
+
+    Raises:
+        StoreError: the store could not do it; a report that was written anew meanwhile may name them still.
+    """
+    changed = 0
+    for place in range(JOBS_KEPT_MAX):
+        name = f"{_REPORT}{place}"
+        kept = await store.kept(name)
+        if kept is None:
+            continue
+        report = _REPORT_FORM.decode(kept)
+        shown = cast("Document", _without(report.report, {one.value: now.value for one, now in identities.items()}))
+        if shown != report.report:
+            changed += await store.privacy.replace_or_drop(name, kept, _ENCODER.encode(_Report(report.job, shown)))
+    return changed
+
+
+def _without(told: object, values: Mapping[str, str]) -> object:
+    """Replace texts that are one of some values."""
+    if isinstance(told, str):
+        return values.get(told, told)
+    if isinstance(told, list):
+        return [_without(one, values) for one in cast("list[object]", told)]
+    if isinstance(told, dict):
+        return {name: _without(one, values) for name, one in cast("dict[str, object]", told).items()}
+    return told
 
 
 class TooManyWait(Exception):

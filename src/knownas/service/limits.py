@@ -181,3 +181,30 @@ READINGS_COUNTED_MAX: Final = 10_000
 
 SHARERS_COUNTED_MAX: Final = 1_000
 """Profiles that have an identity in common with a person, counted for each identity; of more it says so."""
+
+ERASED_A_STEP: Final = 500
+"""Things of a person that one transaction of an erasure removes; whoever writes meanwhile waits for it."""
+
+REDACTED_A_STEP: Final = 200
+"""Lines of the log that one transaction of an erasure rewrites."""
+
+OWN_IDENTITIES_MAX: Final = 20_000
+"""Identities that were ever a person's, as far as an erasure follows them; beyond, it stays in progress and says so."""
+
+ERASURE_PROFILES_MAX: Final = 10_000
+"""Profiles whose histories an erasure looks through, because a line about the person's identities is about them."""
+
+ERASURE_LINES_MAX: Final = 2_000_000
+"""Lines of the log that an erasure reads; beyond, it stays in progress and says so."""
+
+ERASURE_SETTLES_MS: Final = 30_000
+"""How long after a profile was emptied other processes may still write what they had decided before: then an erasure looks again."""
+
+SCRUB_AGAIN_MS: Final = 60_000
+"""How long an erasure waits where somebody keeps the database from overwriting free space."""
+
+SCRUBS_MAX: Final = 60
+"""Times that it is tried; then the evidence says that it was not done."""
+
+SEARCHED_AGAIN_MAX: Final = 200
+"""Identities by which an erased person is searched for again, one by one; of further ones, only the log is looked at."""

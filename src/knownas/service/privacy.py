@@ -107,5 +107,5 @@ def open_privacy(
 
 
 def _works(access: Work) -> Mapping[RequestType, Work]:
-    """Return what carries out which type of request. Erasures stay pending until there is somebody who erases."""
+    """Return what carries out which type of request. Who erases is told to `PrivacyWork` by whoever opens it."""
     return {RequestType.ACCESS: access, RequestType.PORTABILITY: access}

@@ -56,7 +56,7 @@ class PrivacyWork:
         that share a database. `changed` is called after each request, for those who tell of it.
         """
         self._store = store
-        self._works = works
+        self._works = dict(works)
         self._kept_ms = requests_days * DAY_MS
         self._clock = clock
         self._turns = turns
@@ -67,6 +67,10 @@ class PrivacyWork:
         self._forget_at = 0.0
         self.counted: Counter[tuple[str, str]] = Counter()
         """How many requests of each type were done, and how often one failed or was put off."""
+
+    def take_up(self, kind: RequestType, work: Work) -> None:
+        """Carry requests of a type out by a work from now on."""
+        self._works[kind] = work
 
     def start(self) -> None:
         """Begin, on the running event loop."""

@@ -99,6 +99,10 @@ class RecentDecisions:
         """Keep an answer for a while."""
         self._answers.note(answer.decision_id, answer)
 
+    def clear(self) -> None:
+        """Forget all of them: one of them may name somebody who is erased."""
+        self._answers = Lately(RECENT_DECISIONS_MAX)
+
     def find(self, decision_id: str) -> LogEntry | None:
         """Return a recent decision as if it had been logged."""
         answer = self._answers.find(decision_id)

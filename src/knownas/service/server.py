@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from knownas.config.values import Configuration
+from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.activity import ActivityMemory
 from knownas.service.aliasing import Aliasing
@@ -17,6 +18,7 @@ from knownas.service.copy_mark import refuse_half_copied
 from knownas.service.correcting import Correcting
 from knownas.service.decisions import Decisions
 from knownas.service.directory import Directory, open_directory
+from knownas.service.erasing import Erasing, Remembered
 from knownas.service.folds import Folds
 from knownas.service.ingest import Ingest
 from knownas.service.jobs import JobKind, Jobs, Work
@@ -33,6 +35,7 @@ from knownas.service.sealing import SecretKeys
 from knownas.service.sections import Sections
 from knownas.service.seeding import Seeding
 from knownas.service.self_check import SelfCheck, check_work
+from knownas.service.subject_finding import SubjectFinding
 from knownas.service.subject_preview import SubjectPreviews
 from knownas.service.tokens import Tokens, open_tokens
 from knownas.service.toxic import TAKEN_UP_AFTER_MS, ToxicIdentities
@@ -75,6 +78,7 @@ class Service:
     seeding: Seeding
     aliasing: Aliasing
     retention: Retention
+    erasing: Erasing
     toxic: ToxicIdentities
     toxic_watch: ToxicWatch
     privacy: Privacy
@@ -152,6 +156,11 @@ async def open_service(
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
+    remembered = Remembered(recent, toxic.following)
+    finding = SubjectFinding(store, directory, resolver, clock)
+    erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
+    privacy = open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish)
+    privacy.work.take_up(RequestType.ERASURE, erasing.carry_out)
     jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
         configuration=configuration,
@@ -174,9 +183,10 @@ async def open_service(
         seeding=Seeding(store, resolver, calculations, clock),
         aliasing=Aliasing(store, clock, turns),
         retention=Retention(store.user_data, configuration.retention, clock, turns),
+        erasing=erasing,
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
-        privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
+        privacy=privacy,
         keeping_out=await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish),
     )
 

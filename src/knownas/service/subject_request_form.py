@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
 from knownas.core.privacy.request import RequestState, Subject, SubjectRequest
 from knownas.store.errors import StoreDamaged
@@ -22,6 +23,9 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     `mpid` is whom it is about, in which `environment`, once that was looked for (`is_sought`); None if nobody was found. `is_whole` says that the
     profile itself is erased, since no other workspace knows it. `key` is what an erasure's replacements are drawn from (hex); it
     is forgotten when the request has ended. `done` are the steps that need not be taken again.
+
+    Of an erasure: `own` are the identities that are only this person's, forgotten as soon as all else is done, and `shared` is how many others
+    have as well. `there` is how much there was, by the name of its store. `emptied_ms` is when the profile was emptied, 0 before.
     """
 
     is_sought: bool = False
@@ -30,6 +34,10 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     is_whole: bool = False
     key: str = ""
     done: tuple[str, ...] = ()
+    own: tuple[Identity, ...] = ()
+    shared: int = 0
+    there: dict[str, int] = {}
+    emptied_ms: int = 0
 
 
 class KeptRequest(msgspec.Struct, frozen=True):
@@ -50,10 +58,11 @@ def stored(kept: KeptRequest) -> StoredRequest:
     """Write a request down. One that has ended forgets whom it named, its key, and who was to be told."""
     request = kept.request
     is_open = request.state in (RequestState.PENDING, RequestState.IN_PROGRESS)
-    open_key = _open_key(request) if is_open else None
+    # One that has forgotten whom it is about, since everything is erased, stands in nobody's way.
+    open_key = _open_key(request) if is_open and request.subject != NOBODY else None
     if not is_open:
         kept = KeptRequest(
-            replace(request, subject=NOBODY, callbacks=()), msgspec.structs.replace(kept.progress, key="")
+            replace(request, subject=NOBODY, callbacks=()), msgspec.structs.replace(kept.progress, key="", own=())
         )
     due_ms = request.due_ms if is_open else None
     return StoredRequest(

@@ -1,13 +1,14 @@
 """Follows the list of toxic values: sets aside what is quarantined on it, and puts there what was set aside by its looks."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+from knownas.core.identity.kinds import Identity
 from knownas.core.identity.toxic_limits import ToxicReason
 from knownas.service.screening import Screen
 from knownas.service.toxic_list import NOTHING_LISTED, ToxicList, ToxicState, ToxicValue, append, read_list, toxic
-from knownas.store.port import Store
+from knownas.store.port import Pool, Store
 
 log: Final = logging.getLogger(__name__)
 
@@ -56,6 +57,15 @@ class Following:
         await self.tell(changes)
         for screen, key in noted:
             screen.noted.pop(key, None)
+
+    def forget(self, pool: Pool, identities: Collection[Identity]) -> None:
+        """Know of some values of a pool no longer."""
+        listed = self.listed.without(pool, identities)
+        if len(listed.values) < len(self.listed.values):
+            self._use(listed)
+        for screen in self._screens:
+            for one in identities:
+                screen.noted.pop((pool, one), None)
 
     def _use(self, listed: ToxicList) -> None:
         if listed is not self.listed:

@@ -135,6 +135,11 @@ class ToxicList:
             values[one.pool, one.identity] = one
         return ToxicList(values, documents)
 
+    def without(self, pool: Pool, identities: Collection[Identity]) -> "ToxicList":
+        """Return the list without some values of a pool, as if they had never been listed."""
+        kept = {key: one for key, one in self.values.items() if key[0] != pool or key[1] not in identities}
+        return ToxicList(kept, self.documents)
+
 
 NOTHING_LISTED: Final = ToxicList({})
 
@@ -154,6 +159,32 @@ async def read_list(store: Store, known: ToxicList = NOTHING_LISTED) -> ToxicLis
         except msgspec.MsgspecError as error:
             raise StoreDamaged(f"{_name(documents)} is no list of toxic values: {error}") from error
     return known if documents == known.documents else known.after(changes, documents)
+
+
+async def forget(store: Store, pool: Pool, identities: Collection[Identity]) -> int:
+    """Take values out of all documents of the list, as if they had never been listed; returns out of how many.
+
+    A document stays, with less in it or nothing: others count them. A process that knows the list already goes on knowing it until
+    it is told (`Following.forget`) or ends.
+
+    Raises:
+        StoreError: the store could not do it, or others were faster every time.
+    """
+    number = changed = 0
+    while number < DOCUMENTS_MAX and await store.kept(_name(number + 1)) is not None:
+        number += 1
+        for _ in range(_APPEND_ATTEMPTS_MAX):
+            kept = await store.kept(_name(number))
+            values = [] if kept is None else _DECODER.decode(kept)
+            left = [one for one in values if one.pool != pool or one.identity not in identities]
+            if kept is None or len(left) == len(values):
+                break
+            if await store.privacy.replace_or_drop(_name(number), kept, _ENCODER.encode(left)):
+                changed += 1
+                break
+        else:
+            raise StoreBusy(f"others were faster {_APPEND_ATTEMPTS_MAX} times")
+    return changed
 
 
 async def append(store: Store, known: ToxicList, changes: Sequence[ToxicValue]) -> ToxicList:

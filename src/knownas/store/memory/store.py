@@ -170,6 +170,8 @@ class MemoryStore:
         for write in changed.writes:
             for one in _given_up(write):
                 pool.holders[one].discard(write.after.mpid)
+                if not pool.holders[one]:
+                    del pool.holders[one]
         for write in changed.writes:
             for one in _taken(write):
                 pool.holders.setdefault(one, set()).add(write.after.mpid)

@@ -1,0 +1,414 @@
+"""Carries erasures out: everything that a workspace has of a person goes, and where nobody else knows them, who they were.
+
+The identity record belongs to the scope. While another workspace of it knows the person it stays, and the evidence says for how
+many; otherwise it is emptied by a line of the log like any other (`core.identity.erase`), and the lines before that name the
+person's own identities are rewritten (decisions 35 and 36).
+
+An erasure is a row of steps. Each of them is bounded in what it does at once, durable before the next, and finds nothing to do when it
+is taken again; what is told of it in the evidence is written together with that it is done. So whoever is killed anywhere
+goes on there. Until all is done the request keeps what it needs: whom it names, which identities are the person's own, and
+the key from which what they become is drawn. All that is forgotten before free space is overwritten.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from knownas.core.identity.decide import decide
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.observation import Erasure
+from knownas.core.identity.record import held_by
+from knownas.core.identity.records import Records
+from knownas.core.privacy.evidence import Fact, Step
+from knownas.core.privacy.request import DAY_MS, RequestType
+from knownas.service.batch import commit_of
+from knownas.service.chance import Chance
+from knownas.service.correcting import Correcting
+from knownas.service.directory import Directory, Place
+from knownas.service.erased_lines import CHANGED_MEANWHILE, ErasedLines, TooMuchToErase, history_of, replacement
+from knownas.service.erasing_case import Case, Cases, Told, case_of, forgetful
+from knownas.service.evidence import Evidence
+from knownas.service.jobs import forget_in_reports
+from knownas.service.knowing import ErasedFor, erased_for_name, holding_of, others_of_scope, place_of
+from knownas.service.limits import (
+    COMMIT_ATTEMPTS_MAX,
+    ERASED_A_STEP,
+    ERASURE_SETTLES_MS,
+    SCRUB_AGAIN_MS,
+    SCRUBS_MAX,
+    SEARCHED_AGAIN_MAX,
+)
+from knownas.service.question import Answer
+from knownas.service.receipts import RecentDecisions
+from knownas.service.retrying import pause_before_retry
+from knownas.service.subject_finding import PRIVACY_INPUT, SubjectFinding, environment_of
+from knownas.service.toxic_following import Following
+from knownas.service.toxic_list import forget
+from knownas.store.errors import StoreBusy, StoreUnavailable
+from knownas.store.port import Committed, Pool, Store, Wanted
+from knownas.store.privacy import Counts, StoredRequest, Tombstone
+
+log: Final = logging.getLogger(__name__)
+
+_KEY_BYTES: Final = 32
+
+
+class StillThere(StoreBusy):
+    """Something of an erased person was found again; the erasure goes on later, and says nothing of whom."""
+
+
+class Remembered(NamedTuple):
+    """What this process remembers of decisions, and of toxic values if it follows them."""
+
+    recent: RecentDecisions
+    following: Following | None = None
+
+
+class Erasing:
+    """Erases people from one store. One event loop, one of these."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        finding: SubjectFinding,
+        correcting: Correcting,
+        chance: Chance,
+        clock: Callable[[], int],
+        remembered: Remembered,
+        *,
+        is_shared: bool = False,
+    ) -> None:
+        """With `is_shared`, other processes write to the same store.
+
+        What they had decided before a profile was emptied may then be written after it.
+        """
+        self._store = store
+        self._directory = directory
+        self._finding = finding
+        self._correcting = correcting
+        self._chance = chance
+        self._clock = clock
+        self._remembered = remembered
+        self._is_shared = is_shared
+        self._cases = Cases(Evidence(store.privacy))
+
+    async def carry_out(self, row: StoredRequest) -> None:
+        """Carry a due erasure out, from wherever it was interrupted, and complete it.
+
+        It can end before that: `due_ms` of the row says when it goes on then.
+
+        Raises:
+            CantBe: the request is not due, or has ended.
+            StoreError: the store could not do it; it goes on with the step that was not kept.
+        """
+        case = case_of(row)
+        if case.request.type is not RequestType.ERASURE:
+            raise AssertionError("other requests are another work's")
+        place = place_of(self._directory, row.workspace)
+        if place is None:
+            raise StoreUnavailable(f"there is no workspace {row.workspace} in the configuration")
+        case = await self._begin(case, place)
+        try:
+            case = await self._steps(case, place)
+        except TooMuchToErase as error:
+            await self._stop(case, error)
+            return
+        if case.progress.mpid is None or case.is_done(self._scrub.__name__):
+            await self._complete(case)
+
+    async def _steps(self, case: Case, place: Place) -> Case:
+        """Take the steps that are left, up to one that has to be taken up again later."""
+        if case.progress.mpid is not None:
+            steps = [self._user_data, self._search, self._forget, self._scrub]
+            if case.progress.is_whole:
+                steps = [self._empty, self._user_data, self._log, self._documents, self._settle, *steps[1:]]
+            for step in steps:
+                if not case.is_done(step.__name__):
+                    case = await step(case, place)
+                    if not case.is_done(step.__name__):
+                        break
+        return case
+
+    async def _stop(self, case: Case, error: TooMuchToErase) -> None:
+        """Tell once that the person has more history than is followed, and come back to it another day."""
+        log.error("erasure %s stays in progress: %s", case.row.request_id, error)
+        case = case_of(await self._row(case))
+        again_ms = self._clock() + DAY_MS
+        if case.is_done("_told_too_much"):
+            await self._cases.write(case, self._clock(), again_ms=again_ms)
+            return
+        told = (Step.STARTED, {"stopped": "too_much_history", "limit": str(error)})
+        done = (*case.progress.done, "_told_too_much")
+        await self._cases.write(case, self._clock(), told, again_ms=again_ms, done=done)
+
+    async def _begin(self, case: Case, place: Place) -> Case:
+        """Find out whom it is about and how much there is, and begin; from here on the profile is marked as erased."""
+        if case.progress.is_sought:
+            return case
+        now_ms = self._clock()
+        request = case.request.begin(now_ms)
+        found = await self._finding.find(place, request.subject)
+        facts: dict[str, Fact] = {
+            "why": found.why.value,
+            "profiles": int(found.mpid is not None),
+            "identities_unmatched": found.unmatched,
+            "out_of_reach": len({one.mpid for one in found.unreached}),
+            "other_workspaces": len(found.knowing),
+        }
+        if found.mpid is None or found.environment is None:
+            return await self._cases.write(case, now_ms, (Step.FOUND, facts), request=request, is_sought=True)
+        is_whole = not found.knowing
+        places = [place, *others_of_scope(self._directory, place)] if is_whole else [place]
+        there = await self._there(places, found.mpid)
+        started: dict[str, Fact] = {"identity_record": is_whole, "kept_for_workspaces": len(found.knowing)}
+        return await self._cases.write(
+            case,
+            now_ms,
+            (Step.FOUND, {**facts, **there._asdict(), "environment": found.environment.value}),
+            (Step.STARTED, started),
+            request=request,
+            tombstones=[Tombstone(found.mpid, request.request_id, now_ms)] if is_whole else [],
+            is_sought=True,
+            mpid=found.mpid,
+            environment=found.environment,
+            is_whole=is_whole,
+            key=secrets.token_hex(_KEY_BYTES),
+            own=found.named,
+            there=there._asdict(),
+        )
+
+    async def _there(self, places: Sequence[Place], mpid: int) -> Counts:
+        """Count what workspaces have of a profile."""
+        each = [await self._store.privacy.count(holding_of(self._directory, one.workspace.id, mpid)) for one in places]
+        return Counts(*(sum(of) for of in zip(*each, strict=True)))
+
+    def _places(self, case: Case, place: Place) -> list[Place]:
+        """Return the workspaces whose data goes: all of the scope, where nobody else knows the person."""
+        return [place, *others_of_scope(self._directory, place)] if case.progress.is_whole else [place]
+
+    async def _pool(self, case: Case) -> Pool:
+        stored = await self._store.profile(case.mpid)
+        if stored is None:
+            raise AssertionError("a profile stays, with nothing on it")
+        return stored.pool
+
+    async def _empty(self, case: Case, place: Place) -> Case:
+        """Let the log say that the profile is erased, while nobody keeps a batch that was resolved before."""
+        pool = await self._pool(case)
+        for attempt in range(COMMIT_ATTEMPTS_MAX):
+            history = await history_of(self._store, pool, case.mpid)
+            if history.erased_seq is not None:
+                break
+            own = list(dict.fromkeys((*history.identities, *case.progress.own)))
+            before = case
+
+            async def work() -> Case | None:
+                return await self._emptied(before, place, pool, own, history.last_seq)  # noqa: B023 - done in this turn
+
+            emptied = await self._correcting.alone(work)
+            if emptied is not None:
+                case = emptied
+                break
+            case = case_of(await self._row(case))
+            await pause_before_retry(attempt)
+        else:
+            raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+        self._remembered.recent.clear()
+        there = case.progress.there
+        facts = {"store": "identity_record", "rows": there.get("identities", 0), "left": 0}
+        told = (Step.ERASED, {**facts, "shared_identities": case.progress.shared})
+        return await self._cases.done(case, self._clock(), self._empty.__name__, told, emptied_ms=self._clock())
+
+    async def _emptied(
+        self, case: Case, place: Place, pool: Pool, named: Sequence[Identity], last_seq: int
+    ) -> Case | None:
+        """Write down which identities are the person's own, and empty the profile; None if somebody was faster."""
+        snapshot = await self._store.load([Wanted(pool, named, [case.mpid])])
+        if await self._store.history(case.mpid, last_seq, 1):
+            return None
+        records, loaded = Records(), snapshot.pools.get(pool)
+        if loaded is not None:
+            records.load(loaded.records, loaded.crowded)
+        record = records.record(case.mpid)
+        held = held_by(record)
+        candidates = dict.fromkeys((*named, *held))
+        own = tuple(one for one in candidates if not _is_others(records, one, case.mpid))
+        case = await self._cases.write(
+            case,
+            self._clock(),
+            own=own,
+            shared=len(candidates) - len(own),
+            there={**case.progress.there, "identities": len(held)},
+        )
+        erasure = Erasure(self._clock(), environment_of(pool), PRIVACY_INPUT, case.mpid)
+        question = place.rules.ask(erasure)
+        answer = Answer(
+            self._chance.decision_id(erasure.at_ms), question, decide(erasure, place.rules.policy, records, 0)
+        )
+        commit = commit_of([answer])
+        if commit is None:
+            raise AssertionError("a profile that is there is written")
+        return case if isinstance(await self._store.commit(snapshot, commit), Committed) else None
+
+    async def _row(self, case: Case) -> StoredRequest:
+        row = await self._store.privacy.request(case.row.request_id)
+        if row is None:
+            raise AssertionError("a request that is carried out is kept")
+        return row
+
+    async def _user_data(self, case: Case, place: Place) -> Case:
+        """Remove what the workspaces have of the profile, some at a time."""
+        await self._erase_user_data(case, place)
+        there = case.progress.there
+        told: list[Told] = [
+            (Step.ERASED, {"store": name, "rows": there.get(name, 0), "left": 0}) for name in Counts._fields
+        ]
+        return await self._cases.done(case, self._clock(), self._user_data.__name__, *told)
+
+    async def _erase_user_data(self, case: Case, place: Place) -> int:
+        gone = 0
+        for one in self._places(case, place):
+            holding = holding_of(self._directory, one.workspace.id, case.mpid)
+            while step := (await self._store.privacy.erase(holding, ERASED_A_STEP)).total:
+                gone += step
+        return gone
+
+    async def _log(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
+        """Rewrite the lines of the log that name the person's own identities."""
+        if not case.is_done("_own"):
+            lines = await self._lines(case)
+            carried = await lines.shared()
+            own = tuple(one for one in case.progress.own if one not in carried)
+            case = await self._cases.done(
+                case, self._clock(), "_own", own=own, shared=case.progress.shared + len(carried)
+            )
+        facts = {"store": "log", "rows": await self._redact(case), "left": 0, "kept_as": "redacted"}
+        return await self._cases.done(
+            case, self._clock(), self._log.__name__, (Step.ERASED, {**facts, "identities": len(case.progress.own)})
+        )
+
+    async def _redact(self, case: Case) -> int:
+        lines = await self._lines(case)
+        for attempt in range(COMMIT_ATTEMPTS_MAX):
+            rewritten = await lines.redact()
+            if rewritten != CHANGED_MEANWHILE:
+                return rewritten
+            await pause_before_retry(attempt)
+        raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+    async def _lines(self, case: Case) -> ErasedLines:
+        pool = await self._pool(case)
+        history = await history_of(self._store, pool, case.mpid)
+        if history.erased_seq is None:
+            raise AssertionError("the log says that the profile is erased")
+        given = {one: replacement(case.progress.key, one) for one in case.progress.own}
+        return ErasedLines(self._store, pool, case.mpid, history.erased_seq, given)
+
+    async def _documents(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
+        """Take the identities out of what else is kept: lists of toxic values, reports of jobs."""
+        changed = await self._erase_documents(case)
+        told = (Step.ERASED, {"store": "documents", "rows": changed, "left": 0})
+        return await self._cases.done(case, self._clock(), self._documents.__name__, told)
+
+    async def _erase_documents(self, case: Case) -> int:
+        pool, own = await self._pool(case), case.progress.own
+        changed = await forget(self._store, pool, own)
+        changed += await forget_in_reports(self._store, {one: replacement(case.progress.key, one) for one in own})
+        if self._remembered.following is not None:
+            self._remembered.following.forget(pool, own)
+        return changed
+
+    async def _settle(self, case: Case, place: Place) -> Case:
+        """Where other processes write, look again once whatever they had decided before is written or given up."""
+        if self._is_shared:
+            again_ms = case.progress.emptied_ms + ERASURE_SETTLES_MS
+            if self._clock() < again_ms:
+                return await self._cases.write(case, self._clock(), again_ms=again_ms)
+            await self._again(case, place)
+        return await self._cases.done(case, self._clock(), self._settle.__name__)
+
+    async def _again(self, case: Case, place: Place) -> None:
+        await self._erase_user_data(case, place)
+        if case.progress.is_whole:
+            await self._redact(case)
+            await self._erase_documents(case)
+            self._remembered.recent.clear()
+
+    async def _search(self, case: Case, place: Place) -> Case:
+        """Search for the person by everything that was theirs alone; nothing may lead to the profile any more.
+
+        Raises:
+            StillThere: something does, or something is there of it, also after it was erased again.
+        """
+        left = await self._left(case, place)
+        if case.progress.is_whole and any(left.values()):
+            await self._again(case, place)
+            left = await self._left(case, place)
+        # Where the profile lives on, so does its data: what came since is new.
+        if case.progress.is_whole and any(left.values()):
+            raise StillThere("something of an erased profile was found again")
+        own = len(case.progress.own) if case.progress.is_whole else 0
+        told = (Step.SEARCHED, {"identities": own, "shared_identities": case.progress.shared, **left})
+        return await self._cases.done(case, self._clock(), self._search.__name__, told)
+
+    async def _left(self, case: Case, place: Place) -> dict[str, Fact]:
+        """Count what is left: rows of user data, and where it was erased, ways to the profile and lines that name it."""
+        rows = (await self._there(self._places(case, place), case.mpid)).total
+        if not case.progress.is_whole:
+            return {"rows_left": rows}
+        pool, found, lines = await self._pool(case), 0, 0
+        erased = await self._lines(case)
+        stored = await self._store.profile(case.mpid)
+        held = 0 if stored is None else stored.record.size
+        for number, one in enumerate(case.progress.own):
+            lines += await erased.left(one)
+            if number >= SEARCHED_AGAIN_MAX:
+                continue
+            # Whoever came back has another profile.
+            decision = await self._finding.search(place, environment_of(pool), [one])
+            found += decision.answered == case.mpid
+        return {"rows_left": rows, "found": found, "held": held, "lines_left": lines}
+
+    async def _forget(self, case: Case, place: Place) -> Case:
+        """Remember that the workspace asked for it, and forget whom the request names."""
+        await self._remember(case, place)
+        return await self._cases.done(
+            case, self._clock(), self._forget.__name__, request=forgetful(case), own=(), key=""
+        )
+
+    async def _remember(self, case: Case, place: Place) -> None:
+        name = erased_for_name(place.workspace.id, case.mpid)
+        written = msgspec.json.encode(ErasedFor(case.row.request_id, self._clock()))
+        before = await self._store.kept(name)
+        if before is None:
+            await self._store.keep(name, written)
+        else:
+            await self._store.privacy.replace_or_drop(name, before, written)
+
+    async def _scrub(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
+        """Overwrite what is left in free space; where somebody keeps that from being done, it is tried again later."""
+        scrubbed = await self._store.privacy.scrub()
+        tries = case.progress.there.get("scrubs", 0) + 1
+        if not scrubbed.complete and tries < SCRUBS_MAX:
+            there = {**case.progress.there, "scrubs": tries}
+            return await self._cases.write(case, self._clock(), again_ms=self._clock() + SCRUB_AGAIN_MS, there=there)
+        facts: dict[str, Fact] = {"store": "free_space", "method": scrubbed.method, "complete": scrubbed.complete}
+        return await self._cases.done(case, self._clock(), self._scrub.__name__, (Step.ERASED, facts))
+
+    async def _complete(self, case: Case) -> None:
+        now_ms = self._clock()
+        facts: dict[str, Fact] = {
+            "profiles": int(case.progress.mpid is not None),
+            "identity_record": case.progress.is_whole,
+        }
+        await self._cases.write(case, now_ms, (Step.COMPLETED, facts), request=case.request.complete(now_ms))
+
+
+def _is_others(records: Records, one: Identity, mpid: int) -> bool:
+    """Whether another profile can be looked up by an identity."""
+    holders = records.holders(one)
+    return holders.more or any(other != mpid for other in holders.mpids)

@@ -1,0 +1,106 @@
+"""Holds an erasure under way: its request as it is kept, and what has been told of it.
+
+What a step has done is written with its evidence, in one transaction. So a step that was interrupted is taken again and told once;
+what it tells is what is true after it, not what it happened to do in its last attempt: how much there was when the erasure
+began, and that nothing is left.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from knownas.core.privacy.evidence import Fact, Happening, Step
+from knownas.core.privacy.request import SubjectRequest
+from knownas.service.evidence import Evidence
+from knownas.service.subject_request_form import NOBODY, KeptRequest, Progress, kept_request, stored
+from knownas.store.errors import StoreBusy
+from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest, Tombstone
+
+Told = tuple[Step, Mapping[str, Fact]]
+"""A step with its facts."""
+
+
+class Case(NamedTuple):
+    """An erasure as it is kept."""
+
+    row: StoredRequest
+    kept: KeptRequest
+
+    @property
+    def request(self) -> SubjectRequest:
+        """What was asked."""
+        return self.kept.request
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self.kept.progress
+
+    @property
+    def mpid(self) -> int:
+        """Whom it is about.
+
+        Raises:
+            AssertionError: nobody was found.
+        """
+        if self.progress.mpid is None:
+            raise AssertionError("somebody was found")
+        return self.progress.mpid
+
+    def is_done(self, step: str) -> bool:
+        """Whether a step need not be taken again."""
+        return step in self.progress.done
+
+
+def case_of(row: StoredRequest) -> Case:
+    """Read an erasure.
+
+    Raises:
+        StoreDamaged: the row is no request.
+    """
+    return Case(row, kept_request(row))
+
+
+class Cases:
+    """Writes erasures and their evidence over one store."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence: Final = evidence
+
+    async def write(
+        self,
+        case: Case,
+        at_ms: int,
+        *told: Told,
+        request: SubjectRequest | None = None,
+        tombstones: Sequence[Tombstone] = (),
+        again_ms: int | None = None,
+        **progress: Any,
+    ) -> Case:
+        """Keep what has become of an erasure, with what is told of it; returns it as it is then.
+
+        `progress` are members of it that change; `again_ms` is when it is to be taken up again, if not at once.
+
+        Raises:
+            StoreError: the store could not do it, or somebody else has changed the request (StoreBusy).
+        """
+        kept = KeptRequest(request or case.request, msgspec.structs.replace(case.progress, **progress))
+        row = stored(kept)
+        if again_ms is not None:
+            row = row._replace(due_ms=again_ms)
+        happenings = [Happening(at_ms, row.request_id, step, facts) for step, facts in told]
+        change = PrivacyCommit(requests=[RequestWrite(row, case.row.document)], tombstones=tombstones)
+        if not await self._evidence.write(happenings, change):
+            raise StoreBusy("somebody else has changed the request")
+        return Case(row, kept)
+
+    async def done(self, case: Case, at_ms: int, step: str, *told: Told, **progress: Any) -> Case:
+        """Note that a step need not be taken again; see `write`."""
+        return await self.write(case, at_ms, *told, done=(*case.progress.done, step), **progress)
+
+
+def forgetful(case: Case) -> SubjectRequest:
+    """Return the request as it is when it has forgotten whom it names."""
+    return replace(case.request, subject=NOBODY)
