@@ -207,6 +207,7 @@ BATCH_REASONS: Final = (
     "batch_too_long",
     "duplicate_key",
     "empty_record",
+    "erased",
     "event_type_missing",
     "identity_type_twice",
     "invalid_environment",

@@ -1,15 +1,26 @@
 """An erasure takes everything that was a person's, leaves everybody else as they were, and tells what it did."""
 
+import asyncio
+from typing import Any, cast
+
+import msgspec
+import pytest
+
 from knownas.core.history.world import drift, world_of
 from knownas.core.identity.decision import Created
+from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.record import Record
+from knownas.core.identity.toxic_limits import ToxicReason
 from knownas.core.privacy.request import RequestState
+from knownas.service import erased_lines, erasing, jobs
 from knownas.service.components import component_of
 from knownas.service.policies import policies_of
 from knownas.service.subject_request_form import kept_request
+from knownas.service.toxic_list import ToxicState, toxic
 from knownas.service.undoing import UndoRefused
 from knownas.store.port import Pool, Store
+from knownas.store.user_data import UserDataCommit, UserDataStore
 from tests.service.erasing_stage import APP, SHOP, ErasingStage, asked, erase, holds, subject, told
 
 REQUEST = "11111111-1111-4111-8111-111111111111"
@@ -269,3 +280,119 @@ async def test_a_shared_database_is_looked_at_again_later() -> None:
     at.now_ms = waiting.due_ms
     await at.service.erasing.carry_out(waiting)
     assert (await told(at, REQUEST))[-1][0] == "completed"
+
+
+async def test_a_decision_that_another_process_remembers_is_not_shown() -> None:
+    """It looks whether somebody whom the decision is about was erased."""
+    at = await stage()
+    await person(at)
+    other = await ErasingStage(store=at.store, now_ms=at.now_ms).open()
+    visit = await other.ask(Endpoint.LOGIN, customerid=PERSON[0], email=PERSON[1])
+    assert await other.service.decisions.show(visit.decision_id) is not None
+    await erase(at, subject(customerid=PERSON[0]))
+    assert await other.service.decisions.show(visit.decision_id) is None
+
+
+class Slow:
+    """User data of another process, whose next commit waits until it is let go."""
+
+    def __init__(self, data: UserDataStore) -> None:
+        self._data = data
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def commit(self, commit: UserDataCommit) -> bool:
+        """Wait, and commit."""
+        self.reached.set()
+        await self.go.wait()
+        return await self._data.commit(commit)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+
+async def late_batch(at: ErasingStage, *, is_shared: bool) -> int:
+    """Erase a person while another process is about to keep a batch of theirs; returns how many sections are left at the end."""
+    at.service.erasing._is_shared = is_shared
+    mpid = await person(at)
+    other = await ErasingStage(store=at.store, now_ms=at.now_ms).open()
+    slow = Slow(at.store.user_data)
+    other.service.ingest._data = cast("UserDataStore", slow)
+    late = asyncio.create_task(other.buy(mpid, "late-canary"))
+    await slow.reached.wait()
+    row = await asked(at, subject(mpid))
+    await at.service.erasing.carry_out(row)
+    slow.go.set()
+    await late
+    assert holds(at.store, "late-canary")
+    row = await at.store.privacy.request(REQUEST)
+    assert row is not None
+    if row.due_ms is not None:
+        at.now_ms = row.due_ms
+        await at.service.erasing.carry_out(row)
+    assert (await told(at, REQUEST))[-1][0] == "completed"
+    return len(await at.store.user_data.sections_of(mpid))
+
+
+async def test_a_batch_that_another_process_keeps_too_late_is_erased() -> None:
+    """What was resolved before the erasure and kept after it goes when the erasure looks again."""
+    at = await stage()
+    assert await late_batch(at, is_shared=True) == 0
+    assert not holds(at.store, "late-canary", *PERSON[:2])
+
+
+async def test_an_erasure_that_does_not_look_again_is_noticed() -> None:
+    """Control: without the second look, the late batch stays."""
+    assert await late_batch(await stage(), is_shared=False) == 1
+
+
+async def test_a_person_with_a_long_history_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are read and rewritten page by page, and user data some at a time."""
+    for where in (erased_lines, jobs):
+        monkeypatch.setattr(where, "PAGE_MAX", 5, raising=False)
+    monkeypatch.setattr(erased_lines, "REDACTED_A_STEP", 3)
+    monkeypatch.setattr(erasing, "ERASED_A_STEP", 4)
+    at = await stage("all")
+    mpid = await person(at)
+    for number in range(20):
+        await at.login(customerid=PERSON[0], email=PERSON[1], other=f"canary-other-{number}")
+        await at.buy(mpid, f"m{number}")
+    await at.service.correcting.settle()
+    steps = await erase(at, subject(mpid))
+    assert not holds(at.store, PERSON[0], PERSON[1], "canary-other-3", "canary-other-19")
+    facts = {(step, one.get("store")): one for step, one in steps}
+    assert facts["erased", "events"]["rows"] == 20
+    assert await explained(at.store, mpid)
+
+
+async def test_more_than_is_followed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasure that is too large says so once, in evidence that names nobody, and waits for another day."""
+    at = await stage()
+    mpid = await person(at)
+    monkeypatch.setattr(erased_lines, "ERASURE_LINES_MAX", 1)
+    steps = await erase(at, subject(mpid))
+    assert steps[-1] == ("started", {"stopped": "too_much_history", "limit": "more than 1 lines"})
+    row = await at.store.privacy.request(REQUEST)
+    assert row is not None
+    assert row.due_ms is not None
+    at.now_ms = row.due_ms
+    await at.service.erasing.carry_out(row)
+    assert len(await told(at, REQUEST)) == len(steps)
+    monkeypatch.setattr(erased_lines, "ERASURE_LINES_MAX", 1000)
+    row = await at.store.privacy.request(REQUEST)
+    assert row is not None
+    await at.service.erasing.carry_out(row)
+    assert (await told(at, REQUEST))[-1][0] == "completed"
+
+
+async def test_lists_and_reports_forget_the_person() -> None:
+    """A toxic value that was only theirs is listed no longer, and a job's report names another one."""
+    at = await stage()
+    mpid = await person(at)
+    listed = toxic(POOL, Identity(IdentityType.EMAIL, PERSON[1]), ToxicState.WATCHED, ToxicReason.DEVICES, at.now_ms)
+    kept = toxic(POOL, Identity(IdentityType.EMAIL, "office"), ToxicState.WATCHED, ToxicReason.DEVICES, at.now_ms)
+    await at.service.toxic.following.tell([listed, kept])
+    report = {"examples": [{"identities": [["email", PERSON[1]], ["email", "office"]]}], "profiles": 1}
+    assert await at.store.keep("job/0", msgspec.json.encode({"job": "j", "report": report}))
+    await erase(at, subject(mpid))
+    assert holds(at.store, PERSON[1], "office") == ["office"]
+    assert [one.value for one in at.service.toxic.listed.of(POOL)] == ["office"]

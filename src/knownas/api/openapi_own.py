@@ -32,10 +32,12 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         400: ("malformed_mpid", "invalid_as_of"),
         409: (UndoRefusal.TOO_LARGE,),
         404: ("unknown_profile", "unknown_path"),
+        410: ("erased",),
     },
     "showHistory": {
         400: ("malformed_mpid", "invalid_limit", "malformed_next"),
         404: ("unknown_profile", "unknown_path"),
+        410: ("erased",),
     },
     "seedProfile": {400: ("malformed_mpid", "too_many_values"), 404: ("unknown_scope", "unknown_path")},
     "explain": {
@@ -82,6 +84,7 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "followProfile": {
         400: ("malformed_mpid", "invalid_limit", "malformed_after"),
         404: ("unknown_profile", "unknown_path"),
+        410: ("erased",),
     },
     "showSections": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
     "showEvents": {

@@ -25,6 +25,7 @@ MEANINGS: Final = {
     403: "Who asks may not do this.",
     404: "There is nothing to answer with.",
     409: "It contradicts what is there.",
+    410: "It was there, and was erased; `request_id` names the request.",
     413: f"The body is longer than {BODY_BYTES_MAX:,} bytes, compressed or not.",
     414: "The query is too long.",
     415: "The body is encoded in another way than gzip.",

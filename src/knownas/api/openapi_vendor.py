@@ -218,7 +218,7 @@ def _faults_of_tokens() -> set[str]:
 def _profile() -> Schema:
     reasons = with_body()
     reasons[400] |= {"malformed_query", "no_fields", "unknown_field", "unknown_environment", "two_environments"}
-    reasons[400] |= {"unknown_profile"}
+    reasons[400] |= {"unknown_profile", "erased"}
     reasons |= {
         401: _faults_of_tokens(),
         403: {"role_not_allowed", "workspace_not_allowed"},

@@ -32,6 +32,7 @@ from knownas.api.own_operation import (
     path_mpid,
     path_rules,
     query_as_of,
+    refuse_erased,
     unknown_profile,
     write_cursor,
 )
@@ -93,6 +94,7 @@ async def show_profile(service: Service, request: Request) -> tuple[int, Documen
     """Return a profile by its MPID. With `as_of`, as it was at that time."""
     mpid = path_mpid(request)
     at_ms = query_as_of(request)
+    await refuse_erased(service, mpid)
     if at_ms is None:
         profile = await service.profiles.show(mpid)
     else:
@@ -105,6 +107,7 @@ async def show_profile(service: Service, request: Request) -> tuple[int, Documen
 async def show_history(service: Service, request: Request) -> tuple[int, Document]:
     """Return every identity added, removed or moved, with its decision, oldest first."""
     mpid = path_mpid(request)
+    await refuse_erased(service, mpid)
     page = await service.profiles.history(mpid, page_cursor(request), page_limit(request))
     if not page.items and await service.profiles.show(mpid) is None:
         raise unknown_profile(mpid)

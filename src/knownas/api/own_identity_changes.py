@@ -11,6 +11,7 @@ from knownas.api.own_operation import (
     path_mpid,
     path_rules,
     query_environment,
+    refuse_erased,
     unknown_profile,
     write_cursor,
 )
@@ -35,6 +36,7 @@ async def follow_changes(service: Service, request: Request) -> tuple[int, Docum
 async def follow_profile(service: Service, request: Request) -> tuple[int, Document]:
     """Return what changed in the identities of one profile, paged as the changes of a scope."""
     mpid = path_mpid(request)
+    await refuse_erased(service, mpid)
     page = await changes_of_profile(service.store, mpid, page_cursor(request, AFTER), page_limit(request))
     if not page.items and await service.profiles.show(mpid) is None:
         raise unknown_profile(mpid)

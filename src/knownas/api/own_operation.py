@@ -219,6 +219,17 @@ def path_rules(service: Service, request: Request) -> Rules:
     return rules
 
 
+async def refuse_erased(service: Service, mpid: int) -> None:
+    """Refuse to tell of a profile that was erased.
+
+    Raises:
+        Refusal: it was; the answer names the request.
+    """
+    request_id = await service.profiles.erased_by(mpid)
+    if request_id is not None:
+        raise Refusal(410, "erased", f"Profile {mpid} was erased.", request_id=request_id)
+
+
 def unknown_profile(mpid: int) -> Refusal:
     """Return the refusal of a request about a profile that is not there."""
     return Refusal(404, "unknown_profile", f"There is no profile {mpid}.")

@@ -60,6 +60,7 @@ _OPERATIONS: Final = ("readProfile", "resolveProfile")
 """As what it is noted who read a profile: by its MPID, or by an immutable identity."""
 
 _TOO_OLD: Final = "The user has not been seen for longer than profiles are kept; identities lead to the profile again."
+_ERASED: Final = "The profile was erased, at the wish of whom it was about."
 _NO_PROFILE: Final = "No profile of this workspace's identity scope and environment is meant."
 
 
@@ -220,6 +221,8 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         seen = await self._store.seen_profile(number)
         if seen is not None and not seen.stored.record.size:
             # A correction may have made it go; then whoever answers for it is meant.
+            if await self._store.privacy.tombstones([number]):
+                raise RequestRefused(400, "erased", _ERASED, code=UNKNOWN_PROFILE)
             successor = (await gone_among(self._store, [seen.stored.record])).get(number)
             seen = seen if successor is None else await self._store.seen_profile(successor)
         if seen is not None:

@@ -17,7 +17,8 @@ from knownas.service.question import Answer, Rules
 from knownas.service.receipts import RecentDecisions, log_entry, receipt
 from knownas.service.recollecting import LoggedDecision, Recollecting
 from knownas.service.resolver import Resolver
-from knownas.store.port import Store
+from knownas.service.subjects import profile_named_in
+from knownas.store.port import LogEntry, Store
 
 DECISION_ID_DIGITS: Final = 32
 
@@ -42,7 +43,7 @@ class Decisions:
         logged = entry is not None
         if entry is None:
             entry = self._recent.find(decision_id)
-        if entry is None:
+        if entry is None or (not logged and await self._names_erased(entry)):
             return None
         policies = await policies_of(self._store, entry.pool.scope)
         if entry.policy_version not in policies:
@@ -52,6 +53,14 @@ class Decisions:
             # It names what it takes back; there is nothing that could have been otherwise.
             return receipt(entry, line.policy, Counterfactual(Over.DECISION))
         return receipt(entry, line.policy, await (self._then(line) if logged else self._now(line)))
+
+    async def _names_erased(self, entry: LogEntry) -> bool:
+        """Whether a decision that only this process remembers is about somebody whom another one has erased meanwhile."""
+        decision, observation = decision_from(entry.decision), observation_from(entry.observation)
+        named = {decision.answered, profile_named_in(observation)}
+        for step in decision.receipt.steps:
+            named.update((*step.returnable, *step.left, *(one.mpid for one in step.rejected)))
+        return bool(await self._store.privacy.tombstones(sorted(one for one in named if one is not None)))
 
     async def explain(self, rules: Rules, request: IdentityRequest) -> Document:
         """Return the receipt that a request would get now. Writes nothing.

@@ -310,17 +310,16 @@ class Erasing:
 
     async def _documents(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
         """Take the identities out of what else is kept: lists of toxic values, reports of jobs."""
-        changed = await self._erase_documents(case)
-        told = (Step.ERASED, {"store": "documents", "rows": changed, "left": 0})
+        await self._erase_documents(case)
+        told = (Step.ERASED, {"store": "documents", "left": 0})
         return await self._cases.done(case, self._clock(), self._documents.__name__, told)
 
-    async def _erase_documents(self, case: Case) -> int:
+    async def _erase_documents(self, case: Case) -> None:
         pool, own = await self._pool(case), case.progress.own
-        changed = await forget(self._store, pool, own)
-        changed += await forget_in_reports(self._store, {one: replacement(case.progress.key, one) for one in own})
+        await forget(self._store, pool, own)
+        await forget_in_reports(self._store, {one: replacement(case.progress.key, one) for one in own})
         if self._remembered.following is not None:
             self._remembered.following.forget(pool, own)
-        return changed
 
     async def _settle(self, case: Case, place: Place) -> Case:
         """Where other processes write, look again once whatever they had decided before is written or given up."""

@@ -36,6 +36,14 @@ class Profiles:
         self._activity = activity
         self._seeding = asyncio.Lock()
 
+    async def erased_by(self, mpid: int) -> str | None:
+        """Return the id of the request by which a profile was erased; None if it was not."""
+        stored = await self._store.profile(mpid)
+        if stored is None or stored.record.size:
+            return None
+        tombstone = (await self._store.privacy.tombstones([mpid])).get(mpid)
+        return None if tombstone is None else tombstone.request_id
+
     async def show(self, mpid: int) -> Document | None:
         """Return a profile, None if there is none with this MPID."""
         stored = await self._store.profile(mpid)

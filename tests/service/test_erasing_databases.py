@@ -1,0 +1,73 @@
+"""In every database an erasure leaves nothing of the person, not even in the bytes of its files."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from knownas.core.identity.observation import Endpoint
+from knownas.store.memory.store import MemoryStore
+from knownas.store.opening import open_store
+from knownas.store.port import Store
+from tests.service.erasing_stage import APP, ErasingStage, erase, holds, subject
+from tests.store.places import PLACES
+
+PERSON = ("canary-customer", "canary@example.com", "canary-old@example.com", "canary-twitter", "canary-event")
+
+
+async def erased(store: Store) -> tuple[ErasingStage, int]:
+    """Let a person leave something everywhere, and erase them."""
+    at = await ErasingStage(store=store, capture="all").open()
+    mpid = await at.login(customerid=PERSON[0], email=PERSON[2], twitter=PERSON[3], ios_idfv="shared-device")
+    await at.modify(mpid, ("email", PERSON[2], PERSON[1]))
+    await at.login(customerid="neighbour", ios_idfv="shared-device")
+    await at.ask(Endpoint.SEARCH, email=PERSON[2])
+    for number in range(3):
+        await at.buy(mpid, f"{PERSON[4]}-{number}", request_id=f"r{number}")
+        await at.login(workspace=APP, customerid=PERSON[0])
+    await at.service.correcting.settle()
+    steps = await erase(at, subject(customerid=PERSON[0], email=PERSON[1]))
+    # Nobody of the other workspace has learnt anything, but all is captured, so it has seen the person.
+    assert steps[2][1]["identity_record"] is False
+    steps = await erase(at, subject(mpid), APP, "22222222-2222-4222-8222-222222222222")
+    assert steps[2][1]["identity_record"] is True
+    return at, mpid
+
+
+@pytest.mark.parametrize("name", PLACES)
+async def test_every_database_forgets(name: str, tmp_path: Path) -> None:
+    """The record is empty, the sections are gone, the log names nobody, and the evidence says the same everywhere."""
+    with PLACES[name](tmp_path) as place:
+        at, mpid = await erased(place.open())
+        store = at.store
+        stored = await store.profile(mpid)
+        assert stored is not None
+        assert not stored.record.size
+        assert not await store.user_data.sections_of(mpid)
+        lines = b"".join(entry.observation + entry.decision for entry in await at.log())
+        assert not [value for value in PERSON if value.encode() in lines]
+        assert b"shared-device" in lines
+        await at.service.close()
+        assert not await asyncio.to_thread(place.contradictions)
+
+
+async def test_a_memory_store_forgets() -> None:
+    """The same where nothing is written to a disk."""
+    store = MemoryStore()
+    await erased(store)
+    assert not holds(store, *PERSON)
+
+
+def bytes_in(folder: Path) -> bytes:
+    """Return what all files of a folder hold."""
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_no_byte_of_a_database_file_names_the_person(tmp_path: Path) -> None:
+    """Neither in rows nor in free pages, nor in the log that SQLite writes ahead."""
+    store = open_store(f"sqlite:///{tmp_path}/knownas.db")
+    at, _ = await erased(store)
+    await at.service.close()
+    everything = bytes_in(tmp_path)
+    assert b"shared-device" in everything
+    assert not [value for value in PERSON if value.encode() in everything]
