@@ -232,4 +232,7 @@ def test_a_page_is_set_in_the_same_bytes_for_ever() -> None:
         "2026-09-21T14:13:20.000Z",
         "c2lnbmF0dXJl" * 20,
     )
-    assert sha256(certificate_pdf(document)).hexdigest() == "0d65526408e12386fc2cfca968a4c68dbeae6c04bc66ed18a1a1eb6423e7b4db"
+    assert (
+        sha256(certificate_pdf(document)).hexdigest()
+        == "0d65526408e12386fc2cfca968a4c68dbeae6c04bc66ed18a1a1eb6423e7b4db"
+    )

@@ -143,12 +143,7 @@ async def open_service(
         StoreError: the store does not answer.
     """
     await refuse_half_copied(store)
-    keys = secret_keys or SecretKeys()
-    chain = KeyChain() if secret_keys is None else await read_changes(store)
-    directory = await open_directory(configuration, store, clock(), publish=publish, chain=chain, keys=keys)
-    key_watch = KeyWatch(configuration, store, directory, keys, chain, clock)
-    if secret_keys is not None:
-        key_watch.start()
+    directory, key_watch = await _watched_directory(configuration, store, clock, secret_keys, publish=publish)
     recent, activity = RecentDecisions(), ActivityMemory()
     given_out, calculations = chance or SystemChance(), calculations_of(configuration)
     turns = Turns(store, clock) if is_shared(configuration.database) else None
@@ -156,10 +151,9 @@ async def open_service(
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
-    remembered = Remembered(recent, toxic.following)
-    finding = SubjectFinding(store, directory, resolver, clock)
-    erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     privacy = open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish)
+    finding, remembered = SubjectFinding(store, directory, resolver, clock), Remembered(recent, toxic.following)
+    erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     privacy.work.take_up(RequestType.ERASURE, erasing.carry_out)
     jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
@@ -189,6 +183,19 @@ async def open_service(
         privacy=privacy,
         keeping_out=await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish),
     )
+
+
+async def _watched_directory(
+    configuration: Configuration, store: Store, clock: Clock, secret_keys: SecretKeys | None, *, publish: bool
+) -> tuple[Directory, KeyWatch]:
+    """Return who may ask what, and what follows the changes of keys where there are any."""
+    keys = secret_keys or SecretKeys()
+    chain = KeyChain() if secret_keys is None else await read_changes(store)
+    directory = await open_directory(configuration, store, clock(), publish=publish, chain=chain, keys=keys)
+    key_watch = KeyWatch(configuration, store, directory, keys, chain, clock)
+    if secret_keys is not None:
+        key_watch.start()
+    return directory, key_watch
 
 
 def _works(
