@@ -17,10 +17,11 @@ from knownas.api.openapi_parts import (
     request_body,
 )
 from knownas.api.own import OPERATIONS
-from knownas.api.own_evidence import AFTER_CHARACTERS_MAX
+from knownas.api.own_evidence import ANCHOR_MAX
 from knownas.api.own_identity_changes import AFTER
 from knownas.api.own_operation import Operation
 from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
+from knownas.api.schemas_evidence import REQUESTS_CURSOR
 from knownas.config.limits import ID_MAX
 from knownas.core.identity.decision import Refusal
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
@@ -251,7 +252,7 @@ _REQUESTS_NEXT: Final[Schema] = {
     "name": "next",
     "in": "query",
     "description": "What the page before answered as `next`.",
-    "schema": {"type": "string", "maxLength": AFTER_CHARACTERS_MAX},
+    "schema": REQUESTS_CURSOR,
 }
 
 _CERTIFICATE_PARAMETERS: Final[list[Schema]] = [
@@ -265,7 +266,7 @@ _CERTIFICATE_PARAMETERS: Final[list[Schema]] = [
         "name": "anchor",
         "in": "query",
         "description": "The number of an entry of the chain through which the links are to lead.",
-        "schema": {"type": "integer", "minimum": 1},
+        "schema": {"type": "integer", "minimum": 1, "maximum": ANCHOR_MAX},
     },
 ]
 

@@ -1,15 +1,14 @@
 """Serves the part of our own API that shows the evidence: the chain, its head, requests of data subjects, their certificates."""
 
-import base64
+import re
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
 
 from knownas.api.ids import id_number
-from knownas.api.own_operation import File, Operation, Refusal, page_cursor, page_limit, write_cursor
+from knownas.api.own_operation import File, Operation, Refusal, page_cursor, page_limit, read_cursor, write_cursor
 from knownas.core.identity.document import Document
-from knownas.core.privacy.evidence import NUMBER_MAX
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.service.certificates import TooManyEntries
 from knownas.service.evidence import entry_document
@@ -19,10 +18,11 @@ from knownas.service.server import Service
 from knownas.service.subject_request_telling import request_document, step_document
 from knownas.store.privacy import StoredRequest
 
-AFTER_CHARACTERS_MAX: Final = 400
-"""Characters of the `next` of a page of requests: a time and the longest id."""
+ANCHOR_MAX: Final = 10**15
+"""The highest number of an entry that can be asked for: more than a chain ever has, and exact in every reader of JSON."""
 
-_AFTER: Final = msgspec.json.Decoder(tuple[int, str])
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
+"""An id of a request, which is a UUID."""
 
 
 async def list_evidence(service: Service, request: Request) -> tuple[int, Document]:
@@ -102,26 +102,22 @@ def _path_request(request: Request) -> str:
 
 
 def _number(given: str) -> int:
-    if given.isascii() and given.isdecimal() and len(given) < len(str(NUMBER_MAX)) and int(given) > 0:
+    if given.isascii() and given.isdecimal() and len(given) <= len(str(ANCHOR_MAX)) and 0 < int(given) <= ANCHOR_MAX:
         return int(given)
     raise Refusal(400, "invalid_anchor", "anchor is the number of an entry of the chain.")
 
 
 def _cursor(row: StoredRequest) -> str:
-    said = msgspec.json.encode((row.received_ms, row.request_id))
-    return base64.urlsafe_b64encode(said).decode().rstrip("=")
+    return f"{write_cursor(row.received_ms)}.{row.request_id}"
 
 
 def _after(request: Request) -> tuple[int, str]:
     given = request.query_params.get("next")
     if given is None:
         return -1, ""
-    padded = given[:AFTER_CHARACTERS_MAX] + "=" * (-len(given) % 4)
-    try:
-        at_ms, request_id = _AFTER.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, msgspec.MsgspecError):
-        at_ms, request_id = -1, ""
-    if not 0 <= at_ms <= NUMBER_MAX or "\0" in request_id:
+    at, dot, request_id = given.partition(".")
+    at_ms = read_cursor(at)
+    if at_ms is None or not dot or _ID.fullmatch(request_id) is None:
         raise Refusal(400, "malformed_next", "next must be the `next` that an earlier page answered.")
     return at_ms, request_id
 

@@ -172,13 +172,20 @@ def page_cursor(request: Request, name: str = "next") -> int:
     given = request.query_params.get(name)
     if given is None:
         return 0
+    seq = read_cursor(given)
+    if seq is None:
+        raise Refusal(400, _MALFORMED[name], f"{name} must be the `next` that an earlier page answered.")
+    return seq
+
+
+def read_cursor(given: str) -> int | None:
+    """Read what `write_cursor` wrote; None if it did not write this."""
     try:
         seq = int.from_bytes(base64.b64decode(given + "=", altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
-        seq = -1
-    if len(given) != _CURSOR_CHARACTERS or not 0 <= seq < 2**63 or write_cursor(seq) != given:
-        raise Refusal(400, _MALFORMED[name], f"{name} must be the `next` that an earlier page answered.")
-    return seq
+        return None
+    is_written = len(given) == _CURSOR_CHARACTERS and 0 <= seq < 2**63 and write_cursor(seq) == given
+    return seq if is_written else None
 
 
 def page_limit(request: Request) -> int:

@@ -1,5 +1,7 @@
 """Describes the bodies of the evidence, and of who read or changed what."""
 
+from typing import Final
+
 from knownas.api.schema_parts import (
     CURSOR,
     FLAG,
@@ -16,6 +18,12 @@ from knownas.api.schema_parts import (
 from knownas.core.privacy.evidence import Step
 from knownas.core.privacy.request import Regulation, RequestState, RequestType
 from knownas.service.evidence_documents import CERTIFICATE_FORMAT, HEAD_FORMAT
+
+REQUESTS_CURSOR: Final[Schema] = {
+    "type": "string",
+    "pattern": "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048][.][0-9A-Za-z_-]{1,128}$",
+}
+"""Where a page of requests begins: after a time, and an id."""
 
 
 def evidence_schemas() -> Schema:
@@ -137,6 +145,9 @@ def _requests() -> Schema:
         "SubjectRequests": object_of(
             "A page of requests.",
             items=list_of(ref("SubjectRequestShown")),
-            next={**said, "description": "Asks for the next page."},
+            next={
+                "anyOf": [REQUESTS_CURSOR, {"type": "null"}],
+                "description": "Asks for the next page; null on the last.",
+            },
         ),
     }
