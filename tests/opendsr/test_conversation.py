@@ -1,6 +1,8 @@
 """A controller that was written from the specification alone gets along with a real server, and believes only what is signed."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -120,6 +122,26 @@ def test_access_is_completed_and_told(version: str, server: Served, authority: A
     assert last["results_url"] == asker.status(request_id).json()["results_url"]
     assert asker.results(last["results_url"]).status_code == 404
     assert asker.cancel(request_id).status_code == 400
+
+
+@pytest.mark.parametrize("version", ["v3", "v2"])
+def test_somebody_fetches_what_is_known(version: str, server: Served, authority: Authority) -> None:
+    """Where the status says; the archive is signed like everything, and is whole."""
+    email = f"known-{version}@example.com"
+    assert server.ask("identify", {"email": email}).status_code == 200
+    asker = controller(server, authority, version, quick=True)
+    request = asker.request("access", email)
+    assert asker.send(request).status_code == 201
+
+    def url() -> Any:
+        return asker.status(request["subject_request_id"]).json()["results_url"]
+
+    wait_until(url, WITHIN_SECONDS)
+    results = asker.results(url())
+    assert results.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(results.content)) as archive:
+        assert archive.testzip() is None
+        assert "profile.jsonl" in archive.namelist()
 
 
 def _read(one: Received) -> Any:

@@ -125,7 +125,10 @@ class PrivacyWork:
             _tell_failure(row.request_id, error, pause)
         else:
             # One that its work leaves due comes back after a pause, and not at once.
-            self.counted[kind, "put_off" if await self._put_off(row) else "done"] += 1
+            await self._put_off(row)
+            current = await self._store.request(row.request_id)
+            is_open = current is not None and current.ended_ms is None
+            self.counted[kind, "put_off" if is_open else "done"] += 1
         self._changed()
 
     async def _put_off(self, row: StoredRequest) -> float:
