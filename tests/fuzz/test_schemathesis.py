@@ -117,6 +117,7 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
         if case.path.startswith("/v2/") and "calculatedattributes" in case.path:
             # What can be seeded is said by the configuration, not by a schema.
             case.body = [SEED] if "bulk" in case.path else SEED
+        _name_a_subject(case, body)
         if case.path == "/oauth/token":
             # So that one client's failures are not held against the next.
             body["client_id"] = uuid.uuid4().hex
@@ -127,7 +128,7 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
         if "scope" in named:
             named["scope"] = "shop"
         named.update({name: value for name, value in PLACES.items() if name in named})
-        if case.path.startswith("/userprofile/"):
+        if case.path.startswith("/userprofile/v1/"):
             _name_a_profile(client, case, body)
             return
         if case.path.startswith("/platform/"):
@@ -146,6 +147,18 @@ def _name_what_exists(client: httpx.Client) -> Callable[..., None]:
             )
 
     return before_call
+
+
+def _name_a_subject(case: Case, body: dict[str, Any]) -> None:
+    """Let a privacy request name somebody, and nobody twice, and nobody who is not called: a schema can't say that."""
+    if case.path == "/v3/requests" and case.method == "POST":
+        body["subject_request_id"] = str(uuid.uuid4())
+        body["subject_identities"] = {"email": {"value": uuid.uuid4().hex, "encoding": "raw"}}
+        for member in ("status_callback_urls", "extensions"):
+            body.pop(member, None)
+    if case.path == "/userprofile/bulkdelete":
+        for one in case.body if isinstance(case.body, list) else []:
+            one["mpid"] = "1"
 
 
 def _name_a_profile(client: httpx.Client, case: Case, body: dict[str, Any]) -> None:
@@ -172,7 +185,9 @@ def _schema(server: Served, *, phases: dict[str, Any], examples: int, paths: str
     operations: list[dict[str, Any]] = [
         {"include-path-regex": "^(/identity)?/v1/(?!identity/)|^/v2/.*events", "headers": {"Authorization": BASIC}},
         {"include-path-regex": "^/v2/.*calculatedattributes", "headers": {"Authorization": WORKSPACE}},
-        {"include-path-regex": "^/userprofile/", "headers": {"Authorization": _token(server, "read_only")}},
+        {"include-path-regex": "^/v3/requests", "headers": {"Authorization": WORKSPACE}},
+        {"include-path-regex": "^/userprofile/bulkdelete$", "headers": {"Authorization": BASIC}},
+        {"include-path-regex": "^/userprofile/v1/", "headers": {"Authorization": _token(server, "read_only")}},
         {"include-path-regex": "^/platform/", "headers": {"Authorization": _token(server, "admin")}},
         {"include-path-regex": "^/api/", "headers": {"Authorization": f"Bearer {TOKEN}"}},
         {
