@@ -5,10 +5,12 @@ import asyncio
 import pytest
 
 from knownas.core.privacy.evidence import Fault, Finding, Happening, Head, Step, faults_of
+from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectRequest
 from knownas.service.evidence import Evidence, entry_bytes, entry_from
+from knownas.service.subject_request_form import KeptRequest, stored
 from knownas.store.errors import StoreDamaged
 from knownas.store.memory.store import MemoryStore
-from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest, Tombstone
+from knownas.store.privacy import PrivacyCommit, RequestWrite, Tombstone
 
 REQUEST = "a7551968-d5d6-44b2-9831-815ac9017798"
 
@@ -38,7 +40,8 @@ async def test_what_changes_is_kept_with_what_is_told_of_it() -> None:
     privacy = MemoryStore().privacy
     evidence = Evidence(privacy)
     assert await evidence.write([happening(1)], PrivacyCommit(tombstones=[Tombstone(7, REQUEST, 1)]))
-    row = StoredRequest(REQUEST, 1, None, 1, 1, None, "asked", b"{}")
+    asked = SubjectRequest(REQUEST, 1, Regulation.GDPR, RequestType.ERASURE, Subject(mpid=7), 1, 1, 1)
+    row = stored(KeptRequest(asked))
     assert not await evidence.write([happening(2)], PrivacyCommit(requests=[RequestWrite(row, b"another")]))
     assert [one.number for one in await evidence.of_request(REQUEST)] == [1]
     assert 7 in await privacy.tombstones([7])
