@@ -42,7 +42,7 @@ async def test_what_changes_is_kept_with_what_is_told_of_it() -> None:
     assert await evidence.write([happening(1)], PrivacyCommit(tombstones=[Tombstone(7, REQUEST, 1)]))
     asked = SubjectRequest(REQUEST, 1, Regulation.GDPR, RequestType.ERASURE, Subject(mpid=7), 1, 1, 1)
     row = stored(KeptRequest(asked))
-    assert not await evidence.write([happening(2)], PrivacyCommit(requests=[RequestWrite(row, b"another")]))
+    assert not await evidence.write([happening(2)], PrivacyCommit(requests=[RequestWrite(row, row.document)]))
     assert [one.number for one in await evidence.of_request(REQUEST)] == [1]
     assert 7 in await privacy.tombstones([7])
 
