@@ -46,7 +46,7 @@ def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) 
         _finder(WEB, WebSdk(service, throttle, telemetry)),
         _punctual(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
         _punctual(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),
-        _punctual(OPENDSR, OpenDsr(privacy, directory, clock, telemetry)),
+        _punctual(OPENDSR, OpenDsr(privacy, directory, clock, telemetry), LONG_REQUEST_SECONDS),
         _finder(RESULTS, Results(privacy, directory, clock, telemetry)),
         _punctual(BULK_DELETION, deletion, LONG_REQUEST_SECONDS),
         _finder(TOKEN, TokenEndpoint(service.tokens, telemetry)),

@@ -46,6 +46,7 @@ class Privacy:
 
     def start(self) -> None:
         """Begin to carry out what is due, and to tell of it."""
+        self.signing.start()
         self.work.start()
         self.callbacks.start()
         self.anchoring.start()
@@ -55,6 +56,7 @@ class Privacy:
         """Interrupt what is carried out, finish the calls under way, and stop."""
         await self.work.close()
         await self.callbacks.close()
+        await self.signing.close()
         await self.anchoring.close()
 
 

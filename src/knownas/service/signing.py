@@ -1,10 +1,10 @@
-"""Opens the processor of personal data that a server is, when it is needed first, and keeps it open.
+"""Opens the processor of personal data that a server is, a while after its start or when it is needed first, and keeps it open.
 
-What makes a server's own authority takes a second of a processor. Servers that are never asked for anything by OpenDSR
-don't spend it.
+What makes a server's own authority takes a second of a processor, several of a busy one, and is made in a thread.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -12,8 +12,13 @@ from knownas.config.values import PrivacySettings
 from knownas.service.kept_secret import sealed_name
 from knownas.service.processor import KEPT_AS, InvalidProcessor, Processor, make_authority, open_processor
 from knownas.service.sealing import SecretKeys, Unopenable
-from knownas.store.errors import StoreDamaged
+from knownas.store.errors import StoreDamaged, StoreError
 from knownas.store.port import Store
+
+log: Final = logging.getLogger(__name__)
+
+SIGNING_AFTER_SECONDS: Final = 5.0
+"""How long after the start a server makes the authority that signs for it, if nobody has needed it before."""
 
 
 def configured_processor(settings: PrivacySettings) -> Processor | None:
@@ -53,8 +58,28 @@ class Signing:
         self._clock = clock
         self._keys = keys
         self._publish = publish
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Processor] | None = None
+        self._early: asyncio.Task[None] | None = None
         self._processor = configured_processor(settings)
+
+    def start(self) -> None:
+        """Make what has to be made a while after the start, so that it is there when the first controller asks."""
+        if self._processor is None and self._early is None:
+            self._early = asyncio.get_running_loop().create_task(self._open_early())
+
+    async def close(self) -> None:
+        """Wait for nobody any more; what is being made is not kept."""
+        for task in (self._early, self._opening):
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+
+    async def _open_early(self) -> None:
+        await asyncio.sleep(SIGNING_AFTER_SECONDS)
+        try:
+            await self.processor()
+        except StoreError as error:
+            log.warning("the key that signs for %s is not there yet: %s", self.domain, error)
 
     async def processor(self) -> Processor:
         """Return the processor, made and kept when there is none.
@@ -63,9 +88,10 @@ class Signing:
             StoreError: the store does not answer, or what it keeps is no key that could be opened (StoreDamaged).
         """
         if self._processor is None:
-            async with self._opening:
-                if self._processor is None:
-                    self._processor = await self._opened()
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.get_running_loop().create_task(self._opened())
+            # Whoever asked may go away, or run out of time: it is made all the same, for whoever asks next.
+            self._processor = await asyncio.shield(self._opening)
         return self._processor
 
     async def _opened(self) -> Processor:
