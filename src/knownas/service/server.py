@@ -96,6 +96,7 @@ class Service:
 
     def start(self) -> None:
         """Begin what a server does by itself: run aliases that are due, and forget what is too old."""
+        self.privacy.work.take_up(RequestType.ERASURE, self.erasing.carry_out)
         self.aliasing.start()
         self.retention.start()
         self.jobs.start()
@@ -143,7 +144,7 @@ async def open_service(
         StoreError: the store does not answer.
     """
     await refuse_half_copied(store)
-    directory, key_watch = await _watched_directory(configuration, store, clock, secret_keys, publish=publish)
+    directory, key_watch = await _directory(configuration, store, clock, secret_keys, publish=publish)
     recent, activity = RecentDecisions(), ActivityMemory()
     given_out, calculations = chance or SystemChance(), calculations_of(configuration)
     turns = Turns(store, clock) if is_shared(configuration.database) else None
@@ -151,10 +152,8 @@ async def open_service(
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
-    privacy = open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish)
     finding, remembered = SubjectFinding(store, directory, resolver, clock), Remembered(recent, toxic.following)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
-    privacy.work.take_up(RequestType.ERASURE, erasing.carry_out)
     jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
         configuration=configuration,
@@ -180,22 +179,9 @@ async def open_service(
         erasing=erasing,
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
-        privacy=privacy,
+        privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
         keeping_out=await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish),
     )
-
-
-async def _watched_directory(
-    configuration: Configuration, store: Store, clock: Clock, secret_keys: SecretKeys | None, *, publish: bool
-) -> tuple[Directory, KeyWatch]:
-    """Return who may ask what, and what follows the changes of keys where there are any."""
-    keys = secret_keys or SecretKeys()
-    chain = KeyChain() if secret_keys is None else await read_changes(store)
-    directory = await open_directory(configuration, store, clock(), publish=publish, chain=chain, keys=keys)
-    key_watch = KeyWatch(configuration, store, directory, keys, chain, clock)
-    if secret_keys is not None:
-        key_watch.start()
-    return directory, key_watch
 
 
 def _works(
@@ -211,3 +197,16 @@ def _works(
     scopes = [one.name for one in configuration.scopes]
     check = check_work(folds, scopes, configuration.self_check)
     return {**works_of(directory, correcting, folds, toxic.apart), JobKind.SELF_CHECK: check}
+
+
+async def _directory(
+    configuration: Configuration, store: Store, clock: Clock, secret_keys: SecretKeys | None, *, publish: bool
+) -> tuple[Directory, KeyWatch]:
+    """Return the doors that are open now, and what follows the changes of their keys."""
+    keys = secret_keys or SecretKeys()
+    chain = KeyChain() if secret_keys is None else await read_changes(store)
+    directory = await open_directory(configuration, store, clock(), publish=publish, chain=chain, keys=keys)
+    key_watch = KeyWatch(configuration, store, directory, keys, chain, clock)
+    if secret_keys is not None:
+        key_watch.start()
+    return directory, key_watch
