@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from knownas.config.reader import InvalidConfiguration, read_configuration
-from knownas.config.values import PrivacySettings, WorkspacePrivacy
+from knownas.config.values import PrivacySettings
+from knownas.config.workspace_privacy import WorkspacePrivacy
 from tests.config.texts import read, workspace
 
 

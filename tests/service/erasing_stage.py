@@ -35,21 +35,22 @@ PRODUCTION, DEVELOPMENT = Environment.PRODUCTION, Environment.DEVELOPMENT
 SHOP, APP, OTHER = 100, 101, 200
 
 
-def _workspace(number: int, scope: str, feed: str) -> str:
+def _workspace(number: int, scope: str, feed: str, stays_out: str) -> str:
     return (
         f"    - id: {number}\n      scope: {scope}\n      key: ws-{number}\n      secret: secret-{number}\n"
+        f"      settings: {{privacy: {{stays_out: {stays_out}}}}}\n"
         f"      inputs:\n      - {{name: {feed}, platform: web, key: key-{number}, secret: s-{number}}}\n"
     )
 
 
-def text(capture: str = "changes") -> str:
+def text(capture: str = "changes", stays_out: str = "nobody") -> str:
     """Return the configuration."""
     return (
         f"scopes:\n- name: shop\n  strategy: profile_conversion\n  settings: {{capture: {capture}}}\n- {{name: other}}\n"
         "organization:\n  accounts:\n  - id: 10\n    workspaces:\n"
-        + _workspace(SHOP, "shop", "web")
-        + _workspace(APP, "shop", "app")
-        + _workspace(OTHER, "other", "elsewhere")
+        + _workspace(SHOP, "shop", "web", stays_out)
+        + _workspace(APP, "shop", "app", stays_out)
+        + _workspace(OTHER, "other", "elsewhere", stays_out)
     )
 
 
@@ -59,13 +60,14 @@ class ErasingStage:
 
     store: Store = field(default_factory=MemoryStore)
     capture: str = "changes"
+    stays_out: str = "nobody"
     now_ms: int = START_MS
     chance: RepeatingChance = field(default_factory=lambda: RepeatingChance(1))
 
     async def open(self) -> "ErasingStage":
         """Start the server."""
         self.service: Service = await open_service(
-            read(text(self.capture)), self.store, clock=self.clock, chance=self.chance
+            read(text(self.capture, self.stays_out)), self.store, clock=self.clock, chance=self.chance
         )
         return self
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from knownas.core.history.world import drift, world_of
-from knownas.core.identity.decision import Created
+from knownas.core.identity.decision import Created, Refusal, Refused
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.record import Record
@@ -16,10 +16,13 @@ from knownas.core.privacy.request import RequestState
 from knownas.service import erased_lines, erasing, jobs
 from knownas.service.components import component_of
 from knownas.service.policies import policies_of
+from knownas.service.question import Answer
 from knownas.service.subject_request_form import kept_request
 from knownas.service.toxic_list import ToxicState, toxic
 from knownas.service.undoing import UndoRefused
+from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Store
+from knownas.store.privacy import Scrubbed
 from knownas.store.user_data import UserDataCommit, UserDataStore
 from tests.service.erasing_stage import APP, SHOP, ErasingStage, asked, erase, holds, subject, told
 
@@ -396,3 +399,83 @@ async def test_lists_and_reports_forget_the_person() -> None:
     await erase(at, subject(mpid))
     assert holds(at.store, PERSON[1], "office") == ["office"]
     assert [one.value for one in at.service.toxic.listed.of(POOL)] == ["office"]
+
+
+@pytest.mark.parametrize(("stays_out", "device"), [("users", None), ("everything", Refusal.SUPPRESSED)])
+async def test_who_is_to_stay_out_is_turned_away(stays_out: str, device: Refusal | None) -> None:
+    """Where a workspace wants it, what was only the person's comes back neither by a request nor by a batch."""
+    at = await ErasingStage(stays_out=stays_out).open()
+    await somebody_else(at)
+    mpid = await person(at)
+    await at.login(customerid=PERSON[0], ios_idfv="shared-device", ios_idfa="own-device")
+    steps = dict(await erase(at, subject(mpid)))
+    kept = await at.store.privacy.suppressions_after(b"", 100)
+    assert steps["suppressed"] == {"identities": len(kept)}
+    assert len(kept) == (4 if device is None else 5)
+    for named in ({"customerid": PERSON[0]}, {"customerid": "new", "email": PERSON[1]}, {"twitter": PERSON[3]}):
+        assert reason_of(await at.ask(Endpoint.IDENTIFY, **named)) is Refusal.SUPPRESSED
+    assert getattr((await at.buy(customerid=PERSON[0])).outcome, "reason", None) == "suppressed"
+    assert reason_of(await at.ask(Endpoint.IDENTIFY, ios_idfa="own-device")) is device
+    # What somebody else has as well is theirs.
+    assert reason_of(await at.ask(Endpoint.IDENTIFY, ios_idfv="shared-device")) is None
+    assert holds(at.store, *PERSON[:2], *PERSON[3:]) == []
+
+
+async def test_nobody_stays_out_unless_that_is_wanted() -> None:
+    """Where nothing is configured, an erasure keeps no digest of anybody, and tells none."""
+    at = await stage()
+    steps = dict(await erase(at, subject(await person(at))))
+    assert "suppressed" not in steps
+    assert await at.store.privacy.suppressions_after(b"", 100) == []
+
+
+def reason_of(answer: Answer) -> Refusal | None:
+    """Return why a request was refused."""
+    outcome = answer.decision.outcome
+    return outcome.reason if isinstance(outcome, Refused) else None
+
+
+class SlowScrub(MemoryStore):
+    """A memory store which takes two seconds to overwrite what was freed, and counts how often it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: ErasingStage | None = None
+        self.scrubs = 0
+        self.privacy.scrub = self._slow  # type: ignore[method-assign]
+
+    async def _slow(self) -> Scrubbed:
+        assert self.at is not None
+        self.scrubs += 1
+        self.at.now_ms += 2_000
+        return Scrubbed("slow", complete=True)
+
+
+async def test_free_space_is_overwritten_for_several_and_then_rests() -> None:
+    """After a long one there is a rest, in which erasures wait; the next one counts for all of them."""
+    store = SlowScrub()
+    at = await ErasingStage(store=store).open()
+    store.at = at
+    people = [await at.login(customerid=f"c-{number}") for number in range(4)]
+    requests = [f"{number}1111111-1111-4111-8111-111111111111" for number in range(4)]
+    rows = [await asked(at, subject(mpid), request_id=name) for mpid, name in zip(people, requests, strict=True)]
+    for row in rows:
+        await at.service.erasing.carry_out(row)
+        at.now_ms += 1
+    states = [await state_of(at, name) for name in requests]
+    assert states == [RequestState.COMPLETED] + [RequestState.IN_PROGRESS] * 3
+    assert store.scrubs == 1
+    at.now_ms += 2_000 * 20
+    for name in requests[1:]:
+        row = await at.store.privacy.request(name)
+        assert row is not None
+        await at.service.erasing.carry_out(row)
+    assert [await state_of(at, name) for name in requests] == [RequestState.COMPLETED] * 4
+    assert store.scrubs == 2
+
+
+async def state_of(at: ErasingStage, request_id: str) -> RequestState:
+    """Return what has become of a request."""
+    row = await at.store.privacy.request(request_id)
+    assert row is not None
+    return kept_request(row).request.state

@@ -6,14 +6,13 @@ from typing import Final
 from knownas.config.limits import CALLBACK_ORIGINS_MAX, URL_CHARACTERS_MAX
 from knownas.config.listing import Listing
 from knownas.config.sections import Given, Member, Section
-from knownas.config.shapes import FilePath, Text, Whole
+from knownas.config.shapes import Choice, FilePath, Text, Whole
 from knownas.config.values import (
     DAYS_KEPT_MAX,
     DOMAIN_CHARACTERS_MAX,
-    RESIDENCY_CHARACTERS_MAX,
     PrivacySettings,
-    WorkspacePrivacy,
 )
+from knownas.config.workspace_privacy import RESIDENCY_CHARACTERS_MAX, StaysOut, WorkspacePrivacy
 from knownas.core.limits import WAITING_DAYS_MAX
 
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
@@ -109,12 +108,22 @@ RESIDENCY: Final = Member[str | None](
 )
 
 
+STAYS_OUT: Final = Member(
+    "stays_out",
+    Choice(StaysOut),
+    _WORKSPACE.stays_out,
+    "What an erasure keeps out of the scope from then on, by a keyed digest: nothing, what the person was called, or their "
+    "devices as well. Requests, batches and rows that name it are refused as `suppressed`, until somebody lets it in again.",
+    "platform §5.5",
+)
+
+
 def _workspace_privacy(given: Given) -> WorkspacePrivacy:
-    return WorkspacePrivacy(given[WAITING_DAYS], given[RESIDENCY])
+    return WorkspacePrivacy(given[WAITING_DAYS], given[RESIDENCY], given[STAYS_OUT])
 
 
 WORKSPACE_PRIVACY_SECTION: Final = Section(
-    "Privacy requests of a workspace", (WAITING_DAYS, RESIDENCY), _workspace_privacy
+    "Privacy requests of a workspace", (WAITING_DAYS, RESIDENCY, STAYS_OUT), _workspace_privacy
 )
 WORKSPACE_PRIVACY: Final = Member(
     "privacy",

@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NoReturn, final
 
+from knownas.config.workspace_privacy import PRIVACY_AS_USUAL, WorkspacePrivacy
 from knownas.core.identity.policy import Policy
-from knownas.core.privacy.request import WAITING_DAYS, Waiting
 from knownas.core.profile.definition import Definition
 
 
@@ -187,40 +187,12 @@ class AliasSettings:
             raise ValueError("the delay must be 0 or more, the window a day or more")
 
 
-RESIDENCY_CHARACTERS_MAX: Final = 200
-"""Characters of the note that says where a workspace's data lie."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspacePrivacy:
-    """How a workspace treats requests of data subjects: how many days an erasure waits, and can be cancelled; platform §5.5.
-
-    With 0 days everything is carried out at once. `residency` says where the workspace's data lie; None says nothing.
-
-    Raises:
-        ValueError: the days are out of their range, or there is too much to say.
-    """
-
-    waiting_days: int = WAITING_DAYS
-    residency: str | None = None
-
-    def __post_init__(self) -> None:
-        Waiting(self.waiting_days)
-        if self.residency is not None and not 0 < len(self.residency) <= RESIDENCY_CHARACTERS_MAX:
-            raise ValueError(f"a residency has 1 to {RESIDENCY_CHARACTERS_MAX} characters")
-
-    @property
-    def waiting(self) -> Waiting:
-        """How long requests wait."""
-        return Waiting(self.waiting_days)
-
-
 @dataclass(frozen=True, slots=True)
 class WorkspaceSettings:
     """The settings of a workspace."""
 
     alias: AliasSettings = AliasSettings()
-    privacy: WorkspacePrivacy = WorkspacePrivacy()
+    privacy: WorkspacePrivacy = PRIVACY_AS_USUAL
 
 
 @dataclass(frozen=True, slots=True)

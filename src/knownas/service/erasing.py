@@ -17,8 +17,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from knownas.config.workspace_privacy import StaysOut
 from knownas.core.identity.decide import decide
-from knownas.core.identity.kinds import Identity
+from knownas.core.identity.kinds import DEVICE_TYPES, Identity
 from knownas.core.identity.observation import Erasure
 from knownas.core.identity.record import held_by
 from knownas.core.identity.records import Records
@@ -32,12 +33,15 @@ from knownas.service.erased_lines import CHANGED_MEANWHILE, ErasedLines, TooMuch
 from knownas.service.erasing_case import Case, Cases, Told, case_of, forgetful
 from knownas.service.evidence import Evidence
 from knownas.service.jobs import forget_in_reports
+from knownas.service.keeping_out import KeepingOut
 from knownas.service.knowing import ErasedFor, erased_for_name, holding_of, others_of_scope, place_of
 from knownas.service.limits import (
     COMMIT_ATTEMPTS_MAX,
     ERASED_A_STEP,
     ERASURE_SETTLES_MS,
     SCRUB_AGAIN_MS,
+    SCRUB_QUICK_MS,
+    SCRUB_RESTS_TIMES,
     SCRUBS_MAX,
     SEARCHED_AGAIN_MAX,
 )
@@ -49,7 +53,7 @@ from knownas.service.toxic_following import Following
 from knownas.service.toxic_list import forget
 from knownas.store.errors import StoreBusy, StoreUnavailable
 from knownas.store.port import Committed, Pool, Store, Wanted
-from knownas.store.privacy import Counts, StoredRequest, Tombstone
+from knownas.store.privacy import Counts, Scrubbed, StoredRequest, Tombstone
 
 log: Final = logging.getLogger(__name__)
 
@@ -61,10 +65,19 @@ class StillThere(StoreBusy):
 
 
 class Remembered(NamedTuple):
-    """What this process remembers of decisions, and of toxic values if it follows them."""
+    """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them."""
 
     recent: RecentDecisions
     following: Following | None = None
+    keeping_out: KeepingOut | None = None
+
+
+class _Scrub(NamedTuple):
+    """What came of overwriting free space, when that began, and until when it is not done again."""
+
+    done: Scrubbed
+    began_ms: int
+    rests_until_ms: int
 
 
 class Erasing:
@@ -95,6 +108,8 @@ class Erasing:
         self._remembered = remembered
         self._is_shared = is_shared
         self._cases = Cases(Evidence(store.privacy))
+        self._waiting: dict[str, int] = {}
+        self._scrubbed: _Scrub | None = None
 
     async def carry_out(self, row: StoredRequest) -> None:
         """Carry a due erasure out, from wherever it was interrupted, and complete it.
@@ -125,7 +140,15 @@ class Erasing:
         if case.progress.mpid is not None:
             steps = [self._user_data, self._search, self._forget, self._scrub]
             if case.progress.is_whole:
-                steps = [self._empty, self._user_data, self._log, self._documents, self._settle, *steps[1:]]
+                steps = [
+                    self._empty,
+                    self._user_data,
+                    self._log,
+                    self._keep_out,
+                    self._documents,
+                    self._settle,
+                    *steps[1:],
+                ]
             for step in steps:
                 if not case.is_done(step.__name__):
                     case = await step(case, place)
@@ -308,6 +331,20 @@ class Erasing:
         given = {one: replacement(case.progress.key, one) for one in case.progress.own}
         return ErasedLines(self._store, pool, case.mpid, history.erased_seq, given)
 
+    async def _keep_out(self, case: Case, place: Place) -> Case:
+        """Keep what the person was called out of the scope from now on, where the workspace wants that."""
+        wanted, keeping_out = place.workspace.settings.privacy.stays_out, self._remembered.keeping_out
+        if wanted is StaysOut.NOBODY or keeping_out is None:
+            return await self._cases.done(case, self._clock(), self._keep_out.__name__)
+        own = [one for one in case.progress.own if wanted is StaysOut.EVERYTHING or one.type not in DEVICE_TYPES]
+        now_ms = self._clock()
+        kept = keeping_out.suppressions(await self._pool(case), own, case.row.request_id, now_ms)
+        told = (Step.SUPPRESSED, {"identities": len(kept)})
+        case = await self._cases.write(case, now_ms, suppressed=kept)
+        # Before it is told: whoever is killed in between lets all processes know again.
+        await keeping_out.changed()
+        return await self._cases.done(case, now_ms, self._keep_out.__name__, told)
+
     async def _documents(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
         """Take the identities out of what else is kept: lists of toxic values, reports of jobs."""
         await self._erase_documents(case)
@@ -389,12 +426,29 @@ class Erasing:
             await self._store.privacy.replace_or_drop(name, before, written)
 
     async def _scrub(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
-        """Overwrite what is left in free space; where somebody keeps that from being done, it is tried again later."""
-        scrubbed = await self._store.privacy.scrub()
+        """Overwrite what is left in free space; where somebody keeps that from being done, it is tried again later.
+
+        It costs as much as reading and writing the whole database. So one does it for all that wait for it, and after it
+        there is a rest of several times what it took.
+        """
+        began_ms = self._clock()
+        waits_since_ms = self._waiting.setdefault(case.row.request_id, began_ms)
+        last = self._scrubbed
+        if last is not None and last.done.complete and waits_since_ms < last.began_ms:
+            scrubbed = last.done
+        elif last is not None and began_ms < last.rests_until_ms:
+            return await self._cases.write(case, began_ms, again_ms=last.rests_until_ms)
+        else:
+            scrubbed = await self._store.privacy.scrub()
+            ended_ms = self._clock()
+            took_ms = ended_ms - began_ms if scrubbed.complete else 0
+            rests_ms = took_ms * SCRUB_RESTS_TIMES if took_ms > SCRUB_QUICK_MS else 0
+            self._scrubbed = _Scrub(scrubbed, began_ms, ended_ms + rests_ms)
         tries = case.progress.there.get("scrubs", 0) + 1
         if not scrubbed.complete and tries < SCRUBS_MAX:
             there = {**case.progress.there, "scrubs": tries}
             return await self._cases.write(case, self._clock(), again_ms=self._clock() + SCRUB_AGAIN_MS, there=there)
+        self._waiting.pop(case.row.request_id, None)
         facts: dict[str, Fact] = {"store": "free_space", "method": scrubbed.method, "complete": scrubbed.complete}
         return await self._cases.done(case, self._clock(), self._scrub.__name__, (Step.ERASED, facts))
 

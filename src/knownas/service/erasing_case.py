@@ -16,7 +16,7 @@ from knownas.core.privacy.request import SubjectRequest
 from knownas.service.evidence import Evidence
 from knownas.service.subject_request_form import NOBODY, KeptRequest, Progress, kept_request, stored
 from knownas.store.errors import StoreBusy
-from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest, Tombstone
+from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest, Suppression, Tombstone
 
 Told = tuple[Step, Mapping[str, Fact]]
 """A step with its facts."""
@@ -76,6 +76,7 @@ class Cases:
         *told: Told,
         request: SubjectRequest | None = None,
         tombstones: Sequence[Tombstone] = (),
+        suppressed: Sequence[Suppression] = (),
         again_ms: int | None = None,
         **progress: Any,
     ) -> Case:
@@ -91,7 +92,9 @@ class Cases:
         if again_ms is not None:
             row = row._replace(due_ms=again_ms)
         happenings = [Happening(at_ms, row.request_id, step, facts) for step, facts in told]
-        change = PrivacyCommit(requests=[RequestWrite(row, case.row.document)], tombstones=tombstones)
+        change = PrivacyCommit(
+            requests=[RequestWrite(row, case.row.document)], tombstones=tombstones, suppressed=suppressed
+        )
         if not await self._evidence.write(happenings, change):
             raise StoreBusy("somebody else has changed the request")
         return Case(row, kept)

@@ -18,6 +18,7 @@ _SAYS: Final[Mapping[Step, str]] = {
     Step.FOUND: "The person was looked for",
     Step.STARTED: "The request began to be carried out",
     Step.ERASED: "Data was erased",
+    Step.SUPPRESSED: "What the person was called stays out from now on",
     Step.SEARCHED: "The person was searched for again",
     Step.DELIVERED: "What was asked for was handed over",
     Step.TOLD_OUTPUT: "An output was told",

@@ -40,6 +40,7 @@ class KeepingOut:
         self._clock: Final = clock
         self._evidence: Final = Evidence(store.privacy)
         self._followed: bytes | None = None
+        self._is_following = False
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -50,12 +51,12 @@ class KeepingOut:
             StoreError: the store does not answer.
         """
         changed = await self._store.kept(_CHANGED)
-        if changed == self._followed:
+        if self._is_following and changed == self._followed:
             return
         suppressed = Suppressed(self._key, [one.digest for one in await self._all()])
         for keep_out in self._keep_outs.values():
             keep_out.take_up(suppressed)
-        self._followed = changed
+        self._followed, self._is_following = changed, True
 
     async def _all(self) -> Sequence[Suppression]:
         found: list[Suppression] = []
@@ -84,7 +85,7 @@ class KeepingOut:
             # Whoever was faster has changed it as well.
             if before is not None:
                 await self._store.replace_kept(_CHANGED, before, mark)
-        self._followed = None
+        self._is_following = False
         await self.take_up()
 
     async def lift(self, pool: Pool, identities: Iterable[Identity]) -> None:

@@ -203,6 +203,11 @@ ERASURE_SETTLES_MS: Final = 30_000
 SCRUB_AGAIN_MS: Final = 60_000
 """How long an erasure waits where somebody keeps the database from overwriting free space."""
 
+SCRUB_QUICK_MS: Final = 1_000
+SCRUB_RESTS_TIMES: Final = 19
+"""Where overwriting free space takes longer than the first, it is not done again for so many times as long as it took: a
+twentieth of the time at most goes into it."""
+
 SCRUBS_MAX: Final = 60
 """Times that it is tried; then the evidence says that it was not done."""
 

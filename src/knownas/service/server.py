@@ -152,7 +152,9 @@ async def open_service(
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
     await toxic.following.take_up()
-    finding, remembered = SubjectFinding(store, directory, resolver, clock), Remembered(recent, toxic.following)
+    keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
+    finding = SubjectFinding(store, directory, resolver, clock)
+    remembered = Remembered(recent, toxic.following, keeping_out)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
@@ -180,7 +182,7 @@ async def open_service(
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
         privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
-        keeping_out=await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish),
+        keeping_out=keeping_out,
     )
 
 

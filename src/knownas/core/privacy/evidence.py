@@ -46,6 +46,7 @@ class Step(StrEnum):
     FOUND = "found"
     STARTED = "started"
     ERASED = "erased"
+    SUPPRESSED = "suppressed"
     SEARCHED = "searched"
     DELIVERED = "delivered"
     TOLD_OUTPUT = "told_output"
