@@ -183,7 +183,9 @@ class ToxicIdentities:
         done = await self._correcting.correct(amendment, apart, preview=preview)
         if isinstance(done, NotCorrected):
             if done is not NotCorrected.COUNTS_ALREADY:
-                log.warning("%s is %s from now on; its past is not corrected: %s", about, value.state, done)
+                # What the value is stands on the list; a log outlives whoever is erased.
+                what = identity.type.value
+                log.warning("a value of %s is %s from now on; its past is not corrected: %s", what, value.state, done)
             return replace(value, past=_PAST[done]), done
         entry = None if done.decision_id is None else await self._store.decision(done.decision_id)
         seq = 0 if entry is None else entry.seq
