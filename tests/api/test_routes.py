@@ -103,6 +103,15 @@ def short(path: str) -> str:
     if path.startswith(f"{FIRST_PREFIX}/") and is_platform_path(path):
         return PREFIX + path.removeprefix(FIRST_PREFIX)
     bare = next((path.removeprefix(one) for one in PREFIXES if path.startswith(f"{one}/")), path)
+    # The second version of OpenDSR, and the name that bulk deletion had first.
+    for older, newer in (
+        ("/v2/requests", "/v3/requests"),
+        ("/v2/discovery", "/v3/discovery"),
+        ("/v2/opendsr", "/v3/opendsr"),
+    ):
+        if bare.startswith(older):
+            bare = newer + bare.removeprefix(older)
+    bare = bare.replace("/userprofile/experimental/", "/userprofile/")
     return bare.rstrip("/") or "/"
 
 
