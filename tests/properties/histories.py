@@ -14,7 +14,14 @@ from knownas.core.history.fold import Logged
 from knownas.core.identity import decide as deciding
 from knownas.core.identity.decision import Created, Decision, Returned, Seeded
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.observation import Endpoint, Environment, Erasure, IdentityRequest
+from knownas.core.identity.observation import (
+    Endpoint,
+    Environment,
+    Erasure,
+    IdentityRequest,
+    ModifyRequest,
+    SeedRequest,
+)
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
@@ -127,6 +134,11 @@ class Server:
     def decide(self, step: Ask | Modify | Seed, mpids: list[int]) -> None:
         """Decide one step and let it hold."""
         observation = observation_of(step, self.now_ms, mpids)
+        if isinstance(observation, ModifyRequest | SeedRequest) and observation.mpid in self.erased:
+            # The MPID that stands for nobody's can be one that was brought over, and erased: it is refused.
+            return
+        if isinstance(observation, IdentityRequest) and observation.previous_mpid in self.erased:
+            observation = observation._replace(previous_mpid=None)
         may_create = not (isinstance(step, Ask) and step.mode is Mode.UPDATE_ONLY)
         self.made += 1
         fresh, policy = fresh_mpid(self.made), self.policies[self.version]

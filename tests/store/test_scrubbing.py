@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
 import apsw
@@ -128,8 +128,10 @@ async def test_a_scrub_that_is_given_up_ends(store: SqliteStore, tmp_path: Path)
         scrubs = asyncio.ensure_future(store.privacy.scrub())
         for _ in range(turns):
             await asyncio.sleep(0.001)
-        scrubs.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        # On a slow machine one may have come to its end before; the first one has not even begun.
+        is_under_way = scrubs.cancel()
+        assert is_under_way or turns
+        with pytest.raises(asyncio.CancelledError) if is_under_way else nullcontext():
             await scrubs
         await put(store, record(80_000 + turns, {EMAIL: [f"after {turns}"]}))
     await others_are_there(store)
