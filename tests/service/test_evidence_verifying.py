@@ -234,5 +234,5 @@ def test_a_page_is_set_in_the_same_bytes_for_ever() -> None:
     )
     assert (
         sha256(certificate_pdf(document)).hexdigest()
-        == "0d65526408e12386fc2cfca968a4c68dbeae6c04bc66ed18a1a1eb6423e7b4db"
+        == "b1976add2a062d984eb23e74f1cf212cad750afe3b59a3bda8f9a93b1e965baf"
     )
