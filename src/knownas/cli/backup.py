@@ -23,8 +23,8 @@ from knownas.store.errors import StoreError
 def backup(config_file: Path | None, output: Path) -> None:
     """Write all that the database holds into a SQLite file, as of one moment, while servers work.
 
-    Beside it goes a manifest, which says nothing of anybody. Each row is compared. `knownas restore` brings it back, and
-    carries out the erasures that came later.
+    Beside it goes a manifest, which says nothing of anybody. Each row is compared. `knownas copy` brings it back into an empty
+    database; erasures that came later have to be asked for again.
     """
     os.umask(0o077)  # It holds what people are called.
     configuration, _ = configured(config_file)
