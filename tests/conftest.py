@@ -8,7 +8,13 @@ settings.load_profile("anywhere")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all tests over a Citus cluster to the same process: one of them at a time has the database there."""
+    """Give some tests to the same process, for what they share.
+
+    All tests over a Citus cluster: one of them at a time has the database there. The browser tests of a file, which have a
+    browser and its servers together.
+    """
     for item in items:
         if "citus" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("citus"))
+        elif item.path.parent.name == "browser":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

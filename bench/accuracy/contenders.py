@@ -42,14 +42,14 @@ CONTENDERS: Final[Sequence[Contender]] = (
         policy(Strategy.PROFILE_CONVERSION, login_ids=_BY_EMAIL_TOO, unique_ids=_BY_EMAIL_TOO),
         (AS_SENT, ALIASED),
     ),
-    Contender("profile_link", policy(Strategy.PROFILE_LINK), (AS_SENT, LINKED, ALIASED)),
-    Contender("profile_isolation", policy(Strategy.PROFILE_ISOLATION)),
-    Contender("best_match", policy(Strategy.BEST_MATCH)),
     Contender(
         "profile_conversion, with quarantine",
         policy(Strategy.PROFILE_CONVERSION, settings=_QUARANTINE),
-        (ALIASED,),
+        (AS_SENT, ALIASED),
     ),
+    Contender("profile_link", policy(Strategy.PROFILE_LINK), (AS_SENT, LINKED, ALIASED)),
+    Contender("profile_isolation", policy(Strategy.PROFILE_ISOLATION)),
+    Contender("best_match", policy(Strategy.BEST_MATCH)),
     Contender("best_match, with quarantine", policy(Strategy.BEST_MATCH, settings=_QUARANTINE)),
 )
 """All with their strategy's presets but for the third. Those with quarantine meet the same worlds, junk and all."""

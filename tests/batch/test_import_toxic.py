@@ -1,8 +1,15 @@
-"""Imports with junk in them: nobody is joined by what is nobody's, and nobody is lost for it."""
+"""Imports with junk in them: nobody is joined by what is nobody's, and nobody is lost for it.
+
+Junk that stands where somebody's own address stood has taken that address away, and with it what only that address told: no
+server can know it. So what an import with junk comes to is held against the same rows with nothing in the junk's cells.
+Against the rows as they were before the junk, half a percent of junk addresses costs 0.16 percent of the pairs.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 
@@ -82,6 +89,11 @@ class Outcome:
         self.listed = listed
         self.largest = max(Counter(profiles).values())
         pairs = Counter((row["truth"], mpid) for row, mpid in zip(rows, profiles, strict=True))
+        self.groups = {
+            tuple(row for row, _ in of_profile)
+            for _, of_profile in groupby(sorted(enumerate(profiles), key=itemgetter(1)), key=itemgetter(1))
+        }
+        """The rows of each profile."""
         self.joined = sum(count * (count - 1) // 2 for count in pairs.values())
 
 
@@ -129,6 +141,9 @@ def judge(folder: Path, rows: int, junk: str, mode: str = "quarantine") -> Toxic
     found = outcomes["junk"]
     assert found.largest <= TIMES_LARGER_MAX * without.largest
     assert found.joined >= RECALL_MIN[rows] * outcomes["empty"].joined
+    if all(one.reason is ToxicReason.PATTERN for one in found.listed.values.values()):
+        # What is set aside from the first leaves no trace; of what was found later, ties may be broken by other names.
+        assert found.groups == outcomes["empty"].groups
     return found.listed
 
 

@@ -208,12 +208,17 @@ async def _fault_of(shop: Shop, player: Player, seed: int) -> str:
 async def _and_goes_on(shop: Shop, player: Player) -> str:
     """Let the server answer again and take something back: what is kept is what the log folds to.
 
+    Between two requests it has the time to write visits down, as a server has, for which hours do not pass in between: of
+    a crowd those are looked at that are stored as the last ones seen.
+
     Where the most recent visit decides, a server that has heard the visits itself still knows whom they were to before.
     """
     if TieBreak.MOST_RECENT in player.rules[SCOPE].policy.settings.tie_break:
         return ""
     _, more = draw_history(player.now_ms, 12)
-    await player.go_on([step for step in more if not isinstance(step, Restart)])
+    for step in more:
+        if not isinstance(step, Restart):
+            await player.go_on([step])
     await check(shop.store, "after more requests")
     changing = [entry for entry in await logs(shop.store) if entry.touched and entry.pool.scope == SCOPE]
     if changing:

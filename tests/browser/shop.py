@@ -18,6 +18,8 @@ from tests.served import FEED_KEY, FEED_SECRET, TOKEN, Served, configuration, se
 from tests.waiting import wait_until
 
 ANSWER_WITHIN_SECONDS = 30
+KEPT_OPEN_SECONDS = 1
+"""Less than a server keeps a connection open that nobody uses: it must not be closed under a request."""
 ARRIVES_WITHIN_SECONDS = 20
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -109,6 +111,11 @@ def shop(
     document["organization"]["accounts"][0]["workspaces"][0]["settings"] = dict(settings or {})
     with (
         served(folder, document) as server,
-        httpx.Client(base_url=server.url, verify=certificates.trusting, timeout=ANSWER_WITHIN_SECONDS) as client,
+        httpx.Client(
+            base_url=server.url,
+            verify=certificates.trusting,
+            timeout=ANSWER_WITHIN_SECONDS,
+            limits=httpx.Limits(keepalive_expiry=KEPT_OPEN_SECONDS),
+        ) as client,
     ):
         yield Shop(server, client)

@@ -96,6 +96,25 @@ def test_a_history_is_backfilled_once_and_reported(tmp_path: Path) -> None:
     assert people_in(folder) == before
 
 
+def test_a_quarantine_is_told_and_listed(tmp_path: Path) -> None:
+    """Where the scope quarantines, junk of a history is set aside, told by the command, and on the list."""
+    folder = prepared(tmp_path, rows=100)
+    told = configuration()
+    told["scopes"][0].setdefault("settings", {})["toxic"] = {"mode": "quarantine"}
+    (folder / "knownas.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(told))))
+    with (folder / "history.csv").open("a") as file:
+        file.writelines(f"2025-01-01T12:00:00Z,,{device},Ghent,x\n" for device in ("null", "d1.1"))
+    done = run(folder, *COMMAND)
+    assert done.returncode == 0, done.stderr
+    assert "quarantined: device_application_stamp 'null', in 1 rows" in done.stdout
+    report = json.loads((folder / "backfill.report.json").read_text())
+    assert report["reasons"] == {"no_identities": 1}
+    listed = subprocess.run(
+        [sys.executable, "-m", "knownas", "toxic", "list"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert "null" in listed.stdout
+
+
 def test_columns_that_cannot_be_a_history_stop_it_before_it_begins(tmp_path: Path) -> None:
     """Without a time, or with an MPID, nothing is read: all such faults are told at once."""
     folder = prepared(tmp_path, rows=10)

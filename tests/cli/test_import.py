@@ -166,23 +166,33 @@ def test_killed_ten_times_it_ends_as_if_nobody_had(
     assert state_of(folder) == uninterrupted
 
 
+STEPS: list[tuple[str, tuple[int, ...]]] = [
+    ("checkpoint", (1, 2)),
+    ("append", (1, 1)),
+    ("arrange", (1,)),
+    ("remove", (1,)),
+    ("step", (2, 4)),
+    ("commit", (1, 4)),
+    ("sections", (1, 4)),
+    ("beside-step", (1, 2)),
+    ("beside-commit", (1,)),
+    ("beside-sections", (2,)),
+    ("beside-append", (1,)),
+]
+WITHIN_MINUTES = {("before-", name) for name in ("checkpoint", "arrange", "commit", "sections", "beside-commit")} | {
+    ("", name) for name in ("append", "remove", "step", "commit", "beside-step", "beside-sections", "beside-append")
+}
+"""The moments of `make test`: each step once, and what is durable before and after."""
+
+
 @pytest.mark.parametrize(
-    ("step", "counts"),
+    ("moment", "step", "counts"),
     [
-        ("checkpoint", (1, 2)),
-        ("append", (1, 1)),
-        ("arrange", (1,)),
-        ("remove", (1,)),
-        ("step", (2, 4)),
-        ("commit", (1, 4)),
-        ("sections", (1, 4)),
-        ("beside-step", (1, 2)),
-        ("beside-commit", (1,)),
-        ("beside-sections", (2,)),
-        ("beside-append", (1,)),
+        pytest.param(moment, step, counts, marks=[] if (moment, step) in WITHIN_MINUTES else [pytest.mark.soak])
+        for step, counts in STEPS
+        for moment in ("before-", "")
     ],
 )
-@pytest.mark.parametrize("moment", ["before-", ""])
 def test_killed_at_any_step_it_ends_as_if_nobody_had(
     tmp_path: Path,
     rows: list[dict[str, str]],

@@ -137,6 +137,18 @@ def test_rules_are_rehearsed_on_a_file(tmp_path: Path, new_rules: Path) -> None:
     assert not (tmp_path / "knownas.db").exists()
 
 
+def test_junk_of_a_file_is_set_aside_as_the_scope_says(tmp_path: Path, new_rules: Path) -> None:
+    """Where the scope quarantines, an address of nobody joins the rows of a file under neither of the rules."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("customer_id,email\n" + "".join(f"c-{number},guest@example.com\n" for number in range(5)))
+    found: list[int] = []
+    for mode in ("watch", "quarantine"):
+        file = written(tmp_path, f"strategy: profile_conversion\nsettings: {{toxic: {{mode: {mode}}}}}\n")
+        told = run("rehearse", "--config", file, "--policy", new_rules, "--file", rows, "--json")
+        found.append(reported(told)["pools"][0]["profiles"]["after"])
+    assert found == [1, 5]
+
+
 def test_rules_with_faults_are_not_rehearsed(tmp_path: Path) -> None:
     """Every fault is told with its line, and nothing is folded."""
     bad = tmp_path / "bad.yaml"

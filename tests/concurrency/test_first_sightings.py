@@ -22,6 +22,7 @@ from tests.store.places import PLACES, Place
 RIVALS = 16
 VALUES = 1_000
 POSTGRES_VALUES = 200
+HTTP_VALUES = 200
 SAMPLES = 4
 SABOTAGED_VALUES = 60
 
@@ -103,14 +104,15 @@ def makes_one_each(place: Place, values: int) -> None:
     assert len(records(place.open)) == values
 
 
-def test_race_over_http_makes_one_profile_each(tmp_path: Path) -> None:
-    """16 clients of one server log the same 1,000 customer IDs in: one profile each, and only 200s."""
+@pytest.mark.parametrize("values", [HTTP_VALUES, pytest.param(VALUES, marks=pytest.mark.soak)])
+def test_race_over_http_makes_one_profile_each(values: int, tmp_path: Path) -> None:
+    """16 clients of one server log the same customer IDs in: one profile each, and only 200s."""
     with served(tmp_path) as server:
 
         def client(_: int) -> list[str]:
             with httpx.Client(base_url=server.url, auth=(KEY, SECRET), timeout=60) as session:
                 answers = []
-                for number in range(VALUES):
+                for number in range(values):
                     body = {"environment": "production", "known_identities": {"customerid": f"c-{number}"}}
                     answer = session.post("/v1/login", json=body)
                     assert answer.status_code == 200, answer.text
@@ -121,4 +123,4 @@ def test_race_over_http_makes_one_profile_each(tmp_path: Path) -> None:
             answers = list(pool.map(client, range(RIVALS)))
 
     assert all(one == answers[0] for one in answers)
-    assert len(set(answers[0])) == VALUES
+    assert len(set(answers[0])) == values

@@ -4,6 +4,7 @@ A line is taken back, a value is quarantined, or other rules are applied to the 
 had the rules: it decides the observations, one after the other, all of them, and gives new profiles the names that the world under test gave them, since a tie may be broken by the smaller one.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -67,9 +68,13 @@ def truth(
     left_out: int | None = None,
     junk: Identity | None = None,
     version: int | None = None,
+    given: Iterable[int] = (),
 ) -> Records:
-    """Decide all lines from nothing, as a server does that never heard one of them, or a value, or always had a policy."""
-    records, led_to, given = Records(), dict[int, int](), set[int]()
+    """Decide all lines from nothing, as a server does that never heard one of them, or a value, or always had a policy.
+
+    `given` are MPIDs that corrections have given out.
+    """
+    records, led_to, given = Records(), dict[int, int](), set(given)
     for seq, logged, was_answered in lines:
         if logged.created_mpid is not None:
             given.add(logged.created_mpid)

@@ -171,6 +171,8 @@ def test_a_changed_role_counts_at_once() -> None:
         (signed(iss="somebody"), TokenFault.MALFORMED),
         (signed(sub="nobody"), TokenFault.REVOKED),
     ],
+    # What is signed is another text in each process, and all must name a test alike.
+    ids=lambda one: one.value if isinstance(one, TokenFault) else f"{len(one)}-characters",
 )
 def test_each_refusal_has_its_reason(token: str, why: TokenFault) -> None:
     """Whatever is wrong with a token, the reason says it, with a sentence."""
@@ -273,6 +275,7 @@ async def test_of_two_first_starts_one_key_counts() -> None:
         json.dumps(KEY.as_dict(private=False)).encode(),
         json.dumps(ECKey.generate_key("P-384", auto_kid=True).as_dict(private=True)).encode(),
     ],
+    ids=["empty", "no key", "no members", "no elliptic curve", "public only", "another curve"],
 )
 async def test_a_damaged_key_stops_the_start(kept: bytes) -> None:
     """A store that keeps something else than a key is damaged, and the error does not quote it."""

@@ -1,9 +1,11 @@
 """Toxic values: found while it happens, set aside, taken out of the past exactly, and let back in as exactly."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import pytest
 
@@ -289,7 +291,8 @@ def counted(observation: Observation, one: Identity, *, counts: bool) -> Observa
             left = tuple(sorted(each for each in named if counts or each != one))
             if isinstance(observation, IdentityRequest):
                 return observation._replace(identities=left, set_aside=())
-            order = left if observation.set_aside else tuple(each for each in observation.identities if each in left)
+            back = counts and observation.set_aside
+            order = left if back else tuple(each for each in observation.identities if each in left)
             return replace(observation, identities=order, set_aside=())
         case ModifyRequest():
             changes = [
@@ -322,7 +325,7 @@ async def exactly(store: Store, pool: Pool, one: Identity, *, counts: bool) -> s
         line._replace(logged=replace(line.logged, observation=counted(line.logged.observation, one, counts=counts)))
         for line in lines
     ]
-    wanted: Records = truth(without_lines_of_nothing(told), policies, world)
+    wanted: Records = truth(without_lines_of_nothing(told), policies, world, given=conditions.names.values())
     kept = {mpid: each for mpid, each in (await records_in(store, pool)).items() if each.size}
     found = {mpid: (each.identities, each.carried) for mpid, each in kept.items()}
     expected = {mpid: tuple(each[:2]) for mpid, each in state(wanted).items() if any(each[:2])}  # type: ignore[index,misc]
@@ -361,7 +364,11 @@ def named_by(entry: LogEntry) -> list[tuple[Pool, Identity]]:
     return [(entry.pool, one) for one in named]
 
 
-def judged(seeds: range) -> None:
+ONCE_WRONG: Final = (1877, 6168, 9362)
+"""Histories that were not exact once: a profile comes back with nothing on it; a new one was seen before; a visit is another's."""
+
+
+def judged(seeds: Sequence[int]) -> None:
     """Play histories, and fail with the first fault."""
     made = 0
     for seed in seeds:
@@ -373,7 +380,7 @@ def judged(seeds: range) -> None:
 
 def test_a_block_and_a_release_are_exact() -> None:
     """For random histories, what is kept is what a server would have that never heard the value; and, released, one that did."""
-    judged(range(40))
+    judged([*range(40), *ONCE_WRONG])
 
 
 @pytest.mark.soak

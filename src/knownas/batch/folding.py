@@ -8,11 +8,8 @@ Memory is bounded. Each process holds the identities of one part (`NAMES_A_PART`
 belongs to others, and the MPIDs that a judge names. All else lies in temporary files, about as large as the log's observations.
 """
 
-import shutil
-import tempfile
 from asyncio import to_thread
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from os import sched_getaffinity
 from pathlib import Path
@@ -49,6 +46,7 @@ from knownas.batch.folding_working import (
     RowKind,
     RowsChecked,
 )
+from knownas.batch.staging_folder import staging_folder
 from knownas.store.port import Pool, StoredPolicy
 
 _Verdict = TypeVar("_Verdict")
@@ -132,8 +130,7 @@ async def fold_log(
         processes = THIS_PROCESS
     elif processes is None:
         processes = processors() if wanted.until_seq > ALONE_LINES else THIS_PROCESS
-    staged = Path(tempfile.mkdtemp(prefix="knownas-fold-", dir=folder))
-    try:
+    with staging_folder(folder) as staged:
         parts = -(-wanted.until_seq * NAMES_A_LINE // NAMES_A_PART)
         plan = Plan(
             wanted.database,
@@ -148,9 +145,6 @@ async def fold_log(
         )
         async with Crew(plan, processes, niceness, over) as crew:
             return await _Fold[_Verdict](plan, crew, max(1, processes), watch).run(checks_rows=wanted.checks_rows)
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(staged)
 
 
 class _Fold(Generic[_Verdict]):

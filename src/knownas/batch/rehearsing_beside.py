@@ -24,6 +24,7 @@ from knownas.batch.rehearsing_process import (
     Request,
     Told,
 )
+from knownas.batch.staging_folder import clear_abandoned
 from knownas.batch.verifying import check_document, verify_store
 from knownas.core.identity.document import Document
 from knownas.core.identity.policy import Policy
@@ -38,7 +39,8 @@ STOP_SECONDS: Final = 3.0
 
 
 def folds_beside(database: str, store: Store) -> Folds:
-    """Return what folds the histories of a database that a server has opened."""
+    """Return what folds the histories of a database that a server has opened, and clear up after one that was killed."""
+    clear_abandoned()
     return StoreFolds(store) if database == MEMORY else ProcessFolds(database)
 
 

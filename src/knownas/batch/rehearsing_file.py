@@ -5,7 +5,6 @@ times; where none has a time, they are in the file's order. Nothing of it gets i
 makes the same log.
 """
 
-import tempfile
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,12 +20,13 @@ from knownas.batch.backfill.reading import INVALID_ENDPOINT, INVALID_TIME, time_
 from knownas.batch.import_mapping import InvalidColumns, Special, Target
 from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal
 from knownas.batch.import_rows import Reading, RowInterpreter
+from knownas.batch.staging_folder import staging_folder
 from knownas.core.identity.decision import DecidedBy, Decision, NotFound, Receipt
-from knownas.core.identity.observation import Endpoint, IdentityRequest
+from knownas.core.identity.observation import Endpoint, IdentityRequest, Observation
 from knownas.core.identity.policy import Policy
 from knownas.service.log_form import decision_bytes, observation_bytes, observation_from
 from knownas.service.policies import encode_policy
-from knownas.service.question import Rules
+from knownas.service.question import Rules, screened_rules
 from knownas.store.opening import SQLITE
 from knownas.store.port import Commit, LogEntry, StoredPolicy
 from knownas.store.sqlite.store import SqliteStore
@@ -69,8 +69,8 @@ async def log_of_file(file: ImportFile, reading: Reading, scope: str, policy: Po
         UnreadableFile: the file can't be read.
         StoreError, OSError: there is no room for it.
     """
-    with tempfile.TemporaryDirectory(prefix="knownas-rehearse-") as folder:
-        staged = _Staged(Path(folder))
+    with staging_folder() as folder:
+        staged = _Staged(folder)
         made = FileLog(f"{SQLITE}{folder}/log.db", 0, {})
         rows = _Rows(reading)
         for row in RowReader(file):
@@ -80,10 +80,10 @@ async def log_of_file(file: ImportFile, reading: Reading, scope: str, policy: Po
             else:
                 staged.put(row.number, said)
                 made.rows += 1
-        store = SqliteStore(Path(folder) / "log.db")
+        store = SqliteStore(folder / "log.db")
         try:
             await store.add_policy(StoredPolicy(scope, 1, 0, encode_policy(policy)))
-            rules = Rules(scope, policy)
+            rules = screened_rules(scope, policy)
             for some in staged.in_order():
                 snapshot = await store.load(())
                 await store.commit(snapshot, Commit(log=[_entry(number, one, rules) for number, one in some]))
@@ -162,8 +162,12 @@ class _Staged:
                 yield from _SORTED.decode(file.read(int.from_bytes(length)))
 
 
-def _entry(number: int, observation: IdentityRequest, rules: Rules) -> LogEntry:
-    """Return the line of a row: captured, and answered with nobody, so that both folds decide it anew."""
+def _entry(number: int, observation: Observation, rules: Rules) -> LogEntry:
+    """Return the line of a row: captured, and answered with nobody, so that both folds decide it anew.
+
+    What looks toxic is set aside of it if the policy lets that be.
+    """
+    observation = rules.ask(observation, writes=False).observation
     decision_id = blake2b(f"row {number}".encode(), digest_size=_ID_BYTES).hexdigest()
     return LogEntry(
         decision_id=decision_id,

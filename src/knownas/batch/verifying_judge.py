@@ -23,10 +23,12 @@ from knownas.batch.folding_shares import Share, fold_raw, touched_of
 from knownas.batch.folding_working import Place
 from knownas.core.history.compare import lasting
 from knownas.core.identity.decision import Change, ChangeKind
+from knownas.core.identity.kinds import Identity
+from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.record import Record, emptied, is_known, with_value, without_value
+from knownas.core.identity.record import Record, Values, emptied, is_known, with_value, without_value
 from knownas.core.identity.records import Records
-from knownas.service.log_form import Damaged, erased_in, observation_from
+from knownas.service.log_form import Damaged, erased_in, is_correction, observation_from
 from knownas.service.policies import policies_of
 from knownas.service.receipts import changes_of
 from knownas.store.port import LogEntry
@@ -218,18 +220,35 @@ def _later(record: Record, entries: Sequence[LogEntry], policies: Mapping[int, P
     """Yield a record, and what each of some lines has made of it by what it says that it changed."""
     yield record
     for entry in entries:
-        policy = policies.get(entry.policy_version)
-        try:
-            changes = changes_of(entry)
-        except Damaged:
-            changes = ()
-        for change in changes:
-            record = _changed(record, change)
-        if erased_in(entry.observation) == record.mpid:
-            record = emptied(record)
-        if policy is not None:
-            record = record._replace(known=is_known(record.identities, policy))
+        record = _corrected(record.mpid, entry) or _after(record, entry, policies.get(entry.policy_version))
         yield record
+
+
+def _after(record: Record, entry: LogEntry, policy: Policy | None) -> Record:
+    """Carry out what a line says that it changed of a record. A line that is only about it changes nothing of it."""
+    if record.mpid not in entry.touched:
+        return record
+    try:
+        changes = changes_of(entry)
+    except Damaged:
+        changes = ()
+    for change in changes:
+        record = _changed(record, change)
+    if erased_in(entry.observation) == record.mpid:
+        record = emptied(record)
+    return record if policy is None else record._replace(known=is_known(record.identities, policy))
+
+
+def _corrected(mpid: int, entry: LogEntry) -> Record | None:
+    """Return what a correction has made of a profile, which it says whole: also when that began, and what it carries."""
+    if not is_correction(entry.observation):
+        return None
+    try:
+        observation = observation_from(entry.observation)
+    except Damaged:
+        return None
+    records = observation.records if isinstance(observation, Correction) else ()
+    return next((one for one in records if one.mpid == mpid), None)
 
 
 def _changed(record: Record, change: Change) -> Record:
@@ -238,16 +257,21 @@ def _changed(record: Record, change: Change) -> Record:
     if change.mpid == mpid:
         match change.kind:
             case ChangeKind.ADDED | ChangeKind.MOVED:
-                return record._replace(identities=with_value(record.identities, one))
+                return record._replace(identities=_with(record.identities, one))
             case ChangeKind.REMOVED:
                 return record._replace(identities=without_value(record.identities, one))
             case ChangeKind.CARRIED:
-                return record._replace(carried=with_value(record.carried, one))
+                return record._replace(carried=_with(record.carried, one))
             case ChangeKind.DROPPED:
                 return record._replace(carried=without_value(record.carried, one))
     if change.from_mpid == mpid:
         return record._replace(identities=without_value(record.identities, one))
     return record
+
+
+def _with(values: Values, one: Identity) -> Values:
+    """Return the values with one more; a value that was taken from several moves several times."""
+    return values if one.value in values.get(one.type, ()) else with_value(values, one)
 
 
 async def _explained(cases: dict[int, _Case], share: Share, number: int, place: Place) -> list[Difference]:

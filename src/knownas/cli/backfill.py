@@ -3,13 +3,14 @@
 import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 import click
 
-from knownas.batch.backfill.folding import Sender, fold_job
+from knownas.batch.backfill.folding import Sender, fold_job, stored_policy
 from knownas.batch.backfill.jobs import BackfillJob, Engine, Stage
 from knownas.batch.backfill.kinds import ENVIRONMENTS
 from knownas.batch.backfill.limits import (
@@ -25,6 +26,7 @@ from knownas.batch.backfill.local import LocalEngine
 from knownas.batch.backfill.processes import FoldingStopped
 from knownas.batch.backfill.reading import HistoryReading
 from knownas.batch.backfill.running import Report, Target, WorkFolder, backfill
+from knownas.batch.backfill.screening import Screening
 from knownas.batch.backfill.spark import SparkEngine, spark_session
 from knownas.batch.import_mapping import HISTORY_WORDS, ColumnMapping
 from knownas.batch.import_reading import ImportFile, UnreadableFile, open_import_file
@@ -139,16 +141,19 @@ async def _backfill(
         # Of inputs with the same name, the usual one is meant.
         numbered = list(enumerate(senders))[::-1]
         places = {name: place for place, one in numbered for name in (one.input.name, one.input.key)}
+        rules = door.rules
         history = HistoryReading(Reading(mapping, environment, channel_of(door)), places)
         folder = WorkFolder(options["work"])
         state = folder.open(_about(files, history, door, options["largest_component"]))
-        rules = door.rules
+        state = await folder.knowing_list(state, store, rules)
+        screening = Screening(stored_policy(rules.policy, rules.scope), state.listed or ())
+        history = replace(history, screening=screening)
         job = fold_job(rules.policy, rules.scope, [_sender(one) for one in senders], bytes.fromhex(state.secret))
         whole = BackfillJob(tuple(files), history, rules.policy, job, options["largest_component"], options["memory"])
         engine = _engine(options, folder.path, whole)
         database = open_bulk_end(configuration.database)
         try:
-            target = Target(store, database, rules)
+            target = Target(store, database, rules, system_clock)
             report = await backfill(
                 whole, engine, folder, state, target, options["refused"], lambda stage: line.draw(_told(stage))
             )
@@ -215,5 +220,8 @@ def _show(report: Report, path: Path, seconds: float) -> None:
         click.echo(
             f"  set aside: {one['type']} {one['value']!r}, met by {one['observations']:,} different observations"
         )
+    quarantined: Any = report["quarantined"]
+    for one in quarantined[:_SHOWN]:
+        click.echo(f"  quarantined: {one['type']} {one['value']!r}, in {one['rows']:,} rows")
     click.echo(f"{report['profiles']:,} profiles, {report['log']:,} decisions in the log; took {seconds:.1f} s")
     click.echo(f"more of it: {path}")

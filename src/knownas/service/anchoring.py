@@ -4,17 +4,15 @@ Logs go elsewhere: to other machines, to other people, into archives. A head in 
 `knownas verify-evidence --anchor` holds a chain later. Of several processes over a database one does it.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from knownas.service.certificates import Certificates
 from knownas.service.evidence import Evidence
 from knownas.service.evidence_documents import document_bytes
+from knownas.service.repeating import Repeating
 from knownas.service.turns import Turns
-from knownas.store.errors import StoreError
 from knownas.store.port import Store
 
 log: Final = logging.getLogger(__name__)
@@ -38,20 +36,15 @@ class Anchoring:
         self._turns = Turns(store, clock)
         self._number = 0
         self._published_ms: int | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Repeating(self.look, LOOK_SECONDS, log, "evidence", "the head is published later")
 
     def start(self) -> None:
         """Look from now on, until it is closed."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._repeat())
+        self._looking.start()
 
     async def close(self) -> None:
         """Stop looking."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._looking.close()
 
     async def look(self) -> bool:
         """Publish the head if the chain has grown and it is time. Returns whether it did.
@@ -71,14 +64,3 @@ class Anchoring:
         # Not because anything is wrong: a server shows warnings, and this line has to be seen.
         log.warning("evidence: %s", document_bytes(head).decode())
         return True
-
-    async def _repeat(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except StoreError as error:
-                log.warning("evidence: the store does not answer, the head is published later: %s", error)
-            except Exception:
-                # A fault of ours must not end the job in silence.
-                log.exception("evidence")

@@ -5,7 +5,7 @@ is found. Who was active when a device was shared by thousands is a part of it, 
 limit, and beyond it nothing is gathered.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ from knownas.core.identity.kinds import Identity
 from knownas.service.limits import LINES_FOLDED_MAX, PAGE_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.receipts import logged
-from knownas.service.subjects import named_in, profile_named_in, subject_of
+from knownas.service.subjects import named_in, profile_named_in, set_aside_in, subject_of
 from knownas.store.port import LogEntry, Pool, Store
 
 
@@ -44,24 +44,29 @@ async def component_of(
     mpids: Iterable[int],
     identities: Iterable[Identity] = (),
     quarantined: Mapping[Identity, int] = MappingProxyType({}),
+    released: Collection[Identity] | None = None,
 ) -> Component:
     """Gather everything that could have influenced some profiles or holders of identities, or been influenced by them.
 
     `quarantined` are the pool's identities that do not count, each with the seq of the correction that said so: nothing
-    influences anything by way of them.
+    influences anything by way of them. `released` are those that count although they were set aside of some lines when these
+    came; None where any may.
 
     Raises:
         TooLarge: that is too much.
         StoreError: the store does not answer.
     """
-    return await _Gathering(store, pool, quarantined).gather(mpids, identities)
+    return await _Gathering(store, pool, quarantined, released).gather(mpids, identities)
 
 
 class _Gathering:
-    def __init__(self, store: Store, pool: Pool, quarantined: Mapping[Identity, int]) -> None:
+    def __init__(
+        self, store: Store, pool: Pool, quarantined: Mapping[Identity, int], released: Collection[Identity] | None
+    ) -> None:
         self._store = store
         self._pool = pool
         self._quarantined = quarantined
+        self._released = released
         self._mpids: set[int] = set()
         self._identities: set[Identity] = set()
         self._decision_ids: dict[int, str] = {}
@@ -100,12 +105,16 @@ class _Gathering:
         line = Line(entry.seq, logged(entry), decision.answered)
         self._lines[entry.seq] = line
         self._decision_ids[entry.seq] = entry.decision_id
-        named = profile_named_in(line.logged.observation)
-        mpids = {*entry.touched, *(mpid for mpid in (line.answered, named) if mpid is not None)}
+        changed_one = profile_named_in(line.logged.observation)
+        mpids = {*entry.touched, *(mpid for mpid in (line.answered, changed_one) if mpid is not None)}
         found = list(mpids - self._mpids)
         self._mpids |= mpids
         changed = (change.identity for change in decision.changes)
-        return found + await self._name([*named_in(line.logged.observation), *changed])
+        aside: Collection[Identity] = ()
+        if self._released is not None:
+            aside = [one for one in set_aside_in(line.logged.observation) if one not in self._released]
+        named = [one for one in named_in(line.logged.observation) if one not in aside]
+        return found + await self._name([*named, *changed])
 
     async def _name(self, identities: Iterable[Identity]) -> list[int]:
         """Take in identities; return the subjects that they lead to."""

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from knownas.core.history.belonging import Belonging
+from knownas.core.history.compare import lasting
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.world import World, difference, drift, touches_erased, world_of
 from knownas.core.identity.decide import decide
@@ -36,6 +37,7 @@ from knownas.service.rearranging import Gathered, Rearranging, Sorting
 from knownas.service.receipts import log_entry
 from knownas.service.resolver import Resolver
 from knownas.service.retrying import pause_before_retry
+from knownas.service.toxic_list import ever_released
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Commit, Committed, Pool, PoolWrites, Snapshot, Store, Wanted
 from knownas.store.user_data import AliasState
@@ -179,7 +181,9 @@ class Correcting:
 
         async def gathered() -> Component:
             pool, identities = amendment.pool, amendment.identities
-            return await component_of(self._store, pool, amendment.profiles, identities, quarantined)
+            # What was set aside whenever it came, and was never released, has influenced nobody.
+            released = await ever_released(self._store, pool)
+            return await component_of(self._store, pool, amendment.profiles, identities, quarantined, released)
 
         plan = await self._plan(amendment, await gathered())
         if isinstance(plan, NotCorrected):
@@ -244,8 +248,10 @@ class Correcting:
             return None
         if drift(plan.before, kept):
             return NotCorrected.UNEXPLAINED
-        found = difference(plan.before, plan.after, kept)
-        changed = [record.mpid for record in found.records]
+        rules = self._rules(pool)
+        captured_all = rules.policy.settings.capture is Capture.ALL
+        found = difference(plan.before, plan.after, kept, captured_all=captured_all)
+        changed = [one.mpid for one in found.records if one.mpid not in kept or lasting(one) != lasting(kept[one.mpid])]
         if preview:
             return HistoryCorrected(None, changed, plan.rearranged.moved, plan.rearranged.left)
         now_ms = self._clock()
@@ -261,16 +267,19 @@ class Correcting:
             amendment.policy_version,
             amendment.aliases,
         )
-        rules = self._rules(pool)
         records = Records()
         records.load(loaded)
         decision = decide(correction, rules.policy, records, 0)
         answer = Answer(self._chance.decision_id(now_ms), Question(rules, correction, pool), decision)
-        commit = _commit(answer, amendment.profiles, rules.policy.unique_ids - _shared_types(plan.after))
+        # Whom a profile that went before leads to now is looked up by its MPID.
+        led_otherwise = (mpid for mpid, now in found.gone if plan.before.led_to.get(mpid) != now)
+        commit = _commit(
+            answer, (*amendment.profiles, *led_otherwise), rules.policy.unique_ids - _shared_types(plan.after)
+        )
         commit = replace(commit, rearranged=plan.rearranged.change)
         if not isinstance(await self._store.commit(snapshot, commit), Committed):
             return None
-        if rules.policy.settings.capture is Capture.ALL:
+        if captured_all:
             # Where visits are known, those that count for others now must not make anybody the last one seen.
             seen = plan.after.records
             self._resolver.correct_visits((one.mpid, seen.active_ms(one)) for one in seen)

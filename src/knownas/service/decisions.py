@@ -86,7 +86,8 @@ class Decisions:
         if then is None:
             return None
         named = () if request.previous_mpid is None else (request.previous_mpid,)
-        past = await past_of(self._store, pool, request.at_ms, named, request.identities)
+        asked = tuple(then.ask(request, writes=False).wanted().identities)
+        past = await past_of(self._store, pool, request.at_ms, named, asked)
         return _explained(then, request, past.world.records)
 
     async def _then(self, line: LoggedDecision) -> Counterfactual:

@@ -4,15 +4,14 @@ Between two looks a request costs one dictionary lookup and nothing more, so a p
 time, and a new one opens at the first look after it was made: within `TAKEN_UP_WITHIN_SECONDS`.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from knownas.config.values import Configuration
 from knownas.service.directory import Directory, Pairs
 from knownas.service.keys import POLL_SECONDS, KeyChain, read_changes
+from knownas.service.repeating import Repeating
 from knownas.service.sealing import SecretKeys, Unopenable
 from knownas.store.errors import StoreError
 from knownas.store.port import Store
@@ -43,19 +42,16 @@ class KeyWatch:
         self._chain = chain
         self._looked_ms = 0  # The directory was built a moment ago; what ended in between must not be missed.
         self._told = ""
-        self._task: asyncio.Task[None] | None = None
+        # Whatever it was, the next look may do better, and without one no pair would ever end.
+        self._looking = Repeating(self.look, POLL_SECONDS, log, "changes of keys", "again soon")
 
     def start(self) -> None:
         """Look now and then from now on, until `close`."""
-        self._task = asyncio.create_task(self._run())
+        self._looking.start()
 
     async def close(self) -> None:
         """Look no more. May be called twice, or without a start."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._looking.close()
 
     async def look(self) -> None:
         """Look once: read what is new, and open the doors anew if that or the time changes them.
@@ -75,15 +71,6 @@ class KeyWatch:
                 pairs.doors(self._configuration, rules), pairs.workspaces(self._configuration, rules)
             )
         self._chain, self._looked_ms = chain, now_ms
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            try:
-                await self.look()
-            except Exception:
-                # Whatever it was, the next look may do better, and without one no pair would ever end.
-                log.exception("changes of keys")
 
     def _pass_over(self, unopenable: Unopenable) -> None:
         self._tell(f"a pair of keys is not taken up: {unopenable}")

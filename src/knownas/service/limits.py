@@ -24,6 +24,10 @@ COMMIT_ATTEMPTS_MAX: Final = 50
 LINES_FOLDED_MAX: Final = 50_000
 """Lines of the log that are folded at once where a decision is taken back, or a time is asked about: a few seconds' work."""
 
+GATHERED_ANEW_MAX: Final = 8
+"""Times that lines of a past moment are gathered, each time by way of values that turned out to count then; the last by way of
+all."""
+
 CORRECTION_ATTEMPTS_MAX: Final = 20
 """Times a history is corrected again because something was written meanwhile."""
 
@@ -182,6 +186,15 @@ READINGS_COUNTED_MAX: Final = 10_000
 SHARERS_COUNTED_MAX: Final = 1_000
 """Profiles that have an identity in common with a person, counted for each identity; of more it says so."""
 
+LEDGER_LOOK_SECONDS: Final = 5.0
+"""How often the ledger of erasures is brought up to the evidence, where no erasure does that."""
+
+LEDGER_ENTRIES_A_STEP: Final = 500
+"""Entries of the evidence that are appended to the ledger at once, with the requests that they are about."""
+
+HOLDERS_RELIEVED_A_STEP: Final = 1_000
+"""Profiles that hold an erased person's identity after a restore, of which it is taken at once."""
+
 ERASED_A_STEP: Final = 500
 """Things of a person that one transaction of an erasure removes; whoever writes meanwhile waits for it."""
 
@@ -199,6 +212,9 @@ ERASURE_LINES_MAX: Final = 2_000_000
 
 ERASURE_SETTLES_MS: Final = 30_000
 """How long after a profile was emptied other processes may still write what they had decided before: then an erasure looks again."""
+
+ERASURE_AWAITS_JOB_MS: Final = 10_000
+"""How long until an erasure looks again whether a job has ended that may have read what is erased, and may report it yet."""
 
 SCRUB_AGAIN_MS: Final = 60_000
 """How long an erasure waits where somebody keeps the database from overwriting free space."""

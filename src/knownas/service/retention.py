@@ -13,6 +13,7 @@ from typing import Final
 from knownas.config.values import Configuration, RetentionSettings
 from knownas.core.identity.document import Document
 from knownas.service.receipts import rfc3339
+from knownas.service.repeating import happens_within
 from knownas.service.turns import Turns
 from knownas.store.errors import StoreError
 from knownas.store.user_data import UserDataStore
@@ -121,7 +122,7 @@ class Retention:
             removed += gone
             if gone == 0:
                 return removed, True
-            if await self._stopped_within(PAUSE_SECONDS):
+            if await happens_within(self._stopping, PAUSE_SECONDS):
                 break
         return removed, False
 
@@ -139,7 +140,7 @@ class Retention:
 
     async def _repeat(self) -> None:
         wait = FIRST_RUN_AFTER_SECONDS
-        while not await self._stopped_within(wait):
+        while not await happens_within(self._stopping, wait):
             wait = RUN_EVERY_SECONDS
             try:
                 if self._turns is not None and not await self._turns.take(_JOB, TURN_MS):
@@ -152,14 +153,6 @@ class Retention:
                 log.exception("retention")
             else:
                 _tell(self.last)
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        """Wait for a while, or until the job is closed; returns whether it is."""
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
 
     async def document(self) -> Document:
         """Return the settings, what could go now, and the last run, as our own API shows them.

@@ -4,10 +4,8 @@ The check is that of `knownas verify`, done as a job (`jobs`): by one process am
 from its beginning if that process ends. Whether the server is ready has nothing to do with it.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +16,8 @@ from knownas.core.identity.document import Document
 from knownas.service.folds import Folds, Tell
 from knownas.service.jobs import Job, JobKind, Jobs, JobState, Work
 from knownas.service.receipts import rfc3339
+from knownas.service.repeating import Repeating
 from knownas.service.turns import Turns
-from knownas.store.errors import StoreError
 
 log: Final = logging.getLogger(__name__)
 
@@ -72,7 +70,7 @@ class SelfCheck:
         self._settings = settings
         self._clock = clock
         self._turns = turns
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Repeating(self.look, LOOK_SECONDS, log, "self-check", "again soon")
         self.last: Checked | None = None
         """What the last check found, as far as this process knows: a minute old at most while the server runs."""
 
@@ -104,16 +102,11 @@ class SelfCheck:
 
     def start(self) -> None:
         """Look from now on, until it is closed."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._repeat())
+        self._looking.start()
 
     async def close(self) -> None:
         """Stop looking. A check that is under way is the jobs'."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._looking.close()
 
     async def look(self) -> None:
         """Learn what was found meanwhile, and ask for a check if one is due.
@@ -146,17 +139,6 @@ class SelfCheck:
 
     async def _checks(self) -> Sequence[Job]:
         return await self._jobs.listed(JobKind.SELF_CHECK, _EVERYTHING)
-
-    async def _repeat(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except StoreError as error:
-                log.warning("self-check: the store does not answer, again soon: %s", error)
-            except Exception:
-                # A fault of ours must not end the job in silence.
-                log.exception("self-check")
 
 
 def _document(job: Job, report: Document | None) -> Document:

@@ -5,7 +5,7 @@ to some number looks for the next one, so that many processes follow each other 
 A change of a value is whole: the last one says how things stand.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -152,13 +152,57 @@ async def read_list(store: Store, known: ToxicList = NOTHING_LISTED) -> ToxicLis
     """
     changes: list[ToxicValue] = []
     documents = known.documents
-    while documents < DOCUMENTS_MAX and (kept := await store.kept(_name(documents + 1))) is not None:
-        documents += 1
-        try:
-            changes += _DECODER.decode(kept)
-        except msgspec.MsgspecError as error:
-            raise StoreDamaged(f"{_name(documents)} is no list of toxic values: {error}") from error
+    async for number, some in _changes(store, documents):
+        documents = number
+        changes += some
     return known if documents == known.documents else known.after(changes, documents)
+
+
+@dataclass(frozen=True, slots=True)
+class ToxicThen:
+    """The list as it was at a time, and the values that had been released at any time until then, by pool.
+
+    What has become of the history (`past`, with its `seq` and `decision_id`) may have come a while after that time.
+    """
+
+    listed: ToxicList
+    released: Collection[_Key]
+
+    def ever_released(self, pool: Pool) -> Collection[Identity]:
+        """Return the values of a pool that had been released, also if they were blocked again."""
+        return frozenset(one for where, one in self.released if where == pool)
+
+
+async def read_list_as_of(store: Store, at_ms: int) -> ToxicThen:
+    """Return the list as it was at a time, in Unix milliseconds. Reads all documents, one after the other.
+
+    Raises:
+        StoreError: the store does not answer, or keeps something that is no list.
+    """
+    changes = [one async for _, some in _changes(store, 0) for one in some if one.since_ms <= at_ms]
+    released = frozenset((one.pool, one.identity) for one in changes if one.state is ToxicState.RELEASED)
+    return ToxicThen(NOTHING_LISTED.after(changes, 0), released)
+
+
+async def ever_released(store: Store, pool: Pool) -> Collection[Identity]:
+    """Return the values of a pool that have been released at any time, also if they were blocked again.
+
+    Raises:
+        StoreError: the store does not answer, or keeps something that is no list.
+    """
+    changes = [one async for _, some in _changes(store, 0) for one in some]
+    return frozenset(one.identity for one in changes if one.state is ToxicState.RELEASED and one.pool == pool)
+
+
+async def _changes(store: Store, after: int) -> AsyncIterator[tuple[int, Sequence[ToxicValue]]]:
+    """Yield the documents after some number, each with its number and its changes."""
+    number = after + 1
+    while number <= DOCUMENTS_MAX and (kept := await store.kept(_name(number))) is not None:
+        try:
+            yield number, _DECODER.decode(kept)
+        except msgspec.MsgspecError as error:
+            raise StoreDamaged(f"{_name(number)} is no list of toxic values: {error}") from error
+        number += 1
 
 
 async def forget(store: Store, pool: Pool, identities: Collection[Identity]) -> int:

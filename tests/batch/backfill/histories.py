@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from knownas.batch.backfill.folding import FoldJob, Sender, fold_job
+from knownas.batch.backfill.folding import FoldJob, Sender, fold_job, stored_policy
 from knownas.batch.backfill.jobs import BackfillJob, Engine
 from knownas.batch.backfill.kinds import ENDPOINTS
 from knownas.batch.backfill.limits import LARGEST_COMPONENT
@@ -17,6 +17,7 @@ from knownas.batch.backfill.local import LocalEngine
 from knownas.batch.backfill.names import Names
 from knownas.batch.backfill.reading import HistoryReading
 from knownas.batch.backfill.running import Report, Target, WorkFolder, backfill
+from knownas.batch.backfill.screening import Screening
 from knownas.batch.import_mapping import HISTORY_WORDS, ColumnMapping
 from knownas.batch.import_reading import open_import_file
 from knownas.batch.import_rows import Reading
@@ -27,10 +28,11 @@ from knownas.core.identity.record import Record
 from knownas.core.profile.event import Channel
 from knownas.service.activity import ActivityMemory
 from knownas.service.policies import policy_in_force
-from knownas.service.question import Rules
+from knownas.service.question import screened_rules
 from knownas.service.receipts import RecentDecisions
 from knownas.service.resolver import Resolver
 from knownas.service.subjects import subject_of
+from knownas.service.toxic_list import NOTHING_LISTED, ToxicValue
 from knownas.store.memory.store import MemoryStore
 from knownas.store.opening import open_bulk_end
 from knownas.store.port import LogEntry, Pool, Store, Wanted
@@ -134,10 +136,18 @@ class Outcome:
     found: Mapping[int, Sequence[str]]
 
 
-async def one_by_one(policy: Policy, rows: Sequence[Observation]) -> Mapping[Pool, Outcome]:
-    """Send the observations one after the other, in the order of their times, as a server answers them."""
+async def one_by_one(
+    policy: Policy, rows: Sequence[Observation], listed: Sequence[ToxicValue] = ()
+) -> Mapping[Pool, Outcome]:
+    """Send the observations one after the other, in the order of their times, as a server answers them.
+
+    `listed` are the toxic values that are listed before the first.
+    """
     store, activity, chance = MemoryStore(), ActivityMemory(), NamedChance()
-    rules = Rules(SCOPE, policy)
+    rules = screened_rules(SCOPE, policy)
+    if rules.screen is not None:
+        judged = NOTHING_LISTED.after(listed, 0)
+        rules.screen.take_up(judged.quarantined(), judged.released())
     resolver = Resolver(store, chance, RecentDecisions(), activity)
     for number, row in enumerate(sorted(rows, key=lambda one: one.at_ms), start=1):
         chance.number = number
@@ -174,10 +184,13 @@ async def outcome_in(store: Store, pool: Pool, rows: Sequence[Observation]) -> O
     return Outcome(records, log, held, found)
 
 
-def job_of(policy: Policy, paths: Sequence[Path], largest: int = LARGEST_COMPONENT) -> BackfillJob:
-    """Return the backfill of some files under a policy."""
+def job_of(
+    policy: Policy, paths: Sequence[Path], largest: int = LARGEST_COMPONENT, listed: Sequence[ToxicValue] = ()
+) -> BackfillJob:
+    """Return the backfill of some files under a policy, with some toxic values listed."""
     files = tuple(open_import_file(path) for path in paths)
-    return BackfillJob(files, READING, policy, fold_of(policy), largest)
+    reading = replace(READING, screening=Screening(stored_policy(policy, SCOPE), tuple(listed)))
+    return BackfillJob(files, reading, policy, fold_of(policy), largest)
 
 
 def fold_of(policy: Policy) -> FoldJob:
@@ -207,7 +220,7 @@ def opened(place: Place, policy: Policy) -> Iterator[tuple[Target, asyncio.Runne
         async def make() -> Target:
             store = place.open()
             await policy_in_force(store, SCOPE, policy, START_MS)
-            return Target(store, open_bulk_end(place.url), Rules(SCOPE, policy))
+            return Target(store, open_bulk_end(place.url), screened_rules(SCOPE, policy), lambda: START_MS)
 
         target = runner.run(make())
         try:
@@ -238,19 +251,26 @@ def replace_secret(work: WorkFolder, state: Any) -> Any:
 
 
 def differences(
-    place: Place, policy: Policy, rows: Sequence[Observation], folder: Path, engine: MakesEngine = local_engine
+    place: Place,
+    policy: Policy,
+    rows: Sequence[Observation],
+    folder: Path,
+    engine: MakesEngine = local_engine,
+    listed: Sequence[ToxicValue] = (),
 ) -> list[str]:
     """Backfill a history and say where that differs from sending it one observation after the other."""
     path = write_rows(folder / "history.jsonl", rows)
-    backfill_into(place, job_of(policy, [path]), folder / "work", engine)
-    return place.contradictions() + asyncio.run(_differences(place, policy, rows))
+    backfill_into(place, job_of(policy, [path], listed=listed), folder / "work", engine)
+    return place.contradictions() + asyncio.run(_differences(place, policy, rows, listed))
 
 
-async def _differences(place: Place, policy: Policy, rows: Sequence[Observation]) -> list[str]:
+async def _differences(
+    place: Place, policy: Policy, rows: Sequence[Observation], listed: Sequence[ToxicValue]
+) -> list[str]:
     found: list[str] = []
     store = place.open()
     try:
-        for pool, expected in (await one_by_one(policy, rows)).items():
+        for pool, expected in (await one_by_one(policy, rows, listed)).items():
             actual = await outcome_in(store, pool, rows)
             for mpid in expected.records.keys() | actual.records.keys():
                 one, other = expected.records.get(mpid), actual.records.get(mpid)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from knownas.batch.backfill.spark import SparkEngine
-from tests.batch.backfill.histories import differences, draw_history, draw_policy
+from tests.batch.backfill.histories import differences
+from tests.batch.backfill.junk import draw_with_junk
 from tests.store.places import PLACES
 
 STEPS = 40
@@ -33,12 +34,12 @@ def main(engine: str, seed: str, runs: str, histories: str) -> int:
     for number in range(int(runs)):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            policy, rows = draw_policy(chance), draw_history(chance, histories=int(histories), steps=STEPS)
+            policy, rows, listed = draw_with_junk(chance, histories=int(histories), steps=STEPS)
             with PLACES["sqlite"](folder) as place:
                 found += [
                     f"run {number}, {policy}: {one}"
                     for one in differences(
-                        place, policy, rows, folder, lambda work, job: SparkEngine(work, job, session)
+                        place, policy, rows, folder, lambda work, job: SparkEngine(work, job, session), listed
                     )
                 ]
     sys.stdout.write(json.dumps(found) + "\n")

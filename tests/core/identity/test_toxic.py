@@ -9,24 +9,25 @@ from knownas.core.identity.toxic_limits import DEFAULT_LIMITS
 T = IdentityType
 NOBODYS = {
     T.EMAIL: "guest@example.com GUEST@shop.io test@test.com noreply@x.org no-reply@x.org null none undefined n/a unknown "
-    "asdf@asdf.com user@example.com yourname@domain.com 123@123.com @ @x.org x@ - noemail d41d8cd98f00b204e9800998ecf8427e",
+    "asdf@asdf.com no@no.com na@email.com declined@gmail.com walk-in@shop.example info@company.com user@example.com yourname@domain.com 123@123.com @ @x.org x@ - noemail d41d8cd98f00b204e9800998ecf8427e",
     T.MOBILE_NUMBER: "0000000000 +10000000000 +1-555-555-5555 1111111 12345678 +4912345678 1234567890 0123456789 987654321 123 "
     "null N/A nophone",
     T.IOS_IDFA: "00000000-0000-0000-0000-000000000000 {00000000-0000-0000-0000-000000000000} 0 unknown NULL "
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff limited NA idfa 02:00:00:00:00:00",
     T.ANDROID_UUID: "9774d56d682e549c 0000000000000000 0123456789ABCDEF",
-    T.DEVICE_APPLICATION_STAMP: "12345678-1234-1234-1234-123456789012 undefined",
+    T.DEVICE_APPLICATION_STAMP: "12345678-1234-1234-1234-123456789012 undefined aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee android_id",
     T.CUSTOMER_ID: "0 000 -1 null None guest Test (null) n/a",
     T.OTHER: "<null> '' unknown 0",
 }
 PERSONS = {
     T.EMAIL: "gustav.guest@example.com guestav@example.com guest.house@example.com anna.test@example.com tester@example.com "
     "noreen@example.com user1@example.com user@gmail.com me@anna.example smith@smith.com a@example.com x@y.org nulla@example.com "
-    "aaa@gmail.com 12345@qq.example null.pointer@example.com 5d41402abc4b2a76b9719d911017c592",
+    "aaa@gmail.com info@anna.example no@anna.example refusedly@example.com john.doe@example.com 12345@qq.example null.pointer@example.com 5d41402abc4b2a76b9719d911017c592",
     T.MOBILE_NUMBER: "+155500000000 +155500012345 +15551234567 +491761234567 +493012345 555-0100 4930123457 +33612345679",
     T.IOS_IDFA: "6D92078A-8246-4BA4-AE5B-76104861E7DC dev17 a1",
     T.ANDROID_UUID: "4e1243bd22c66e76 1111",
-    T.CUSTOMER_ID: "1 111111 12345678 L1 c-0 guest-17 anonymous-panda test123 00017",
+    T.DEVICE_APPLICATION_STAMP: "NA17 device-1 02:00:00:00:00:01",
+    T.CUSTOMER_ID: "na user 1 111111 12345678 L1 c-0 guest-17 anonymous-panda test123 00017",
     T.OTHER: "1111 aaaa order-0 x",
 }
 

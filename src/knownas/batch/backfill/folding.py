@@ -15,9 +15,10 @@ from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
-from knownas.batch.backfill.kinds import ATTRIBUTES, ENDPOINTS, ENVIRONMENTS, TYPES, Kind, table_of
+from knownas.batch.backfill.kinds import ATTRIBUTES, ENDPOINTS, ENVIRONMENTS, SET_ASIDE, TYPES, Kind, table_of
 from knownas.batch.backfill.limits import FOLD_ROWS
 from knownas.batch.backfill.names import Names
+from knownas.batch.backfill.screening import read_aside
 from knownas.batch.import_mapping import BY_NAME
 from knownas.batch.import_results import RowOutcome
 from knownas.batch.import_rows import Content, Reading, event_batch
@@ -69,7 +70,12 @@ class FoldJob:
 
 def fold_job(policy: Policy, scope: str, senders: Sequence[Sender], secret: bytes) -> FoldJob:
     """Return a job under a policy's version."""
-    return FoldJob(StoredPolicy(scope, policy.version, 0, encode_policy(policy)), tuple(senders), secret)
+    return FoldJob(stored_policy(policy, scope), tuple(senders), secret)
+
+
+def stored_policy(policy: Policy, scope: str) -> StoredPolicy:
+    """Return a policy in a form that goes to other processes and machines."""
+    return StoredPolicy(scope, policy.version, 0, encode_policy(policy))
 
 
 class Component:
@@ -107,37 +113,20 @@ class Folder:
 
     def fold(self, table: Any) -> None:
         """Fold the next rows: whole components or parts of them, in their order."""
-        columns = {name: table.column(name) for name in table.column_names}
-        numbers: list[int] = columns[NUMBER].to_pylist()
-        times: list[int] = columns["at_ms"].to_pylist()
-        kinds = [kind for kind in TYPES if kind.value in columns and columns[kind.value].null_count < len(numbers)]
-        attributes = columns.get(ATTRIBUTES)
-        rows = zip(
-            columns[COMPONENT].to_pylist(),
-            columns["row_id"].to_pylist(),
-            numbers,
-            times,
-            columns["environment"].to_pylist(),
-            columns["endpoint"].to_pylist(),
-            columns["input"].to_pylist(),
-            [None] * len(numbers) if attributes is None else attributes.to_pylist(),
-            self._names.mpids(numbers),
-            self._names.decision_ids(numbers, times),
-            zip(*[_identities(kind, columns[kind.value]) for kind in kinds], strict=True),
-            strict=True,
-        )
-        of_rows = cast("Iterable[tuple[Any, ...]]", rows)
         last, component = self._last, self._component
         source: int
         straight = self._straight
-        for name, row, number, at_ms, environment, endpoint, source, said, mpid, decision_id, identities in of_rows:
+        of_rows = cast("Iterable[tuple[Any, ...]]", self._rows(table))
+        for name, row, number, at_ms, place, endpoint, source, said, aside, mpid, decision_id, identities in of_rows:
             if name != last or component is None:
                 self.finish()
-                last, component = name, Component(0 if self._one_pool else environment)
+                last, component = name, Component(0 if self._one_pool else place)
                 self._component = component
             told = tuple([one for one in identities if one is not None]) if None in identities else identities
             sender: Sender = self._senders[source]
-            request = IdentityRequest(ENDPOINTS[endpoint], at_ms, ENVIRONMENTS[environment], sender.name, told)
+            request = IdentityRequest(
+                ENDPOINTS[endpoint], at_ms, ENVIRONMENTS[place], sender.name, told, set_aside=read_aside(aside)
+            )
             records = component.records
             decision = straight.decide(request, records, mpid, may_create=sender.may_create)
             if decision is None:
@@ -156,10 +145,17 @@ class Folder:
             if answer is not None:
                 self._count(decision)
                 if said is not None:
-                    self._say(
-                        component, answer.mpid, source, Content(request.environment, None, told, _DECODE(said)), at_ms
-                    )
+                    self._say(component, answer.mpid, source, request, said)
         self._last = last
+
+    def _rows(self, table: Any) -> Iterable[tuple[object, ...]]:
+        """Return the rows of a table with the names that they give; the last cell has the identities."""
+        columns = {name: table.column(name) for name in table.column_names}
+        numbers: list[int] = columns[NUMBER].to_pylist()
+        times: list[int] = columns["at_ms"].to_pylist()
+        cells = [_cells(columns, name, len(numbers)) for name in _CELLS]
+        names = self._names.mpids(numbers), self._names.decision_ids(numbers, times)
+        return zip(*cells, *names, _identities_of(columns, len(numbers)), strict=True)
 
     def finish(self) -> None:
         """Put down what the component that was folded last has come to."""
@@ -243,19 +239,37 @@ class Folder:
         self._counted[RowOutcome.REFUSED] = self._counted.get(RowOutcome.REFUSED, 0) + 1
         self.made[Kind.REFUSED].append((row, reason, sentence))
 
-    def _say(self, component: Component, mpid: int, source: int, content: Content, at_ms: int) -> None:
-        sender = self._senders[source]
+    def _say(self, component: Component, mpid: int, source: int, request: IdentityRequest, said: bytes) -> None:
+        sender, at_ms, aside = self._senders[source], request.at_ms, request.set_aside
+        # What a device says of itself is kept as it was said.
+        named = tuple(sorted((*request.identities, *aside))) if aside else request.identities
+        content = Content(request.environment, None, named, _DECODE(said))
         key = mpid, sender.workspace, ENVIRONMENTS.index(content.environment)
         batch = event_batch(content, self._readings[source], sender.name, at_ms)
         component.sections[key] = fold_section(component.sections.get(key), batch).section
 
 
 _SEARCH: Final = ENDPOINTS.index(Endpoint.SEARCH)
+_CELLS: Final = (
+    *(COMPONENT, "row_id", NUMBER, "at_ms", "environment", "endpoint", "input"),
+    *(ATTRIBUTES, SET_ASIDE),
+)
+
+
+def _cells(columns: Mapping[str, Any], name: str, rows: int) -> Sequence[object]:
+    """Return a column's values; of one that is not there, nothing for each row."""
+    return columns[name].to_pylist() if name in columns else [None] * rows
 
 
 def _identities(kind: IdentityType, column: Any) -> Sequence[Identity | None]:
     values = cast("Sequence[str | None]", column.to_pylist())
     return [None if value is None else Identity(kind, value) for value in values]
+
+
+def _identities_of(columns: Mapping[str, Any], rows: int) -> Iterable[tuple[Identity | None, ...]]:
+    """Return the identities of each row, None where it names none of a type that others name."""
+    kinds = [kind for kind in TYPES if kind.value in columns and columns[kind.value].null_count < rows]
+    return zip(*[_identities(kind, columns[kind.value]) for kind in kinds], strict=True) if kinds else [()] * rows
 
 
 def folded(tables: Iterable[Any], job: FoldJob) -> Iterator[Mapping[Kind, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from knownas.batch.backfill.folding import FoldJob
-from knownas.batch.backfill.kinds import Kind
+from knownas.batch.backfill.kinds import TYPES, Kind
 from knownas.batch.backfill.limits import FILE_ROWS_MAX, MEMORY_MEGABYTES
 from knownas.batch.backfill.linking import Linked
 from knownas.batch.backfill.reading import HistoryReading
@@ -76,6 +76,11 @@ class Engine(Protocol):
     def close(self) -> None:
         """Release everything but the files."""
         ...
+
+
+def some_type(types: Sequence[IdentityType], rows: int) -> Sequence[IdentityType]:
+    """Return the types that rows have, at least one if there are rows: all that they have may be quarantined."""
+    return types or list(TYPES[: min(rows, 1)])
 
 
 def first_row(file: int) -> int:

@@ -53,6 +53,9 @@ _OBSERVED: Final = {"row_id": "int64", "at_ms": "int64", "environment": "int8", 
 ATTRIBUTES: Final = "attributes"
 """The column with an observation's attributes as JSON, if it has any."""
 
+SET_ASIDE: Final = "set_aside"
+"""The column with the identities of an observation that are quarantined, as JSON, if it names any."""
+
 
 def arrow(module: str = "pyarrow") -> Any:
     """Return a module of Apache Arrow, which has no annotations, and is only there where an extra brings it."""
@@ -94,7 +97,8 @@ def _schema(names: list[str]) -> Any:
 
 @cache
 def observation_schema() -> Any:
-    """Return the schema of observations: where and when, then attributes, then one column a type."""
+    """Return the schema of observations: where and when, attributes, what is quarantined, then one column a type."""
     pa = arrow()
     fields = [(name, getattr(pa, of_type)()) for name, of_type in _OBSERVED.items()]
-    return pa.schema([*fields, (ATTRIBUTES, pa.binary()), *((kind.value, pa.string()) for kind in TYPES)])
+    more = [(ATTRIBUTES, pa.binary()), (SET_ASIDE, pa.string())]
+    return pa.schema([*fields, *more, *((kind.value, pa.string()) for kind in TYPES)])

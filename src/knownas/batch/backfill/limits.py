@@ -35,6 +35,12 @@ CUT_CANDIDATES_MAX: Final = 10_000
 CUT_SHOWN_MAX: Final = 1_000
 """Values set aside that the report names; the rest is counted."""
 
+QUARANTINED_COUNTED_MAX: Final = 10_000
+"""Different combinations of quarantined values in one row that are counted, the commonest; all are set aside."""
+
+QUARANTINED_LISTED_MAX: Final = 1_000
+"""Values that a backfill lists because of their looks, the commonest, as many as a server lists at a time."""
+
 COMPONENTS_SHOWN_MAX: Final = 20
 """Largest components that the report names."""
 
@@ -65,8 +71,8 @@ LOAD_ROWS: Final = 50_000
 STOP_SECONDS: Final = 60.0
 """How long a process may take to finish a bucket after another one has failed."""
 
-STATE_BYTES_MAX: Final = 1024 * 1024
-"""Bytes of the file that says how far a backfill is."""
+STATE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bytes of the file that says how far a backfill is, with the toxic values that were listed when it began."""
 
 REASONS_COUNTED_MAX: Final = 100
 """Different reasons of refusals that the report counts."""

@@ -15,7 +15,13 @@ from typing import Final, Protocol
 
 from knownas.batch.backfill.cutting import Met, values_to_cut
 from knownas.batch.backfill.kinds import TYPES
-from knownas.batch.backfill.limits import COMPONENTS_SHOWN_MAX, CUT_CANDIDATES_MAX, CUT_ROUNDS_MAX
+from knownas.batch.backfill.limits import (
+    COMPONENTS_SHOWN_MAX,
+    CUT_CANDIDATES_MAX,
+    CUT_ROUNDS_MAX,
+    QUARANTINED_COUNTED_MAX,
+)
+from knownas.batch.backfill.screening import Quarantined, counted_aside
 from knownas.batch.backfill.statements import filled
 from knownas.core.identity.kinds import KIND_OF, TYPE_OF_CODE, IdentityType
 from knownas.core.identity.policy import EnvironmentPools, Policy
@@ -55,11 +61,12 @@ class Frames(Protocol):
 class Linked:
     """What linking came to: the values that were set aside, and the rows of the largest components.
 
-    `largest` are the number of rows of each and the first of them.
+    `largest` are the number of rows of each and the first of them. `quarantined` was set aside when rows were read.
     """
 
     cut: Sequence[Met]
     largest: Sequence[tuple[int, int]]
+    quarantined: Sequence[Quarantined] = ()
 
 
 class Linker:
@@ -103,7 +110,8 @@ class Linker:
         frames.make("components", " UNION ALL ".join(self._sql("of_settled", settled=name) for name in settled))
         self._make_rows(is_cut=bool(cut))
         largest = frames.ask(self._sql("largest", limit=str(COMPONENTS_SHOWN_MAX)))
-        return Linked(cut, [(_number(rows), _number(first)) for rows, first in largest])
+        aside = frames.ask(self._sql("quarantined", limit=str(QUARANTINED_COUNTED_MAX)))
+        return Linked(cut, [(_number(rows), _number(first)) for rows, first in largest], counted_aside(aside))
 
     def _cut(self) -> Sequence[Met]:
         self._make("large_nodes", "large_nodes")
@@ -123,7 +131,8 @@ class Linker:
             types = ", ".join(self._sql_of(kind, "type_left") for kind in self._types)
             asides = "\n".join(self._sql_of(kind, "aside_of_type") for kind in self._types)
         none = " AND ".join(f"{name} IS NULL" for name in names)
-        self._make("linked_rows", "linked_rows", types=types, asides=asides)
+        nobody = " AND ".join(f"o.{name} IS NULL" for name in names)
+        self._make("linked_rows", "linked_rows", types=types, asides=asides, nobody=nobody)
         for name in ("only_set_aside", "linked_left"):
             self._frames.view(name, self._sql(name, none=none))
 
@@ -131,7 +140,8 @@ class Linker:
         self._frames.make(name, self._sql(statement, **marked))
 
     def _make_union(self, name: str, statement: str) -> None:
-        self._frames.make(name, "\nUNION ALL\n".join(self._sql_of(kind, statement) for kind in self._linking))
+        of_types = [self._sql_of(kind, statement) for kind in self._linking]
+        self._frames.make(name, "\nUNION ALL\n".join(of_types) or self._sql("mentioned_by_nothing"))
 
     def _sql(self, statement: str, **marked: str) -> str:
         return filled(statement, {"hash": self._frames.hash_function, **marked})

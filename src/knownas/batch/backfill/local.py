@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from knownas.batch.backfill.buckets import Buckets
 from knownas.batch.backfill.duck import Duck, quoted
-from knownas.batch.backfill.jobs import BackfillJob, Read, Stage, Watch, first_row
+from knownas.batch.backfill.jobs import BackfillJob, Read, Stage, Watch, first_row, some_type
 from knownas.batch.backfill.kinds import TYPES, Kind, arrow, observation_schema, table_of
 from knownas.batch.backfill.limits import BUCKET_ROWS, BUCKETS_MAX, PROCESSES_MAX, STAGED_ROWS
 from knownas.batch.backfill.linking import Linked, Linker, observed_columns
@@ -46,7 +46,7 @@ class LocalEngine:
                 watch(Stage("reading", (number + reader.fraction) / len(self._job.files)))
         staging.flush()
         types = [kind for kind in TYPES if kind.value in staging.types]
-        return Read(staging.rows, staging.refused_rows, types, sorted(staging.environments))
+        return Read(staging.rows, staging.refused_rows, some_type(types, staging.rows), sorted(staging.environments))
 
     def link(self, read: Read, watch: Watch) -> Linked:
         """Number and link the observations, and put them into buckets."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from knownas.batch.backfill.kinds import ATTRIBUTES, ENDPOINTS, ENVIRONMENTS, TYPES, arrow, observation_schema
+from knownas.batch.backfill.screening import Screening
 from knownas.batch.import_limits import ROW_BYTES_MAX
 from knownas.batch.import_mapping import InvalidColumns, Special, Target, ToAttribute, ToIdentity
 from knownas.batch.import_reading import Block, Row, RowRefusal
@@ -43,10 +44,14 @@ INVALID_INPUT: Final = RowRefusal("invalid_input", "No input of the scope has th
 
 @dataclass(frozen=True, slots=True)
 class HistoryReading:
-    """What holds for all rows of a history. `inputs` are the places of inputs by their keys and names; 0 is the usual."""
+    """What holds for all rows of a history. `inputs` are the places of inputs by their keys and names; 0 is the usual.
+
+    Without `screening` nothing is set aside.
+    """
 
     reading: Reading
     inputs: Mapping[str, int]
+    screening: Screening | None = None
 
 
 class Observed(NamedTuple):
@@ -63,11 +68,15 @@ class Observer:
         self._history = history
         self._first_row = first_row
         self._interpreter = RowInterpreter(history.reading)
+        self._screened = None if history.screening is None else history.screening.screened()
         self._columns: tuple[str, ...] | None = None
         self._targets: Sequence[Target] = ()
 
     def rows(self, rows: Iterable[Row]) -> Observed:
         """Read rows one by one."""
+        return self._without_quarantined(self._read(rows))
+
+    def _read(self, rows: Iterable[Row]) -> Observed:
         refused: list[tuple[int, RowRefusal]] = []
         columns: dict[str, list[object]] = {field.name: [] for field in observation_schema()}
         for row in rows:
@@ -84,14 +93,19 @@ class Observer:
         refused = [(self._first_row + number, refusal) for number, refusal in block.unread.items()]
         plain = self._plain(block) if block.numbers else None
         if plain is None:
-            found = self.rows(block.rows())
-            return Observed(found.table, [*refused, *found.refused])
+            found = self._read(block.rows())
+            return self._without_quarantined(Observed(found.table, [*refused, *found.refused]))
         table, others = plain
         if len(others):
-            found = self.rows(block.rows(others))
+            found = self._read(block.rows(others))
             refused += found.refused
             table = arrow().concat_tables([table, found.table])
-        return Observed(table, refused)
+        return self._without_quarantined(Observed(table, refused))
+
+    def _without_quarantined(self, found: Observed) -> Observed:
+        if self._screened is None:
+            return found
+        return Observed(self._screened(found.table), found.refused)
 
     def _targets_of(self, columns: tuple[str, ...]) -> Sequence[Target]:
         if columns is not self._columns:

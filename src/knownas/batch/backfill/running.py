@@ -8,7 +8,7 @@ with the buckets that are left, loading with the rows; reading and linking begin
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -29,9 +29,11 @@ from knownas.batch.backfill.limits import (
 from knownas.batch.backfill.linking import Linked
 from knownas.batch.backfill.loading import Loading, NotLoadable, file_list, pools_of, refuse_taken
 from knownas.batch.backfill.names import SECRET_BYTES
+from knownas.batch.backfill.screening import Quarantined, list_quarantined, listed_now, told_aside
 from knownas.batch.backfill.statements import filled
 from knownas.batch.import_durable import replace_durably
 from knownas.service.question import Rules
+from knownas.service.toxic_list import ToxicValue
 from knownas.store.bulk import BulkEnd
 from knownas.store.port import Store
 
@@ -40,12 +42,17 @@ _SPILLED: Final = "sorted"
 
 
 class State(msgspec.Struct, frozen=True):
-    """How far a backfill is. `about` is a digest of all that decides what it makes."""
+    """How far a backfill is. `about` is a digest of all that decides what it makes.
+
+    `listed` are the toxic values of the scope when it began; those that are listed later are not set aside of it.
+    """
 
     about: str
     secret: str
+    listed: tuple[ToxicValue, ...] | None = None
     read: Read | None = None
     cut: tuple[Met, ...] | None = None
+    quarantined: tuple[Quarantined, ...] = ()
     largest: tuple[tuple[int, int], ...] = ()
     is_folded: bool = False
 
@@ -55,11 +62,15 @@ _DECODER: Final = msgspec.json.Decoder(State)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the history goes: the database, as a store and as what takes new pools, and the rules of the scope."""
+    """Where the history goes: the database, as a store and as what takes new pools, and the rules of the scope.
+
+    `clock` tells the time in Unix milliseconds.
+    """
 
     store: Store
     database: BulkEnd
     rules: Rules
+    clock: Callable[[], int]
 
 
 class WorkFolder:
@@ -92,6 +103,17 @@ class WorkFolder:
                 f"{self.path} belongs to a backfill of other files, or with another input, mapping or policy; "
                 "give another --work, or delete it to begin anew"
             )
+        return state
+
+    async def knowing_list(self, state: State, store: Store, rules: Rules) -> State:
+        """Return the state with the toxic values of a scope as they were listed when the backfill began.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if state.listed is None:
+            state = msgspec.structs.replace(state, listed=await listed_now(store, rules))
+            self.save(state)
         return state
 
     def save(self, state: State) -> None:
@@ -132,6 +154,7 @@ async def backfill(
             named, read.rows, job.policy, duck, lambda part, rows: watch(Stage(f"loading {part}", rows=rows))
         )
         report = _report(job, engine, state, duck, refused)
+    await list_quarantined(target.store, target.rules, state.quarantined, target.clock())
     return {**report, "seconds": watch.seconds()}
 
 
@@ -161,6 +184,7 @@ def _made(engine: Engine, folder: WorkFolder, state: State, watch: Watch) -> Sta
     if state.cut is None and state.read is not None and state.read.rows:
         linked: Linked = engine.link(state.read, watch)
         state = msgspec.structs.replace(state, cut=tuple(linked.cut), largest=tuple(linked.largest))
+        state = msgspec.structs.replace(state, quarantined=tuple(linked.quarantined))
         folder.save(state)
     if not state.is_folded and state.cut is not None:
         engine.fold(watch)
@@ -190,6 +214,8 @@ def _report(job: BackfillJob, engine: Engine, state: State, duck: Duck, refused:
         "largest_components": [_component(names, *one) for one in state.largest],
         "set_aside": shown[:CUT_SHOWN_MAX],
         "set_aside_not_shown": max(0, len(shown) - CUT_SHOWN_MAX),
+        "quarantined": told_aside(state.quarantined[:CUT_SHOWN_MAX]),
+        "quarantined_not_shown": max(0, len(state.quarantined) - CUT_SHOWN_MAX),
         "refused_rows": str(refused) if outcomes["refused"] else None,
     }
 

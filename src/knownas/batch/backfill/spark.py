@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from knownas.batch.backfill.buckets import BUCKET, in_order
 from knownas.batch.backfill.folding import NUMBER, FoldJob, folded
-from knownas.batch.backfill.jobs import BackfillJob, Read, Stage, Watch, first_row
+from knownas.batch.backfill.jobs import BackfillJob, Read, Stage, Watch, first_row, some_type
 from knownas.batch.backfill.kinds import TYPES, Kind, arrow, common_schema, observation_schema, schema_of
 from knownas.batch.backfill.limits import BUCKET_ROWS, BUCKETS_MIN
 from knownas.batch.backfill.linking import EDGES, Linked, Linker, observed_columns
@@ -75,7 +75,7 @@ class SparkEngine:
         types = [kind for kind, held in zip(TYPES, counts, strict=True) if held]
         environments = sorted(_number(one) for (one,) in frames.ask(filled("spark_environments", {})))
         frames.write("spark_refused", {"blank": _BLANK}, self._folder / "refused")
-        return Read(rows - refused, refused - blank, types, environments)
+        return Read(rows - refused, refused - blank, some_type(types, rows - refused), environments)
 
     def link(self, read: Read, watch: Watch) -> Linked:
         """Number and link the observations."""

@@ -78,13 +78,14 @@ def conditions_of(
     """Gather what counts after corrections, given with their seqs in the order of the log.
 
     `quarantined` are identities that do not count, each with the seq of the correction that said so: whoever gathers the
-    lines of a component does not go by way of them, and may not have come upon that correction.
+    lines of a component does not go by way of them, and may have come upon an earlier correction than that one.
     """
     apart = {} if quarantined is None else {one: Ruling(seq, counts=False) for one, seq in quarantined.items()}
     conditions: Conditions = Conditions(quarantine=apart)
     for seq, one in corrections:
         for take_back in one.take_back:
             conditions = conditions.after(take_back)
-        conditions = conditions.judged(seq, one.quarantine, one.policy_version)
+        judged = [each for each in one.quarantine if each.identity not in apart or seq > apart[each.identity].seq]
+        conditions = conditions.judged(seq, judged, one.policy_version)
         conditions = replace(conditions, names={**conditions.names, **dict(one.names)})
     return conditions

@@ -273,18 +273,25 @@ class Difference:
     names: tuple[tuple[int, int], ...]
 
 
-def difference(before: World, after: World, kept: Mapping[int, Record]) -> Difference:
+def difference(before: World, after: World, kept: Mapping[int, Record], *, captured_all: bool = False) -> Difference:
     """Say what has to be written to turn one world into another.
 
     `kept` are the profiles of the component as the store has them, by MPID: also those that an earlier correction has
-    made go. A profile that goes keeps its MPID, with nothing on it, and leads to whoever answers now.
+    made go. A profile that goes keeps its MPID, with nothing on it, and leads to whoever answers now. One that comes back is
+    written although it may be as empty as what was left of it: it answers for itself again. Where all visits are captured, one that only has its last visit at another time is written as well: the most recent of several may win.
     """
     records: list[Record] = []
     gone: list[tuple[int, int | None]] = []
     for record in after.records:
         was = kept.get(record.mpid)
-        if was is None or lasting(was) != lasting(record):
-            records.append(record if was is None else _continued(record, was, before, after))
+        if was is None:
+            records.append(record._replace(active_ms=after.records.active_ms(record)))
+            continue
+        continued = _continued(record, was, before, after)
+        came_back = before.records.record(record.mpid) is None
+        seen_otherwise = captured_all and _was_seen_otherwise(continued, was, before, after)
+        if came_back or seen_otherwise or lasting(was) != lasting(record):
+            records.append(continued)
     for mpid, was in kept.items():
         if after.records.record(mpid) is not None:
             continue
@@ -319,6 +326,14 @@ def _continued(record: Record, was: Record, before: World, after: World) -> Reco
     if earlier is None or was.active_ms > before.records.active_ms(earlier):
         active_ms = max(active_ms, was.active_ms)
     return record._replace(version=was.version, active_ms=active_ms)
+
+
+def _was_seen_otherwise(record: Record, was: Record, before: World, after: World) -> bool:
+    """Whether a profile's last visit is another in another world, and the kept one is not that already."""
+    earlier = before.records.record(record.mpid)
+    if record.active_ms == was.active_ms or record.mpid in after.erased or earlier is None:
+        return False
+    return before.records.active_ms(earlier) != after.records.active_ms(record)
 
 
 def touches_erased(before: World, after: World) -> bool:

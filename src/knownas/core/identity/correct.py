@@ -25,9 +25,14 @@ from knownas.core.identity.records import Records
 def correct(correction: Correction, policy: Policy, records: Records) -> Decision:
     """Turn the profiles that `records` know into those that the correction names; new ones are made."""
     writes = tuple(RecordWrite(records.record(after.mpid), after) for after in correction.records)
-    mpids = tuple(after.mpid for after in correction.records)
+    mpids = tuple(after.mpid for before, after in writes if not _is_only_seen_otherwise(before, after))
     receipt = Receipt(policy.version, (), DecidedBy.CORRECTED)
     return Decision(Corrected(mpids), receipt, changes=tuple(_changes(writes)), writes=writes)
+
+
+def _is_only_seen_otherwise(before: Record | None, after: Record) -> bool:
+    """Whether nothing of a profile is another but when it was last active: nobody would call it corrected."""
+    return before is not None and before._replace(active_ms=after.active_ms, version=after.version) == after
 
 
 def _changes(writes: Iterable[RecordWrite]) -> Iterator[Change]:

@@ -54,6 +54,26 @@ _NOTHING: Final = frozenset(
 
 _NO_ADDRESS: Final = frozenset({"noemail", "no email", "no-email", "nomail", "no mail", "no-mail", "none given", "no"})
 _NO_NUMBER: Final = frozenset({"nophone", "no phone", "no-phone", "no number", "no"})
+_NO_DEVICE: Final = frozenset(
+    {
+        *(
+            "na",
+            "limited",
+            "idfa",
+            "idfv",
+            "gaid",
+            "aaid",
+            "device",
+            "device_id",
+            "deviceid",
+            "android_id",
+            "androidid",
+        ),
+        *("advertising_id", "advertisingid", "uuid"),
+    }
+)
+"""What a program writes for a device that told it nothing, or its own name for what should stand there."""
+
 _NO_ACCOUNT: Final = frozenset({"guest", "anon", "test", "testuser", "test user", "nobody", "-1"})
 
 _NOBODYS: Final = frozenset(
@@ -64,6 +84,7 @@ _NOBODYS: Final = frozenset(
         *("notavailable", "not-available", "not.available", "notapplicable", "not-provided", "mailer-daemon"),
         *("postmaster", "hostmaster", "test", "tests", "testing", "testuser", "test.test", "testtest", "dummy", "fake"),
         *("fakeemail", "invalid", "asdf", "asdfasdf", "asdfgh", "qwerty", "xxx", "xxxx", "placeholder", "default"),
+        *("declined", "refused", "notgiven", "not-given", "walkin", "walk-in", "cashcustomer", "cash-customer"),
         *("unsubscribe", "noone", "no-one", "no.one", "blank", "deleted", "redacted", "removed", "customer.guest"),
     }
 )
@@ -74,6 +95,7 @@ _STAND_INS: Final = frozenset(
         *("user", "username", "name", "email", "mail", "me", "you", "your", "yourname", "your.name", "your-name"),
         *("youremail", "your.email", "firstname", "firstname.lastname", "first.last", "somebody", "someone", "foo"),
         *("bar", "foobar", "abc", "abcd", "example", "sample", "demo", "aaa", "123", "1234"),
+        *("no", "na", "nope", "asd", "qwe", "temp", "cash", "decline", "info"),
     }
 )
 _STAND_IN_DOMAINS: Final = frozenset(
@@ -93,6 +115,14 @@ _STAND_IN_DOMAINS: Final = frozenset(
             "foo",
             "bar",
             "123",
+            "no",
+            "na",
+            "nope",
+            "asd",
+            "qwe",
+            "temp",
+            "decline",
+            "nowhere",
         ),
     }
 )
@@ -103,7 +133,9 @@ _SHARED_DEVICES: Final = frozenset(
         # What a whole series of phones, and emulators after them, gave as their Android ID.
         *("9774d56d682e549c", "dead00beef", "0123456789abcdef", "123456789abcdef0", "1234567890abcdef"),
         *("12345678123412341234123456789012", "12345678123412341234123456789abc", "123e4567e89b12d3a456426614174000"),
-        *("00000000000040008000000000000000", "123e4567e89b12d3a456426655440000"),
+        *("00000000000040008000000000000000", "123e4567e89b12d3a456426655440000", "aaaaaaaabbbbccccddddeeeeeeeeeeee"),
+        # The address that Android tells of every phone's radio, and numbers that a series of phones had for all of them.
+        *("020000000000", "004999010640000", "012345678912345", "123456789012345"),
     }
 )
 
@@ -179,6 +211,8 @@ def _number(told: str) -> Unlike | None:
 
 
 def _device(told: str) -> Unlike | None:
+    if told in _NO_DEVICE:
+        return Unlike.NOTHING
     bare = "".join(filter(str.isalnum, told))
     if bare in _SHARED_DEVICES:
         return Unlike.SHARED_DEVICE

@@ -7,6 +7,10 @@
 SELECT DISTINCT node, /*hash*/(pool, /*code*/, /*type*/) AS name
 FROM observed WHERE /*type*/ IS NOT NULL
 
+-- name: mentioned_by_nothing
+-- Where no type that is looked for has any value left.
+SELECT node, node AS name FROM observed WHERE 1 = 0
+
 -- name: mentioned_of_large
 -- The same of the nodes that are linked anew, without what was set aside.
 SELECT DISTINCT o.node, /*hash*/(o.pool, /*code*/, o./*type*/) AS name
@@ -71,29 +75,35 @@ CASE WHEN a_/*type*/.name IS NULL THEN o./*type*/ END AS /*type*/
 LEFT JOIN aside AS a_/*type*/ ON a_/*type*/.name = /*hash*/(o.pool, /*code*/, o./*type*/)
 
 -- name: linked_rows
-SELECT coalesce(c.component, o.node) AS component, r.number, o.row_id, o.at_ms, o.environment, o.endpoint, o.input,
-    o.attributes, /*types*/
+-- A row whose identities are all quarantined meets nobody: each is a component.
+SELECT CASE WHEN /*nobody*/ THEN /*hash*/(o.row_id) ELSE coalesce(c.component, o.node) END AS component, r.number,
+    o.row_id, o.at_ms, o.environment, o.endpoint, o.input, o.attributes, o.set_aside, /*types*/
 FROM observed AS o
 JOIN ranked AS r ON r.row_id = o.row_id
 LEFT JOIN components AS c ON c.node = o.node
 /*asides*/
 
 -- name: only_set_aside
--- Rows that have no identity left.
-SELECT row_id FROM linked_rows WHERE /*none*/
+-- Rows that have no identity left. Those of which something is quarantined are answered as if they had named nobody.
+SELECT row_id FROM linked_rows WHERE /*none*/ AND set_aside IS NULL
 
 -- name: linked_left
-SELECT * FROM linked_rows WHERE NOT (/*none*/)
+SELECT * FROM linked_rows WHERE NOT (/*none*/ AND set_aside IS NULL)
 
 -- name: largest
 SELECT count(*) AS of_rows, min(row_id) AS first_row
 FROM linked_left GROUP BY component ORDER BY of_rows DESC, first_row LIMIT /*limit*/
 
+-- name: quarantined
+-- What was set aside when rows were read, the commonest first.
+SELECT environment, set_aside, count(*) AS of_rows FROM observed WHERE set_aside IS NOT NULL
+GROUP BY environment, set_aside ORDER BY of_rows DESC, environment, set_aside LIMIT /*limit*/
+
 -- name: put_values
 INSERT INTO /*name*/ VALUES (?, ?, ?)
 
 -- name: observed
-SELECT row_id, at_ms, environment, endpoint, input, attributes, /*types*/, /*columns*/
+SELECT row_id, at_ms, environment, endpoint, input, attributes, set_aside, /*types*/, /*columns*/
 FROM read_parquet('/*files*/')
 
 -- name: ranked

@@ -1,7 +1,7 @@
 -- What only the engine Spark asks.
 
 -- name: spark_observed
-SELECT row_id, at_ms, environment, endpoint, input, attributes, /*types*/, /*columns*/
+SELECT row_id, at_ms, environment, endpoint, input, attributes, set_aside, /*types*/, /*columns*/
 FROM read WHERE reason IS NULL
 
 -- name: spark_refused
