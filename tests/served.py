@@ -75,9 +75,11 @@ def configuration(settings: Mapping[str, Any] | None = None, **members: Any) -> 
 
 
 @contextmanager
-def served(folder: Path, document: Mapping[str, Any] | None = None, *options: str) -> Iterator[Served]:
+def served(
+    folder: Path, document: Mapping[str, Any] | None = None, *options: str, module: str = "knownas"
+) -> Iterator[Served]:
     """Run a server in a folder until the block ends. A folder that was served before keeps its database."""
-    server = start(folder, document, *options)
+    server = start(folder, document, *options, module=module)
     try:
         yield server
     finally:
@@ -86,21 +88,26 @@ def served(folder: Path, document: Mapping[str, Any] | None = None, *options: st
         stop(server.process)
 
 
-def start(folder: Path, document: Mapping[str, Any] | None = None, *options: str) -> Served:
-    """Start a server and wait until it answers."""
+def start(folder: Path, document: Mapping[str, Any] | None = None, *options: str, module: str = "knownas") -> Served:
+    """Start a server and wait until it answers. `module` is a program like knownas, which does something else as well."""
     file = folder / "knownas.yaml"
     file.write_text(yaml.safe_dump(json.loads(json.dumps(document or configuration()))))
     log = (folder / "server.log").open("a")
     process = subprocess.Popen(
-        [sys.executable, "-m", "knownas", "serve", "--config", str(file), "--port", "0", *options],
+        [sys.executable, "-m", module, "serve", "--config", str(file), "--port", "0", *options],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": _path()},
     )
     log.close()
     return Served(_address(process, folder), folder, process)
+
+
+def _path() -> str:
+    """Return a path on which the tests' own modules are found from any folder."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
 
 
 def _address(process: subprocess.Popen[str], folder: Path) -> str:

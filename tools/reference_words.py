@@ -72,6 +72,7 @@ REASONS: Final[Mapping[str, str]] = {
     "too_many_identities": "A privacy request names more identities of a person than one may.",
     "too_many_jobs_wait": "Ten rehearsals, resolutions and checks wait already. Ask again when one of them is done.",
     "unknown_job": "No rehearsal or resolution of this scope has this id, or it is so old that it has been forgotten.",
+    "nobody_stays_out": "No erasure keeps this identity out of the scope, in this environment.",
     "invalid_preview": "`preview` is true or false.",
     "too_many_lines_to_fold": "More than 50,000 lines of the log, or batches of events, could have mattered: a value that very many share connects them.",
     "endpoint_not_explained": "Only identify, login, logout and search are explained.",

@@ -181,6 +181,7 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/scopes/{scope}/toxic"): Line(Auth.ADMIN),
         ("POST", "/api/scopes/{scope}/toxic/release"): Line(Auth.ADMIN, body=TOXIC, query="?preview=true"),
         ("POST", "/api/scopes/{scope}/toxic/block"): Line(Auth.ADMIN, body=TOXIC, query="?preview=true"),
+        ("POST", "/api/scopes/{scope}/let-in"): Line(Auth.ADMIN, 404, TOXIC),
         ("POST", "/api/workspaces/{workspace}/privacy/preview"): Line(Auth.ADMIN, body=PREVIEWED),
         ("POST", "/api/decisions/{id}/undo"): Line(Auth.ADMIN, query="?preview=true"),
     }

@@ -61,13 +61,15 @@ class ErasingStage:
     store: Store = field(default_factory=MemoryStore)
     capture: str = "changes"
     stays_out: str = "nobody"
+    further: str = ""
+    """Further lines of the configuration."""
     now_ms: int = START_MS
     chance: RepeatingChance = field(default_factory=lambda: RepeatingChance(1))
 
     async def open(self) -> "ErasingStage":
         """Start the server."""
         self.service: Service = await open_service(
-            read(text(self.capture, self.stays_out)), self.store, clock=self.clock, chance=self.chance
+            read(self.further + text(self.capture, self.stays_out)), self.store, clock=self.clock, chance=self.chance
         )
         return self
 

@@ -27,10 +27,11 @@ from tests.store.world import START_MS, RepeatingChance
 SHOP, APP, OTHER = 100, 101, 200
 REQUEST_ID = "a7551968-d5d6-44b2-9831-815ac9017798"
 
+_RESIDENCY = {SHOP: ", privacy: {residency: Iceland}"}
 _WORKSPACES = "".join(
     f"    - id: {number}\n      name: {name}\n      scope: {scope}\n      key: ws-{number}\n      secret: secret-{number}\n"
     f"      inputs:\n      - {{name: {name}-web, platform: web, key: key-{number}, secret: secret-{number}}}\n"
-    "      settings: {alias: {provisioned: true, delay_hours: 0}}\n"
+    f"      settings: {{alias: {{provisioned: true, delay_hours: 0}}{_RESIDENCY.get(number, '')}}}\n"
     "      calculated_attributes:\n"
     "      - {name: Visits, calculation_type: count, data_point: {type: session_start}}\n"
     for number, name, scope in ((SHOP, "shop", "people"), (APP, "app", "people"), (OTHER, "other", "elsewhere"))

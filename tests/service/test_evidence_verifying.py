@@ -234,5 +234,5 @@ def test_a_page_is_set_in_the_same_bytes_for_ever() -> None:
     )
     assert (
         sha256(certificate_pdf(document)).hexdigest()
-        == "b1976add2a062d984eb23e74f1cf212cad750afe3b59a3bda8f9a93b1e965baf"
+        == "e4aecbbbc8e06b98382e98dfa47d48aa404acbf5b16a4d207cc94b803ec581ae"
     )

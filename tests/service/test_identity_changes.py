@@ -10,7 +10,9 @@ from knownas.core.identity.kinds import Surface as Spelled
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.policy import Capture
 from knownas.service.identity_changes import ChangesPage, Passage, changes_in_pool, changes_of_profile, passages
+from knownas.store.port import Pool
 from tests.core.pool import rules as policy_of
+from tests.service.erasing_stage import ErasingStage, erase, subject
 from tests.service.stage import DEVELOPMENT, PRODUCTION, Stage, held, mpid_of
 from tests.store.world import EVERYTHING
 
@@ -188,3 +190,18 @@ def _applied(items: list[dict[str, Any]]) -> dict[str, dict[str, set[str]]]:
                 assert not [mpid for mpid, all_ in values.items() if new in all_[kind.value]]
             mine.add(new)
     return values
+
+
+async def test_an_erased_profile_is_told_of_once_and_without_what_it_held() -> None:
+    """Whoever kept what was told of it before knows that this is to go."""
+    at = await ErasingStage().open()
+    mpid = await at.login(customerid="canary", email="canary@example.com")
+    assert len((await changes_of_profile(at.store, mpid, 0, 100)).items) == 2
+    await erase(at, subject(mpid=mpid))
+    last = (await changes_in_pool(at.store, Pool("shop", "production"), 0, 100)).items[-1]
+    assert (last["event_type"], last["mpid"]) == ("profile_erased", str(mpid))
+    assert set(last) == {"at", "decision_id", "mpid", "event_type", "data"}
+    (mine,) = [
+        one for one in (await changes_of_profile(at.store, mpid, 0, 100)).items if one["event_type"] == "profile_erased"
+    ]
+    assert mine == last

@@ -65,6 +65,7 @@ async def test_it_counts_what_each_workspace_has(stage: SubjectStage) -> None:
     assert (shop["workspace"], shop["is_asked"], shop["outcome"]) == (SHOP, True, "erased")
     assert shop["counts"] == {"sections": 1, "events": 3, "messages": 0, "aliases": 0, "receipts": 3}
     assert (app["workspace"], app["is_asked"], app["outcome"], app["counts"]["events"]) == (APP, False, "kept", 1)
+    assert (shop["residency"], app["residency"]) == ("Iceland", None)
     assert shown["log_lines"] == {"count": 1, "is_all": True}
 
 

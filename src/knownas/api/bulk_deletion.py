@@ -13,8 +13,15 @@ from knownas.api.routes import Routes, literal
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
-from knownas.api.wire import INVALID_MPID, Malformed, decode_document, optional_mpid, refuse_repeated_keys, shortened
-from knownas.core.identity.kinds import Identity, IdentityType, Surface, types_named_on, value_fault
+from knownas.api.wire import (
+    INVALID_MPID,
+    Malformed,
+    decode_document,
+    identities_named,
+    optional_mpid,
+    refuse_repeated_keys,
+)
+from knownas.core.identity.kinds import IdentityType, Surface, types_named_on
 from knownas.core.identity.observation import Environment
 from knownas.service.bulk_deletion import BulkDeletion, Deletion
 from knownas.service.directory import Directory, Door
@@ -100,23 +107,7 @@ def deletions_of(body: bytes) -> list[Deletion]:
 
 def _deletion(given: DeletionBody) -> Deletion:
     mpid = optional_mpid(given.mpid, "invalid_mpid", INVALID_MPID)
-    identities = () if mpid is not None else _identities(given.identities or {})
+    identities = () if mpid is not None else identities_named(given.identities or {}, _NAMES)
     if mpid is None and not identities:
         raise Malformed("nobody_named", "Either mpid or identities must say whose data is to go.")
     return Deletion(given.environment_type, mpid, identities)
-
-
-def _identities(given: Mapping[str, str | None]) -> tuple[Identity, ...]:
-    found: dict[IdentityType, str] = {}
-    for name, value in given.items():
-        kind = _NAMES.get(name)
-        if kind is None:
-            raise Malformed("unknown_identity_type", f"{shortened(name)!r} is not an identity type.")
-        if not value:
-            continue
-        fault = value_fault(value)
-        if fault is not None:
-            raise Malformed("invalid_identity", f"{kind.value}: {fault}.")
-        if found.setdefault(kind, value) != value:
-            raise Malformed("identity_type_twice", f"Two spellings of {kind.value} name the same identity type.")
-    return tuple(sorted(Identity(kind, value) for kind, value in found.items()))

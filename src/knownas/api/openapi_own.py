@@ -76,6 +76,7 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     },
     "releaseToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
     "blockToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
+    "letIn": {400: ("invalid_environment",), 404: ("nobody_stays_out", "unknown_scope", "unknown_path")},
     "showSelfCheck": {404: ("unknown_path",)},
     "beginSelfCheck": {404: ("unknown_path",), 409: ("too_many_jobs_wait",)},
     "followChanges": {
@@ -184,6 +185,7 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "listToxic": (200, "ToxicValues"),
     "releaseToxic": (200, "Judged"),
     "blockToxic": (200, "Judged"),
+    "letIn": (200, "LetIn"),
     "showSelfCheck": (200, "SelfCheck"),
     "beginSelfCheck": (202, "JobBegun"),
     "followChanges": (200, "IdentityChanges"),
@@ -335,6 +337,7 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
     "listToxic": [*_page_parameters("next"), _ENVIRONMENT_PARAMETER],
     "releaseToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
     "blockToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
+    "letIn": [_ENVIRONMENT_PARAMETER],
 }
 """What can be asked with an operation beside its path."""
 

@@ -19,6 +19,7 @@ from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
 from knownas.api.own_evidence import EVIDENCE_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_jobs import JOB_OPERATIONS
+from knownas.api.own_letting_in import LETTING_IN_OPERATIONS
 from knownas.api.own_operation import (
     File,
     Operation,
@@ -191,6 +192,7 @@ OPERATIONS: Final = (
     *UNDO_OPERATIONS,
     *JOB_OPERATIONS,
     *TOXIC_OPERATIONS,
+    *LETTING_IN_OPERATIONS,
     *SELF_CHECK_OPERATIONS,
     *PRIVACY_OPERATIONS,
     *AUDIT_OPERATIONS,

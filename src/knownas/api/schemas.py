@@ -11,6 +11,7 @@ import msgspec
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.own_jobs import RehearsalBody
+from knownas.api.own_letting_in import LetInBody
 from knownas.api.own_privacy import PreviewBody
 from knownas.api.own_toxic import ToxicBody
 from knownas.api.own_undo import UndoBody
@@ -33,6 +34,7 @@ from knownas.api.schema_parts import (
     values_of,
 )
 from knownas.api.schemas_evidence import evidence_schemas
+from knownas.api.schemas_identity_changes import identity_change_schemas
 from knownas.api.schemas_jobs import job_schemas
 from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
 from knownas.api.schemas_toxic import toxic_schemas
@@ -66,6 +68,7 @@ def component_schemas() -> Schema:
         UndoBody,
         RehearsalBody,
         ToxicBody,
+        LetInBody,
         PreviewBody,
     ]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
@@ -135,6 +138,8 @@ def _refinements() -> dict[tuple[str, str], Schema]:
         ("PreviewBody", "subject_identities"): previewed_subject(),
         ("ToxicBody", "type"): TYPES,
         ("ToxicBody", "value"): ref("IdentityValue"),
+        ("LetInBody", "type"): TYPES,
+        ("LetInBody", "value"): ref("IdentityValue"),
         ("UndoneIdentity", "type"): TYPES,
         ("UndoneIdentity", "value"): ref("IdentityValue"),
         ("RehearsalBody", "policy"): {
@@ -261,47 +266,7 @@ def _profiles() -> Schema:
             items={"type": "array", "items": ref("HistoryItem")},
             next={"anyOf": [CURSOR, {"type": "null"}], "description": "Where the next page starts; null at the end."},
         ),
-        **_identity_changes(),
-    }
-
-
-def _identity_changes() -> Schema:
-    names = [kind.events for kind in KINDS]
-    side = object_of(
-        "What was there, or is: null where nothing was or is.",
-        identity_type={"enum": names, "description": "By its name on the Events API."},
-        identity={"anyOf": [ref("IdentityValue"), {"type": "null"}]},
-        timestamp_unixtime_ms={"type": "integer", "description": "When it changed, in Unix milliseconds."},
-        created_this_batch={**FLAG, "description": "Whether this change brought it."},
-    )
-    data = object_of(
-        "The event's data, in the vendor's shape.",
-        timestamp_unixtime_ms={"type": "integer", "description": "When it changed, in Unix milliseconds."},
-        source_message_id={**TEXT, "description": "Names this change for ever; no other has it."},
-        old=ref("IdentityChangeSide"),
-        new=ref("IdentityChangeSide"),
-    )
-    change = object_of(
-        "One identity of one profile that came, went or was replaced.",
-        at=TIME,
-        decision_id=DECISION_ID,
-        mpid=MPID,
-        from_mpids={"type": "array", "items": MPID, "description": "The profiles that lost the new value by it."},
-        to_mpid={**MPID_OR_NULL, "description": "The profile that the old value moved to."},
-        looked_up={**FLAG, "description": "Whether the type is in the priority: the profile is found by it."},
-        event_type={"const": "user_identity_change"},
-        data=data,
-    )
-    return {
-        "IdentityChangeSide": side,
-        "IdentityChangeEvent": change,
-        "IdentityChanges": object_of(
-            "Changes in their order. A page never ends within a decision, and can so hold more items than `limit`; it "
-            "looks at `limit` decisions at most, and can so be empty although there are more.",
-            items={"type": "array", "items": ref("IdentityChangeEvent")},
-            next={**CURSOR, "description": "Given as `after`, asks for what follows, now or whenever it has come."},
-            more={**FLAG, "description": "Whether something follows already."},
-        ),
+        **identity_change_schemas(),
     }
 
 

@@ -14,7 +14,8 @@ from knownas.store.privacy import Counts
 
 def privacy_schemas() -> Schema:
     """Return the named schemas."""
-    return {"PrivacyPreview": _preview()}
+    let_in = object_of("What was let in again.", let_in={"const": 1, "description": "How many identities."})
+    return {"PrivacyPreview": _preview(), "LetIn": let_in}
 
 
 def previewed_subject() -> Schema:
@@ -53,6 +54,7 @@ def _preview() -> Schema:
         "A workspace of the scope, and what would become of what it has.",
         workspace=number,
         name=TEXT,
+        residency=_or_null({**TEXT, "description": "Where the workspace says that its data lie."}),
         is_asked={**FLAG, "description": "Whether the request would be this workspace's."},
         outcome=enum_of(Fate),
         counts=counts,

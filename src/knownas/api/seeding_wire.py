@@ -10,10 +10,11 @@ from knownas.api.wire import (
     NAME_CHARACTERS_SHOWN,
     Malformed,
     decode_document,
+    identities_named,
     optional_mpid,
     refuse_repeated_keys,
 )
-from knownas.core.identity.kinds import Identity, IdentityType, Surface, types_named_on, value_fault
+from knownas.core.identity.kinds import IdentityType, Surface, types_named_on
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.section import attribute_value
@@ -94,7 +95,7 @@ def seeding_request(body: bytes, *, many: bool) -> list[UserSeeds]:
 
 def _user(given: SeedingBody) -> UserSeeds:
     mpid = optional_mpid(given.mpid, "invalid_mpid", INVALID_MPID)
-    identities = () if mpid is not None else _identities(given.identities or {})
+    identities = () if mpid is not None else identities_named(given.identities or {}, _NAMES)
     if mpid is None and not identities:
         raise Malformed("nobody_named", "Either mpid or identities must say who the user is.")
     seeds = tuple(_seed(one) for one in given.calculated_attributes.workspace)
@@ -104,22 +105,6 @@ def _user(given: SeedingBody) -> UserSeeds:
     if len(seeds) > SEEDS_A_USER_MAX or len(attributes) > SEEDS_A_USER_MAX:
         raise Malformed("too_many_seeds", f"A user may have {SEEDS_A_USER_MAX} seeds and as many user attributes.")
     return UserSeeds(given.environment, mpid, identities, seeds, attributes)
-
-
-def _identities(given: Mapping[str, str | None]) -> tuple[Identity, ...]:
-    found: dict[IdentityType, str] = {}
-    for name, value in given.items():
-        kind = _NAMES.get(name)
-        if kind is None:
-            raise Malformed("unknown_identity_type", f"{name[:NAME_CHARACTERS_SHOWN]!r} is not an identity type.")
-        if not value:
-            continue
-        fault = value_fault(value)
-        if fault is not None:
-            raise Malformed("invalid_identity", f"{name}: {fault}.")
-        if found.setdefault(kind, value) != value:
-            raise Malformed("identity_type_twice", f"Two spellings of {kind.value} name the same identity type.")
-    return tuple(sorted(Identity(kind, value) for kind, value in found.items()))
 
 
 def _seed(given: CalculatedAttributeBody) -> AttributeSeed:

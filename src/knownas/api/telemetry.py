@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from knownas.service.ledger import Ledger
 from knownas.service.privacy import Privacy
 from knownas.service.self_check import Checked
 from knownas.service.toxic import ToxicIdentities
@@ -28,6 +29,7 @@ class Telemetry:
         self._registry = CollectorRegistry(auto_describe=False)
         self._toxic: ToxicIdentities | None = None
         self._privacy: Privacy | None = None
+        self._ledger: Ledger | None = None
         self._registry.register(self)
 
     def decided(self, endpoint: str, scope: str, outcome: str, seconds: float) -> None:
@@ -44,9 +46,10 @@ class Telemetry:
         """Show what is set aside, and how many values are toxic, from now on."""
         self._toxic = toxic
 
-    def show_privacy(self, privacy: Privacy) -> None:
+    def show_privacy(self, privacy: Privacy, ledger: Ledger | None = None) -> None:
         """Show what is done for data subjects, and whether those who are to be told of it are, from now on."""
         self._privacy = privacy
+        self._ledger = ledger
 
     def _privacy_metrics(self) -> Iterator[Metric]:
         privacy = self._privacy
@@ -66,6 +69,11 @@ class Telemetry:
         for outcome, count in () if privacy is None else privacy.callbacks.counted.items():
             calls.add_metric([outcome], count)
         yield calls
+        yield CounterMetricFamily(
+            "knownas_ledger_failures",
+            "How often the ledger of erasures could not be written; erasures wait while it can't.",
+            value=0 if self._ledger is None else self._ledger.failures,
+        )
 
     def _toxic_metrics(self) -> Iterator[Metric]:
         toxic = self._toxic

@@ -220,6 +220,27 @@ def _unknown_type(name: str) -> Malformed:
     return Malformed("unknown_identity_type", sentence)
 
 
+def identities_named(given: Mapping[str, str | None], names: Mapping[str, IdentityType]) -> tuple[Identity, ...]:
+    """Read identities by the names that a surface has for their types; null and empty ones are dropped.
+
+    Raises:
+        Malformed: a name or a value can't be an identity's, or two names are one type's.
+    """
+    found: dict[IdentityType, str] = {}
+    for name, value in given.items():
+        kind = names.get(name)
+        if kind is None:
+            raise Malformed("unknown_identity_type", f"{shortened(name)!r} is not an identity type.")
+        if not value:
+            continue
+        fault = value_fault(value)
+        if fault is not None:
+            raise Malformed("invalid_identity", f"{name}: {fault}.")
+        if found.setdefault(kind, value) != value:
+            raise Malformed("identity_type_twice", f"Two spellings of {kind.value} name the same identity type.")
+    return tuple(sorted(Identity(kind, value) for kind, value in found.items()))
+
+
 def shortened(name: str) -> str:
     """Return a name as a refusal repeats it."""
     return name if len(name) <= NAME_CHARACTERS_SHOWN else name[:NAME_CHARACTERS_SHOWN] + "…"

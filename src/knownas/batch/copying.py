@@ -21,6 +21,7 @@ from knownas.service.copy_mark import COPY_MARK, CopyMark, copy_mark, refuse_hal
 from knownas.service.policies import policies_of
 from knownas.service.receipts import logged
 from knownas.store.copying import CopyEnd, Key, Part, Row
+from knownas.store.errors import StoreDamaged
 from knownas.store.port import Pool, Store
 
 COPY_PAGE_ROWS: Final = 5_000
@@ -65,43 +66,61 @@ class Copied:
 Watch = Callable[[Step], None]
 
 
-async def copy(source: End, target: End, *, folds: bool = True, watch: Watch = lambda _: None) -> Copied:
+async def copy(
+    source: End, target: End, *, folds: bool = True, watch: Watch = lambda _: None, backup: str | None = None
+) -> Copied:
     """Copy everything, or what an earlier run has left to copy, and compare it.
 
-    `folds` says whether the target's log is folded at the end, which takes memory for all its identity records.
+    `folds` says whether the target's log is folded at the end, which takes memory for all its identity records. Of a `backup`, named
+    by its SHA-256, the copy stays unfinished: whoever restores it finishes it (`finish_copy`).
 
     Raises:
         NotCopied: the target holds something else, the source changes meanwhile, or the two differ in the end.
         StoreError: one of them could not go on. Run again, the copy goes on from there.
     """
     await refuse_half_copied(source.store)
-    mark = await _begun(source, target)
+    mark = await _begun(source, target, backup)
     mark = await _go_over(source.tables, target, mark, watch)
     if await source.tables.counters() != mark.counters:
         raise _changed()
     await target.tables.advance(mark.counters)
     rows = await _compare(source.tables, target.tables, watch)
     folded = await _fold(target, watch) if folds else None
-    await set_copy_mark(target.store, mark, CopyMark("finished", mark.counters, mark.part))
+    state: Final = "finished" if backup is None else "copied"
+    await set_copy_mark(target.store, mark, CopyMark(state, mark.counters, mark.part, backup=backup))
     return Copied(rows, folded)
+
+
+async def finish_copy(target: Store) -> None:
+    """Note that what was to be done after a copy is done: it may be served from now on.
+
+    Raises:
+        StoreDamaged: somebody else has noted something.
+    """
+    mark = await copy_mark(target)
+    if mark is None or mark.state != "copied":
+        raise StoreDamaged("there is no copy that could be finished")
+    await set_copy_mark(target, mark, msgspec.structs.replace(mark, state="finished"))
 
 
 def _changed() -> NotCopied:
     return NotCopied("the source has changed since the copy began: stop its servers, empty the target and copy again")
 
 
-async def _begun(source: End, target: End) -> CopyMark:
+async def _begun(source: End, target: End, backup: str | None) -> CopyMark:
     """Return the mark of a copy that was stopped, or begin one."""
     counters = await source.tables.counters()
     mark = await copy_mark(target.store)
     if mark is not None and mark.state == "unfinished":
+        if mark.backup != backup:
+            raise NotCopied("something else is being copied into the target; copy into a new database")
         if mark.counters != counters:
             raise _changed()
         return mark
     for part in _PARTS:
         if (await target.tables.page(part, None, 1)).rows:
             raise NotCopied(f"the target is not empty: it has {part.value}; copy into a new database")
-    mark = CopyMark("unfinished", counters, _PARTS[0])
+    mark = CopyMark("unfinished", counters, _PARTS[0], backup=backup)
     await set_copy_mark(target.store, None, mark)
     return mark
 
@@ -123,7 +142,7 @@ async def _go_over(source: CopyEnd, target: End, mark: CopyMark, watch: Watch) -
 
 
 async def _noted(target: End, before: CopyMark, part: Part, after: Key) -> CopyMark:
-    mark = CopyMark("unfinished", before.counters, part, after)
+    mark = CopyMark("unfinished", before.counters, part, after, before.backup)
     await set_copy_mark(target.store, before, mark)
     return mark
 

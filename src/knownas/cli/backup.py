@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from knownas.batch.backing_up import UnusableBackup, back_up, manifest_file
-from knownas.batch.copying import Step
 from knownas.cli.configured import config_option
+from knownas.cli.copy import told
 from knownas.cli.progress import ProgressLine
 from knownas.cli.stored import configured, existing_database
 from knownas.service.server import system_clock
@@ -23,15 +23,15 @@ from knownas.store.errors import StoreError
 def backup(config_file: Path | None, output: Path) -> None:
     """Write all that the database holds into a SQLite file, as of one moment, while servers work.
 
-    Beside it goes a manifest, which says nothing of anybody. Each row is compared. `knownas copy` brings it back into an empty
-    database; erasures that came later have to be asked for again.
+    Beside it goes a manifest, which says nothing of anybody. Each row is compared. `knownas restore` brings it back into an
+    empty database, and erases again who was erased later.
     """
     os.umask(0o077)  # It holds what people are called.
     configuration, _ = configured(config_file)
     line = ProgressLine()
     try:
         made = asyncio.run(
-            back_up(existing_database(configuration), output, system_clock(), lambda step: line.draw(_told(step)))
+            back_up(existing_database(configuration), output, system_clock(), lambda step: line.draw(told(step)))
         )
     except (UnusableBackup, StoreError) as error:
         line.clear()
@@ -39,8 +39,3 @@ def backup(config_file: Path | None, output: Path) -> None:
     line.clear()
     click.echo(f"{sum(made.rows.values()):,} rows in {output}, and their manifest in {manifest_file(output).name}")
     click.echo(f"evidence: {made.evidence} entries")
-
-
-def _told(step: Step) -> str:
-    what = step.doing if step.part is None else f"{step.doing} {step.part.value}"
-    return f"{what}: {step.rows:,}"

@@ -51,9 +51,10 @@ async def _copy(source: str, target: str, line: ProgressLine, *, folds: bool) ->
             opened.push_async_callback(store.close)
             ends.append(End(tables, store))
         there, here = ends
-        return await copy(there, here, folds=folds, watch=lambda step: line.draw(_told(step)))
+        return await copy(there, here, folds=folds, watch=lambda step: line.draw(told(step)))
 
 
-def _told(step: Step) -> str:
+def told(step: Step) -> str:
+    """Say what a copy is doing."""
     what = step.doing if step.part is None else f"{step.doing} {step.part.value}"
     return f"{what}: {step.rows:,}"

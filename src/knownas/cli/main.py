@@ -14,10 +14,12 @@ from knownas.cli.explain import explain
 from knownas.cli.import_ import import_
 from knownas.cli.init import init
 from knownas.cli.keys import keys
+from knownas.cli.ledger import ledger
 from knownas.cli.migrate import migrate
 from knownas.cli.privacy import privacy
 from knownas.cli.rehearse import rehearse_
 from knownas.cli.resolve import resolve
+from knownas.cli.restore import restore_
 from knownas.cli.retention import retention
 from knownas.cli.serve import serve
 from knownas.cli.toxic import toxic
@@ -44,6 +46,8 @@ for verb in (
     backfill_,
     copy_,
     backup,
+    restore_,
+    ledger,
     migrate,
     verify_,
     rehearse_,

@@ -4,10 +4,12 @@ import json
 import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 
-from knownas.cli.asking import call
+from knownas.cli.asking import call, identity_pair
+from knownas.core.identity.observation import Environment
 from knownas.core.privacy.request import Encoding, RequestType
 
 _COLUMNS: Final = 96
@@ -66,6 +68,26 @@ def preview(**options: Any) -> None:
         click.echo(line)
 
 
+@privacy.command("let-in")
+@click.option("--scope", required=True, metavar="NAME", help="The identity scope.")
+@click.option(
+    "--environment",
+    type=click.Choice([one.value for one in Environment]),
+    default=Environment.PRODUCTION.value,
+    show_default=True,
+    help="Where the person was erased.",
+)
+@click.option("-i", "--identity", "given", required=True, metavar="TYPE=VALUE", help="What stays out now.")
+@click.option("--server", metavar="URL", envvar="KNOWNAS_SERVER", required=True, help="The server to ask.")
+@click.option("--token", envvar="KNOWNAS_TOKEN", help="Its admin token; KNOWNAS_TOKEN is safer than the option.")
+def let_in(scope: str, environment: str, given: str, server: str, token: str | None) -> None:
+    """Let in again what an erasure has kept out, since the person has come back by their own wish."""
+    kind, value = identity_pair(given)
+    url = f"{server.rstrip('/')}/api/scopes/{quote(scope, safe='')}/let-in?environment={environment}"
+    call(token, url, {"type": kind, "value": value})
+    click.echo(f"This {kind} may come in again.")
+
+
 def _identities(options: dict[str, Any]) -> dict[str, dict[str, str]]:
     if (options["mpid"] is None) == (not options["given"]):
         raise click.UsageError("give identities with -i TYPE=VALUE, or --mpid")
@@ -116,6 +138,8 @@ def _what(shown: dict[str, Any]) -> Iterator[str]:
         yield ""
         asked = ", which asks" if one["is_asked"] else ""
         yield f"Workspace {one['workspace']} ({one['name']}{asked}): {_OUTCOMES[one['outcome']]}"
+        if one["residency"] is not None:
+            yield f"  its data lie in: {one['residency']}"
         some = {name: count for name, count in one["counts"].items() if count}
         for name, count in some.items():
             yield f"  {count:>8}  {_STORES.get(name, name)}"

@@ -1,6 +1,7 @@
 """Reads who the server is to controllers that send requests of data subjects, and how long these wait (platform §5)."""
 
 import re
+from pathlib import Path
 from typing import Final
 
 from knownas.config.limits import CALLBACK_ORIGINS_MAX, URL_CHARACTERS_MAX
@@ -71,6 +72,15 @@ REQUESTS_DAYS: Final = Member(
     "For how many days a request can be asked for after it has ended. The evidence of it stays.",
     "platform §5.5",
 )
+LEDGER: Final = Member[Path | None](
+    "ledger",
+    FilePath(),
+    _DEFAULTS.ledger,
+    "A file to which the server appends what it erases, apart from the database, so that it is erased again where a backup is "
+    "restored. Put it on another disk. While it can't be written, nothing is erased. It names nobody, but by MPID.",
+    "",
+    "no ledger is kept: write one with `knownas ledger` as long as the database can be read",
+)
 
 
 def _privacy(given: Given) -> PrivacySettings:
@@ -78,12 +88,18 @@ def _privacy(given: Given) -> PrivacySettings:
         missing = CERTIFICATE if given[CERTIFICATE] is None else KEY
         raise given.reading.refused(given.place, f"{missing.name} is missing", "both certificate and key, or none")
     return PrivacySettings(
-        given[DOMAIN], given[CERTIFICATE], given[KEY], given[BASE_URL], given[CALLBACKS], given[REQUESTS_DAYS]
+        given[DOMAIN],
+        given[CERTIFICATE],
+        given[KEY],
+        given[BASE_URL],
+        given[CALLBACKS],
+        given[REQUESTS_DAYS],
+        given[LEDGER],
     )
 
 
 PRIVACY_SECTION: Final = Section(
-    "Privacy requests", (DOMAIN, CERTIFICATE, KEY, BASE_URL, CALLBACKS, REQUESTS_DAYS), _privacy
+    "Privacy requests", (DOMAIN, CERTIFICATE, KEY, BASE_URL, CALLBACKS, REQUESTS_DAYS, LEDGER), _privacy
 )
 PRIVACY: Final = Member(
     "privacy", PRIVACY_SECTION, _DEFAULTS, "Who the server is to those who ask for access and erasure.", "platform §5"

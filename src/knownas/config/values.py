@@ -357,7 +357,8 @@ class PrivacySettings:
     """Who the server is to controllers that send requests of data subjects, and whom it tells of them; platform §5.4.
 
     `certificate` and `key` are PEM files; without them the server makes its own. `callbacks` are origins that may be called,
-    None for any public one. `base_url` is where controllers reach the server.
+    None for any public one. `base_url` is where controllers reach the server. `ledger` is the file of the ledger of erasures, None for
+    none.
 
     Raises:
         ValueError: there is a certificate without a key, or the other way round, or a number out of its range.
@@ -369,6 +370,7 @@ class PrivacySettings:
     base_url: str | None = None
     callbacks: tuple[str, ...] | None = None
     requests_days: int = 365
+    ledger: Path | None = None
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):

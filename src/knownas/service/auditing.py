@@ -18,6 +18,7 @@ import msgspec
 from knownas.core.identity.document import Document
 from knownas.core.identity.record import parse_mpid
 from knownas.service.receipts import rfc3339
+from knownas.service.repeating import happens_within
 from knownas.store.errors import StoreDamaged, StoreError
 from knownas.store.privacy import Audited, PrivacyStore
 
@@ -145,7 +146,7 @@ class Auditing:
         for _ in range(STEPS_A_RUN_MAX):
             gone = await self._store.forget_audited(before_ms, FORGOTTEN_A_STEP)
             removed += gone
-            if gone == 0 or await self._stopped_within(PAUSE_SECONDS):
+            if gone == 0 or await happens_within(self._stopping, PAUSE_SECONDS):
                 break
         return removed
 
@@ -193,7 +194,7 @@ class Auditing:
 
     async def _repeat(self) -> None:
         forgotten_at = asyncio.get_running_loop().time()
-        while not await self._stopped_within(FLUSH_SECONDS):
+        while not await happens_within(self._stopping, FLUSH_SECONDS):
             try:
                 await self.flush()
                 if asyncio.get_running_loop().time() - forgotten_at >= FORGET_EVERY_SECONDS:
@@ -204,12 +205,6 @@ class Auditing:
             except Exception:
                 # A fault of ours must not end the task in silence.
                 log.exception("audit")
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        return self._stopping.is_set()
 
 
 def persons_in(document: Document) -> Sequence[int]:

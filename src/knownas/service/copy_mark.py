@@ -1,4 +1,7 @@
-"""Notes in a database that a copy into it is under way, and how far it has come: nobody may serve half of the data."""
+"""Notes in a database that a copy into it is under way, and how far it has come: nobody may serve half of the data.
+
+The same holds for a restored backup on which the erasures that came after it have not been carried out again.
+"""
 
 from typing import Final, Literal
 
@@ -15,13 +18,15 @@ COPY_MARK: Final = "copy"
 class CopyMark(msgspec.Struct, frozen=True):
     """How far a copy has come: the rows of a part up to a key, and all of the parts before it.
 
-    `counters` are the source's when the copy began.
+    `counters` are the source's when the copy began. One that is `copied` is whole, and erasures are to be carried out on it: of
+    the `backup` with this SHA-256.
     """
 
-    state: Literal["unfinished", "finished"]
+    state: Literal["unfinished", "copied", "finished"]
     counters: Counters
     part: Part
     after: Key | None = None
+    backup: str | None = None
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -49,12 +54,13 @@ async def set_copy_mark(store: Store, before: CopyMark | None, after: CopyMark) 
         raise StoreDamaged("another copy into this database is under way")
 
 
-async def refuse_half_copied(store: Store) -> None:
-    """Return if a database is whole.
+async def refuse_half_copied(store: Store, *, restores: bool = False) -> None:
+    """Return if a database is whole; for whoever finishes a restore (`restores`), also if its copy is.
 
     Raises:
-        StoreDamaged: a copy into it has not come to its end.
+        StoreDamaged: a copy into it has not come to its end, or the restore that it is for.
     """
     mark = await copy_mark(store)
-    if mark is not None and mark.state == "unfinished":
-        raise StoreDamaged("a copy into this database is not finished; run the same `knownas copy` again")
+    if mark is not None and mark.state != "finished" and not (restores and mark.state == "copied"):
+        verb = "copy" if mark.backup is None else "restore"
+        raise StoreDamaged(f"a {verb} into this database is not finished; run the same `knownas {verb}` again")

@@ -147,7 +147,7 @@ class ErasedLines:
             StoreError: the store does not answer.
         """
         async for entry in self._of(subject_of(self.pool, one)):
-            if self._is_mine(entry, frozenset((one,)) & frozenset(_named(entry))):
+            if self._is_mine(entry, frozenset((one,)) & frozenset(named_by(entry))):
                 return 1
         return 0
 
@@ -185,7 +185,7 @@ class ErasedLines:
             self._asked.add(subject)
             _check(len(self._asked) - len(known), ERASURE_PROFILES_MAX, "profiles")
             async for entry in self._of(subject):
-                named = frozenset(_named(entry))
+                named = frozenset(named_by(entry))
                 if not (named.isdisjoint(self.given) and named.isdisjoint(self._became)):
                     self._waiting += _about(entry) - self._asked
                     if entry.seq <= self.erased_seq or self.mpid in _about(entry):
@@ -228,7 +228,7 @@ def _said_of(mpid: int, entry: LogEntry) -> Iterator[Identity]:
         yield from (one for record in observation.records if record.mpid == mpid for one in held_by(record))
 
 
-def _named(entry: LogEntry) -> Iterator[Identity]:
+def named_by(entry: LogEntry) -> Iterator[Identity]:
     """Yield every identity that a line names, in what was observed or in what was decided."""
     return _named_in(observation_from(entry.observation), decision_from(entry.decision))
 

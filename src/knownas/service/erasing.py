@@ -12,10 +12,8 @@ the key from which what they become is drawn. All that is forgotten before free 
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, NamedTuple
-
-import msgspec
 
 from knownas.config.workspace_privacy import StaysOut
 from knownas.core.identity.decide import decide
@@ -29,19 +27,20 @@ from knownas.service.batch import commit_of
 from knownas.service.chance import Chance
 from knownas.service.correcting import Correcting
 from knownas.service.directory import Directory, Place
+from knownas.service.erased_identities import is_others, records_of
 from knownas.service.erased_lines import CHANGED_MEANWHILE, ErasedLines, TooMuchToErase, history_of, replacement
+from knownas.service.erased_space import ErasedSpace
 from knownas.service.erasing_case import Case, Cases, Told, case_of, forgetful
 from knownas.service.evidence import Evidence
-from knownas.service.jobs import forget_in_reports
+from knownas.service.jobs import forget_in_reports, is_still_running
 from knownas.service.keeping_out import KeepingOut
-from knownas.service.knowing import ErasedFor, erased_for_name, holding_of, others_of_scope, place_of
+from knownas.service.knowing import ErasedFor, holding_of, others_of_scope, place_of, remember_erased
 from knownas.service.limits import (
     COMMIT_ATTEMPTS_MAX,
     ERASED_A_STEP,
+    ERASURE_AWAITS_JOB_MS,
     ERASURE_SETTLES_MS,
     SCRUB_AGAIN_MS,
-    SCRUB_QUICK_MS,
-    SCRUB_RESTS_TIMES,
     SCRUBS_MAX,
     SEARCHED_AGAIN_MAX,
 )
@@ -53,11 +52,12 @@ from knownas.service.toxic_following import Following
 from knownas.service.toxic_list import forget
 from knownas.store.errors import StoreBusy, StoreUnavailable
 from knownas.store.port import Committed, Pool, Store, Wanted
-from knownas.store.privacy import Counts, Scrubbed, StoredRequest, Tombstone
+from knownas.store.privacy import Counts, StoredRequest, Tombstone
 
 log: Final = logging.getLogger(__name__)
 
-_KEY_BYTES: Final = 32
+KEY_BYTES: Final = 32
+"""The random bytes from which an erasure's replacements are drawn."""
 
 
 class StillThere(StoreBusy):
@@ -65,19 +65,15 @@ class StillThere(StoreBusy):
 
 
 class Remembered(NamedTuple):
-    """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them."""
+    """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them.
+
+    `noting` lets the ledger remember what is kept (`service.ledger`): it is asked before each step, and while it fails none is taken.
+    """
 
     recent: RecentDecisions
     following: Following | None = None
     keeping_out: KeepingOut | None = None
-
-
-class _Scrub(NamedTuple):
-    """What came of overwriting free space, when that began, and until when it is not done again."""
-
-    done: Scrubbed
-    began_ms: int
-    rests_until_ms: int
+    noting: Callable[[], Awaitable[object]] | None = None
 
 
 class Erasing:
@@ -108,13 +104,13 @@ class Erasing:
         self._remembered = remembered
         self._is_shared = is_shared
         self._cases = Cases(Evidence(store.privacy))
-        self._waiting: dict[str, int] = {}
-        self._scrubbed: _Scrub | None = None
+        self._space = ErasedSpace(store.privacy, clock)
 
-    async def carry_out(self, row: StoredRequest) -> None:
+    async def carry_out(self, row: StoredRequest, *, scrubs: bool = True) -> None:
         """Carry a due erasure out, from wherever it was interrupted, and complete it.
 
-        It can end before that: `due_ms` of the row says when it goes on then.
+        It can end before that: `due_ms` of the row says when it goes on then. Without `scrubs`, free space is left as it is, and so is
+        the request: whoever has several calls this for each of them, and then again.
 
         Raises:
             CantBe: the request is not due, or has ended.
@@ -128,14 +124,20 @@ class Erasing:
             raise StoreUnavailable(f"there is no workspace {row.workspace} in the configuration")
         case = await self._begin(case, place)
         try:
-            case = await self._steps(case, place)
+            case = await self._steps(case, place, scrubs=scrubs)
         except TooMuchToErase as error:
             await self._stop(case, error)
             return
         if case.progress.mpid is None or case.is_done(self._scrub.__name__):
             await self._complete(case)
+            await self._note()
 
-    async def _steps(self, case: Case, place: Place) -> Case:
+    async def _note(self) -> None:
+        """Let the ledger have what is kept by now."""
+        if self._remembered.noting is not None:
+            await self._remembered.noting()
+
+    async def _steps(self, case: Case, place: Place, *, scrubs: bool) -> Case:
         """Take the steps that are left, up to one that has to be taken up again later."""
         if case.progress.mpid is not None:
             steps = [self._user_data, self._search, self._forget, self._scrub]
@@ -151,6 +153,10 @@ class Erasing:
                 ]
             for step in steps:
                 if not case.is_done(step.__name__):
+                    await self._note()
+                    if step == self._scrub and not scrubs:
+                        self._space.joins(case.row.request_id)
+                        break
                     case = await step(case, place)
                     if not case.is_done(step.__name__):
                         break
@@ -171,7 +177,7 @@ class Erasing:
     async def _begin(self, case: Case, place: Place) -> Case:
         """Find out whom it is about and how much there is, and begin; from here on the profile is marked as erased."""
         if case.progress.is_sought:
-            return case
+            return await self._counted(case, place)
         now_ms = self._clock()
         request = case.request.begin(now_ms)
         found = await self._finding.find(place, request.subject)
@@ -199,10 +205,17 @@ class Erasing:
             mpid=found.mpid,
             environment=found.environment,
             is_whole=is_whole,
-            key=secrets.token_hex(_KEY_BYTES),
+            key=secrets.token_hex(KEY_BYTES),
             own=found.named,
             there=there._asdict(),
         )
+
+    async def _counted(self, case: Case, place: Place) -> Case:
+        """Count what there is of somebody who is erased again, which nobody has done yet."""
+        if case.progress.replay is None or case.progress.mpid is None or case.is_done("_counted"):
+            return case
+        there = await self._there(self._places(case, place), case.mpid)
+        return await self._cases.done(case, self._clock(), "_counted", there={**there._asdict(), **case.progress.there})
 
     async def _there(self, places: Sequence[Place], mpid: int) -> Counts:
         """Count what workspaces have of a profile."""
@@ -253,20 +266,8 @@ class Erasing:
         snapshot = await self._store.load([Wanted(pool, named, [case.mpid])])
         if await self._store.history(case.mpid, last_seq, 1):
             return None
-        records, loaded = Records(), snapshot.pools.get(pool)
-        if loaded is not None:
-            records.load(loaded.records, loaded.crowded)
-        record = records.record(case.mpid)
-        held = held_by(record)
-        candidates = dict.fromkeys((*named, *held))
-        own = tuple(one for one in candidates if not _is_others(records, one, case.mpid))
-        case = await self._cases.write(
-            case,
-            self._clock(),
-            own=own,
-            shared=len(candidates) - len(own),
-            there={**case.progress.there, "identities": len(held)},
-        )
+        records = records_of(snapshot, pool)
+        case = await self._owned(case, records, named)
         erasure = Erasure(self._clock(), environment_of(pool), PRIVACY_INPUT, case.mpid)
         question = place.rules.ask(erasure)
         answer = Answer(
@@ -276,6 +277,30 @@ class Erasing:
         if commit is None:
             raise AssertionError("a profile that is there is written")
         return case if isinstance(await self._store.commit(snapshot, commit), Committed) else None
+
+    async def _owned(self, case: Case, records: Records, named: Sequence[Identity]) -> Case:
+        """Write down which of the identities that are named, or are on the profile, are the person's own."""
+        record = records.record(case.mpid)
+        held = () if record is None else held_by(record)
+        candidates = dict.fromkeys((*named, *held))
+        own = tuple(one for one in candidates if not is_others(records, one, case.mpid))
+        return await self._cases.write(
+            case,
+            self._clock(),
+            own=own,
+            shared=len(candidates) - len(own),
+            there={**case.progress.there, "identities": len(held)},
+            digests=await self._digests(case, own),
+        )
+
+    async def _digests(self, case: Case, own: Iterable[Identity]) -> tuple[str, ...]:
+        """Return by what the own identities are recognised where they come back with older data."""
+        keeping_out = self._remembered.keeping_out
+        if keeping_out is None:
+            return case.progress.digests
+        before = () if case.progress.replay is None else case.progress.digests
+        made = keeping_out.digests(await self._pool(case), own)
+        return tuple(dict.fromkeys((*before, *(one.hex() for one in made))))
 
     async def _row(self, case: Case) -> StoredRequest:
         row = await self._store.privacy.request(case.row.request_id)
@@ -306,9 +331,9 @@ class Erasing:
             lines = await self._lines(case)
             carried = await lines.shared()
             own = tuple(one for one in case.progress.own if one not in carried)
-            case = await self._cases.done(
-                case, self._clock(), "_own", own=own, shared=case.progress.shared + len(carried)
-            )
+            shared = case.progress.shared + len(carried)
+            digests = await self._digests(case, own)
+            case = await self._cases.done(case, self._clock(), "_own", own=own, shared=shared, digests=digests)
         facts = {"store": "log", "rows": await self._redact(case), "left": 0, "kept_as": "redacted"}
         return await self._cases.done(
             case, self._clock(), self._log.__name__, (Step.ERASED, {**facts, "identities": len(case.progress.own)})
@@ -340,7 +365,8 @@ class Erasing:
         now_ms = self._clock()
         kept = keeping_out.suppressions(await self._pool(case), own, case.row.request_id, now_ms)
         told = (Step.SUPPRESSED, {"identities": len(kept)})
-        case = await self._cases.write(case, now_ms, suppressed=kept)
+        kept_out = tuple(one.digest.hex() for one in kept)
+        case = await self._cases.write(case, now_ms, suppressed=kept, kept_out=kept_out)
         # Before it is told: whoever is killed in between lets all processes know again.
         await keeping_out.changed()
         return await self._cases.done(case, now_ms, self._keep_out.__name__, told)
@@ -359,12 +385,17 @@ class Erasing:
             self._remembered.following.forget(pool, own)
 
     async def _settle(self, case: Case, place: Place) -> Case:
-        """Where other processes write, look again once whatever they had decided before is written or given up."""
+        """Look again once whatever others had decided or read before is written or given up: other processes, and jobs."""
+        now_ms = self._clock()
+        settled_ms = case.progress.emptied_ms + ERASURE_SETTLES_MS
+        if self._is_shared and now_ms < settled_ms:
+            return await self._cases.write(case, now_ms, again_ms=settled_ms)
+        if await is_still_running(self._store, case.progress.emptied_ms):
+            return await self._cases.write(case, now_ms, again_ms=now_ms + ERASURE_AWAITS_JOB_MS)
         if self._is_shared:
-            again_ms = case.progress.emptied_ms + ERASURE_SETTLES_MS
-            if self._clock() < again_ms:
-                return await self._cases.write(case, self._clock(), again_ms=again_ms)
             await self._again(case, place)
+        else:
+            await self._erase_documents(case)
         return await self._cases.done(case, self._clock(), self._settle.__name__)
 
     async def _again(self, case: Case, place: Place) -> None:
@@ -411,44 +442,22 @@ class Erasing:
 
     async def _forget(self, case: Case, place: Place) -> Case:
         """Remember that the workspace asked for it, and forget whom the request names."""
-        await self._remember(case, place)
+        erased = ErasedFor(case.row.request_id, self._clock())
+        await remember_erased(self._store, place.workspace.id, case.mpid, erased)
         return await self._cases.done(
             case, self._clock(), self._forget.__name__, request=forgetful(case), own=(), key=""
         )
 
-    async def _remember(self, case: Case, place: Place) -> None:
-        name = erased_for_name(place.workspace.id, case.mpid)
-        written = msgspec.json.encode(ErasedFor(case.row.request_id, self._clock()))
-        before = await self._store.kept(name)
-        if before is None:
-            await self._store.keep(name, written)
-        else:
-            await self._store.privacy.replace_or_drop(name, before, written)
-
     async def _scrub(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
-        """Overwrite what is left in free space; where somebody keeps that from being done, it is tried again later.
-
-        It costs as much as reading and writing the whole database. So one does it for all that wait for it, and after it
-        there is a rest of several times what it took.
-        """
-        began_ms = self._clock()
-        waits_since_ms = self._waiting.setdefault(case.row.request_id, began_ms)
-        last = self._scrubbed
-        if last is not None and last.done.complete and waits_since_ms < last.began_ms:
-            scrubbed = last.done
-        elif last is not None and began_ms < last.rests_until_ms:
-            return await self._cases.write(case, began_ms, again_ms=last.rests_until_ms)
-        else:
-            scrubbed = await self._store.privacy.scrub()
-            ended_ms = self._clock()
-            took_ms = ended_ms - began_ms if scrubbed.complete else 0
-            rests_ms = took_ms * SCRUB_RESTS_TIMES if took_ms > SCRUB_QUICK_MS else 0
-            self._scrubbed = _Scrub(scrubbed, began_ms, ended_ms + rests_ms)
+        """Overwrite what is left in free space; where somebody keeps that from being done, it is tried again later."""
+        scrubbed = await self._space.overwrite(case.row.request_id)
+        if isinstance(scrubbed, int):
+            return await self._cases.write(case, self._clock(), again_ms=scrubbed)
         tries = case.progress.there.get("scrubs", 0) + 1
         if not scrubbed.complete and tries < SCRUBS_MAX:
             there = {**case.progress.there, "scrubs": tries}
             return await self._cases.write(case, self._clock(), again_ms=self._clock() + SCRUB_AGAIN_MS, there=there)
-        self._waiting.pop(case.row.request_id, None)
+        self._space.leave(case.row.request_id)
         facts: dict[str, Fact] = {"store": "free_space", "method": scrubbed.method, "complete": scrubbed.complete}
         return await self._cases.done(case, self._clock(), self._scrub.__name__, (Step.ERASED, facts))
 
@@ -458,10 +467,6 @@ class Erasing:
             "profiles": int(case.progress.mpid is not None),
             "identity_record": case.progress.is_whole,
         }
-        await self._cases.write(case, now_ms, (Step.COMPLETED, facts), request=case.request.complete(now_ms))
-
-
-def _is_others(records: Records, one: Identity, mpid: int) -> bool:
-    """Whether another profile can be looked up by an identity."""
-    holders = records.holders(one)
-    return holders.more or any(other != mpid for other in holders.mpids)
+        replay = case.progress.replay
+        ended_ms = now_ms if replay is None or replay.ended_ms is None else replay.ended_ms
+        await self._cases.write(case, now_ms, (Step.COMPLETED, facts), request=case.request.complete(ended_ms))

@@ -5,7 +5,7 @@ what it tells is what is true after it, not what it happened to do in its last a
 began, and that nothing is left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -82,12 +82,20 @@ class Cases:
     ) -> Case:
         """Keep what has become of an erasure, with what is told of it; returns it as it is then.
 
-        `progress` are members of it that change; `again_ms` is when it is to be taken up again, if not at once.
+        `progress` are members of it that change; `again_ms` is when it is to be taken up again, if not at once. What is
+        told of one that is carried out again is gathered, and told when it is completed.
 
         Raises:
             StoreError: the store could not do it, or somebody else has changed the request (StoreBusy).
         """
-        kept = KeptRequest(request or case.request, msgspec.structs.replace(case.progress, **progress))
+        changed = msgspec.structs.replace(case.progress, **progress)
+        if changed.replay is not None:
+            facts = changed.replay.facts | gathered(told)
+            is_over = request is not None and request.ended_ms is not None
+            told = ((Step.REPLAYED, facts),) if is_over else ()
+            replay = msgspec.structs.replace(changed.replay, facts={} if is_over else facts)
+            changed = msgspec.structs.replace(changed, replay=replay)
+        kept = KeptRequest(request or case.request, changed)
         row = stored(kept)
         if again_ms is not None:
             row = row._replace(due_ms=again_ms)
@@ -102,6 +110,20 @@ class Cases:
     async def done(self, case: Case, at_ms: int, step: str, *told: Told, **progress: Any) -> Case:
         """Note that a step need not be taken again; see `write`."""
         return await self.write(case, at_ms, *told, done=(*case.progress.done, step), **progress)
+
+
+def gathered(told: Iterable[Told]) -> dict[str, Fact]:
+    """Put what several entries would tell into the facts of one: of each store how many rows went, the others as they are."""
+    facts: dict[str, Fact] = {}
+    for _, one in told:
+        store = one.get("store")
+        if isinstance(store, str) and "rows" in one:
+            facts[f"erased_{store}"] = one["rows"]
+        elif isinstance(store, str):
+            facts |= {f"{store}_{name}": fact for name, fact in one.items() if name != "store"}
+        else:
+            facts |= one
+    return facts
 
 
 def forgetful(case: Case) -> SubjectRequest:

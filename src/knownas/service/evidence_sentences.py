@@ -26,6 +26,8 @@ _SAYS: Final[Mapping[Step, str]] = {
     Step.CANCELLED: "The request was cancelled",
     Step.RESURRECTION_REFUSED: "Data of the erased person came again and was refused",
     Step.REPLAYED: "The erasure was carried out again on data that had been restored",
+    Step.RESTORED: "The database was restored from a backup",
+    Step.LET_IN: "What had to stay out was let in again",
 }
 
 

@@ -4,6 +4,9 @@ The log is the truth, and this is a view of it: nothing is written for it, and i
 Each change of a profile's identity is a `user_identity_change`, with what was there before and what is there now.
 A value that moved is told twice: where it went away, then where it arrived. So whoever follows the changes and
 applies them in order never sees a value of a unique type on two profiles.
+
+Where a person was erased, that is told as a `profile_erased`: others are to forget what they were told of the profile. Whoever
+reads from the beginning afterwards finds other values in the place of the person's (decision 35), and the same end.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +17,12 @@ from typing import Final
 from knownas.core.identity.decision import Change, ChangeKind
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, IdentityType, Surface, name_on
+from knownas.service.log_form import erased_in
 from knownas.service.receipts import changes_of, rfc3339
 from knownas.store.port import LogEntry, Pool, Store
 
 EVENT_TYPE: Final = "user_identity_change"
+ERASED_TYPE: Final = "profile_erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,16 @@ def _page(entries: Sequence[LogEntry], after_seq: int, limit: int, mpid: int | N
 def _items(entry: LogEntry, mpid: int | None) -> Iterator[Document]:
     if not entry.touched:
         return  # It was captured although it changed nothing.
+    erased = erased_in(entry.observation)
+    if erased is not None:
+        yield {
+            "at": rfc3339(entry.at_ms),
+            "decision_id": entry.decision_id,
+            "mpid": str(erased),
+            "event_type": ERASED_TYPE,
+            "data": {"timestamp_unixtime_ms": entry.at_ms, "source_message_id": f"{entry.decision_id}-0"},
+        }
+        return
     for place, one in enumerate(passages(changes_of(entry))):
         if mpid is None or one.mpid == mpid:
             yield {

@@ -103,6 +103,17 @@ async def forget_in_reports(store: Store, identities: Mapping[Identity, Identity
     return changed
 
 
+async def is_still_running(store: Store, asked_before_ms: int) -> bool:
+    """Whether a job is under way that was asked for before a time, and so may have read what was there then.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    kept = await store.kept(_LIST)
+    jobs = [] if kept is None else _LIST_FORM.decode(kept)
+    return any(one.state is JobState.RUNNING and one.asked_ms <= asked_before_ms for one in jobs)
+
+
 def _without(told: object, values: Mapping[str, str]) -> object:
     """Replace texts that are one of some values."""
     if isinstance(told, str):

@@ -26,26 +26,24 @@ _NOBODY: Final = Suppressed(bytes(KEY_BYTES), ())
 class KeepOut:
     """Who is kept out of one scope. One process, one of these a scope.
 
-    `counted` are the requests that were turned away, `untold` those of them of which the evidence does not tell yet.
+    `is_busy` says whether anybody is kept out at all. `counted` are the requests that were turned away, `untold` those of
+    them of which the evidence does not tell yet.
     """
 
     def __init__(self) -> None:
         self._suppressed = _NOBODY
+        self.is_busy = False
         self.counted = 0
         self.untold = 0
 
     def take_up(self, suppressed: Suppressed) -> None:
         """Keep these out from now on."""
         self._suppressed = suppressed
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether anybody is kept out at all."""
-        return len(self._suppressed) > 0
+        self.is_busy = len(suppressed) > 0
 
     def turns_away(self, observation: Observation, pool: Pool, *, counts: bool) -> bool:
         """Whether an observation would bring somebody who is to stay out. `counts` False for one that is only looked at."""
-        if not len(self._suppressed) or _is_search(observation):
+        if not self.is_busy or _is_search(observation):
             return False
         turned_away = any(self._suppressed.has(*pool, one) for one in brought_by(observation))
         if turned_away and counts:

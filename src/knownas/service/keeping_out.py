@@ -11,7 +11,9 @@ from knownas.core.privacy.evidence import Happening, Step
 from knownas.core.privacy.suppression import KEY_BYTES, Suppressed, digest_of
 from knownas.service.evidence import Evidence
 from knownas.service.keep_out import KeepOut
+from knownas.service.ledger_form import key_digest
 from knownas.service.limits import KEEPING_OUT_LOOK_SECONDS, KEEPING_OUT_TELL_SECONDS, SUPPRESSIONS_A_READ
+from knownas.service.repeating import happens_within
 from knownas.service.sealing import SecretKeys, Unopenable, is_sealed
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool, Store
@@ -37,6 +39,8 @@ class KeepingOut:
         self._store: Final = store
         self._keep_outs: Final = keep_outs
         self._key: Final = key
+        self.key_digest: Final = key_digest(key)
+        """By which the key is known again where its digests are kept elsewhere."""
         self._clock: Final = clock
         self._evidence: Final = Evidence(store.privacy)
         self._followed: bytes | None = None
@@ -70,8 +74,11 @@ class KeepingOut:
         self, pool: Pool, identities: Iterable[Identity], request_id: str, at_ms: int
     ) -> list[Suppression]:
         """Return what has to be kept so that these identities stay out; `changed` must be called when it is."""
-        digests = {digest_of(self._key, pool.scope, pool.environment, one) for one in identities}
-        return [Suppression(digest, request_id, at_ms) for digest in sorted(digests)]
+        return [Suppression(digest, request_id, at_ms) for digest in self.digests(pool, identities)]
+
+    def digests(self, pool: Pool, identities: Iterable[Identity]) -> Sequence[bytes]:
+        """Return the keyed digests of some identities, in order."""
+        return sorted({digest_of(self._key, pool.scope, pool.environment, one) for one in identities})
 
     async def changed(self) -> None:
         """Let all processes know that somebody has been added or lifted, and follow it here.
@@ -135,7 +142,7 @@ class KeepingOut:
 
     async def _repeat(self) -> None:
         told_ms = self._clock()
-        while not await self._stopped_within(KEEPING_OUT_LOOK_SECONDS):
+        while not await happens_within(self._stopping, KEEPING_OUT_LOOK_SECONDS):
             try:
                 await self.take_up()
                 if self._clock() - told_ms >= KEEPING_OUT_TELL_SECONDS * 1000:
@@ -146,13 +153,6 @@ class KeepingOut:
             except Exception:
                 # A fault of ours must not end this in silence.
                 log.exception("keeping out")
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
 
 
 async def suppression_key(store: Store, keys: SecretKeys, *, publish: bool = True) -> bytes:

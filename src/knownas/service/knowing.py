@@ -74,6 +74,20 @@ async def erased_for(store: Store, workspace: int, mpid: int) -> ErasedFor | Non
         raise StoreDamaged(f"not what is kept of an erasure: {error}") from error
 
 
+async def remember_erased(store: Store, workspace: int, mpid: int, erased: ErasedFor) -> None:
+    """Keep since when a profile is erased for a workspace, instead of what was kept of that before.
+
+    Raises:
+        StoreError: the store could not do it.
+    """
+    name, written = erased_for_name(workspace, mpid), msgspec.json.encode(erased)
+    before = await store.kept(name)
+    if before is None:
+        await store.keep(name, written)
+    else:
+        await store.privacy.replace_or_drop(name, before, written)
+
+
 async def knowing_among(store: Store, directory: Directory, place: Place, mpid: int) -> list[Knowing]:
     """Return the other workspaces of the scope that know a profile.
 

@@ -25,6 +25,7 @@ from knownas.service.jobs import JobKind, Jobs, Work
 from knownas.service.keeping_out import KeepingOut, open_keeping_out
 from knownas.service.key_watch import KeyWatch
 from knownas.service.keys import KeyChain, read_changes
+from knownas.service.ledger import Ledger
 from knownas.service.privacy import Privacy, open_privacy
 from knownas.service.profiles import Profiles
 from knownas.service.receipts import RecentDecisions
@@ -83,6 +84,7 @@ class Service:
     toxic_watch: ToxicWatch
     privacy: Privacy
     keeping_out: KeepingOut | None
+    ledger: Ledger | None
 
     @property
     def auditing(self) -> Auditing:
@@ -105,6 +107,8 @@ class Service:
         self.privacy.start()
         if self.keeping_out is not None:
             self.keeping_out.start()
+        if self.ledger is not None:
+            self.ledger.start()
 
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
@@ -112,6 +116,8 @@ class Service:
         await self.privacy.close()
         if self.keeping_out is not None:
             await self.keeping_out.close()
+        if self.ledger is not None:
+            await self.ledger.close()
         await self.self_check.close()
         await self.jobs.close()
         await self.toxic_watch.close()
@@ -132,29 +138,28 @@ async def open_service(
     publish: bool = True,
     secret_keys: SecretKeys | None = None,
     folds: Folds | None = None,
+    restores: bool = False,
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `folds` is who folds histories; without, these jobs wait for a process that has it. `publish` False keeps nothing new: for
-    those who only want to look. With `secret_keys`, the changes of keys that the store keeps count, also later ones.
+    `folds` is who folds histories; without, these jobs wait. `publish` False keeps nothing new: for those who only want to look.
+    `restores` opens also what a restore has not finished. With `secret_keys`, changes of keys that the store keeps count.
 
     Raises:
         Unopenable: the secret of a key that is valid can't be opened with the secret keys.
         InvalidProcessor: the certificate and the key that sign for the server can't be used.
         StoreError: the store does not answer.
     """
-    await refuse_half_copied(store)
+    await refuse_half_copied(store, restores=restores)
     directory, key_watch = await _directory(configuration, store, clock, secret_keys, publish=publish)
-    recent, activity = RecentDecisions(), ActivityMemory()
-    given_out, calculations = chance or SystemChance(), calculations_of(configuration)
-    turns = Turns(store, clock) if is_shared(configuration.database) else None
+    recent, activity, given_out = RecentDecisions(), ActivityMemory(), chance or SystemChance()
+    calculations, turns = calculations_of(configuration), _turns(configuration, store, clock)
     resolver = Resolver(store, given_out, recent, activity)
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
-    toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
-    await toxic.following.take_up()
+    toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
     finding = SubjectFinding(store, directory, resolver, clock)
-    remembered = Remembered(recent, toxic.following, keeping_out)
+    ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, restores=restores)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
@@ -183,7 +188,38 @@ async def open_service(
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
         privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
         keeping_out=keeping_out,
+        ledger=ledger,
     )
+
+
+async def _toxic(
+    store: Store, directory: Directory, correcting: Correcting, clock: Clock, turns: Turns | None
+) -> ToxicIdentities:
+    """Return what looks after toxic values, and follow once which these are."""
+    toxic = ToxicIdentities(store, directory.scopes, correcting, clock, 0 if turns is None else TAKEN_UP_AFTER_MS)
+    await toxic.following.take_up()
+    return toxic
+
+
+def _turns(configuration: Configuration, store: Store, clock: Clock) -> Turns | None:
+    return Turns(store, clock) if is_shared(configuration.database) else None
+
+
+def _remembered(
+    configuration: Configuration,
+    store: Store,
+    recent: RecentDecisions,
+    toxic: ToxicIdentities,
+    keeping_out: KeepingOut | None,
+    *,
+    restores: bool,
+) -> tuple[Ledger | None, Remembered]:
+    """Return what keeps the ledger, if one is kept, and what an erasure has to forget and to note."""
+    path, ledger = configuration.privacy.ledger, None
+    if path is not None and not restores:
+        ledger = Ledger(store.privacy, path, None if keeping_out is None else keeping_out.key_digest)
+    noting = None if ledger is None else ledger.bring_up
+    return ledger, Remembered(recent, toxic.following, keeping_out, noting)
 
 
 def _works(

@@ -41,13 +41,17 @@ class OutOfReach(NamedTuple):
 
 
 class WorkspaceHas(NamedTuple):
-    """How much a workspace of the scope has of the person, and what would become of it. `is_asked`: the request is its own."""
+    """How much a workspace of the scope has of the person, and what would become of it.
+
+    `is_asked`: the request is its own. `residency` is where it says that its data lie, None if it says nothing.
+    """
 
     workspace: int
     name: str
     is_asked: bool
     counts: Counts
     fate: Fate
+    residency: str | None
 
 
 class RecordFate(NamedTuple):
@@ -147,7 +151,9 @@ class SubjectPreviews:
     async def _has(self, one: Place, mpid: int, asked: Place, fate: Fate) -> WorkspaceHas:
         counts = await self._store.privacy.count(holding_of(self._directory, one.workspace.id, mpid))
         is_asked = one.workspace.id == asked.workspace.id
-        return WorkspaceHas(one.workspace.id, one.workspace.name, is_asked, counts, fate if is_asked else Fate.KEPT)
+        outcome = fate if is_asked else Fate.KEPT
+        residency = one.workspace.settings.privacy.residency
+        return WorkspaceHas(one.workspace.id, one.workspace.name, is_asked, counts, outcome, residency)
 
     async def _sharing(self, stored: StoredProfile) -> Sharing:
         """Count the other profiles that can be found by an identity of this one."""
@@ -195,6 +201,7 @@ def preview_document(place: Place, preview: Preview) -> Document:
             {
                 "workspace": one.workspace,
                 "name": one.name,
+                "residency": one.residency,
                 "is_asked": one.is_asked,
                 "outcome": one.fate,
                 "counts": one.counts._asdict(),
@@ -231,7 +238,7 @@ def _not_reached(kind: RequestType, touched: Touched) -> Sequence[str]:
     """Say what an erasure could not reach."""
     if kind is not RequestType.ERASURE:
         return []
-    told = ["Backups that were made before: whatever is restored from one has to be erased again."]
+    told = ["Backups that were made before: what `knownas restore` restores from one is erased again, by the ledger."]
     if touched.readings:
         many = "at least " if touched.readings >= READINGS_COUNTED_MAX else ""
         often = f"{many}{touched.readings} {'time' if touched.readings == 1 else 'times'}"

@@ -12,9 +12,20 @@ import msgspec
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
+from knownas.core.privacy.evidence import Fact
 from knownas.core.privacy.request import RequestState, Subject, SubjectRequest
 from knownas.store.errors import StoreDamaged
 from knownas.store.privacy import StoredRequest
+
+
+class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That an erasure is carried out again on data that were restored (decision 40).
+
+    `ended_ms` is when it had ended before, None if it had not. `facts` are gathered for its one entry of the evidence.
+    """
+
+    ended_ms: int | None = None
+    facts: dict[str, Fact] = {}
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,7 +36,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     is forgotten when the request has ended. `done` are the steps that need not be taken again.
 
     Of an erasure: `own` are the identities that are only this person's, forgotten as soon as all else is done, and `shared` is how many others
-    have as well. `there` is how much there was, by the name of its store. `emptied_ms` is when the profile was emptied, 0 before.
+    have as well. `there` is how much there was, by the name of its store. `emptied_ms` is when the profile was emptied, 0 before. `digests` and `kept_out` are keyed
+    digests (hex, `core.privacy.suppression`) of the own identities, and of those that stay out; they stay, for a restore.
     """
 
     is_sought: bool = False
@@ -38,6 +50,9 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     shared: int = 0
     there: dict[str, int] = {}
     emptied_ms: int = 0
+    digests: tuple[str, ...] = ()
+    kept_out: tuple[str, ...] = ()
+    replay: Replay | None = None
 
 
 class KeptRequest(msgspec.Struct, frozen=True):
@@ -61,9 +76,7 @@ def stored(kept: KeptRequest) -> StoredRequest:
     # One that has forgotten whom it is about, since everything is erased, stands in nobody's way.
     open_key = _open_key(request) if is_open and request.subject != NOBODY else None
     if not is_open:
-        kept = KeptRequest(
-            replace(request, subject=NOBODY, callbacks=()), msgspec.structs.replace(kept.progress, key="", own=())
-        )
+        kept = nameless(kept)
     due_ms = request.due_ms if is_open else None
     return StoredRequest(
         request.request_id,
@@ -74,6 +87,13 @@ def stored(kept: KeptRequest) -> StoredRequest:
         request.ended_ms,
         open_key,
         _ENCODER.encode(kept),
+    )
+
+
+def nameless(kept: KeptRequest) -> KeptRequest:
+    """Return a request without whom it names, its key, and who is to be told."""
+    return KeptRequest(
+        replace(kept.request, subject=NOBODY, callbacks=()), msgspec.structs.replace(kept.progress, key="", own=())
     )
 
 

@@ -54,6 +54,8 @@ class Step(StrEnum):
     CANCELLED = "cancelled"
     RESURRECTION_REFUSED = "resurrection_refused"
     REPLAYED = "replayed"
+    RESTORED = "restored"
+    LET_IN = "let_in"
 
 
 class Happening(NamedTuple):

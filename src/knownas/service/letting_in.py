@@ -1,0 +1,45 @@
+"""Lets somebody in again who was erased and had to stay out, and has come back by their own wish (platform §5.5)."""
+
+from typing import Final
+
+from knownas.core.identity.kinds import Identity
+from knownas.core.privacy.evidence import Happening, Step
+from knownas.service.evidence import Evidence
+from knownas.service.keeping_out import KeepingOut
+from knownas.service.ledger import Ledger
+from knownas.store.port import Pool
+from knownas.store.privacy import PrivacyCommit, PrivacyStore
+
+_FIRST: Final = b""
+
+
+class LettingIn:
+    """Lets people in over one store. `ledger` is told as well, so that it is not forgotten where a backup is restored."""
+
+    def __init__(self, store: PrivacyStore, keeping_out: KeepingOut, ledger: Ledger | None) -> None:
+        self._store = store
+        self._evidence = Evidence(store)
+        self._keeping_out = keeping_out
+        self._ledger = ledger
+
+    async def let_in(self, pool: Pool, one: Identity, now_ms: int) -> bool:
+        """Let whoever has an identity in again; it is durable, and told in the evidence without the identity. False: nobody stayed out.
+
+        Raises:
+            StoreError: the store, or the ledger, could not keep it; asked again, it is.
+        """
+        (digest,) = self._keeping_out.digests(pool, [one])
+        is_out = await self._stays_out(digest)
+        if is_out:
+            told = Happening(now_ms, "", Step.LET_IN, {"scope": pool.scope, "identities": 1})
+            await self._evidence.write([told], PrivacyCommit(lifted=[digest]))
+            await self._keeping_out.changed()
+        # Also where it had been lifted before: then this may not have been written.
+        if self._ledger is not None:
+            await self._ledger.let_in([digest], now_ms)
+        return is_out
+
+    async def _stays_out(self, digest: bytes) -> bool:
+        number = int.from_bytes(digest)
+        before = (number - 1).to_bytes(len(digest)) if number else _FIRST
+        return any(one.digest == digest for one in await self._store.suppressions_after(before, 1))
