@@ -13,6 +13,7 @@ from bench import (
     backfill,
     crowded_device,
     decision,
+    erasure,
     events,
     fold,
     growth,
@@ -60,6 +61,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "backfill": backfill,
     "accuracy": accuracy,
     "fold": fold,
+    "erasure": erasure,
 }
 
 

@@ -92,6 +92,19 @@ def test_measures_the_decision_alone(tmp_path: Path) -> None:
     assert report["measured"]["sqlite"]["bytes_per_million"] > 0
 
 
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)])
+def test_measures_an_erasure(store: str, tmp_path: Path) -> None:
+    """Erasures of few and of many events, and of lines, are completed in each round, and what free space takes is told apart."""
+    sizes = ("--others", "200", "--events", "200", "--lines", "200", "--rounds", "2")
+    report = run("erasure", tmp_path, (*sizes, "--store", store))
+    (goal,) = report["goals"]
+    assert len(goal["samples"]) == 2
+    for name in ("few", "many", "few_lines", "many_lines"):
+        taken = report["measured"][name]
+        assert 0 < taken["free_space_seconds"] < taken["seconds"]
+        assert len(taken["samples"]) == 2
+
+
 def test_a_seeded_database_holds_what_was_asked_for(tmp_path: Path) -> None:
     """Every seeded user and the whole crowd are found through the store; a second call finds the file again."""
     population = Population(60, crowd=HOLDERS_CONSIDERED_MAX + 4)
