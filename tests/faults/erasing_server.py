@@ -1,0 +1,145 @@
+"""Is `knownas`, and does what `orders.json` in its folder says beside: so that erasures are quick, talkative, incomplete, or die.
+
+`settles_ms` is how long an erasure waits for what other processes had decided. `dies_at` is the operation of an erasure, counted
+from 1, at which the process kills itself, with `dies_after` when that is done. How many there were stands in `operations`. With `waits`, no erasure is carried out at all. With `is_hasty`,
+it says that free space is overwritten before it is, and dies in between.
+Everything that is logged is written, down to what helps only who looks for a fault.
+
+`python -m tests.faults.erasing_server nursery` imports everything once. For each folder on a line of its input it forks a server
+there, prints `STARTED PID`, waits until that has ended, and prints `ENDED STATUS`.
+"""
+
+import inspect
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from knownas.cli.main import main
+from knownas.core.privacy.evidence import Step
+from knownas.service import erased_space, erasing, privacy_work
+from knownas.service.erasing_case import Case
+
+ORDERS = "orders.json"
+OPERATIONS = "operations"
+STDOUT, STDERR = 1, 2
+TURN_MS = 2_000
+"""How long a process that was killed keeps others from going on."""
+
+AGAIN_MS = 1_000
+"""How long until free space is overwritten where somebody was in the way, and until it is seen that a job has ended."""
+
+
+class Fuse:
+    """Counts operations; at the one that it is set to, the process kills itself, before that is done or after."""
+
+    def __init__(self, dies_at: int | None, *, dies_after: bool) -> None:
+        self.count = 0
+        self._dies_at, self._dies_after = dies_at, dies_after
+
+    async def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """Do an operation, or die."""
+        self.count += 1
+        _tell(self.count)
+        if self.count != self._dies_at:
+            return await work()
+        if self._dies_after:
+            await work()
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("dead")
+
+
+class Mortal:
+    """Passes everything on to a part of a store, by way of a fuse."""
+
+    def __init__(self, part: Any, fuse: Fuse) -> None:
+        self._part, self._fuse = part, fuse
+
+    @property
+    def user_data(self) -> Any:
+        """The second part."""
+        return Mortal(self._part.user_data, self._fuse)
+
+    @property
+    def privacy(self) -> Any:
+        """The third part."""
+        return Mortal(self._part.privacy, self._fuse)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+        return lambda *given, **named: self._fuse.run(lambda: found(*given, **named))
+
+
+def _tell(operations: int) -> None:
+    Path(OPERATIONS).write_text(str(operations))
+
+
+def obey(orders: dict[str, Any]) -> None:
+    """Do what is said from now on."""
+    logging.basicConfig(level=logging.DEBUG)
+    privacy_work.PRIVACY_TURN_MS = TURN_MS
+    erasing.ERASURE_SETTLES_MS = orders.get("settles_ms", erasing.ERASURE_SETTLES_MS)
+    erased_space.SCRUB_RESTS_TIMES = 0
+    # Whoever reads a whole file, as a check does, keeps it from being written anew.
+    erasing.SCRUB_AGAIN_MS = AGAIN_MS
+    erasing.ERASURE_AWAITS_JOB_MS = AGAIN_MS
+    if orders.get("waits"):
+        privacy_work.PrivacyWork.take_up = lambda *_: None  # type: ignore[method-assign]
+    if orders.get("is_hasty"):
+        erasing.Erasing._scrub = _scrub  # type: ignore[method-assign]
+    was = erasing.Erasing.__init__
+    fuse = Fuse(orders.get("dies_at"), dies_after=orders.get("dies_after", False))
+
+    def begin(self: erasing.Erasing, store: Any, *given: Any, **named: Any) -> None:
+        mortal: Any = Mortal(store, fuse)
+        was(self, mortal, *given, **named)
+
+    erasing.Erasing.__init__ = begin  # type: ignore[method-assign]
+
+
+async def _scrub(self: erasing.Erasing, case: Case, place: object) -> Case:  # noqa: ARG001 - all steps are asked alike
+    told = (Step.ERASED, {"store": "free_space", "method": "vacuum", "complete": True})
+    await self._cases.done(case, self._clock(), "_scrub", told)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("dead")
+
+
+def serve() -> None:
+    """Be the command line, in this folder."""
+    file = Path(ORDERS)
+    obey(json.loads(file.read_text()) if file.exists() else {})
+    main()
+
+
+def nurse() -> None:
+    """Fork a server for each line of the input."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os.chdir(line.strip())
+            _write_to(STDOUT, "told")
+            _write_to(STDERR, "server.log")
+            sys.argv = ["knownas", "serve", "--config", "knownas.yaml", "--port", "0"]
+            serve()
+            return
+        sys.stdout.write(f"STARTED {pid}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"ENDED {os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _write_to(stream: int, name: str) -> None:
+    opened = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(opened, stream)
+    os.close(opened)
+
+
+if __name__ == "__main__":
+    nurse() if sys.argv[1:] == ["nursery"] else serve()
