@@ -13,6 +13,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.phrases import NOT_MADE
 from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import lasting
 from knownas.core.identity.toxic_limits import ToxicMode, ToxicSettings
 from knownas.service import as_of, components
 from knownas.service.as_of import past_of, rules_then
@@ -24,7 +25,7 @@ from knownas.service.undoing import Undoing
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Store
 from tests.service.test_toxic import Judging, named_by
-from tests.service.test_undoing import kept, lasting, logs
+from tests.service.test_undoing import kept, logs
 from tests.service.toxic_stage import DESK, GUEST, SHOP, Desk, settings
 from tests.store.histories import Ask, Flush, Seed, Step, draw_history
 

@@ -22,6 +22,7 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import Policy
+from knownas.core.identity.record import lasting
 from knownas.core.identity.records import Records
 from knownas.core.identity.toxic_limits import MetLimits, ToxicLimit, ToxicMode, ToxicReason
 from knownas.service import toxic_watch
@@ -39,7 +40,7 @@ from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
 from tests.properties.histories import state
 from tests.properties.test_worlds import truth
-from tests.service.test_undoing import Player, Scopes, lasting, logs
+from tests.service.test_undoing import Player, Scopes, logs
 from tests.service.toxic_stage import DESK, EMAIL, FEW_DEVICES, GUEST, SHOP, Desk, settings
 from tests.store.histories import draw_history
 from tests.store.places import PLACES

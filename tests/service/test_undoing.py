@@ -14,7 +14,7 @@ import pytest
 from knownas.core.history.conditions import conditions_of
 from knownas.core.history.world import Line, corrections_in, world_of
 from knownas.core.identity.policy import Capture, Policy
-from knownas.core.identity.record import Record
+from knownas.core.identity.record import lasting
 from knownas.service.activity import ActivityMemory
 from knownas.service.as_of import past_of
 from knownas.service.correcting import Correcting
@@ -81,11 +81,6 @@ async def expected(store: Store, pool: Pool) -> dict[int, object]:
     policies = await policies_of(store, pool.scope)
     world = world_of(lines, conditions, policies, lambda seq: seq)
     return {record.mpid: lasting(record) for record in world.records}
-
-
-def lasting(record: Record) -> object:
-    """Return what of a record a fold must give."""
-    return record._replace(active_ms=0, version=0)
 
 
 async def kept(store: Store, pool: Pool, among: dict[int, object]) -> dict[int, object]:

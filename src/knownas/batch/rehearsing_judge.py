@@ -5,14 +5,13 @@ resolving the history under the policy comes to.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from knownas.batch.folding_shares import Share, answered_alone, touched_of
 from knownas.batch.folding_working import Place
-from knownas.core.history.compare import lasting
+from knownas.core.history.compare import differing
 from knownas.core.history.conditions import RulesSince, conditions_of
 from knownas.core.history.fold import Logged
 from knownas.core.history.plain import PlainRules
@@ -22,7 +21,6 @@ from knownas.core.history.world import FoldStopped
 from knownas.core.history.world import Line as WorldLine
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Correction, Erasure, IdentityRequest, ModifyRequest, SeedRequest
-from knownas.core.identity.records import Records
 from knownas.service.correcting import fresh_mpid_of
 from knownas.service.log_form import Damaged, is_correction, observation_from
 from knownas.service.policies import decode_policy
@@ -112,11 +110,11 @@ class TwoWorlds:
 
     def starts(self) -> tuple[Start, ...]:
         """Return the components that are not the same in both worlds."""
-        differing = set(_differing(self._before.world.records, self._after.world.records))
-        if not differing:
+        apart = set(differing(self._before.world.records, self._after.world.records))
+        if not apart:
             return ()
         roots = self._share.roots()
-        concerned = {root for root, pair in zip(roots, self._answers, strict=True) if not differing.isdisjoint(pair)}
+        concerned = {root for root, pair in zip(roots, self._answers, strict=True) if not apart.isdisjoint(pair)}
         profiles: dict[int, dict[int, None]] = {root: {} for root in concerned}
         identities: dict[int, dict[Identity, None]] = {root: {} for root in concerned}
         lines: Counter[int] = Counter()
@@ -187,17 +185,6 @@ def _line(raw: Line) -> WorldLine:
         alone = answered_alone(raw)
         answered = alone[0] if alone else None
     return WorldLine(seq, Logged(observation, version, created, bool(changed)), answered)
-
-
-def _differing(before: Records, after: Records) -> Iterator[int]:
-    """Yield the profiles that are not the same in both worlds, or only in one."""
-    for one in before:
-        other = after.record(one.mpid)
-        if other is None or lasting(one) != lasting(other):
-            yield one.mpid
-    for other in after:
-        if before.record(other.mpid) is None:
-            yield other.mpid
 
 
 async def _with_user_data(mpids: frozenset[int], place: Place) -> int:

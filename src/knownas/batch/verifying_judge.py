@@ -21,12 +21,11 @@ import msgspec
 from knownas.batch.folding_limits import DIFFERENCES_MAX, LOOKS_MAX, NEWER_LINES_MAX, RECORDS_COMPARED
 from knownas.batch.folding_shares import Share, fold_raw, touched_of
 from knownas.batch.folding_working import Place
-from knownas.core.history.compare import lasting
 from knownas.core.identity.decision import Change, ChangeKind
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.record import Record, Values, emptied, is_known, with_value, without_value
+from knownas.core.identity.record import Record, Values, emptied, is_known, lasts_as, with_value, without_value
 from knownas.core.identity.records import Records
 from knownas.service.log_form import Damaged, erased_in, is_correction, observation_from
 from knownas.service.policies import policies_of
@@ -186,10 +185,6 @@ async def _stored(mpid: int, place: Place) -> Record | None:
     return found.record if found is not None and found.pool == place.pool else None
 
 
-def _same(one: Record | None, other: Record | None) -> bool:
-    return one is not None and other is not None and lasting(one) == lasting(other)
-
-
 async def _differs(case: _Case, mpid: int, place: Place) -> bool:
     """Whether a record still differs when later lines about it are taken into account."""
     if case.folded is None:
@@ -201,7 +196,7 @@ async def _differs(case: _Case, mpid: int, place: Place) -> bool:
         if len(after) == NEWER_LINES_MAX:
             return False
         states = list(_later(case.folded, after, await _policies(after, place)))
-        if any(_same(case.stored, state) for state in states[len(before) :]):
+        if any(lasts_as(case.stored, state) for state in states[len(before) :]):
             return False
         if len(after) == len(before):
             case.folded = states[-1]
@@ -325,7 +320,7 @@ async def _difference(mpid: int, case: _Case, place: Place) -> Difference:
     matching = [
         number
         for number, state in enumerate(states)
-        if (state is None and case.stored is None) or _same(state, case.stored)
+        if (state is None and case.stored is None) or lasts_as(state, case.stored)
     ]
     last = len(case.lines)
     if matching and matching[-1] < last:

@@ -16,14 +16,13 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from knownas.core.history.belonging import Belonging
-from knownas.core.history.compare import lasting
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.world import World, difference, drift, touches_erased, world_of
 from knownas.core.identity.decide import decide
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Correction, Environment, Judged, TakeBack, TakenAlias
 from knownas.core.identity.policy import Capture
-from knownas.core.identity.record import Record
+from knownas.core.identity.record import Record, lasts_as
 from knownas.core.identity.records import Records
 from knownas.core.profile.section import Calculations
 from knownas.service.chance import MPID_BITS, Chance
@@ -251,7 +250,7 @@ class Correcting:
         rules = self._rules(pool)
         captured_all = rules.policy.settings.capture is Capture.ALL
         found = difference(plan.before, plan.after, kept, captured_all=captured_all)
-        changed = [one.mpid for one in found.records if one.mpid not in kept or lasting(one) != lasting(kept[one.mpid])]
+        changed = [one.mpid for one in found.records if not lasts_as(one, kept.get(one.mpid))]
         if preview:
             return HistoryCorrected(None, changed, plan.rearranged.moved, plan.rearranged.left)
         now_ms = self._clock()

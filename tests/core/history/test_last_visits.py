@@ -1,36 +1,18 @@
 """A correction gives visits to whom they are to: of two that match alike the one seen last may win."""
 
-from knownas.core.history.conditions import Conditions
-from knownas.core.history.fold import Logged
-from knownas.core.history.world import Difference, Line, World, difference, world_of
-from knownas.core.identity.decision import Created
-from knownas.core.identity.observation import Observation
+from knownas.core.history.world import Difference, difference
 from knownas.core.identity.policy import Capture
-from tests.core.pool import Pool, rules
+from tests.core.history.logged_pool import LoggedPool
 
 
-class Server(Pool):
-    """A pool with a log of all that was observed."""
+class Server(LoggedPool):
+    """Logs all that was observed, and tells what taking lines back comes to."""
 
     def __init__(self) -> None:
-        super().__init__(rules(login="customerid", unique="customerid", capture=Capture.ALL))
-        self.log: list[Line] = []
-
-    def decide(self, observation: Observation, *, may_create: bool = True) -> object:
-        """Decide, and log that."""
-        outcome = super().decide(observation, may_create=may_create)
-        made = outcome.mpid if isinstance(outcome, Created) else None
-        line = Logged(observation, self.policy.version, made, changed=bool(self.decision.writes))
-        self.log.append(Line(len(self.log) + 1, line, self.decision.answered))
-        return outcome
-
-    def world(self, *undone: int) -> World:
-        """Fold the log without some lines."""
-        conditions = Conditions(undone=frozenset(undone))
-        return world_of(self.log, conditions, {self.policy.version: self.policy}, lambda seq: 1000 + seq)
+        super().__init__(capture=Capture.ALL)
 
     def differs(self, *undone: int, captured_all: bool) -> Difference:
-        """Tell what taking lines back comes to."""
+        """Compare what is kept with a world without some lines."""
         kept = {one.mpid: one._replace(active_ms=self.records.active_ms(one)) for one in self.records}
         return difference(self.world(), self.world(*undone), kept, captured_all=captured_all)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from knownas.core.identity.record import Record
+from knownas.core.identity.record import Record, lasts_as
 from knownas.core.identity.records import Records
 
 
@@ -15,14 +15,8 @@ def differing(folded: Records, kept: Iterable[Record]) -> Iterator[int]:
     seen: set[int] = set()
     for record in kept:
         seen.add(record.mpid)
-        mine = folded.record(record.mpid)
-        if mine is None or lasting(mine) != lasting(record):
+        if not lasts_as(record, folded.record(record.mpid)):
             yield record.mpid
     for record in folded:
         if record.mpid not in seen:
             yield record.mpid
-
-
-def lasting(record: Record) -> Record:
-    """Return what of a record a fold must give again."""
-    return record._replace(active_ms=0, version=0)

@@ -14,10 +14,9 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import Final, NamedTuple
 
-from knownas.core.history.compare import lasting
 from knownas.core.history.world import World
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.identity.record import Record
+from knownas.core.identity.record import Record, lasts_as
 
 CLUSTERS_SHOWN: Final = 20
 """The largest profiles of a world that are named."""
@@ -215,7 +214,7 @@ class _Reading:
         """Yield the profiles that are there before and after, and not the same."""
         for one in self._before:
             other = self._after.record(one.mpid)
-            if other is not None and lasting(one) != lasting(other):
+            if other is not None and not lasts_as(one, other):
                 yield one.mpid
 
     def _examples(self) -> Mapping[Kind, tuple[Example, ...]]:

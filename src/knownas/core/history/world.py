@@ -25,7 +25,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, assert_never
 
-from knownas.core.history.compare import lasting
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.fold import Logged
 from knownas.core.identity.decide import decide
@@ -43,7 +42,7 @@ from knownas.core.identity.observation import (
     SeedRequest,
 )
 from knownas.core.identity.policy import Capture, Policy
-from knownas.core.identity.record import Record, emptied, held_by
+from knownas.core.identity.record import Record, emptied, held_by, lasts_as
 from knownas.core.identity.records import Records
 
 FreshMpid = Callable[[int], int]
@@ -277,21 +276,25 @@ def difference(before: World, after: World, kept: Mapping[int, Record], *, captu
     """Say what has to be written to turn one world into another.
 
     `kept` are the profiles of the component as the store has them, by MPID: also those that an earlier correction has
-    made go. A profile that goes keeps its MPID, with nothing on it, and leads to whoever answers now. One that comes back is
-    written although it may be as empty as what was left of it: it answers for itself again. Where all visits are captured, one that only has its last visit at another time is written as well: the most recent of several may win.
+    made go. A profile that goes keeps its MPID, with nothing on it, and leads to whoever answers now. One that comes back
+    is written although it may be as empty as what was left of it: it answers for itself again. Where all visits are
+    captured, one that only has its last visit at another time is written as well: the most recent of several may win.
     """
     records: list[Record] = []
     gone: list[tuple[int, int | None]] = []
     for record in after.records:
-        was = kept.get(record.mpid)
+        was, earlier = kept.get(record.mpid), before.records.record(record.mpid)
+        seen_ms = after.records.active_ms(record)
         if was is None:
-            records.append(record._replace(active_ms=after.records.active_ms(record)))
+            records.append(record._replace(active_ms=seen_ms))
             continue
-        continued = _continued(record, was, before, after)
-        came_back = before.records.record(record.mpid) is None
-        seen_otherwise = captured_all and _was_seen_otherwise(continued, was, before, after)
-        if came_back or seen_otherwise or lasting(was) != lasting(record):
-            records.append(continued)
+        seen_before_ms = None if earlier is None else before.records.active_ms(earlier)
+        if seen_before_ms is None or was.active_ms > seen_before_ms:
+            # Visits that nobody logged stay where they were noted.
+            seen_ms = max(seen_ms, was.active_ms)
+        is_seen_otherwise = record.mpid not in after.erased and seen_ms not in (was.active_ms, seen_before_ms)
+        if seen_before_ms is None or (captured_all and is_seen_otherwise) or not lasts_as(was, record):
+            records.append(record._replace(version=was.version, active_ms=seen_ms))
     for mpid, was in kept.items():
         if after.records.record(mpid) is not None:
             continue
@@ -316,24 +319,7 @@ def _explained(folded: Record | None, was: Record | None) -> bool:
     if folded is None:
         # A profile that an earlier correction has made go.
         return was is not None and not was.size
-    return was is not None and lasting(was) == lasting(folded)
-
-
-def _continued(record: Record, was: Record, before: World, after: World) -> Record:
-    """Return a profile that goes on, as it is kept: visits that nobody logged stay where they were noted."""
-    active_ms = after.records.active_ms(record)
-    earlier = before.records.record(record.mpid)
-    if earlier is None or was.active_ms > before.records.active_ms(earlier):
-        active_ms = max(active_ms, was.active_ms)
-    return record._replace(version=was.version, active_ms=active_ms)
-
-
-def _was_seen_otherwise(record: Record, was: Record, before: World, after: World) -> bool:
-    """Whether a profile's last visit is another in another world, and the kept one is not that already."""
-    earlier = before.records.record(record.mpid)
-    if record.active_ms == was.active_ms or record.mpid in after.erased or earlier is None:
-        return False
-    return before.records.active_ms(earlier) != after.records.active_ms(record)
+    return lasts_as(was, folded)
 
 
 def touches_erased(before: World, after: World) -> bool:

@@ -18,21 +18,17 @@ from knownas.core.identity.decision import (
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
-from knownas.core.identity.record import Record, Values
+from knownas.core.identity.record import Record, Values, lasts_as
 from knownas.core.identity.records import Records
 
 
 def correct(correction: Correction, policy: Policy, records: Records) -> Decision:
     """Turn the profiles that `records` know into those that the correction names; new ones are made."""
     writes = tuple(RecordWrite(records.record(after.mpid), after) for after in correction.records)
-    mpids = tuple(after.mpid for before, after in writes if not _is_only_seen_otherwise(before, after))
+    # A profile that only was last active at another time, nobody would call corrected.
+    mpids = tuple(after.mpid for before, after in writes if not lasts_as(before, after))
     receipt = Receipt(policy.version, (), DecidedBy.CORRECTED)
     return Decision(Corrected(mpids), receipt, changes=tuple(_changes(writes)), writes=writes)
-
-
-def _is_only_seen_otherwise(before: Record | None, after: Record) -> bool:
-    """Whether nothing of a profile is another but when it was last active: nobody would call it corrected."""
-    return before is not None and before._replace(active_ms=after.active_ms, version=after.version) == after
 
 
 def _changes(writes: Iterable[RecordWrite]) -> Iterator[Change]:

@@ -85,6 +85,16 @@ def emptied(record: Record) -> Record:
     return record._replace(identities={}, carried={}, known=False, source_mpid=None)
 
 
+def lasting(record: Record) -> Record:
+    """Return what of a record a fold must give again: all but when it was last active, and the store's own version."""
+    return record._replace(active_ms=0, version=0)
+
+
+def lasts_as(one: Record | None, other: Record | None) -> bool:
+    """Whether both are there, and nothing that lasts is otherwise in one of them."""
+    return one is not None and other is not None and lasting(one) == lasting(other)
+
+
 def held_by(record: Record | None) -> frozenset[Identity]:
     """Return all identities of a profile, those that it is found by and those that it carries."""
     if record is None:
