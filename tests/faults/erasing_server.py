@@ -1,28 +1,27 @@
 """Is `knownas`, and does what `orders.json` in its folder says beside: so that erasures are quick, talkative, incomplete, or die.
 
 `settles_ms` is how long an erasure waits for what other processes had decided. `dies_at` is the operation of an erasure, counted
-from 1, at which the process kills itself, with `dies_after` when that is done. How many there were stands in `operations`. With `waits`, no erasure is carried out at all. With `is_hasty`,
-it says that free space is overwritten before it is, and dies in between.
-Everything that is logged is written, down to what helps only who looks for a fault.
+from 1, at which the process kills itself, with `dies_after` when that is done. How many there were stands in `operations`. With
+`waits`, no erasure is carried out at all. With `is_hasty`, it says that free space is overwritten before it is, and dies in
+between. Everything that is logged is written, down to what helps only who looks for a fault.
 
 `python -m tests.faults.erasing_server nursery` imports everything once. For each folder on a line of its input it forks a server
 there, prints `STARTED PID`, waits until that has ended, and prints `ENDED STATUS`.
 """
 
-import inspect
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from knownas.cli.main import main
 from knownas.core.privacy.evidence import Step
 from knownas.service import erased_space, erasing, privacy_work
 from knownas.service.erasing_case import Case
+from tests.faults.mortal import Fuse, Mortal
 
 ORDERS = "orders.json"
 OPERATIONS = "operations"
@@ -34,50 +33,14 @@ AGAIN_MS = 1_000
 """How long until free space is overwritten where somebody was in the way, and until it is seen that a job has ended."""
 
 
-class Fuse:
-    """Counts operations; at the one that it is set to, the process kills itself, before that is done or after."""
-
-    def __init__(self, dies_at: int | None, *, dies_after: bool) -> None:
-        self.count = 0
-        self._dies_at, self._dies_after = dies_at, dies_after
-
-    async def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """Do an operation, or die."""
-        self.count += 1
-        _tell(self.count)
-        if self.count != self._dies_at:
-            return await work()
-        if self._dies_after:
-            await work()
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("dead")
-
-
-class Mortal:
-    """Passes everything on to a part of a store, by way of a fuse."""
-
-    def __init__(self, part: Any, fuse: Fuse) -> None:
-        self._part, self._fuse = part, fuse
-
-    @property
-    def user_data(self) -> Any:
-        """The second part."""
-        return Mortal(self._part.user_data, self._fuse)
-
-    @property
-    def privacy(self) -> Any:
-        """The third part."""
-        return Mortal(self._part.privacy, self._fuse)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._part, name)
-        if not inspect.iscoroutinefunction(found):
-            return found
-        return lambda *given, **named: self._fuse.run(lambda: found(*given, **named))
-
-
 def _tell(operations: int) -> None:
     Path(OPERATIONS).write_text(str(operations))
+
+
+def die() -> NoReturn:
+    """End at once, as if the machine had lost its power."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("dead")
 
 
 def obey(orders: dict[str, Any]) -> None:
@@ -94,7 +57,7 @@ def obey(orders: dict[str, Any]) -> None:
     if orders.get("is_hasty"):
         erasing.Erasing._scrub = _scrub  # type: ignore[method-assign]
     was = erasing.Erasing.__init__
-    fuse = Fuse(orders.get("dies_at"), dies_after=orders.get("dies_after", False))
+    fuse = Fuse(orders.get("dies_at"), is_done_first=orders.get("dies_after", False), die=die, tell=_tell)
 
     def begin(self: erasing.Erasing, store: Any, *given: Any, **named: Any) -> None:
         mortal: Any = Mortal(store, fuse)
@@ -106,8 +69,7 @@ def obey(orders: dict[str, Any]) -> None:
 async def _scrub(self: erasing.Erasing, case: Case, place: object) -> Case:  # noqa: ARG001 - all steps are asked alike
     told = (Step.ERASED, {"store": "free_space", "method": "vacuum", "complete": True})
     await self._cases.done(case, self._clock(), "_scrub", told)
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("dead")
+    die()
 
 
 def serve() -> None:

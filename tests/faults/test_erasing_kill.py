@@ -3,8 +3,6 @@
 The process dies at every call of the store in turn, before it is done or just after, and comes back with what is durable.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -19,57 +17,13 @@ from knownas.service.evidence import Evidence
 from knownas.service.toxic_list import ToxicState, toxic
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool
+from tests.faults.mortal import Died, Fuse, Mortal
 from tests.service.erasing_stage import ErasingStage, asked, holds, subject, told
 from tests.store.world import EVERYTHING
 
 REQUEST = "11111111-1111-4111-8111-111111111111"
 PERSON = ("canary-customer", "canary@example.com", "canary-old@example.com", "canary-twitter", "canary-event")
 OPERATIONS_MAX = 400
-
-
-class Died(Exception):
-    """The process is gone."""
-
-
-class Fuse:
-    """Counts operations; at the one that it is set to, the process dies, before that is done or after."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.dies_at: int | None = None
-        self.is_done_first = False
-
-    async def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """Do an operation, or die."""
-        self.count += 1
-        if self.count != self.dies_at:
-            return await work()
-        if self.is_done_first:
-            await work()
-        raise Died
-
-
-class Mortal:
-    """Passes everything on to a part of a store, by way of a fuse."""
-
-    def __init__(self, part: Any, fuse: Fuse) -> None:
-        self._part, self._fuse = part, fuse
-
-    @property
-    def user_data(self) -> Any:
-        """The second part."""
-        return Mortal(self._part.user_data, self._fuse)
-
-    @property
-    def privacy(self) -> Any:
-        """The third part."""
-        return Mortal(self._part.privacy, self._fuse)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._part, name)
-        if not inspect.iscoroutinefunction(found):
-            return found
-        return lambda *given, **named: self._fuse.run(lambda: found(*given, **named))
 
 
 async def begun(fuse: Fuse) -> tuple[ErasingStage, MemoryStore]:

@@ -17,7 +17,7 @@ from knownas.service.evidence import Evidence
 from knownas.service.ledger_reading import LedgerAfter, ledger_after
 from knownas.service.replaying import Replaying
 from knownas.store.memory.store import MemoryStore
-from tests.faults.test_erasing_kill import Died, Fuse, Mortal
+from tests.faults.mortal import Died, Fuse, Mortal
 from tests.service.erasing_stage import SHOP, ErasingStage, erase, holds, subject
 from tests.store.world import EVERYTHING
 

@@ -17,7 +17,7 @@ from knownas.service.repeating import happens_within
 from knownas.service.sealing import SecretKeys, Unopenable, is_sealed
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool, Store
-from knownas.store.privacy import PrivacyCommit, Suppression
+from knownas.store.privacy import PrivacyCommit, PrivacyStore, Suppression
 
 log: Final = logging.getLogger(__name__)
 
@@ -153,6 +153,18 @@ class KeepingOut:
             except Exception:
                 # A fault of ours must not end this in silence.
                 log.exception("keeping out")
+
+
+async def suppression_of(store: PrivacyStore, digest: bytes) -> Suppression | None:
+    """Return what keeps a digest out; None if nothing does.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    number = int.from_bytes(digest)
+    before = (number - 1).to_bytes(len(digest)) if number else b""
+    found = await store.suppressions_after(before, 1)
+    return next((one for one in found if one.digest == digest), None)
 
 
 async def suppression_key(store: Store, keys: SecretKeys, *, publish: bool = True) -> bytes:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from knownas.core.privacy.evidence import Entry, Head, head_of
 from knownas.service.evidence import Evidence, entry_document
+from knownas.service.keeping_out import suppression_of
 from knownas.service.ledger_file import LedgerFile, LedgerUnwritable
 from knownas.service.ledger_form import (
     LedgerEntry,
@@ -159,8 +160,6 @@ async def lines_of(store: PrivacyStore, entries: Sequence[Entry]) -> AsyncIterat
 async def _kept_out(store: PrivacyStore, kept: KeptRequest) -> AsyncIterator[Suppression]:
     """Yield what is still kept out of what a request has kept out."""
     for text in kept.progress.kept_out:
-        digest = bytes.fromhex(text)
-        before = (int.from_bytes(digest) - 1).to_bytes(len(digest)) if any(digest) else b""
-        for one in await store.suppressions_after(before, 1):
-            if one.digest == digest:
-                yield one
+        one = await suppression_of(store, bytes.fromhex(text))
+        if one is not None:
+            yield one

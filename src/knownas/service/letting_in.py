@@ -1,16 +1,12 @@
 """Lets somebody in again who was erased and had to stay out, and has come back by their own wish (platform §5.5)."""
 
-from typing import Final
-
 from knownas.core.identity.kinds import Identity
 from knownas.core.privacy.evidence import Happening, Step
 from knownas.service.evidence import Evidence
-from knownas.service.keeping_out import KeepingOut
+from knownas.service.keeping_out import KeepingOut, suppression_of
 from knownas.service.ledger import Ledger
 from knownas.store.port import Pool
 from knownas.store.privacy import PrivacyCommit, PrivacyStore
-
-_FIRST: Final = b""
 
 
 class LettingIn:
@@ -29,7 +25,7 @@ class LettingIn:
             StoreError: the store, or the ledger, could not keep it; asked again, it is.
         """
         (digest,) = self._keeping_out.digests(pool, [one])
-        is_out = await self._stays_out(digest)
+        is_out = await suppression_of(self._store, digest) is not None
         if is_out:
             told = Happening(now_ms, "", Step.LET_IN, {"scope": pool.scope, "identities": 1})
             await self._evidence.write([told], PrivacyCommit(lifted=[digest]))
@@ -38,8 +34,3 @@ class LettingIn:
         if self._ledger is not None:
             await self._ledger.let_in([digest], now_ms)
         return is_out
-
-    async def _stays_out(self, digest: bytes) -> bool:
-        number = int.from_bytes(digest)
-        before = (number - 1).to_bytes(len(digest)) if number else _FIRST
-        return any(one.digest == digest for one in await self._store.suppressions_after(before, 1))
