@@ -41,7 +41,7 @@ def span_of(given: str | float) -> Span | None:
     parts = {name: int(text) for name, text in found.groupdict(default="0").items() if name not in ("sign", "fraction")}
     if not _is_there(**parts):
         return None
-    start_ms = _days(parts["year"], parts["month"], parts["day"]) * DAY_MS
+    start_ms = days_to(parts["year"], parts["month"], parts["day"]) * DAY_MS
     if found["hour"] is None:
         return Span(start_ms, start_ms + DAY_MS)
     milliseconds = int((found["fraction"] or "0").ljust(3, "0")[:3])
@@ -54,20 +54,20 @@ def span_of(given: str | float) -> Span | None:
 def _is_there(
     *, year: int, month: int, day: int, hour: int, minute: int, second: int, off_hour: int, off_minute: int
 ) -> bool:
-    if month not in range(1, 13) or day not in range(1, _length(year, month) + 1):
+    if month not in range(1, 13) or day not in range(1, days_of_month(year, month) + 1):
         return False
     return hour < 24 and minute < 60 and second < 60 and off_hour < 24 and off_minute < 60  # noqa: PLR2004 - a clock
 
 
-def _length(year: int, month: int) -> int:
-    """Return the days of a month."""
+def days_of_month(year: int, month: int) -> int:
+    """Return how many days a month has."""
     if month == _FEBRUARY:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 31 if month in _LONG_MONTHS else 30
 
 
-def _days(year: int, month: int, day: int) -> int:
-    """Return the days since 1970-01-01 in the Gregorian calendar.
+def days_to(year: int, month: int, day: int) -> int:
+    """Return how many days after 1970-01-01 a date is, in the Gregorian calendar.
 
     Years are counted from March, so that the leap day is the last of one, in cycles of 400 years.
     """
@@ -76,3 +76,22 @@ def _days(year: int, month: int, day: int) -> int:
     of_year = (153 * ((month - 3) % 12) + 2) // 5 + day - 1
     of_cycle_days = of_cycle * 365 + of_cycle // 4 - of_cycle // 100 + of_year
     return cycle * _DAYS_A_CENTURY_CYCLE + of_cycle_days - _DAYS_TO_1970
+
+
+class Date(NamedTuple):
+    """A day of the Gregorian calendar."""
+
+    year: int
+    month: int
+    day: int
+
+
+def date_after(days: int) -> Date:
+    """Return the date that so many days after 1970-01-01 is: what `days_to` counts."""
+    cycle, of_cycle = divmod(days + _DAYS_TO_1970, _DAYS_A_CENTURY_CYCLE)
+    # All years are as long as 365 days but for the leap days before: one in four years, none in a hundred, one in 400.
+    of_400 = (of_cycle - of_cycle // 1_460 + of_cycle // 36_524 - of_cycle // 146_096) // 365
+    of_year = of_cycle - (of_400 * 365 + of_400 // 4 - of_400 // 100)
+    march_month = (5 * of_year + 2) // 153
+    month = (march_month + 2) % 12 + 1
+    return Date(cycle * 400 + of_400 + (month <= _FEBRUARY), month, of_year - (153 * march_month + 2) // 5 + 1)

@@ -1,0 +1,239 @@
+"""Holds what is known of a user when an audience is judged, and finds the values that a field of a definition means."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from knownas.core.audience.dates import NEVER
+from knownas.core.audience.field import (
+    AttributeField,
+    AttributionFact,
+    AttributionField,
+    CalculatedField,
+    ConsentFact,
+    ConsentField,
+    DeviceFact,
+    DeviceField,
+    EventFact,
+    EventField,
+    Field,
+    IdentityField,
+    Model,
+    UserFact,
+    UserField,
+)
+from knownas.core.identity.kinds import KIND_OF, IdentityType
+from knownas.core.profile.attributes import AttributeValue, Scalar
+from knownas.core.profile.consent import Consent
+from knownas.core.profile.device import Device
+from knownas.core.profile.event import Attribution
+from knownas.core.profile.section import Section
+
+JUDGED_EVENTS_MAX: Final = 10_000
+"""Events of a user that a definition can see, the newest ones."""
+
+
+class PastEvent(NamedTuple):
+    """An event of a user. `id` is ours, unique among theirs; `at_ms` when it happened (Unix milliseconds)."""
+
+    id: str
+    at_ms: int
+    type: str
+    message_id: str | None
+    data: Mapping[str, Any]
+
+    @property
+    def name(self) -> str | None:
+        """The name of a custom event, or of the screen of a screen view."""
+        name = self.data.get("event_name", self.data.get("screen_name"))
+        return name if isinstance(name, str) else None
+
+
+class Subject(NamedTuple):
+    """A user as one workspace knows them, at a time.
+
+    `section` is what the workspace knows; `events` are its events by time, oldest first. `calculated` are the values of calculated
+    attributes, which hold until `calculated_until_ms`. `audiences` are those that the user is in.
+    """
+
+    mpid: int
+    is_known: bool
+    identities: Mapping[IdentityType, Sequence[str]]
+    section: Section
+    is_opted_out: bool = False
+    limit_ad_tracking: bool | None = None
+    first_seen_ms: int | None = None
+    events: Sequence[PastEvent] = ()
+    calculated: Mapping[str, str | list[str]] = {}
+    calculated_until_ms: int = NEVER
+    audiences: frozenset[str] = frozenset()
+
+
+Item = PastEvent | Device | Attribution
+
+
+class Found(NamedTuple):
+    """The values of a field. `is_list`: they are the elements of one list. They stay the same until a time."""
+
+    values: Sequence[Scalar]
+    is_list: bool = False
+    until_ms: int = NEVER
+
+
+NOTHING: Final = Found(())
+
+
+def items_of(subject: Subject, model: Model) -> Sequence[Item]:
+    """Return what a user has of a model that has items, in the order in which it happened or was kept."""
+    match model:
+        case Model.EVENTS:
+            return subject.events
+        case Model.DEVICES:
+            return subject.section.devices
+        case Model.ATTRIBUTION:
+            return subject.section.attributions
+        case _:
+            raise AssertionError("a model without items has none")
+
+
+def found(subject: Subject, field: Field) -> Found:  # noqa: PLR0911 - one for each kind
+    """Return the values that a user has of a field: of all items, where the field is an item's."""
+    match field:
+        case UserField(fact):
+            return _user_fact(subject, fact)
+        case AttributeField(name):
+            held = subject.section.attributes.get(name)
+            return NOTHING if held is None or held.value is None else _attribute(held.value)
+        case CalculatedField(name):
+            value = subject.calculated.get(name)
+            if value is None:
+                return Found((), until_ms=subject.calculated_until_ms)
+            values = value if isinstance(value, list) else [value]
+            return Found(values, isinstance(value, list), subject.calculated_until_ms)
+        case IdentityField(kind):
+            return Found(_identities(subject, kind))
+        case ConsentField(purpose, fact):
+            said = subject.section.consents.get(purpose)
+            return NOTHING if said is None else _one(_consent_fact(said, fact))
+        case DeviceField() | AttributionField() | EventField():
+            return Found([one for item in items_of(subject, field.model) for one in of_item(item, field).values])
+
+
+def of_item(item: Item, field: Field) -> Found:
+    """Return the values of a field of one item; it has to be a field of its model."""
+    match item, field:
+        case PastEvent(), EventField(fact):
+            return _event_fact(item, fact)
+        case Device(), DeviceField(fact):
+            return _device_fact(item, fact)
+        case Attribution(), AttributionField(fact):
+            return _one(_attribution_fact(item, fact))
+        case _:
+            raise AssertionError("the field is of another model")
+
+
+def _one(value: Scalar | None) -> Found:
+    return NOTHING if value is None else Found((value,))
+
+
+def _attribute(value: AttributeValue) -> Found:
+    return Found(value, is_list=True) if isinstance(value, tuple) else Found((value,))
+
+
+def _user_fact(subject: Subject, fact: UserFact) -> Found:
+    match fact:
+        case UserFact.MPID:
+            return Found((str(subject.mpid),))
+        case UserFact.IS_KNOWN:
+            return Found((subject.is_known,))
+        case UserFact.FIRST_SEEN:
+            return _one(subject.section.first_seen_ms if subject.first_seen_ms is None else subject.first_seen_ms)
+        case UserFact.LAST_SEEN:
+            return Found((subject.section.last_seen_ms,))
+        case UserFact.IS_OPTED_OUT:
+            return Found((subject.is_opted_out,))
+        case UserFact.LIMIT_AD_TRACKING:
+            return _one(subject.limit_ad_tracking)
+
+
+def _identities(subject: Subject, kind: IdentityType) -> Sequence[str]:
+    """Return the values of a type: those that the record has, and a device's those of the devices seen."""
+    values = dict.fromkeys(subject.identities.get(kind, ()))
+    if KIND_OF[kind].is_device:
+        for device in subject.section.devices:
+            told = device.stamp if kind is IdentityType.DEVICE_APPLICATION_STAMP else device.ids.get(kind)
+            if told is not None:
+                values[told] = None
+    return tuple(values)
+
+
+def _consent_fact(said: Consent, fact: ConsentFact) -> Scalar | None:
+    match fact:
+        case ConsentFact.CONSENTED:
+            return said.consented
+        case ConsentFact.TIMESTAMP:
+            return said.at_ms
+        case ConsentFact.DOCUMENT:
+            return said.document
+        case ConsentFact.LOCATION:
+            return said.location
+        case ConsentFact.HARDWARE_ID:
+            return said.hardware_id
+
+
+def _device_fact(device: Device, fact: DeviceFact | str) -> Found:
+    match fact:
+        case DeviceFact.PLATFORM:
+            return _one(device.platform)
+        case DeviceFact.FIRST_SEEN:
+            return Found((device.first_seen_ms,))
+        case DeviceFact.LAST_SEEN:
+            return Found((device.last_seen_ms,))
+        case _:
+            return Found(tuple(_scalars((device.facts.get(fact),))))
+
+
+def _attribution_fact(one: Attribution, fact: AttributionFact) -> Scalar:
+    match fact:
+        case AttributionFact.PUBLISHER:
+            return one.publisher
+        case AttributionFact.CAMPAIGN:
+            return one.campaign
+        case AttributionFact.TIMESTAMP:
+            return one.at_ms
+
+
+def _event_fact(event: PastEvent, fact: EventFact | tuple[str, ...]) -> Found:
+    match fact:
+        case EventFact.EVENT_ID:
+            return Found((event.id,))
+        case EventFact.TYPE:
+            return Found((event.type,))
+        case EventFact.NAME:
+            return _one(event.name)
+        case EventFact.TIMESTAMP:
+            return Found((event.at_ms,))
+        case EventFact.MESSAGE_ID:
+            return _one(event.message_id)
+        case _:
+            reached = list(_reached(event.data, fact))
+            is_list = len(reached) == 1 and isinstance(reached[0], list)
+            values = cast("list[object]", reached[0]) if is_list else reached
+            return Found(tuple(_scalars(values)), is_list)
+
+
+def _reached(data: object, way: tuple[str, ...]) -> Iterator[object]:
+    """Yield what lies at the end of a way into a document; a list on the way is gone into, each of its elements."""
+    if not way:
+        yield data
+    elif isinstance(data, dict):
+        if way[0] in data:
+            yield from _reached(cast("dict[str, object]", data)[way[0]], way[1:])
+    elif isinstance(data, list):
+        for one in cast("list[object]", data):
+            yield from _reached(one, way)
+
+
+def _scalars(values: Sequence[object]) -> Iterator[Scalar]:
+    for one in values:
+        if isinstance(one, str | bool | int | float):
+            yield one

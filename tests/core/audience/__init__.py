@@ -1,0 +1,1 @@
+"""Promises about audiences: definitions that are read, and judged."""
