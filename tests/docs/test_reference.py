@@ -91,8 +91,10 @@ def test_every_setting_and_strategy_is_there() -> None:
 def options() -> list[tuple[str, str]]:
     """Return every option of every verb."""
     found: list[tuple[str, str]] = []
-    for verb, command in main.commands.items():
-        assert isinstance(command, click.Command)
+    context = click.Context(main)
+    for verb in main.list_commands(context):
+        command = main.get_command(context, verb)
+        assert command is not None
         for parameter in command.params:
             found += [(verb, option) for option in parameter.opts if option.startswith("-")]
     return found
