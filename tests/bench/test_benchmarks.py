@@ -58,8 +58,8 @@ def run(name: str, cache: Path, options: Sequence[str]) -> dict[str, Any]:
     ("name", "options", "contenders"),
     [
         ("known_user", ("--profiles", "300"), {"noop", "ours"}),
-        ("known_user", ("--profiles", "300", "--stale"), {"noop", "ours"}),
-        ("new_profile", ("--profiles", "300"), {"noop", "ours"}),
+        pytest.param("known_user", ("--profiles", "300", "--stale"), {"noop", "ours"}, marks=pytest.mark.soak),
+        pytest.param("new_profile", ("--profiles", "300"), {"noop", "ours"}, marks=pytest.mark.soak),
         ("new_profile", ("--profiles", "300", "--store", "postgres", "--seconds", "3"), {"noop", "ours"}),
         ("crowded_device", ("--profiles", "300", "--crowd", "50"), {"noop", "known_user", "crowded_device"}),
         ("hot_users", ("--profiles", "300"), {"noop", "hot", "anybody"}),

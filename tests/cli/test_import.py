@@ -27,7 +27,6 @@ from tests.batch.files import Cells, people, write_csv, write_json_lines
 from tests.served import FEED_KEY, configuration, served
 
 COMMAND = ("people.csv", "--input", "crm")
-KILLS = 10
 RUNS_MAX = 40
 
 
@@ -134,14 +133,15 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str,
     return state_of(folder)
 
 
-def test_killed_ten_times_it_ends_as_if_nobody_had(
-    tmp_path: Path, rows: list[dict[str, str]], uninterrupted: State
+@pytest.mark.parametrize("often", [3, pytest.param(10, marks=pytest.mark.soak)])
+def test_killed_again_and_again_it_ends_as_if_nobody_had(
+    tmp_path: Path, rows: list[dict[str, str]], uninterrupted: State, often: int
 ) -> None:
     """Killed at random moments: the same rows in the result file, each once, the same profiles, the same log."""
     folder = prepared(tmp_path / "killed", rows)
     chance, kills = random.Random(7), 0
     for _ in range(RUNS_MAX):
-        if kills == KILLS:
+        if kills == often:
             break
         before = newest_write(folder)
         process = subprocess.Popen(
