@@ -6,7 +6,7 @@ from knownas.api.deadline import AFTER_LINE_SECONDS, Deadline
 from knownas.api.exchange import Message, Receive, Scope, Send, reply
 
 DEADLINE_SECONDS = 0.1
-LATE_BY_SECONDS = 0.25
+LATE_BY_SECONDS = 1.0
 SCOPE: Scope = {"type": "http", "method": "POST"}
 
 

@@ -189,8 +189,10 @@ def test_a_job_that_is_stopped_waits_again() -> None:
         job = await first.add(JobKind.REHEARSAL, SCOPE, {})
         first.start()
         found, _ = await until_it_is(JobState.RUNNING, first, job)
-        await asyncio.sleep(0.1)
-        found, _ = await until_it_is(JobState.RUNNING, first, job)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not found.doing:
+                await asyncio.sleep(0.01)
+                found, _ = await until_it_is(JobState.RUNNING, first, job)
         assert (found.doing, found.done, found.of) == ("folding", 1, 2)
         await first.close()
         await until_it_is(JobState.QUEUED, first, job)
