@@ -15,6 +15,7 @@ from knownas.core.identity.phrases import NOT_MADE
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import lasting
 from knownas.core.identity.toxic_limits import ToxicMode, ToxicSettings
+from knownas.core.limits import HOLDERS_CONSIDERED_MAX
 from knownas.service import as_of, components
 from knownas.service.as_of import past_of, rules_then
 from knownas.service.correcting import HistoryCorrected
@@ -28,6 +29,7 @@ from tests.service.test_toxic import Judging, named_by
 from tests.service.test_undoing import kept, logs
 from tests.service.toxic_stage import DESK, GUEST, SHOP, Desk, settings
 from tests.store.histories import Ask, Flush, Seed, Step, draw_history
+from tests.store.world import records_in
 
 STEPS: Final = 30
 JUNK: Final = "null"
@@ -85,12 +87,21 @@ async def answered(player: Quarantining, rules: Rules, request: IdentityRequest)
 
 
 async def noted(player: Quarantining, random: Random) -> Moment:
-    """Note what is so now."""
+    """Note what is so now.
+
+    Nobody is asked for by a crowded value: a store knows to the hour who of a crowd was there last, and history to the millisecond
+    (decision 4).
+    """
     entries = await logs(player.store)
     pools = {one.pool for one in entries}
     records = {pool: await kept(player.store, pool, {}) for pool in pools}
     answers: list[tuple[str, IdentityRequest, object]] = []
-    named = sorted({one for entry in entries for one in named_by(entry)})
+    everybody = {pool: await records_in(player.store, pool) for pool in pools}
+    named = sorted(
+        (pool, one)
+        for pool, one in {one for entry in entries for one in named_by(entry)}
+        if sum(each.holds(one) for each in everybody[pool].values()) <= HOLDERS_CONSIDERED_MAX
+    )
     for pool, one in random.sample(named, k=min(4, len(named))):
         junk = (Identity(one.type, JUNK),) if random.random() < 0.4 else ()
         environment = Environment(pool.environment or Environment.PRODUCTION)
@@ -136,7 +147,9 @@ async def look_back(seed: int) -> tuple[int, list[str]]:
     moments: list[Moment] = []
     for part in range(0, len(steps), 5):
         await player.go_on(steps[part : part + 5])
-        player.now_ms = max(player.now_ms, *(entry.at_ms for entry in await logs(store)), 0)
+        # Where a clock was behind, what was asked and published before was not later than what is noted now.
+        published = [one.since_ms for scope in player.rules for one in await store.policies(scope)]
+        player.now_ms = max(player.now_ms, *published, *(entry.at_ms for entry in await logs(store)))
         await player.toxic.following.take_up()
         await player.toxic.following.tell_noted()
         if random.random() < 0.7:
