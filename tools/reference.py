@@ -101,7 +101,16 @@ def identity_types() -> Iterator[str]:
         kinds = (kind for kind in KINDS if kind.is_device is is_device)
         yield from ("", f"## {title}", "")
         yield from table(
-            ("IDSync, configuration", "also accepted", "events", "profile API", "privacy requests", "number"),
+            (
+                "IDSync, configuration",
+                "also accepted",
+                "events",
+                "profile API",
+                "privacy requests",
+                "partners",
+                "stream",
+                "number",
+            ),
             map(_kind, kinds),
         )
 
@@ -109,7 +118,7 @@ def identity_types() -> Iterator[str]:
 def _kind(kind: Kind) -> Iterator[str]:
     yield f"`{kind.type.value}`"
     yield ", ".join(f"`{name}`" for name in kind.also)
-    for name in (kind.events, kind.profile, kind.dsr):
+    for name in (kind.events, kind.profile, kind.dsr, kind.firehose, kind.stream):
         yield NONE if name is None else f"`{name}`"
     yield str(kind.code)
 

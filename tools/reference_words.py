@@ -25,8 +25,8 @@ IDENTITY_TYPES: Final = """
 # Identity types
 
 An identity is a value of one of these types. Each has a name for each place where it is spelled. IDSync and the
-configuration use the first column; batches of events, the Profile API and privacy requests use
-theirs. The number is the one under which stores keep the type; up to 25 it is the enumeration of the SDKs.
+configuration use the first column; batches of events, the Profile API, privacy requests, messages to partners in the open
+protocol and the stream of an audience use theirs. The number is the one under which stores keep the type; up to 25 it is the enumeration of the SDKs.
 
 A value has 1 to 256 characters (Unicode code points), no NUL, and no half of a surrogate pair. It is compared byte by
 byte: no folding of case, no trimming.

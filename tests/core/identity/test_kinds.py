@@ -10,6 +10,7 @@ from knownas.core.identity.kinds import (
     DEVICE_TYPES,
     KIND_OF,
     KINDS,
+    PHONE_TYPES,
     TYPE_OF_CODE,
     IdentityType,
     InvalidIdentity,
@@ -17,6 +18,7 @@ from knownas.core.identity.kinds import (
     identities,
     identity,
     name_on,
+    push_token_on_firehose,
     types_named_on,
     value_fault,
 )
@@ -186,3 +188,42 @@ def test_identities_have_one_order(given_identities: dict[IdentityType, str], ra
     pairs = list(given_identities.items())
     random.shuffle(pairs)
     assert identities(dict(pairs)) == identities(given_identities)
+
+
+def test_partners_read_the_documented_names() -> None:
+    """To partners users are named as to IDSync, but for the customer, and devices as in the Profile API (platform §1.5)."""
+    for kind in T:
+        name = name_on(Surface.FIREHOSE, kind)
+        if kind is T.CUSTOMER_ID:
+            assert name == "customer"
+        elif kind in {T.FACEBOOK_CUSTOM_AUDIENCE_ID, T.PUSH_TOKEN, T.DEVICE_APPLICATION_STAMP, T.AMP_ID}:
+            assert name is None
+        else:
+            assert name == name_on(Surface.PROFILE if kind in DEVICE_TYPES else Surface.IDSYNC, kind)
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [
+        ("iOS", "apple_push_notification_token"),
+        ("tvOS", "apple_push_notification_token"),
+        ("Android", "google_cloud_messaging_token"),
+        ("web", None),
+        (None, None),
+    ],
+)
+def test_a_push_token_is_named_after_its_service(platform: str | None, name: str | None) -> None:
+    """A partner is told whose service a push token is of, which follows from the platform of its device."""
+    assert push_token_on_firehose(platform) == name
+
+
+def test_the_stream_of_an_audience_has_the_documented_names() -> None:
+    """Messages of a stream name identities as the documented examples do; phones have no name there (platform §6.5)."""
+    named = {kind: name_on(Surface.STREAM, kind) for kind in T}
+    assert named[T.CUSTOMER_ID] == "CustomerId"
+    assert named[T.EMAIL] == "Email"
+    assert (named[T.OTHER], named[T.OTHER3], named[T.OTHER10]) == ("Other", "Other3", "Other10")
+    assert (named[T.FACEBOOK], named[T.ANDROID_AAID]) == ("FacebookId", "GoogleAdvertisingIdentifier")
+    assert {named[kind] for kind in PHONE_TYPES} == {None}
+    spelled = [name for name in named.values() if name is not None]
+    assert len(set(spelled)) == len(spelled)

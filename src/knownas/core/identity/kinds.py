@@ -59,14 +59,18 @@ class Surface(StrEnum):
     EVENTS = "events"
     PROFILE = "profile"
     DSR = "dsr"
+    FIREHOSE = "firehose"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One identity type: what it identifies, and its names.
 
-    `also` and `dsr_also` are further spellings that are read and never written. `code` is the number under which stores keep the type; it never changes and is never reused. Up to 25 it is
-    the enumeration of the SDKs (8 is the analytics-only `alias`, which IDSync does not know).
+    `firehose` is its name in the open partner protocol (platform §7.6), `stream` in the messages of an audience's stream (§6.5).
+    `also` and `dsr_also` are further spellings that are read and never written. `code` is the number under which stores keep the
+    type; it never changes and is never reused. Up to 25 it is the enumeration of the SDKs (8 is the analytics-only `alias`, which
+    IDSync does not know).
     """
 
     type: IdentityType
@@ -75,19 +79,82 @@ class Kind:
     events: str
     profile: str
     dsr: str | None
+    firehose: str | None
+    stream: str | None
     also: tuple[str, ...] = ()
     dsr_also: tuple[str, ...] = ()
 
 
+_T = IdentityType
+
+_FIREHOSE: Final[Mapping[IdentityType, str | None]] = MappingProxyType(
+    {
+        _T.CUSTOMER_ID: "customer",
+        _T.FACEBOOK_CUSTOM_AUDIENCE_ID: None,
+        # It has a name for each maker's service: `push_token_on_firehose`.
+        _T.PUSH_TOKEN: None,
+        # A field of the message, not one of its identities.
+        _T.DEVICE_APPLICATION_STAMP: None,
+        _T.AMP_ID: None,
+    }
+)
+"""Where the partner protocol spells a type otherwise than IDSync (users) or the Profile API (devices), or not at all."""
+
+_STREAM: Final[Mapping[IdentityType, str]] = MappingProxyType(
+    {
+        _T.OTHER: "Other",
+        _T.CUSTOMER_ID: "CustomerId",
+        _T.FACEBOOK: "FacebookId",
+        _T.TWITTER: "TwitterId",
+        _T.GOOGLE: "GoogleId",
+        _T.MICROSOFT: "MicrosoftId",
+        _T.YAHOO: "YahooId",
+        _T.EMAIL: "Email",
+        _T.OTHER2: "Other2",
+        _T.OTHER3: "Other3",
+        _T.OTHER4: "Other4",
+        _T.OTHER5: "Other5",
+        _T.OTHER6: "Other6",
+        _T.OTHER7: "Other7",
+        _T.OTHER8: "Other8",
+        _T.OTHER9: "Other9",
+        _T.OTHER10: "Other10",
+        # Of the devices only Google's is documented. The others are spelled like it.
+        _T.IOS_IDFA: "AppleAdvertisingIdentifier",
+        _T.IOS_IDFV: "AppleVendorIdentifier",
+        _T.ANDROID_AAID: "GoogleAdvertisingIdentifier",
+        _T.ANDROID_UUID: "AndroidIdentifier",
+        _T.FIRE_AID: "FireAdvertisingIdentifier",
+        _T.ROKU_AID: "RokuAdvertisingIdentifier",
+        _T.ROKU_PUBLISHER_ID: "RokuPublisherIdentifier",
+        _T.MICROSOFT_AID: "MicrosoftAdvertisingIdentifier",
+        _T.MICROSOFT_PUBLISHER_ID: "MicrosoftPublisherIdentifier",
+    }
+)
+"""The names in the messages of an audience's stream; a type without one is not sent there."""
+
+
 def _user(kind: IdentityType, code: int, events: str, dsr: str | None = None, *also: str) -> Kind:
-    return Kind(kind, code, is_device=False, events=events, profile=events, dsr=dsr, also=also)
+    firehose = _FIREHOSE.get(kind, kind.value)
+    stream = _STREAM.get(kind)
+    return Kind(
+        kind, code, is_device=False, events=events, profile=events, dsr=dsr, firehose=firehose, stream=stream, also=also
+    )
 
 
 def _device(kind: IdentityType, code: int, events: str, profile: str, dsr: str | None = None, *dsr_also: str) -> Kind:
-    return Kind(kind, code, is_device=True, events=events, profile=profile, dsr=dsr, dsr_also=dsr_also)
+    return Kind(
+        kind,
+        code,
+        is_device=True,
+        events=events,
+        profile=profile,
+        dsr=dsr,
+        firehose=_FIREHOSE.get(kind, profile),
+        stream=_STREAM.get(kind),
+        dsr_also=dsr_also,
+    )
 
-
-_T = IdentityType
 
 KINDS: Final[tuple[Kind, ...]] = (
     _user(_T.OTHER, 0, "other", "other"),
@@ -137,6 +204,11 @@ KIND_OF: Final[Mapping[IdentityType, Kind]] = MappingProxyType({kind.type: kind 
 TYPE_OF_CODE: Final[Mapping[int, IdentityType]] = MappingProxyType({kind.code: kind.type for kind in KINDS})
 DEVICE_TYPES: Final = frozenset(kind.type for kind in KINDS if kind.is_device)
 
+ADVERTISING_TYPES: Final = frozenset({_T.IOS_IDFA, _T.ANDROID_AAID, _T.FIRE_AID, _T.ROKU_AID, _T.MICROSOFT_AID})
+"""The ids that platforms give devices for advertising, and whose use their users can limit."""
+
+PHONE_TYPES: Final = frozenset({_T.MOBILE_NUMBER, _T.PHONE_NUMBER_2, _T.PHONE_NUMBER_3})
+
 
 def name_on(surface: Surface, identity_type: IdentityType) -> str | None:
     """Return the name a surface writes for a type; None where the surface has none."""
@@ -150,6 +222,21 @@ def name_on(surface: Surface, identity_type: IdentityType) -> str | None:
             return kind.profile
         case Surface.DSR:
             return kind.dsr
+        case Surface.FIREHOSE:
+            return kind.firehose
+        case Surface.STREAM:
+            return kind.stream
+
+
+def push_token_on_firehose(platform: str | None) -> str | None:
+    """Return the name of a push token in the partner protocol, by the platform of its device; None if it has none there."""
+    match (platform or "").lower():
+        case "ios" | "tvos":
+            return "apple_push_notification_token"
+        case "android":
+            return "google_cloud_messaging_token"
+        case _:
+            return None
 
 
 def _spellings(surface: Surface) -> Mapping[str, IdentityType]:

@@ -22,7 +22,7 @@ from hashlib import md5, sha1, sha256
 from typing import Final
 from unicodedata import normalize
 
-from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
+from knownas.core.identity.kinds import DEVICE_TYPES, PHONE_TYPES, Identity, IdentityType
 
 _T = IdentityType
 
@@ -139,7 +139,6 @@ _SHARED_DEVICES: Final = frozenset(
     }
 )
 
-_PHONES: Final = frozenset({_T.MOBILE_NUMBER, _T.PHONE_NUMBER_2, _T.PHONE_NUMBER_3})
 _PHONE_CHARACTERS: Final = re.compile(r"\+?[\d\s().\-/]+", re.ASCII)
 _COUNTRY_DIGITS_MAX: Final = 3
 _WORN_DIGITS_MIN: Final = 7
@@ -165,7 +164,7 @@ def unlike_a_person(one: Identity) -> Unlike | None:
         return Unlike.NOTHING
     if kind is _T.EMAIL:
         return _address(told)
-    if kind in _PHONES:
+    if kind in PHONE_TYPES:
         return _number(told)
     if kind in DEVICE_TYPES:
         return _device(told)
