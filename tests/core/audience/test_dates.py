@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownas.core.audience.dates import NEVER, TIME_MAX_MS, TIME_MIN_MS, moment, turns_at, written
+from knownas.core.audience.dates import NEVER, TIME_MAX_MS, TIME_MIN_MS, moment, reaches_at, written
 from knownas.core.audience.expression import Boundary, Unit
 from knownas.core.profile.moments import span_of
 
@@ -48,23 +48,15 @@ def test_units_go_by_the_calendar(base: str, offset: int, unit: str, boundary: s
 
 @given(TIMES, TIMES, st.integers(-40, 40), UNITS, BOUNDARIES)
 def test_a_date_reaches_a_time_at_the_moment_told(
-    fixed_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None
+    wanted_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None
 ) -> None:
-    """A millisecond before, it is as far as now; then it is at the time or beyond it."""
-    turns_ms = turns_at(fixed_ms, now_ms, offset, unit, boundary)
-    before = moment(now_ms, offset, unit, boundary)
-    if turns_ms == NEVER:
-        assert before > fixed_ms
+    """A millisecond before it has not; where it has reached it by now, no moment is told."""
+    reached_ms = reaches_at(wanted_ms, now_ms, offset, unit, boundary)
+    if reached_ms == NEVER:
+        assert moment(now_ms, offset, unit, boundary) >= wanted_ms
         return
-    assert turns_ms > now_ms
-    just_before, then = moment(turns_ms - 1, offset, unit, boundary), moment(turns_ms, offset, unit, boundary)
-    assert _side(just_before, fixed_ms) == _side(before, fixed_ms)
-    assert _side(then, fixed_ms) > _side(before, fixed_ms)
-
-
-def _side(one_ms: int, fixed_ms: int) -> int:
-    """Return -1 for a time before another, 0 for the same, 1 for one after it."""
-    return (one_ms > fixed_ms) - (one_ms < fixed_ms)
+    assert reached_ms > now_ms
+    assert moment(reached_ms - 1, offset, unit, boundary) < wanted_ms <= moment(reached_ms, offset, unit, boundary)
 
 
 @given(TIMES, st.integers(0, 10**12), st.integers(-40, 40), UNITS, BOUNDARIES)
@@ -81,4 +73,4 @@ def test_a_date_never_goes_back(now_ms: int, later_ms: int, offset: int, unit: U
 def test_times_beyond_the_calendar_end_the_search(unit: Unit, boundary: Boundary | None, fixed_ms: int) -> None:
     """Whatever somebody has written into an attribute."""
     now_ms = at("2026-11-22T10:00:00Z")
-    assert turns_at(fixed_ms, now_ms, -1, unit, boundary) > now_ms
+    assert reaches_at(fixed_ms, now_ms, -1, unit, boundary) > now_ms

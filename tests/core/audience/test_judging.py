@@ -89,6 +89,6 @@ def test_a_judge_that_forgets_the_last_event_is_noticed(monkeypatch: pytest.Monk
 
 def test_a_judge_that_turns_a_day_late_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a moment that comes too late is not taken for the right one."""
-    turns_at = judging.turns_at
-    monkeypatch.setattr(judging, "turns_at", lambda *told: turns_at(*told) + 24 * HOUR_MS)
+    reaches_at = judging.reaches_at
+    monkeypatch.setattr(judging, "reaches_at", lambda *told: reaches_at(*told) + 24 * HOUR_MS)
     assert is_caught(stays)

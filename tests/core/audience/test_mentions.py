@@ -64,7 +64,7 @@ def test_everything_else_is_mentioned() -> None:
     )
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(definitions(), st.integers(0, 2**40), st.integers(0, 7))
 def test_what_is_not_mentioned_changes_nothing(drawn: Json, number: int, what: int) -> None:
     """One more event, another attribute, another membership, or another of whatever else is known."""

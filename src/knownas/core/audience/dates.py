@@ -48,33 +48,28 @@ def moment(base_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> 
     return _within(start_ms if boundary is Boundary.START else next_ms - 1)
 
 
-def turns_at(fixed_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> int:
-    """Return the first moment after now at which a relative date reaches or passes a fixed time in another way than now.
+def reaches_at(wanted_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> int:
+    """Return the first moment after now at which a relative date is at least some time; NEVER if it is already, or never will be."""
 
-    That is when the date first is at least the fixed time, or first is more than it; NEVER if it is more already.
-    """
+    def has_reached(at_ms: int) -> bool:
+        return moment(at_ms, offset, unit, boundary) >= wanted_ms
 
-    def date(at_ms: int) -> int:
-        return moment(at_ms, offset, unit, boundary)
-
-    if date(now_ms) > fixed_ms or fixed_ms >= TIME_MAX_MS:
+    if has_reached(now_ms) or wanted_ms > TIME_MAX_MS:
         return NEVER
-    # It reaches the fixed time, where it has not yet; else it passes it.
-    wanted = fixed_ms if date(now_ms) < fixed_ms else fixed_ms + 1
     length_ms = _LENGTH_MS.get(unit)
     if length_ms is not None and boundary is None:
-        return max(now_ms + 1, wanted - offset * length_ms)
+        return max(now_ms + 1, wanted_ms - offset * length_ms)
     low_ms, high_ms = now_ms, now_ms + DAY_MS
-    while date(high_ms) < wanted:
+    while not has_reached(high_ms):
         if high_ms - now_ms > 2 * (TIME_MAX_MS - TIME_MIN_MS):
             return NEVER
         low_ms, high_ms = high_ms, high_ms + 2 * (high_ms - now_ms)
     while high_ms - low_ms > 1:
         middle_ms = (low_ms + high_ms) // 2
-        if date(middle_ms) < wanted:
-            low_ms = middle_ms
-        else:
+        if has_reached(middle_ms):
             high_ms = middle_ms
+        else:
+            low_ms = middle_ms
     return high_ms
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, assert_never
 
 from knownas.core.audience.comparing import compare, compare_date, time_of
-from knownas.core.audience.dates import NEVER, moment, turns_at
+from knownas.core.audience.dates import NEVER, moment, reaches_at
 from knownas.core.audience.expression import (
     AbsoluteDate,
     Aggregate,
@@ -144,19 +144,24 @@ class Judge:
         span = self._span(date, bound)
         if span is None:
             return Held(holds=False, until_ms=left.until_ms)
-        moves = isinstance(date, RelativeDate) and date.relative_to is None
+        moves = not isinstance(date, AbsoluteDate) and date.relative_to is None
         until_ms = left.until_ms
         for value in left.values:
             at_ms = time_of(value)
             if at_ms is None:
                 continue
-            turns_ms = NEVER
-            if moves and isinstance(date, RelativeDate):
-                turns_ms = turns_at(at_ms, self._now_ms, date.offset, date.unit, date.boundary)
+            turns_ms = self._turns_at(comparison, at_ms, date) if moves else NEVER
             if compare_date(comparison, at_ms, span):
                 return Held(holds=True, until_ms=min(turns_ms, left.until_ms))
             until_ms = min(until_ms, turns_ms)
         return Held(holds=False, until_ms=until_ms)
+
+    def _turns_at(self, comparison: Comparison, at_ms: int, date: AbsoluteDate | RelativeDate) -> int:
+        """Return when a time is compared otherwise with a date that goes on with now: once that reaches it, or once it is past."""
+        if isinstance(date, AbsoluteDate):
+            return NEVER
+        crossings = [at_ms + one for one in _CROSSINGS.get(comparison, (0, 1))]
+        return min(reaches_at(one, self._now_ms, date.offset, date.unit, date.boundary) for one in crossings)
 
     def _span(self, date: AbsoluteDate | RelativeDate, bound: Bound) -> Span | None:
         """Return what a date means now; None where it is told from a step that has no such date."""
@@ -200,6 +205,14 @@ class Judge:
             return Found(values, is_list=True, until_ms=until_ms)
         return Found(_number(aggregate.aggregation, values), until_ms=until_ms)
 
+
+_CROSSINGS: Final = {
+    Comparison.LESS_THAN: (1,),
+    Comparison.GREATER_THAN_EQUAL: (1,),
+    Comparison.LESS_THAN_EQUAL: (0,),
+    Comparison.GREATER_THAN: (0,),
+}
+"""How far from a time the date has to be for a comparison of the two to turn, in milliseconds; `equals` turns twice."""
 
 _MODEL_OF: Final = {PastEvent: Model.EVENTS, Device: Model.DEVICES, Attribution: Model.ATTRIBUTION}
 
