@@ -18,6 +18,7 @@ from knownas.service.components import component_of
 from knownas.service.policies import policies_of
 from knownas.service.question import Answer
 from knownas.service.subject_request_form import kept_request
+from knownas.service.subjects import subject_of
 from knownas.service.toxic_list import ToxicState, toxic
 from knownas.service.undoing import UndoRefused
 from knownas.store.memory.store import MemoryStore
@@ -155,6 +156,21 @@ async def test_who_shares_an_identity_keeps_it() -> None:
     await erase(at, subject(mpid))
     assert await record_of(at.store, other) == before
     assert holds(at.store, "shared-device", PERSON[0]) == ["shared-device"]
+
+
+async def test_what_two_had_goes_with_the_last_of_them() -> None:
+    """Where one of them was erased before, its lines still name it: they are rewritten when nobody has it any more."""
+    at = await stage("all")
+    first = await at.login(customerid="first", ios_idfv="canary-device")
+    second = await at.login(customerid="second", ios_idfv="canary-device")
+    await erase(at, subject(first))
+    assert holds(at.store, "canary-device") == ["canary-device"]
+    steps = await erase(at, subject(second), request_id="21111111-1111-4111-8111-111111111111")
+    assert [one["lines_left"] for step, one in steps if step == "searched"] == [0]
+    assert holds(at.store, "canary-device") == []
+    for one in await at.log():
+        assert subject_of(POOL, Identity(IdentityType.IOS_IDFV, "canary-device")) not in one.subjects
+    assert await explained(at.store, first, second)
 
 
 async def test_nobody_is_found_and_nothing_happens() -> None:

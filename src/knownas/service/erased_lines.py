@@ -1,7 +1,8 @@
 """Takes a person's identities out of the log: each line that names one says another value from then on (decision 35).
 
 Which lines these are: those of the profile, those that are kept under a value, and those of every profile that a line of a
-value is about, as far as they name it. They are read page by page and rewritten some at a time. What a value becomes follows from it and
+value is about, as far as they name it. A line that erased another profile names no value; it is kept under those that the profile
+had, so it leads to the lines of that one. They are read page by page and rewritten some at a time. What a value becomes follows from it and
 from a key, so that whoever goes on after a kill gives it the same one; a line that was rewritten is found again under the
 numbers of its new values.
 
@@ -92,6 +93,7 @@ class ErasedLines:
     _waiting: list[int] = field(default_factory=list[int])
     _asked: set[int] = field(default_factory=set[int])
     _naming: set[int] = field(default_factory=set[int])
+    _erased_with: dict[int, set[Identity]] = field(default_factory=dict[int, set[Identity]])
     _read: int = 0
 
     def __post_init__(self) -> None:
@@ -147,7 +149,7 @@ class ErasedLines:
             StoreError: the store does not answer.
         """
         async for entry in self._of(subject_of(self.pool, one)):
-            if self._is_mine(entry, frozenset((one,)) & frozenset(named_by(entry))):
+            if self._is_mine(entry, frozenset((one,)) & self._said_by(entry, one)):
                 return 1
         return 0
 
@@ -175,9 +177,10 @@ class ErasedLines:
         """Yield the lines that may name the identities, with all that they name; some of them more than once."""
         self._asked.clear()
         self._naming.clear()
+        self._erased_with.clear()
         self._read = 0
-        known = {**dict.fromkeys(self.given), **dict.fromkeys(self._became)}
-        self._waiting = [self.mpid, *(subject_of(self.pool, one) for one in known)]
+        known = {subject_of(self.pool, one): one for one in (*self.given, *self._became)}
+        self._waiting = [self.mpid, *known]
         while self._waiting:
             subject = self._waiting.pop()
             if subject in self._asked:
@@ -185,12 +188,20 @@ class ErasedLines:
             self._asked.add(subject)
             _check(len(self._asked) - len(known), ERASURE_PROFILES_MAX, "profiles")
             async for entry in self._of(subject):
-                named = frozenset(named_by(entry))
+                named = self._said_by(entry, known.get(subject))
                 if not (named.isdisjoint(self.given) and named.isdisjoint(self._became)):
                     self._waiting += _about(entry) - self._asked
                     if entry.seq <= self.erased_seq or self.mpid in _about(entry):
                         self._naming.add(entry.seq)
                 yield entry, named
+
+    def _said_by(self, entry: LogEntry, found_by: Identity | None) -> frozenset[Identity]:
+        """Return what a line names; of one that erased another profile, the identities under which it was found by now."""
+        if found_by is None or erased_in(entry.observation) in (None, self.mpid):
+            return frozenset(named_by(entry))
+        found = self._erased_with.setdefault(entry.seq, set())
+        found.add(found_by)
+        return frozenset(found)
 
     async def _of(self, subject: int) -> AsyncIterator[LogEntry]:
         """Yield the pool's lines about a subject, letting others work between two pages."""
