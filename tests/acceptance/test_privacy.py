@@ -96,11 +96,10 @@ class Shop:
         said = [self.asker.believe(one.body, one.headers) for one in self.receiver.received]
         return [one["request_status"] for one in said if one["subject_request_id"] == request_id]
 
-    def carried_out(self, kind: str) -> str:
-        """Ask for something of hers, wait until the controller is told that it is done, and return the request's id."""
-        request = self.asker.request(
-            kind, ANN["email"], subject_identities=WHOM, status_callback_urls=[self.receiver.url]
-        )
+    def carried_out(self, kind: str, **whom: Any) -> str:
+        """Ask for something of hers, or of whom is given, wait until the controller is told that it is done, and return the request's id."""
+        members = {"subject_identities": WHOM, **whom, "status_callback_urls": [self.receiver.url]}
+        request = self.asker.request(kind, ANN["email"], **members)
         assert self.asker.send(request).status_code == 201
         request_id = request["subject_request_id"]
         wait_until(lambda: self.told(request_id) == ORDER, WITHIN_SECONDS, lambda: self.told(request_id))
@@ -151,6 +150,42 @@ def test_f_a_person_asks_and_is_erased_with_proof(kind: str, tmp_path: Path) -> 
             if kind != "memory":
                 is_in_no_table_and_no_backup(tmp_path)
             is_new_when_she_comes_back(shop, mpid)
+
+
+def test_one_request_of_the_second_version_reaches_several_profiles(tmp_path: Path) -> None:
+    """Previewed, handed out in one archive, erased with proof: each answers 410 with the id of the one request (platform §5.8)."""
+    with database_of("sqlite", tmp_path) as database, Receiver() as receiver:
+        document, root = configured(tmp_path, receiver, database)
+        with served(tmp_path, document) as server:
+            shop = Shop(server, receiver, root)
+            shop.asker.version = "v2"
+            mpids = [server.ask("login", who).json()["mpid"] for who in (ANN, BOB)]
+            for who, name in ((ANN, "ann"), (BOB, "bob")):
+                shop.send(**batch_of(who, name))
+            stranger = server.ask("login", {"customerid": "somebody-else"}).json()["mpid"]
+            preview = server.api.post("/api/workspaces/100/privacy/preview", json={"mpids": mpids}).json()
+            assert [one["profile"]["mpid"] for one in (preview, *preview["further"])] == mpids
+            several = {"subject_identities": None, "extensions": {"opendsr.mparticle.com": {"mpids": mpids}}}
+            handed_out = shop.carried_out("access", **several)
+            results = shop.asker.results(shop.asker.status(handed_out).json()["results_url"])
+            with zipfile.ZipFile(io.BytesIO(results.content)) as archive:
+                lines = archive.read("profile.jsonl").splitlines()
+            assert [json.loads(line)["mpid"] for line in lines] == mpids
+            request_id = shop.carried_out("erasure", **several)
+            for mpid in mpids:
+                gone = shop.get(f"/api/profiles/{mpid}")
+                assert (gone.status_code, request_id in gone.text) == (410, True), gone.text
+            assert shop.get(f"/api/profiles/{stranger}").status_code == 200
+            told = shop.get(f"/api/privacy/requests/{request_id}").json()
+            assert [told["mpid"], *(one["mpid"] for one in told["further"])] == mpids
+            searched = [one["facts"] for one in told["steps"] if one["step"] == "searched"]
+            assert [(one["profile"], one["found"], one["rows_left"]) for one in searched] == [(1, 0, 0), (2, 0, 0)]
+            certified = shop.get(f"/api/privacy/requests/{request_id}/certificate")
+            (tmp_path / "authority.pem").write_bytes(root)
+            (tmp_path / "certificate.json").write_bytes(certified.content)
+            said = knownas("verify-evidence", tmp_path / "certificate.json", "--authority", tmp_path / "authority.pem")
+            assert said.splitlines()[-1] == "everything is as it was signed"
+            assert [value for value in (*mpids, *ANN.values(), *BOB.values()) if value in certified.text] == []
 
 
 def refuses_as_told(shop: Shop) -> None:

@@ -230,7 +230,11 @@ async def test_the_second_version_differs_where_the_specification_says(desk: Des
     assert (shown.json()["api_version"], shown.json()["request_status"]) == ("2.0", "pending")
     assert (await desk.ask("GET", "/v2/requests?group_id=old")).json() == [shown.json()]
     mpids = asked(subject_identities=None, extensions={"opendsr.mparticle.com": {"mpids": ["1", "2"]}})
-    refused(await desk.ask("POST", "/v2/requests", json=mpids), 400, "several_mpids")
+    assert (await desk.ask("POST", "/v2/requests", json=mpids)).status_code == 201
+    again = {**mpids, "subject_request_id": asked()["subject_request_id"]}
+    again["extensions"] = {"opendsr.mparticle.com": {"mpids": [2, 1, 1]}}
+    refused(await desk.ask("POST", "/v2/requests", json=again), 409, "request_in_progress")
+    refused(await desk.ask("POST", "/v3/requests", json=again), 400, "several_mpids")
     assert (await desk.ask("DELETE", f"/v2/requests/{request_id}")).status_code == 202
 
 

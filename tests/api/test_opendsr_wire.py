@@ -17,7 +17,7 @@ from knownas.api.opendsr_wire import (
 )
 from knownas.api.wire import Malformed
 from knownas.core.identity.kinds import Identity, IdentityType
-from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX
+from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, RequestType, SubjectIdentity
 
 ID = "a7551968-d5d6-44b2-9831-815ac9017798"
@@ -142,6 +142,22 @@ def test_what_can_not_be_meant_is_refused(members: dict[str, Any], reason: str) 
     with pytest.raises(Malformed) as refused:
         request_of(asked(**members))
     assert refused.value.reason == reason
+
+
+def test_the_second_version_names_several_profiles() -> None:
+    """By `mpids`, each counted once, also beside identities; one alone is what the third version's `mpid` is."""
+    listed = [{"identity_type": "email", "identity_value": "a@example.com"}]
+    extension = extended(mpids=["5", 6, 5], identities=[{"identity_type": "other2", "identity_value": "x"}])
+    given = request_of(asked(subject_identities=listed, extensions=extension), "2.0").subject
+    assert (given.mpids, [one.identity.value for one in given.identities]) == ((5, 6), ["a@example.com", "x"])
+    alone = request_of(asked(subject_identities=None, extensions=extended(mpids=["5"])), "2.0").subject
+    assert alone == request_of(asked(subject_identities=None, extensions=extended(mpids=["5"]))).subject
+    too_many = extended(mpids=list(range(1, SUBJECT_MPIDS_MAX + 2)))
+    with pytest.raises(Malformed, match="20 mpids"):
+        request_of(asked(subject_identities=None, extensions=too_many), "2.0")
+    with pytest.raises(Malformed) as refused:
+        request_of(asked(extensions=extended(mpids=["5"])))
+    assert refused.value.reason == "mpid_not_alone"
 
 
 def test_a_body_with_a_member_twice_is_refused() -> None:

@@ -66,7 +66,7 @@ def obey(orders: dict[str, Any]) -> None:
     erasing.Erasing.__init__ = begin  # type: ignore[method-assign]
 
 
-async def _scrub(self: erasing.Erasing, case: Case, place: object) -> Case:  # noqa: ARG001 - all steps are asked alike
+async def _scrub(self: erasing.Erasing, case: Case) -> Case:
     told = (Step.ERASED, {"store": "free_space", "method": "vacuum", "complete": True})
     await self._cases.done(case, self._clock(), "_scrub", told)
     die()

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from knownas.core.identity.kinds import IdentityType, identities
@@ -126,8 +126,14 @@ class SubjectStage:
         assert door is not None
         return door
 
-    def asked(self, mpid: int | None, workspace: int = SHOP, kind: RequestType = RequestType.ACCESS) -> KeptRequest:
-        """Return a completed request about a profile."""
+    def asked(
+        self,
+        mpid: int | None,
+        workspace: int = SHOP,
+        kind: RequestType = RequestType.ACCESS,
+        further: Sequence[int] = (),
+    ) -> KeptRequest:
+        """Return a completed request about a profile, or about several of one person."""
         request = SubjectRequest(
             REQUEST_ID,
             workspace,
@@ -140,11 +146,12 @@ class SubjectStage:
             begun_ms=self.now_ms,
             ended_ms=self.now_ms,
         )
-        return KeptRequest(request, Progress(is_sought=True, mpid=mpid))
+        others = tuple(Progress(is_sought=True, mpid=one) for one in further)
+        return KeptRequest(request, Progress(is_sought=True, mpid=mpid), others)
 
-    async def archive(self, mpid: int | None, workspace: int = SHOP) -> "Archive":
-        """Fetch the results of a request about a profile."""
-        pieces = await self.results.open(self.asked(mpid, workspace))
+    async def archive(self, mpid: int | None, workspace: int = SHOP, further: Sequence[int] = ()) -> "Archive":
+        """Fetch the results of a request about a profile, or about several of one person."""
+        pieces = await self.results.open(self.asked(mpid, workspace, further=further))
         assert pieces is not None
         return Archive(b"".join([piece async for piece in pieces]))
 

@@ -34,9 +34,9 @@ class Leads:
         self.mpid = mpid
         self.asked: list[tuple[int, Subject]] = []
 
-    async def find(self, place: Place, subject: Subject) -> Somebody:
+    async def find(self, place: Place, subject: Subject) -> list[Somebody]:
         self.asked.append((place.workspace.id, subject))
-        return Somebody(self.mpid, None if self.mpid is None else Environment.PRODUCTION)
+        return [Somebody(self.mpid, None if self.mpid is None else Environment.PRODUCTION)]
 
 
 EMAIL = "ann@example.com"

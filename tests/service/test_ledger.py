@@ -146,14 +146,14 @@ def test_lines_that_are_damaged_or_of_later_versions_are_known() -> None:
     for place in range(len(line) - 1):
         with pytest.raises(NoLine):
             line_from(line[:place] + bytes([line[place] ^ 1]) + line[place + 1 :])
-    with pytest.raises(LedgerTooNew, match="a ledger of version 2"):
-        line_from(line_bytes(LedgerStart("k", v=2)))
+    with pytest.raises(LedgerTooNew, match="a ledger of version 3"):
+        line_from(line_bytes(LedgerStart("k", v=3)))
 
 
 def test_what_can_not_be_read_is_no_ledger(tmp_path: Path) -> None:
     """A file that is not there, or of a later version, is refused with its name."""
     with pytest.raises(UnusableLedger, match="missing"):
         ledger_after([tmp_path / "missing"], START)
-    (tmp_path / "later").write_bytes(line_bytes(LedgerStart("k", v=2)))
-    with pytest.raises(UnusableLedger, match="later: a ledger of version 2"):
+    (tmp_path / "later").write_bytes(line_bytes(LedgerStart("k", v=3)))
+    with pytest.raises(UnusableLedger, match="later: a ledger of version 3"):
         ledger_after([tmp_path / "later"], START)

@@ -1,5 +1,6 @@
 """A request reaches whom a search would find in its workspace's scope, and nobody else."""
 
+from collections.abc import Sequence
 from hashlib import md5, sha1
 
 import pytest
@@ -31,6 +32,12 @@ async def stage() -> ErasingStage:
 
 async def found(at: ErasingStage, whom: Subject, workspace: int = SHOP) -> Found:
     """Find whom a request of a workspace reaches."""
+    (one,) = await found_all(at, whom, workspace)
+    return one
+
+
+async def found_all(at: ErasingStage, whom: Subject, workspace: int = SHOP) -> Sequence[Found]:
+    """Find all whom a request of a workspace reaches."""
     finding = SubjectFinding(at.store, at.service.directory, at.service.resolver, at.clock)
     return await finding.find(at.place(workspace), whom)
 

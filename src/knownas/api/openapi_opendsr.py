@@ -46,6 +46,7 @@ _TAKING: Final = (
     "nobody_named",
     "request_exists",
     "several_mpids",
+    "too_many_mpids",
     "too_many_callbacks",
     "too_many_identities",
     "unknown_identity_type",

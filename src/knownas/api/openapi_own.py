@@ -105,6 +105,7 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         400: (
             "nobody_named",
             "too_many_identities",
+            "too_many_mpids",
             "mpid_not_alone",
             "malformed_mpid",
             "invalid_digest",

@@ -19,13 +19,16 @@ from knownas.api.wire import (
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, IdentityType, Surface, name_on, types_named_on, value_fault
 from knownas.core.identity.record import parse_mpid, valid_mpid
-from knownas.core.limits import SUBJECT_IDENTITIES_MAX
+from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, Regulation, RequestType, Subject, SubjectIdentity
 from knownas.service.receipts import rfc3339
 from knownas.service.subject_requests import GivenRequest
 
 VENDOR: Final = "opendsr.mparticle.com"
 """The name under which a request's extension is found (platform §5.2)."""
+
+SEVERAL_PROFILES: Final = "2.0"
+"""The version by which one request reaches several profiles (platform §5.8)."""
 
 CALLBACKS_MAX: Final = 10
 CALLBACK_CHARACTERS_MAX: Final = 2_000
@@ -110,7 +113,7 @@ def request_of(body: bytes, api_version: str = "3.0", base_url: str = "") -> Giv
         given.subject_request_id,
         given.regulation,
         given.subject_request_type,
-        _subject(given, extension),
+        _subject(given, extension, reaches_several=api_version == SEVERAL_PROFILES),
         _moment(given.submitted_time),
         given.group_id,
         tuple(map(_callback, _few_callbacks(given.status_callback_urls))),
@@ -167,26 +170,33 @@ def _callback(url: str) -> str:
     return url
 
 
-def _subject(given: RequestBody, extension: Extension) -> Subject:
-    """Return whom a request is about (platform §5.2)."""
+def _subject(given: RequestBody, extension: Extension, *, reaches_several: bool) -> Subject:
+    """Return whom a request is about: one profile, or with `reaches_several` as many as it names (platform §5.2, §5.8)."""
     found: dict[IdentityType, SubjectIdentity] = {}
-    mpids: list[str | int] = list(extension.mpids)
+    mpids: list[int] = [_mpid(one) for one in extension.mpids]
     for name, one in _named(given, extension):
         if name == "mpid":
-            mpids.append(one.value)
+            mpids.append(_mpid(one.value))
             continue
         identity = _identity(name, one)
         if found.setdefault(identity.identity.type, identity) != identity:
             raise Malformed("identity_type_twice", f"{name}: one value of each type may be given.")
-    if len(mpids) > 1 and not found:
-        raise Malformed("several_mpids", "A request reaches one profile. Send one request for each MPID.")
-    if mpids and found:
-        raise Malformed("mpid_not_alone", "If an mpid is provided, it must be the only identity in the request.")
-    if not mpids and not found:
+    named = tuple(dict.fromkeys(mpids))
+    if not reaches_several:
+        if len(named) > 1 and not found:
+            sentence = "A request reaches one profile. Send one request for each MPID, or one of the second version."
+            raise Malformed("several_mpids", sentence)
+        if named and found:
+            raise Malformed("mpid_not_alone", "If an mpid is provided, it must be the only identity in the request.")
+    if not named and not found:
         raise Malformed("nobody_named", "subject_identities must say who the person is.")
     if len(found) > SUBJECT_IDENTITIES_MAX:
         raise Malformed("too_many_identities", f"A request may have {SUBJECT_IDENTITIES_MAX} identities.")
-    return Subject(tuple(sorted(found.values())), _mpid(mpids[0]) if mpids else None)
+    if len(named) > SUBJECT_MPIDS_MAX:
+        raise Malformed("too_many_mpids", f"A request may have {SUBJECT_MPIDS_MAX} mpids.")
+    identities = tuple(sorted(found.values()))
+    # One alone is the same in both versions.
+    return Subject(mpid=named[0]) if len(named) == 1 and not found else Subject(identities, mpids=named)
 
 
 def _mpid(given: str | int) -> int:

@@ -1,7 +1,7 @@
 """Serves the part of our own API by which a request of a data subject is looked at before anybody makes it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from knownas.api.wire import NAME_CHARACTERS_SHOWN
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, Surface, types_named_on, value_fault
 from knownas.core.identity.record import parse_mpid, valid_mpid
-from knownas.core.limits import SUBJECT_IDENTITIES_MAX
+from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, RequestType, Subject, SubjectIdentity
 from knownas.service.directory import Place
 from knownas.service.knowing import place_of
@@ -39,11 +39,12 @@ class PreviewedIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class PreviewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom a request would be about, by `subject_identities` as OpenDSR spells them, and what it would ask for.
 
-    `mpid` may be one of them, if it is the only one.
+    `mpid` may be one of them, if it is the only one. `mpids` names several profiles, as a request of the second version does.
     """
 
-    subject_identities: dict[str, PreviewedIdentity]
+    subject_identities: dict[str, PreviewedIdentity] = {}
     subject_request_type: RequestType = RequestType.ERASURE
+    mpids: list[str | int] = []
 
 
 async def preview_privacy(service: Service, request: Request) -> tuple[int, Document]:
@@ -53,7 +54,7 @@ async def preview_privacy(service: Service, request: Request) -> tuple[int, Docu
     """
     place = _place(service, request)
     body = await json_body(request, _BODY)
-    subject = _subject(body.subject_identities)
+    subject = _subject(body.subject_identities, body.mpids)
     return 200, preview_document(place, await service.previews.preview(place, body.subject_request_type, subject))
 
 
@@ -65,25 +66,28 @@ def _place(service: Service, request: Request) -> Place:
     return place
 
 
-def _subject(given: Mapping[str, PreviewedIdentity]) -> Subject:
+def _subject(given: Mapping[str, PreviewedIdentity], mpids: Sequence[str | int]) -> Subject:
     """Read whom a request is about.
 
     Raises:
         Refusal: nobody is named, or in a way that is not allowed.
     """
-    if not given:
+    named = tuple(dict.fromkeys(map(_mpid, mpids)))
+    if len(named) > SUBJECT_MPIDS_MAX:
+        raise Refusal(400, "too_many_mpids", f"A request may have {SUBJECT_MPIDS_MAX} mpids.")
+    if not given and not named:
         raise Refusal(400, "nobody_named", "subject_identities must say who the person is.")
     if len(given) > SUBJECT_IDENTITIES_MAX:
         raise Refusal(400, "too_many_identities", f"A request may have {SUBJECT_IDENTITIES_MAX} identities.")
     if MPID_NAME in given:
-        if len(given) > 1:
+        if len(given) > 1 or named:
             sentence = "If an mpid is provided, it must be the only identity in the request."
             raise Refusal(400, "mpid_not_alone", sentence)
         return Subject(mpid=_mpid(given[MPID_NAME].value))
-    named = [_identity(name, one) for name, one in given.items()]
-    if len({one.identity.type for one in named}) < len(named):
+    identities = [_identity(name, one) for name, one in given.items()]
+    if len({one.identity.type for one in identities}) < len(identities):
         raise Refusal(400, "identity_type_twice", "Two spellings name the same identity type.")
-    return Subject(tuple(sorted(named)))
+    return Subject(tuple(sorted(identities)), mpids=named)
 
 
 def _mpid(given: str | int) -> int:

@@ -135,6 +135,10 @@ def _requests() -> Schema:
         "mpid": {"anyOf": [MPID, {"type": "null"}], "description": "Null as long as nobody was looked for or found."},
         "environment": said,
         "whole": {**FLAG, "description": "Whether the profile itself is erased, since no other workspace knows it."},
+        "further": {
+            **list_of(object_of("", mpid=MPID, environment=said, whole=FLAG)),
+            "description": "Of a request that reaches several profiles, the others.",
+        },
     }
     step = object_of(
         "", number={"type": "integer", "minimum": 1}, at=TIME, step=enum_of(Step), sentence=TEXT, facts=OBJECT

@@ -15,7 +15,7 @@ from knownas.api.opendsr_wire import (
 from knownas.api.schema_parts import TEXT, TEXT_OR_NULL, TIME, Schema, enum_of, list_of, object_of, ref, values_of
 from knownas.core.identity.kinds import Surface, types_named_on
 from knownas.core.identity.observation import Environment
-from knownas.core.limits import SUBJECT_IDENTITIES_MAX
+from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, Regulation, RequestState, RequestType
 
 _ID: Final[Schema] = {"type": "string", "pattern": f"^{UUID4.pattern}$"}
@@ -44,6 +44,12 @@ def _request() -> Schema:
                 "description": "Identities of the other types, or an `mpid` by itself.",
             },
             "skip_waiting_period": {"description": "Whether an erasure does not wait."},
+            "mpids": {
+                "type": "array",
+                "items": {"anyOf": [ref("Mpid"), ref("MpidNumber")]},
+                "maxItems": SUBJECT_MPIDS_MAX,
+                "description": "Profiles by their MPIDs: in the second version several, also beside identities.",
+            },
         },
     }
     body = object_of(

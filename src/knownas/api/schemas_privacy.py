@@ -94,6 +94,10 @@ def _preview() -> Schema:
         log_lines=_or_null(lines),
         out_of_reach=list_of(unreached),
         not_reached={**list_of(TEXT), "description": "What an erasure could not reach, in sentences."},
+        further={
+            **list_of({"type": "object"}),
+            "description": "Of a request that names several, the others: each as this, without `further`.",
+        },
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -44,7 +44,7 @@ def privacy() -> None:
     metavar="TYPE[:DIGEST]=VALUE",
     help="An identity of the person as OpenDSR names it, such as email=..., or its digest: email:sha256=...",
 )
-@click.option("--mpid", help="The profile itself, instead of identities.")
+@click.option("--mpid", "mpids", multiple=True, help="The profile itself; several of one person may be named.")
 @click.option(
     "--type",
     "kind",
@@ -58,14 +58,16 @@ def privacy() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def preview(**options: Any) -> None:
     """Say whom a request would reach, how much there is of them, and what it could not reach. Changes nothing."""
-    body = {"subject_identities": _identities(options), "subject_request_type": options["kind"]}
+    body = {**_subject(options["given"], options["mpids"]), "subject_request_type": options["kind"]}
     url = f"{options['server'].rstrip('/')}/api/workspaces/{options['workspace']}/privacy/preview"
     shown = call(options["token"], url, body)
     if options["as_json"]:
         click.echo(json.dumps(shown, indent=2))
         return
-    for line in told(shown):
-        click.echo(line)
+    for number, one in enumerate((shown, *shown.get("further", []))):
+        click.echo("", nl=number > 0)
+        for line in told(one):
+            click.echo(line)
 
 
 @privacy.command("let-in")
@@ -88,12 +90,13 @@ def let_in(scope: str, environment: str, given: str, server: str, token: str | N
     click.echo(f"This {kind} may come in again.")
 
 
-def _identities(options: dict[str, Any]) -> dict[str, dict[str, str]]:
-    if (options["mpid"] is None) == (not options["given"]):
+def _subject(given: Sequence[str], mpids: Sequence[str]) -> dict[str, Any]:
+    if not given and not mpids:
         raise click.UsageError("give identities with -i TYPE=VALUE, or --mpid")
-    if options["mpid"] is not None:
-        return {"mpid": {"value": options["mpid"]}}
-    return dict(map(_identity, options["given"]))
+    if len(mpids) == 1 and not given:
+        return {"subject_identities": {"mpid": {"value": mpids[0]}}}
+    named = {"mpids": list(mpids)} if mpids else {}
+    return {"subject_identities": dict(map(_identity, given)), **named}
 
 
 def _identity(given: str) -> tuple[str, dict[str, str]]:

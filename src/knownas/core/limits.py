@@ -47,5 +47,8 @@ EVIDENCE_FACT_CHARACTERS_MAX: Final = 200
 SUBJECT_IDENTITIES_MAX: Final = 50
 """Identities of the person whom a privacy request is about; platform §5.2."""
 
+SUBJECT_MPIDS_MAX: Final = 20
+"""Profiles that one privacy request of the second version may name by their MPIDs; of more, another request is sent."""
+
 WAITING_DAYS_MAX: Final = 30
 """Days a workspace may let an erasure wait: a law that gives a month is kept."""

@@ -17,7 +17,7 @@ from knownas.service.access_events import events_of
 from knownas.service.access_form import Line, line, schema
 from knownas.service.access_lines import Known, known_of
 from knownas.service.access_page import Page
-from knownas.service.directory import Directory
+from knownas.service.directory import Directory, Place
 from knownas.service.evidence import Evidence
 from knownas.service.knowing import erased_for, place_of
 from knownas.service.limits import ACCESS_BATCHES_A_FILE, RESULTS_FETCHES_MAX
@@ -69,59 +69,64 @@ class Results:
             FetchedTooOften: they were fetched as often as they may be.
             StoreError: the store does not answer. While the archive is read, so may its iterator.
         """
-        place, stored = place_of(self._directory, kept.request.workspace), await self._profile(kept)
-        if place is None or stored is None or stored.pool not in place.rules.pools:
+        place = place_of(self._directory, kept.request.workspace)
+        if place is None:
+            return None
+        found = [await self._profile(kept, mpid) for mpid in kept.mpids]
+        profiles = [one for one in found if one is not None and one.pool in place.rules.pools]
+        if not profiles:
             return None
         told = await self._evidence.of_request(kept.request.request_id)
         # Callbacks are delivered as well.
         facts = [one.happening.facts for one in told if one.happening.step is Step.DELIVERED]
         if sum(one.get("what") == _WHAT for one in facts) >= 2 * RESULTS_FETCHES_MAX:
             raise FetchedTooOften
-        known = await known_of(self._store, place, stored, self._strangers(place.workspace.id))
+        person, strangers = frozenset(kept.mpids), self._strangers(place.workspace.id)
+        each = [await known_of(self._store, place, one, strangers, person) for one in profiles]
         await self._tell(kept, "begun")
-        return self._archive(kept, known)
+        return self._archive(kept, place, each)
 
     def _strangers(self, workspace: int) -> frozenset[str]:
         return frozenset(one.client_id for one in self._credentials if workspace not in one.workspaces)
 
-    async def _profile(self, kept: KeptRequest) -> StoredProfile | None:
-        """Return the profile that was found, unless it has been erased since, as a whole or for the workspace."""
-        mpid, workspace = kept.progress.mpid, kept.request.workspace
-        if mpid is None or await self._store.privacy.tombstones([mpid]):
+    async def _profile(self, kept: KeptRequest, mpid: int) -> StoredProfile | None:
+        """Return a profile that was found, unless it has been erased since, as a whole or for the workspace."""
+        workspace = kept.request.workspace
+        if await self._store.privacy.tombstones([mpid]):
             return None
         erased = await erased_for(self._store, workspace, mpid)
         if erased is not None and erased.at_ms >= (kept.request.ended_ms or self._clock()):
             return None
         return await self._store.profile(mpid)
 
-    async def _archive(self, kept: KeptRequest, known: Known) -> AsyncIterator[bytes]:
+    async def _archive(self, kept: KeptRequest, place: Place, each: Sequence[Known]) -> AsyncIterator[bytes]:
         now_ms = self._clock()
         archive = StreamedZip(now_ms)
-        workspace = known.place.workspace
+        workspace = place.workspace
         made = _Archive(archive, Page(workspace.name or f"Workspace {workspace.id}", rfc3339(now_ms)))
-        async for piece in self._files(made, known, now_ms):
+        async for piece in self._files(made, place, each, now_ms):
             yield piece
         yield archive.end()
         await self._tell(kept, "complete", bytes=archive.bytes, files=archive.files, batches=made.batches)
 
-    async def _files(self, made: "_Archive", known: Known, now_ms: int) -> AsyncIterator[bytes]:
-        calculations = self._calculations.get(known.place.workspace.id)
+    async def _files(self, made: "_Archive", place: Place, each: Sequence[Known], now_ms: int) -> AsyncIterator[bytes]:
+        calculations = self._calculations.get(place.workspace.id)
         written = msgspec.json.format(msgspec.json.encode(schema()), indent=2)
         files: list[AsyncIterator[bytes]] = [
             made.archive.write("README.txt", at_once([_README.encode()])),
             made.archive.write("schema.json", at_once([written])),
-            made.lines("profile.jsonl", known.profile(calculations, now_ms)),
-            made.lines("identities.jsonl", _each(known.identities())),
-            made.lines("devices.jsonl", known.devices()),
-            made.lines("consent.jsonl", _each(known.consents())),
-            made.lines("decisions.jsonl", known.decisions()),
-            made.lines("recipients.jsonl", known.recipients()),
-            made.events(self._batches(known)),
+            made.lines("profile.jsonl", _joined(one.profile(calculations, now_ms) for one in each)),
+            made.lines("identities.jsonl", _joined(_each(one.identities()) for one in each)),
+            made.lines("devices.jsonl", _joined(one.devices() for one in each)),
+            made.lines("consent.jsonl", _joined(_each(one.consents()) for one in each)),
+            made.lines("decisions.jsonl", _joined(one.decisions() for one in each)),
+            made.lines("recipients.jsonl", _joined(one.recipients() for one in each)),
+            made.events(_joined(self._batches(one) for one in each)),
         ]
         for file in files:
             async for piece in file:
                 yield piece
-        if not known.sections and not made.batches:
+        if not made.batches and not any(one.sections for one in each):
             async for piece in made.archive.write(EMPTY, at_once([_NOTHING.encode()])):
                 yield piece
         async for piece in made.archive.write("index.html", at_once(made.page.written())):
@@ -198,6 +203,12 @@ async def _each(lines: Iterable[Line]) -> AsyncIterator[Line]:
         yield one
 
 
+async def _joined(each: Iterable[AsyncIterable[Line]]) -> AsyncIterator[Line]:
+    for lines in each:
+        async for one in lines:
+            yield one
+
+
 _README: Final = """What is known about you
 
 Open index.html to read it in a browser. It needs no connection, and loads nothing from anywhere.
@@ -214,6 +225,6 @@ recipients.jsonl   who has read what is known of you
 events-001.jsonl   what you did, as it was received; further files if there is much, none if there is nothing
 empty.txt          is there if your profile was found and nothing else is stored
 
-Times are in UTC. Other people are never named: a value that is null, or "(not shown)", is another
+Each line says by its mpid of which profile it is, where you have several. Times are in UTC. Other people are never named: a value that is null, or "(not shown)", is another
 person's by now, and other profiles are called A, B, and so on, anew in each decision.
 """

@@ -1,6 +1,6 @@
 """Says what the lines of an answer to a data subject look like; the schema that comes with the answer is made of this.
 
-Each file has one JSON object a line. MPIDs are strings, times RFC 3339 in UTC; only batches of events are written the way
+Each file has one JSON object a line, which says by `mpid` of which profile it is: a person can have several. MPIDs are strings, times RFC 3339 in UTC; only batches of events are written the way
 that they are handed out (platform §2.3), with what is said here beside it.
 """
 
@@ -88,6 +88,7 @@ class IdentityLine(Line, frozen=True):
     `state`: "held" (the profile is found by it), "carried" (it is known, and nobody is found by it), or "former".
     """
 
+    mpid: str
     type: IdentityType
     value: str | None
     state: str
@@ -97,6 +98,7 @@ class IdentityLine(Line, frozen=True):
 class DeviceLine(Line, frozen=True):
     """A device as it was last described. `not_shown` are types of ids that are also another person's."""
 
+    mpid: str
     environment: str
     identities: Mapping[IdentityType, str]
     platform: str | None
@@ -121,6 +123,7 @@ class StatementShown(Line, frozen=True):
 class ConsentLine(Line, frozen=True):
     """What counts now of the statements about one purpose of a regulation, and all that were made, the oldest first."""
 
+    mpid: str
     environment: str
     regulation: str
     purpose: str
@@ -148,6 +151,7 @@ class DecisionLine(Line, frozen=True):
     in through another workspace.
     """
 
+    mpid: str
     at: Moment
     decision_id: str
     about: str
@@ -163,6 +167,7 @@ class DecisionLine(Line, frozen=True):
 class RecipientLine(Line, frozen=True):
     """Somebody who read or changed what is known of the person, how often on one day, or an output that it went to."""
 
+    mpid: str
     day: str
     recipient: str
     what: str

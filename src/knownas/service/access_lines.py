@@ -156,7 +156,7 @@ class Known:
                 else "former"
             )
             history = [HappenedShown(rfc3339(each.at_ms), each.how, each.decision_id) for each in one.happened]
-            yield IdentityLine(kind, value if one.is_own else None, state, history)
+            yield IdentityLine(str(self.mpid), kind, value if one.is_own else None, state, history)
 
     async def devices(self) -> AsyncIterator[DeviceLine]:
         """Yield the devices, those seen last first."""
@@ -170,6 +170,7 @@ class Known:
             named.append(Identity(IdentityType.DEVICE_APPLICATION_STAMP, device.stamp))
         shown = [one for one in named if await self.values.may_show(one)]
         return DeviceLine(
+            str(self.mpid),
             environment,
             {one.type: one.value for one in sorted(shown)},
             device.platform,
@@ -185,6 +186,7 @@ class Known:
             changes = changes_of_consent(self.sections[key])
             for purpose, one in sorted(self.sections[key].consents.items()):
                 yield ConsentLine(
+                    str(self.mpid),
                     key.environment,
                     purpose.regulation.value,
                     purpose.name,
@@ -225,6 +227,7 @@ class Known:
             about = "correction" if corrected else "another_profile"
             told = told_of_changes(changes, self.mpid, self.values.is_own, corrected=corrected)
         return DecisionLine(
+            str(self.mpid),
             rfc3339(entry.at_ms),
             entry.decision_id,
             about,
@@ -257,16 +260,20 @@ class Known:
             if one.who not in self._strangers and (asked in times or len(times) < RECIPIENTS_TOLD_MAX):
                 times[asked] += one.times
         for day, who, what in sorted(times):
-            yield RecipientLine(day, who, what, times[day, who, what])
+            yield RecipientLine(str(self.mpid), day, who, what, times[day, who, what])
 
 
-async def known_of(store: Store, place: Place, stored: StoredProfile, strangers: Collection[str] = ()) -> Known:
+async def known_of(
+    store: Store, place: Place, stored: StoredProfile, strangers: Collection[str] = (), person: Collection[int] = ()
+) -> Known:
     """Read what a workspace knows of a profile, but for what is read piece by piece.
+
+    `person` are further profiles that are the same person's.
 
     Raises:
         StoreError: the store does not answer.
     """
-    values = SubjectValues(store, stored)
+    values = SubjectValues(store, stored, person)
     traced = await values.trace()
     found = await store.user_data.sections_of(stored.record.mpid)
     sections = {key: read(one) for key, one in found.items() if key.workspace == place.workspace.id}

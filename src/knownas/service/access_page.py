@@ -227,9 +227,11 @@ class Page:
 
     def _to_you(self, sentence: str) -> str:
         """Speak of the reader's own profile as such, and not by its number."""
-        number = self._profiles[0].mpid if self._profiles else ""
-        said = sentence.replace(f"the new profile {number}", "a new profile of yours")
-        return said.replace(f"Profile {number}", "Your profile").replace(f"profile {number}", "your profile")
+        said = sentence
+        for number in dict.fromkeys(one.mpid for one in self._profiles):
+            said = said.replace(f"the new profile {number}", "a new profile of yours")
+            said = said.replace(f"Profile {number}", "Your profile").replace(f"profile {number}", "your profile")
+        return said
 
     def _received(self) -> Iterator[str]:
         yield '<h2 id="recipients">Who has seen it</h2>\n'

@@ -4,7 +4,7 @@ Nothing is gathered: the results are made when they are fetched (`service.access
 step is durable before the next one, so that a process which dies in between is followed by one that goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -14,9 +14,9 @@ from knownas.core.privacy.evidence import Fact, Happening, Step
 from knownas.core.privacy.request import RequestState, Subject
 from knownas.service.directory import Directory, Place
 from knownas.service.evidence import Evidence
-from knownas.service.knowing import holding_of, place_of
-from knownas.service.subject_counting import lines_about
-from knownas.service.subject_request_form import KeptRequest, kept_request, stored
+from knownas.service.knowing import place_of
+from knownas.service.subject_counting import counted_of, lines_about
+from knownas.service.subject_request_form import KeptRequest, Progress, kept_request, stored
 from knownas.store.port import Store
 from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest
 
@@ -41,8 +41,8 @@ class Found(Protocol):
 class Finding(Protocol):
     """Finds whom a request is about. Implemented by `subject_finding.SubjectFinding`."""
 
-    async def find(self, place: Place, subject: Subject) -> Found:
-        """Return the one profile that a request reaches.
+    async def find(self, place: Place, subject: Subject) -> Sequence[Found]:
+        """Return whom a request reaches, each profile once; those who were named and not found have none.
 
         Raises:
             StoreError: the store does not answer.
@@ -70,45 +70,49 @@ class AccessWork:
         kept = kept_request(row)
         if kept.request.state is RequestState.PENDING:
             begun = msgspec.structs.replace(kept, request=kept.request.begin(self._clock()))
-            step = await self._write(row, begun, Step.STARTED, {"type": kept.request.type.value})
+            step = await self._write(row, begun, (Step.STARTED, {"type": kept.request.type.value}))
             if step is None:
                 return
             row, kept = step, begun
         if kept.request.state is not RequestState.IN_PROGRESS:
             return
         if not kept.progress.is_sought:
-            sought, facts = await self._found(kept)
-            step = await self._write(row, sought, Step.FOUND, facts)
+            sought, told = await self._found(kept)
+            step = await self._write(row, sought, *((Step.FOUND, facts) for facts in told))
             if step is None:
                 return
             row, kept = step, sought
         completed = msgspec.structs.replace(kept, request=kept.request.complete(self._clock()))
-        await self._write(row, completed, Step.COMPLETED, {"found": kept.progress.mpid is not None})
+        several: dict[str, Fact] = {"profiles": len(kept.mpids)} if kept.further else {}
+        await self._write(row, completed, (Step.COMPLETED, {"found": bool(kept.mpids), **several}))
 
-    async def _found(self, kept: KeptRequest) -> tuple[KeptRequest, dict[str, Fact]]:
-        """Find the person, and say how much there is of them in the workspace, store by store."""
+    async def _found(self, kept: KeptRequest) -> tuple[KeptRequest, Sequence[dict[str, Fact]]]:
+        """Find the person, and say how much there is of them in the workspace, store by store, for each profile."""
         place = place_of(self._directory, kept.request.workspace)
         if place is None:
             progress = msgspec.structs.replace(kept.progress, is_sought=True)
-            return msgspec.structs.replace(kept, progress=progress), {"found": False, "why": WORKSPACE_GONE}
+            return msgspec.structs.replace(kept, progress=progress), [{"found": False, "why": WORKSPACE_GONE}]
         found = await self._finding.find(place, kept.request.subject)
-        progress = msgspec.structs.replace(
-            kept.progress, is_sought=True, mpid=found.mpid, environment=found.environment
-        )
-        facts: dict[str, Fact] = {"found": found.mpid is not None}
-        if found.environment is not None:
-            facts["environment"] = found.environment.value
-        if found.mpid is not None:
-            counts = await self._store.privacy.count(holding_of(self._directory, place.workspace.id, found.mpid))
-            facts |= counts._asdict()
-            facts["log_lines"] = (await lines_about(self._store, found.mpid)).total
-        return msgspec.structs.replace(kept, progress=progress), facts
+        each: list[Progress] = []
+        told: list[dict[str, Fact]] = []
+        for one in found:
+            facts: dict[str, Fact] = {"found": one.mpid is not None}
+            if one.environment is not None:
+                facts["environment"] = one.environment.value
+            if one.mpid is not None:
+                each.append(Progress(is_sought=True, mpid=one.mpid, environment=one.environment))
+                facts |= (await counted_of(self._store, self._directory, [place], one.mpid))._asdict()
+                facts["log_lines"] = (await lines_about(self._store, one.mpid)).total
+                facts |= {"profile": len(each)} if len(found) > 1 else {}
+            told.append(facts)
+        return kept.changed(each or [Progress(is_sought=True)]), told
 
     async def _write(
-        self, row: StoredRequest, kept: KeptRequest, step: Step, facts: dict[str, Fact]
+        self, row: StoredRequest, kept: KeptRequest, *told: tuple[Step, Mapping[str, Fact]]
     ) -> StoredRequest | None:
         """Keep how far the request is, and tell of it. None if it is not as it was when it was loaded."""
         after = stored(kept)
-        happening = Happening(self._clock(), row.request_id, step, {**facts, "workspace": row.workspace})
+        now_ms, workspace = self._clock(), row.workspace
+        happened = [Happening(now_ms, row.request_id, step, {**facts, "workspace": workspace}) for step, facts in told]
         change = PrivacyCommit(requests=[RequestWrite(after, row.document)])
-        return after if await self._evidence.write([happening], change) else None
+        return after if await self._evidence.write(happened, change) else None

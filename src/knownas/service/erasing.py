@@ -8,10 +8,12 @@ An erasure is a row of steps. Each of them is bounded in what it does at once, d
 is taken again; what is told of it in the evidence is written together with that it is done. So whoever is killed anywhere
 goes on there. Until all is done the request keeps what it needs: whom it names, which identities are the person's own, and
 the key from which what they become is drawn. All that is forgotten before free space is overwritten.
+
+A request can reach several profiles (platform §5.8). Each step is taken for all of them before the next: so all are empty before a
+line is rewritten, and what two of them had in common is the own of the one that is emptied last.
 """
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -30,6 +32,7 @@ from knownas.service.directory import Directory, Place
 from knownas.service.erased_identities import is_others, records_of
 from knownas.service.erased_lines import CHANGED_MEANWHILE, ErasedLines, TooMuchToErase, history_of, replacement
 from knownas.service.erased_space import ErasedSpace
+from knownas.service.erasing_begin import begun_with
 from knownas.service.erasing_case import Case, Cases, Told, case_of, forgetful
 from knownas.service.evidence import Evidence
 from knownas.service.jobs import forget_in_reports, is_still_running
@@ -40,6 +43,7 @@ from knownas.service.limits import (
     ERASED_A_STEP,
     ERASURE_AWAITS_JOB_MS,
     ERASURE_SETTLES_MS,
+    OWN_IDENTITIES_MAX,
     SCRUB_AGAIN_MS,
     SCRUBS_MAX,
     SEARCHED_AGAIN_MAX,
@@ -47,6 +51,7 @@ from knownas.service.limits import (
 from knownas.service.question import Answer
 from knownas.service.receipts import RecentDecisions
 from knownas.service.retrying import pause_before_retry
+from knownas.service.subject_counting import counted_of
 from knownas.service.subject_finding import PRIVACY_INPUT, SubjectFinding, environment_of
 from knownas.service.toxic_following import Following
 from knownas.service.toxic_list import forget
@@ -55,9 +60,6 @@ from knownas.store.port import Committed, Pool, Store, Wanted
 from knownas.store.privacy import Counts, StoredRequest, Tombstone
 
 log: Final = logging.getLogger(__name__)
-
-KEY_BYTES: Final = 32
-"""The random bytes from which an erasure's replacements are drawn."""
 
 
 class StillThere(StoreBusy):
@@ -128,7 +130,7 @@ class Erasing:
         except TooMuchToErase as error:
             await self._stop(case, error)
             return
-        if case.progress.mpid is None or case.is_done(self._scrub.__name__):
+        if not case.kept.mpids or case.is_done(self._scrub.__name__):
             await self._complete(case)
             await self._note()
 
@@ -139,27 +141,31 @@ class Erasing:
 
     async def _steps(self, case: Case, place: Place, *, scrubs: bool) -> Case:
         """Take the steps that are left, up to one that has to be taken up again later."""
-        if case.progress.mpid is not None:
-            steps = [self._user_data, self._search, self._forget, self._scrub]
-            if case.progress.is_whole:
-                steps = [
-                    self._empty,
-                    self._user_data,
-                    self._log,
-                    self._keep_out,
-                    self._documents,
-                    self._settle,
-                    *steps[1:],
-                ]
-            for step in steps:
+        of_whole = (self._empty, self._log, self._keep_out, self._documents, self._settle)
+        for step in (
+            self._empty,
+            self._user_data,
+            self._log,
+            self._keep_out,
+            self._documents,
+            self._settle,
+            self._search,
+            self._forget,
+        ):
+            for number in [one.at for one in case.each()]:
+                case = case.of(number)
+                if case.is_done(step.__name__) or (step in of_whole and not case.progress.is_whole):
+                    continue
+                await self._note()
+                case = await step(case, place)
                 if not case.is_done(step.__name__):
-                    await self._note()
-                    if step == self._scrub and not scrubs:
-                        self._space.joins(case.row.request_id)
-                        break
-                    case = await step(case, place)
-                    if not case.is_done(step.__name__):
-                        break
+                    return case
+        if case.kept.mpids and not case.is_done(self._scrub.__name__):
+            await self._note()
+            if not scrubs:
+                self._space.joins(case.row.request_id)
+                return case
+            case = await self._scrub(case)
         return case
 
     async def _stop(self, case: Case, error: TooMuchToErase) -> None:
@@ -172,7 +178,7 @@ class Erasing:
             return
         told = (Step.STARTED, {"stopped": "too_much_history", "limit": str(error)})
         done = (*case.progress.done, "_told_too_much")
-        await self._cases.write(case, self._clock(), told, again_ms=again_ms, done=done)
+        await self._cases.write(case, self._clock(), told, again_ms=again_ms, done=done, of_all=True)
 
     async def _begin(self, case: Case, place: Place) -> Case:
         """Find out whom it is about and how much there is, and begin; from here on the profile is marked as erased."""
@@ -181,46 +187,26 @@ class Erasing:
         now_ms = self._clock()
         request = case.request.begin(now_ms)
         found = await self._finding.find(place, request.subject)
-        facts: dict[str, Fact] = {
-            "why": found.why.value,
-            "profiles": int(found.mpid is not None),
-            "identities_unmatched": found.unmatched,
-            "out_of_reach": len({one.mpid for one in found.unreached}),
-            "other_workspaces": len(found.knowing),
-        }
-        if found.mpid is None or found.environment is None:
-            return await self._cases.write(case, now_ms, (Step.FOUND, facts), request=request, is_sought=True)
-        is_whole = not found.knowing
-        places = [place, *others_of_scope(self._directory, place)] if is_whole else [place]
-        there = await self._there(places, found.mpid)
-        started: dict[str, Fact] = {"identity_record": is_whole, "kept_for_workspaces": len(found.knowing)}
+        begun = await begun_with(self._store, self._directory, place, found)
         return await self._cases.write(
             case,
             now_ms,
-            (Step.FOUND, {**facts, **there._asdict(), "environment": found.environment.value}),
-            (Step.STARTED, started),
+            *begun.told,
             request=request,
-            tombstones=[Tombstone(found.mpid, request.request_id, now_ms)] if is_whole else [],
-            is_sought=True,
-            mpid=found.mpid,
-            environment=found.environment,
-            is_whole=is_whole,
-            key=secrets.token_hex(KEY_BYTES),
-            own=found.named,
-            there=there._asdict(),
+            tombstones=[Tombstone(mpid, request.request_id, now_ms) for mpid in begun.whole],
+            each=begun.each,
+            of_all=True,
         )
 
     async def _counted(self, case: Case, place: Place) -> Case:
-        """Count what there is of somebody who is erased again, which nobody has done yet."""
-        if case.progress.replay is None or case.progress.mpid is None or case.is_done("_counted"):
-            return case
-        there = await self._there(self._places(case, place), case.mpid)
-        return await self._cases.done(case, self._clock(), "_counted", there={**there._asdict(), **case.progress.there})
-
-    async def _there(self, places: Sequence[Place], mpid: int) -> Counts:
-        """Count what workspaces have of a profile."""
-        each = [await self._store.privacy.count(holding_of(self._directory, one.workspace.id, mpid)) for one in places]
-        return Counts(*(sum(of) for of in zip(*each, strict=True)))
+        """Count what there is of those who are erased again, which nobody has done yet."""
+        for number in [one.at for one in case.each()]:
+            case = case.of(number)
+            if case.progress.replay is not None and not case.is_done("_counted"):
+                there = await counted_of(self._store, self._directory, self._places(case, place), case.mpid)
+                there = {**there._asdict(), **case.progress.there}
+                case = await self._cases.done(case, self._clock(), "_counted", there=there)
+        return case
 
     def _places(self, case: Case, place: Place) -> list[Place]:
         """Return the workspaces whose data goes: all of the scope, where nobody else knows the person."""
@@ -249,7 +235,7 @@ class Erasing:
             if emptied is not None:
                 case = emptied
                 break
-            case = case_of(await self._row(case))
+            case = case_of(await self._row(case)).of(case.at)
             await pause_before_retry(attempt)
         else:
             raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
@@ -284,6 +270,9 @@ class Erasing:
         held = () if record is None else held_by(record)
         candidates = dict.fromkeys((*named, *held))
         own = tuple(one for one in candidates if not is_others(records, one, case.mpid))
+        others = sum(len(one.own) for number, one in enumerate(case.kept.each) if number != case.at)
+        if len(own) + others > OWN_IDENTITIES_MAX:
+            raise TooMuchToErase(f"more than {OWN_IDENTITIES_MAX:,} identities of all profiles")
         return await self._cases.write(
             case,
             self._clock(),
@@ -424,7 +413,7 @@ class Erasing:
 
     async def _left(self, case: Case, place: Place) -> dict[str, Fact]:
         """Count what is left: rows of user data, and where it was erased, ways to the profile and lines that name it."""
-        rows = (await self._there(self._places(case, place), case.mpid)).total
+        rows = (await counted_of(self._store, self._directory, self._places(case, place), case.mpid)).total
         if not case.progress.is_whole:
             return {"rows_left": rows}
         pool, found, lines = await self._pool(case), 0, 0
@@ -444,11 +433,12 @@ class Erasing:
         """Remember that the workspace asked for it, and forget whom the request names."""
         erased = ErasedFor(case.row.request_id, self._clock())
         await remember_erased(self._store, place.workspace.id, case.mpid, erased)
-        return await self._cases.done(
-            case, self._clock(), self._forget.__name__, request=forgetful(case), own=(), key=""
-        )
+        others = [one for number, one in enumerate(case.kept.each) if number != case.at]
+        is_last = all(self._forget.__name__ in one.done for one in others)
+        request = forgetful(case) if is_last else None
+        return await self._cases.done(case, self._clock(), self._forget.__name__, request=request, own=(), key="")
 
-    async def _scrub(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
+    async def _scrub(self, case: Case) -> Case:
         """Overwrite what is left in free space; where somebody keeps that from being done, it is tried again later."""
         scrubbed = await self._space.overwrite(case.row.request_id)
         if isinstance(scrubbed, int):
@@ -459,14 +449,16 @@ class Erasing:
             return await self._cases.write(case, self._clock(), again_ms=self._clock() + SCRUB_AGAIN_MS, there=there)
         self._space.leave(case.row.request_id)
         facts: dict[str, Fact] = {"store": "free_space", "method": scrubbed.method, "complete": scrubbed.complete}
-        return await self._cases.done(case, self._clock(), self._scrub.__name__, (Step.ERASED, facts))
+        done = (*case.progress.done, self._scrub.__name__)
+        return await self._cases.write(case, self._clock(), (Step.ERASED, facts), done=done, of_all=True)
 
     async def _complete(self, case: Case) -> None:
         now_ms = self._clock()
         facts: dict[str, Fact] = {
-            "profiles": int(case.progress.mpid is not None),
-            "identity_record": case.progress.is_whole,
+            "profiles": len(case.kept.mpids),
+            "identity_record": all(one.is_whole for one in case.kept.each),
         }
         replay = case.progress.replay
         ended_ms = now_ms if replay is None or replay.ended_ms is None else replay.ended_ms
-        await self._cases.write(case, now_ms, (Step.COMPLETED, facts), request=case.request.complete(ended_ms))
+        request = case.request.complete(ended_ms)
+        await self._cases.write(case, now_ms, (Step.COMPLETED, facts), request=request, of_all=True)

@@ -14,7 +14,7 @@ import msgspec
 from knownas.core.privacy.evidence import Fact, Happening, Step
 from knownas.core.privacy.request import SubjectRequest
 from knownas.service.evidence import Evidence
-from knownas.service.subject_request_form import NOBODY, KeptRequest, Progress, kept_request, stored
+from knownas.service.subject_request_form import NOBODY, KeptRequest, Progress, Replay, kept_request, stored
 from knownas.store.errors import StoreBusy
 from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest, Suppression, Tombstone
 
@@ -23,10 +23,11 @@ Told = tuple[Step, Mapping[str, Fact]]
 
 
 class Case(NamedTuple):
-    """An erasure as it is kept."""
+    """An erasure as it is kept, and which of its profiles is erased at the moment."""
 
     row: StoredRequest
     kept: KeptRequest
+    at: int = 0
 
     @property
     def request(self) -> SubjectRequest:
@@ -35,8 +36,8 @@ class Case(NamedTuple):
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
-        return self.kept.progress
+        """How far it is with the profile that is erased at the moment."""
+        return self.kept.each[self.at]
 
     @property
     def mpid(self) -> int:
@@ -50,8 +51,16 @@ class Case(NamedTuple):
         return self.progress.mpid
 
     def is_done(self, step: str) -> bool:
-        """Whether a step need not be taken again."""
+        """Whether a step need not be taken again, for the profile that is erased at the moment."""
         return step in self.progress.done
+
+    def each(self) -> "list[Case]":
+        """Return it once for each profile that it reaches."""
+        return [self.of(number) for number, one in enumerate(self.kept.each) if one.mpid is not None]
+
+    def of(self, number: int) -> "Case":
+        """Return it with another of its profiles."""
+        return self._replace(at=number)
 
 
 def case_of(row: StoredRequest) -> Case:
@@ -78,38 +87,55 @@ class Cases:
         tombstones: Sequence[Tombstone] = (),
         suppressed: Sequence[Suppression] = (),
         again_ms: int | None = None,
+        each: Sequence[Progress] | None = None,
+        of_all: bool = False,
         **progress: Any,
     ) -> Case:
         """Keep what has become of an erasure, with what is told of it; returns it as it is then.
 
-        `progress` are members of it that change; `again_ms` is when it is to be taken up again, if not at once. What is
-        told of one that is carried out again is gathered, and told when it is completed.
+        `progress` are members of the profile's progress that change, or `each` is put in the place of all. `again_ms` is when it is to
+        be taken up again, if not at once. Where there are several profiles, what is told has the number of the one that it is about,
+        unless it is told `of_all`. What is told of an erasure that is carried out again is gathered, and told when it is completed.
 
         Raises:
             StoreError: the store could not do it, or somebody else has changed the request (StoreBusy).
         """
-        changed = msgspec.structs.replace(case.progress, **progress)
-        if changed.replay is not None:
-            facts = changed.replay.facts | gathered(told)
+        after = list(case.kept.each if each is None else each)
+        after[case.at] = msgspec.structs.replace(after[case.at], **progress)
+        tells: Sequence[Told] = told
+        if after[case.at].replay is not None:
             is_over = request is not None and request.ended_ms is not None
-            told = ((Step.REPLAYED, facts),) if is_over else ()
-            replay = msgspec.structs.replace(changed.replay, facts={} if is_over else facts)
-            changed = msgspec.structs.replace(changed, replay=replay)
-        kept = KeptRequest(request or case.request, changed)
+            tells = _told_later(after, case.at, told, is_over=is_over)
+        elif len(after) > 1 and not of_all:
+            tells = [(step, {**facts, "profile": case.at + 1}) for step, facts in told]
+        kept = case.kept.changed(after, request)
         row = stored(kept)
         if again_ms is not None:
             row = row._replace(due_ms=again_ms)
-        happenings = [Happening(at_ms, row.request_id, step, facts) for step, facts in told]
+        happenings = [Happening(at_ms, row.request_id, step, facts) for step, facts in tells]
         change = PrivacyCommit(
             requests=[RequestWrite(row, case.row.document)], tombstones=tombstones, suppressed=suppressed
         )
         if not await self._evidence.write(happenings, change):
             raise StoreBusy("somebody else has changed the request")
-        return Case(row, kept)
+        return Case(row, kept, case.at)
 
     async def done(self, case: Case, at_ms: int, step: str, *told: Told, **progress: Any) -> Case:
         """Note that a step need not be taken again; see `write`."""
         return await self.write(case, at_ms, *told, done=(*case.progress.done, step), **progress)
+
+
+def _told_later(each: list[Progress], at: int, told: Iterable[Told], *, is_over: bool) -> Sequence[Told]:
+    """Gather what is told of a profile that is erased again. When all is over, return it for each of them, else nothing."""
+    replays = [one.replay or Replay() for one in each]
+    replays[at] = msgspec.structs.replace(replays[at], facts={**replays[at].facts, **gathered(told)})
+    last: list[Told] = []
+    for number, one in enumerate(replays):
+        kept = msgspec.structs.replace(one, facts={}) if is_over else one
+        each[number] = msgspec.structs.replace(each[number], replay=kept)
+        if is_over:
+            last.append((Step.REPLAYED, {**one.facts, **({"profile": number + 1} if len(each) > 1 else {})}))
+    return last
 
 
 def gathered(told: Iterable[Told]) -> dict[str, Fact]:

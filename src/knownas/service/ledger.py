@@ -19,10 +19,10 @@ from knownas.service.ledger_file import LedgerFile, LedgerUnwritable
 from knownas.service.ledger_form import (
     LedgerEntry,
     LedgerLine,
-    LedgerRequest,
     LedgerStart,
     LedgerSuppression,
     line_bytes,
+    request_line,
 )
 from knownas.service.limits import LEDGER_ENTRIES_A_STEP, LEDGER_LOOK_SECONDS
 from knownas.service.repeating import Repeating
@@ -150,7 +150,7 @@ async def lines_of(store: PrivacyStore, entries: Sequence[Entry]) -> AsyncIterat
         if row is None:
             continue
         kept = kept_request(row)
-        yield LedgerRequest(nameless(kept))
+        yield request_line(nameless(kept))
         async for one in _kept_out(store, kept):
             yield LedgerSuppression(one.digest.hex(), one.request_id, one.at_ms)
     for entry in entries:
@@ -159,7 +159,7 @@ async def lines_of(store: PrivacyStore, entries: Sequence[Entry]) -> AsyncIterat
 
 async def _kept_out(store: PrivacyStore, kept: KeptRequest) -> AsyncIterator[Suppression]:
     """Yield what is still kept out of what a request has kept out."""
-    for text in kept.progress.kept_out:
+    for text in (text for progress in kept.each for text in progress.kept_out):
         one = await suppression_of(store, bytes.fromhex(text))
         if one is not None:
             yield one

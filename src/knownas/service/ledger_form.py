@@ -13,8 +13,11 @@ import msgspec
 from knownas.service.evidence import EntryDocument
 from knownas.service.subject_request_form import KeptRequest
 
-LEDGER_VERSION: Final = 1
-"""The version of the form. Lines of a later one are refused."""
+LEDGER_VERSION: Final = 2
+"""The version of the form. Lines of a later one are refused. The second has requests that reach several profiles."""
+
+_FIRST: Final = 1
+"""The version of all lines that say no more than the first had: an earlier release reads them."""
 
 LEDGER_LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Bytes of a line: a person with 20,000 identities takes less than half of it."""
@@ -29,14 +32,14 @@ class LedgerEntry(msgspec.Struct, frozen=True, tag_field="what", tag="entry"):
     """An entry of the chain of evidence, as it is."""
 
     entry: EntryDocument
-    v: int = LEDGER_VERSION
+    v: int = _FIRST
 
 
 class LedgerRequest(msgspec.Struct, frozen=True, tag_field="what", tag="request"):
     """A request and how far it was: an erasure that was begun says whose profile, and how much of it. Never whom it named."""
 
     kept: KeptRequest
-    v: int = LEDGER_VERSION
+    v: int = _FIRST
 
 
 class LedgerErasure(msgspec.Struct, frozen=True, tag_field="what", tag="erasure"):
@@ -46,7 +49,7 @@ class LedgerErasure(msgspec.Struct, frozen=True, tag_field="what", tag="erasure"
     mpid: int
     workspace: int | None
     at_ms: int
-    v: int = LEDGER_VERSION
+    v: int = _FIRST
 
 
 class LedgerSuppression(msgspec.Struct, frozen=True, tag_field="what", tag="suppressed"):
@@ -55,14 +58,14 @@ class LedgerSuppression(msgspec.Struct, frozen=True, tag_field="what", tag="supp
     digest: str
     request_id: str | None
     at_ms: int
-    v: int = LEDGER_VERSION
+    v: int = _FIRST
 
 
 class LedgerStart(msgspec.Struct, frozen=True, tag_field="what", tag="start"):
     """The ledger begins here. `key` tells with which key the digests were made (`key_digest`), None where that is not known."""
 
     key: str | None
-    v: int = LEDGER_VERSION
+    v: int = _FIRST
 
 
 LedgerLine = LedgerEntry | LedgerRequest | LedgerErasure | LedgerSuppression | LedgerStart
@@ -82,6 +85,11 @@ class LedgerTooNew(Exception):
 
 class _Version(msgspec.Struct, frozen=True):
     v: int
+
+
+def request_line(kept: KeptRequest) -> LedgerRequest:
+    """Return the line of a request. Of several profiles, one who reads only the first of them must not read it at all."""
+    return LedgerRequest(kept, v=LEDGER_VERSION if kept.further else _FIRST)
 
 
 def line_bytes(line: LedgerLine) -> bytes:

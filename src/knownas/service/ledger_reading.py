@@ -63,10 +63,10 @@ def ledger_after(files: Sequence[Path], backup: Head) -> LedgerAfter:
         for line in _lines(file):
             if line is not None:
                 rest.take_up(line)
-    known = {one.request_id for one in rest.erasures.values()}
+    known = {request_id for request_id, _ in rest.erasures}
     for entry in entries:
         kept = rest.requests.get(entry.happening.request_id)
-        tells = kept is not None and (kept.progress.mpid is not None or kept.progress.is_sought)
+        tells = kept is not None and (bool(kept.mpids) or kept.progress.is_sought)
         is_begun = entry.happening.step is Step.STARTED and "identity_record" in entry.happening.facts
         if is_begun and not tells and entry.happening.request_id not in known:
             raise UnusableLedger(
@@ -94,7 +94,7 @@ class _Rest:
 
     named: set[str]
     requests: dict[str, KeptRequest] = field(default_factory=dict[str, KeptRequest])
-    erasures: dict[str, LedgerErasure] = field(default_factory=dict[str, LedgerErasure])
+    erasures: dict[tuple[str, int], LedgerErasure] = field(default_factory=dict[tuple[str, int], LedgerErasure])
     suppressions: dict[str, LedgerSuppression] = field(default_factory=dict[str, LedgerSuppression])
     keys: set[str] = field(default_factory=set[str])
 
@@ -103,10 +103,10 @@ class _Rest:
             case LedgerRequest(kept):
                 self._take_up_request(kept)
             case LedgerErasure() if line.request_id in self.named:
-                before_this = self.erasures.get(line.request_id)
+                before_this = self.erasures.get((line.request_id, line.mpid))
                 # Of the profile itself, which is more than what one workspace has of it.
                 if before_this is None or before_this.workspace is not None:
-                    self.erasures[line.request_id] = line
+                    self.erasures[line.request_id, line.mpid] = line
             case LedgerSuppression():
                 before = self.suppressions.get(line.digest)
                 if before is None or before.at_ms <= line.at_ms:
@@ -127,7 +127,7 @@ class _Rest:
 def _how_far(kept: KeptRequest) -> tuple[int, int]:
     states = (RequestState.PENDING, RequestState.IN_PROGRESS)
     state = kept.request.state
-    return (states.index(state) if state in states else len(states), len(kept.progress.done))
+    return (states.index(state) if state in states else len(states), sum(len(one.done) for one in kept.each))
 
 
 def _chain(files: Iterable[Path], backup: Head) -> tuple[dict[int, Entry], int]:

@@ -14,6 +14,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, TypeVar
 
 import msgspec
@@ -24,7 +25,8 @@ from knownas.core.privacy.evidence import Fact, Happening, Head, Step, faults_of
 from knownas.core.privacy.request import Encoding, Regulation, RequestState, RequestType, SubjectRequest
 from knownas.service.directory import Directory
 from knownas.service.erased_lines import named_by
-from knownas.service.erasing import KEY_BYTES, Erasing
+from knownas.service.erasing import Erasing
+from knownas.service.erasing_begin import KEY_BYTES
 from knownas.service.evidence import Evidence, entry_bytes
 from knownas.service.keeping_out import KeepingOut
 from knownas.service.knowing import place_of
@@ -126,11 +128,14 @@ class Replaying:
         asked: dict[str, KeptRequest] = {}
         for request_id, kept in ledger.requests.items():
             is_begun = kept.progress.is_sought and kept.request.state is not RequestState.CANCELLED
-            if kept.request.type is RequestType.ERASURE and is_begun and kept.progress.mpid is not None:
+            if kept.request.type is RequestType.ERASURE and is_begun and kept.mpids:
                 asked[request_id] = kept
+        forgotten: dict[str, list[LedgerErasure]] = {}
         for one in ledger.erasures:
             if one.request_id not in asked:
-                asked[one.request_id] = await self._forgotten(one, ledger)
+                forgotten.setdefault(one.request_id, []).append(one)
+        for request_id, erasures in forgotten.items():
+            asked[request_id] = await self._forgotten(erasures, ledger)
         for request_id, kept in list(asked.items()):
             if place_of(self._directory, kept.request.workspace) is None:
                 raise CantReplay(
@@ -147,12 +152,13 @@ class Replaying:
         steps = {one.happening.step for one in await self._evidence.numbered(numbers)}
         return Step.COMPLETED in steps
 
-    async def _forgotten(self, erasure: LedgerErasure, ledger: LedgerAfter) -> KeptRequest:
+    async def _forgotten(self, erasures: Sequence[LedgerErasure], ledger: LedgerAfter) -> KeptRequest:
         """Return the request of an erasure of which no more is known than what was erased."""
-        profile = await self._store.profile(erasure.mpid)
-        workspace = erasure.workspace
+        erasure = erasures[0]
+        profiles = [await self._store.profile(one.mpid) for one in erasures]
+        workspace = next((one.workspace for one in erasures if one.workspace is not None), None)
         if workspace is None:
-            workspace = _asked_by(erasure.request_id, ledger) or self._knowing(profile)
+            workspace = _asked_by(erasure.request_id, ledger) or self._knowing(profiles[0])
         request = SubjectRequest(
             erasure.request_id,
             workspace,
@@ -165,10 +171,16 @@ class Replaying:
             begun_ms=erasure.at_ms,
             ended_ms=erasure.at_ms,
         )
-        environment = Environment.PRODUCTION if profile is None else environment_of(profile.pool)
-        is_whole = erasure.workspace is None
-        progress = Progress(is_sought=True, mpid=erasure.mpid, environment=environment, is_whole=is_whole)
-        return KeptRequest(request, progress)
+        first, *further = [
+            Progress(
+                is_sought=True,
+                mpid=one.mpid,
+                environment=Environment.PRODUCTION if profile is None else environment_of(profile.pool),
+                is_whole=one.workspace is None,
+            )
+            for one, profile in zip(erasures, profiles, strict=True)
+        ]
+        return KeptRequest(request, first, tuple(further))
 
     def _knowing(self, profile: StoredProfile | None) -> int:
         """Return a workspace of a profile's scope; any, where there is nothing of it but its number."""
@@ -183,21 +195,21 @@ class Replaying:
         named = await self._named({one: asked[one] for one in new}, watch)
         for request_id in new:
             row, kept = rows[request_id], asked[request_id]
-            again = _again(kept, None if row is None else kept_request(row), named.get(request_id, ()))
-            mpid, begun_ms = again.progress.mpid, again.request.begun_ms
-            is_whole = mpid is not None and begun_ms is not None and again.progress.is_whole
-            tombstones = [Tombstone(mpid, request_id, begun_ms)] if is_whole and mpid and begun_ms is not None else []
+            again = _again(kept, None if row is None else kept_request(row), named.get(request_id, {}))
+            begun_ms = again.request.begun_ms
+            whole = [one.mpid for one in again.each if one.is_whole and one.mpid is not None]
+            tombstones = [Tombstone(mpid, request_id, begun_ms) for mpid in whole if begun_ms is not None]
             await self._write(PrivacyCommit(requests=[_replacing(stored(again), row)], tombstones=tombstones))
 
     async def _named(
         self, asked: Mapping[str, KeptRequest], watch: Callable[[str, int], None]
-    ) -> Mapping[str, Sequence[Identity]]:
-        """Go through the log for identities that have the digests of erased ones; of each request those that were found."""
+    ) -> Mapping[str, Mapping[Identity, str]]:
+        """Go through the log for identities that have the digests of erased ones; of each request those that were found, with these."""
         wanted: dict[bytes, list[str]] = {}
         for request_id, kept in asked.items():
-            for digest in kept.progress.digests:
+            for digest in (digest for one in kept.each for digest in one.digests):
                 wanted.setdefault(bytes.fromhex(digest), []).append(request_id)
-        found: dict[str, dict[Identity, None]] = {}
+        found: dict[str, dict[Identity, str]] = {}
         scopes = self._directory.scopes.values() if wanted else ()
         lines = 0
         for pool in [pool for rules in scopes for pool in rules.pools]:
@@ -208,10 +220,10 @@ class Replaying:
                 for one in {one for entry in page for one in named_by(entry)}:
                     for digest in self._keeping_out.digests(pool, [one]):
                         for request_id in wanted.get(digest, ()):
-                            found.setdefault(request_id, {})[one] = None
+                            found.setdefault(request_id, {})[one] = digest.hex()
                 watch("looking for whom was erased", lines)
                 await asyncio.sleep(0)
-        return {request_id: list(some)[:OWN_IDENTITIES_MAX] for request_id, some in found.items()}
+        return {request_id: dict(islice(some.items(), OWN_IDENTITIES_MAX)) for request_id, some in found.items()}
 
     async def _take_over(self, ledger: LedgerAfter, asked: Mapping[str, KeptRequest], backup: Head) -> None:
         """Keep the other requests, what stays out, and the entries of the evidence."""
@@ -256,13 +268,13 @@ class Replaying:
         """Take all steps of an erasure but the one that overwrites free space."""
         row = await self._row(request_id)
         if row.ended_ms is None:
-            progress = kept_request(row).progress
-            if progress.is_whole:
-                await self._bring(row)
-                await self._relieve(row)
+            for progress in kept_request(row).each:
+                if progress.is_whole:
+                    await self._bring(row, progress)
+                    await self._relieve(row, progress)
             await self._erasing.carry_out(await self._row(request_id), scrubs=False)
-            stopped = kept_request(await self._row(request_id)).progress
-            if "_told_too_much" in stopped.done:
+            stopped = kept_request(await self._row(request_id))
+            if "_told_too_much" in stopped.progress.done:
                 raise CantReplay(f"the erasure {request_id}: the person has more history than an erasure follows")
 
     async def _complete(self, request_id: str) -> None:
@@ -282,32 +294,31 @@ class Replaying:
             raise AssertionError("a request that is carried out again is kept")
         return row
 
-    async def _bring(self, row: StoredRequest) -> None:
+    async def _bring(self, row: StoredRequest, progress: Progress) -> None:
         """Let a profile that was made after the backup be there, with nothing on it: its MPID is never given out again."""
-        progress, place = kept_request(row).progress, place_of(self._directory, row.workspace)
+        place = place_of(self._directory, row.workspace)
         if place is None or progress.mpid is None or await self._store.profile(progress.mpid) is not None:
             return
         environment = progress.environment or Environment.PRODUCTION
         request = SeedRequest(self._clock(), environment, PRIVACY_INPUT, progress.mpid, ())
         await self._resolver.answer(place.rules.ask(request))
 
-    async def _relieve(self, row: StoredRequest) -> None:
+    async def _relieve(self, row: StoredRequest, progress: Progress) -> None:
         """Take identities that were the person's own when they were erased off whoever had them when the backup was made.
 
         It is asked as anybody would; what the rules refuse stays, and is counted as another's too.
         """
-        kept = kept_request(row)
         place = place_of(self._directory, row.workspace)
-        if place is None or kept.progress.mpid is None:
+        if place is None or progress.mpid is None:
             raise AssertionError("that was looked at before")
-        profile = await self._store.profile(kept.progress.mpid)
+        profile = await self._store.profile(progress.mpid)
         if profile is None:
             raise AssertionError("a profile that is erased is there")
         pool = profile.pool
-        recognised = set(kept.progress.digests)
-        for one in kept.progress.own:
+        recognised = set(progress.digests)
+        for one in progress.own:
             if self._keeping_out.digests(pool, [one])[0].hex() in recognised:
-                await self._relieve_of(pool, row, one, kept.progress.mpid)
+                await self._relieve_of(pool, row, one, progress.mpid)
 
     async def _relieve_of(self, pool: Pool, row: StoredRequest, one: Identity, mpid: int) -> None:
         place = place_of(self._directory, row.workspace)
@@ -341,29 +352,37 @@ def _asked_by(request_id: str, ledger: LedgerAfter) -> int:
     return 0
 
 
-def _again(kept: KeptRequest, before: KeptRequest | None, named: Sequence[Identity]) -> KeptRequest:
+def _again(kept: KeptRequest, before: KeptRequest | None, named: Mapping[Identity, str]) -> KeptRequest:
     """Return an erasure as one that is under way. `before` is how it was when the backup was made, if it had come by then."""
     request = replace(kept.request, subject=NOBODY, callbacks=(), ended_ms=None)
-    progress, own = msgspec.structs.replace(kept.progress, done=(), there={}, shared=0), tuple(named)
+    was: Mapping[int | None, Progress] = {}
+    asked: list[Identity] = []
     if before is not None:
-        subject = before.request.subject.identities
-        own += tuple(one.identity for one in subject if one.encoding is Encoding.RAW)
-        progress = before.progress if before.progress.is_sought else progress
+        asked = [one.identity for one in before.request.subject.identities if one.encoding is Encoding.RAW]
+        was = {one.mpid: one for one in before.each if one.is_sought}
+    each: list[Progress] = []
+    for one in kept.each:
+        digests = frozenset(one.digests)
+        own = [identity for identity, digest in named.items() if digest in digests]
+        each.append(_one_again(kept, one, was.get(one.mpid), [*own, *asked]))
+    return kept.changed(each, request)
+
+
+def _one_again(kept: KeptRequest, one: Progress, was: Progress | None, own: Sequence[Identity]) -> Progress:
+    """Return how far an erasure that is under way again is with one of its profiles."""
+    progress = was or msgspec.structs.replace(one, done=(), there={}, shared=0)
     # What stays out is taken over from the ledger, and nobody else writes.
-    is_kept_out = kept.request.ended_ms is not None or "_keep_out" in kept.progress.done
+    is_kept_out = kept.request.ended_ms is not None or "_keep_out" in one.done
     done = (*progress.done, "_settle", *(("_keep_out",) if is_kept_out else ()))
     has_forgotten = "_forget" in done
-    return KeptRequest(
-        request,
-        msgspec.structs.replace(
-            progress,
-            key=progress.key or ("" if has_forgotten else secrets.token_hex(KEY_BYTES)),
-            own=() if has_forgotten else tuple(dict.fromkeys((*progress.own, *own))),
-            done=done,
-            digests=kept.progress.digests or progress.digests,
-            kept_out=kept.progress.kept_out or progress.kept_out,
-            replay=Replay(kept.request.ended_ms),
-        ),
+    return msgspec.structs.replace(
+        progress,
+        key=progress.key or ("" if has_forgotten else secrets.token_hex(KEY_BYTES)),
+        own=() if has_forgotten else tuple(dict.fromkeys((*progress.own, *own))),
+        done=done,
+        digests=one.digests or progress.digests,
+        kept_out=one.kept_out or progress.kept_out,
+        replay=Replay(kept.request.ended_ms),
     )
 
 

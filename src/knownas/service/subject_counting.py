@@ -1,9 +1,13 @@
-"""Counts how much the log has of a person, for previews and for the evidence of access."""
+"""Counts how much there is of a person: in the log, and in what workspaces have."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from knownas.service.directory import Directory, Place
+from knownas.service.knowing import holding_of
 from knownas.service.limits import LINES_COUNTED_MAX, PAGE_MAX
 from knownas.store.port import Store
+from knownas.store.privacy import Counts
 
 
 class Lines(NamedTuple):
@@ -26,3 +30,13 @@ async def lines_about(store: Store, mpid: int) -> Lines:
         if counted >= LINES_COUNTED_MAX:
             return Lines(counted, is_all=False)
     return Lines(counted, is_all=True)
+
+
+async def counted_of(store: Store, directory: Directory, places: Sequence[Place], mpid: int) -> Counts:
+    """Count what workspaces have of a profile.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    each = [await store.privacy.count(holding_of(directory, one.workspace.id, mpid)) for one in places]
+    return Counts(*(sum(of) for of in zip(*each, strict=True)))

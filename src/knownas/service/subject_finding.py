@@ -1,6 +1,6 @@
-"""Finds whom a request of a data subject reaches: exactly one profile, or nobody, and says why (platform §5.6).
+"""Finds whom a request of a data subject reaches, and says why (platform §5.6).
 
-An MPID names its profile. Identities lead where an IDSync search leads in the workspace's scope, guards and all: a device
+That is one profile or nobody, unless a request of the second version names several (platform §5.8). An MPID names its profile. Identities lead where an IDSync search leads in the workspace's scope, guards and all: a device
 alone never reaches a known user, and a quarantined value nobody. It is the same decision over the same records; nothing is
 written for it and nothing captured.
 
@@ -12,7 +12,7 @@ paid once for a request, and only by those that give digests.
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -60,7 +60,7 @@ class Unreached(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Whom a request reaches: `mpid` in `environment`, both None for nobody.
+    """Whom an MPID or the identities of a request lead to: `mpid` in `environment`, both None for nobody.
 
     `named` are the identities of the request as values; a digest that is nobody's is not among them, but counted in
     `unmatched`. `unreached` are profiles that a guard keeps from being reached. `knowing` are the other workspaces of the scope that
@@ -85,20 +85,28 @@ class SubjectFinding:
         self._resolver = resolver
         self._clock = clock
 
-    async def find(self, place: Place, subject: Subject) -> Found:
-        """Return whom a request of a workspace reaches; in production first, and if there is nobody, in development.
+    async def find(self, place: Place, subject: Subject) -> Sequence[Found]:
+        """Return whom a request of a workspace reaches: for each MPID that it names, and for its identities, where these lead.
+
+        A profile is there once, however often it is named. Identities are looked for in production first, and if there is nobody,
+        in development.
 
         Raises:
             Overloaded: too many look at records at once.
             StoreError: the store does not answer.
         """
-        found = await (self._named(place, subject.mpid) if subject.mpid else self._searched(place, subject))
-        if found.mpid is None:
-            return found
-        knowing = await knowing_among(self._store, self._directory, place, found.mpid)
-        return Found(
-            found.mpid, found.environment, found.why, found.named, found.unmatched, found.unreached, tuple(knowing)
-        )
+        found = [await self._searched(place, subject)] if subject.identities else []
+        found += [await self._named(place, mpid) for mpid in subject.named]
+        reached: dict[int | None, None] = {}
+        each: list[Found] = []
+        for one in found:
+            if one.mpid is None:
+                each.append(one)
+            elif one.mpid not in reached:
+                knowing = await knowing_among(self._store, self._directory, place, one.mpid)
+                each.append(replace(one, knowing=tuple(knowing)))
+            reached[one.mpid] = None
+        return each
 
     async def search(self, place: Place, environment: Environment, named: Sequence[Identity]) -> Decision:
         """Decide what a search for identities is answered now; of a type named twice, the first counts. Writes nothing.

@@ -87,7 +87,7 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a request would do; `touched` None: it reaches nobody.
+    """What a request would do to one of those whom it names; `touched` None: it reaches nobody.
 
     `unmatched` counts the digests that are of nobody's value.
     """
@@ -107,14 +107,16 @@ class SubjectPreviews:
         self._directory = directory
         self._finding = finding
 
-    async def preview(self, place: Place, kind: RequestType, subject: Subject) -> Preview:
-        """Say what a request of a workspace would touch. Writes nothing.
+    async def preview(self, place: Place, kind: RequestType, subject: Subject) -> Sequence[Preview]:
+        """Say what a request of a workspace would touch, for each profile that it names or leads to. Writes nothing.
 
         Raises:
             Overloaded: too many look at records at once.
             StoreError: the store does not answer.
         """
-        found = await self._finding.find(place, subject)
+        return [await self._preview(place, kind, one) for one in await self._finding.find(place, subject)]
+
+    async def _preview(self, place: Place, kind: RequestType, found: Found) -> Preview:
         stored = None if found.mpid is None else await self._store.profile(found.mpid)
         touched = None
         if stored is not None and found.environment is not None:
@@ -176,8 +178,13 @@ def _out_of_reach(found: Found) -> Sequence[OutOfReach]:
     return [OutOfReach(kind, len(mpids), guard) for (kind, guard), mpids in sorted(kept.items())]
 
 
-def preview_document(place: Place, preview: Preview) -> Document:
-    """Show a preview the way the API answers it."""
+def preview_document(place: Place, previews: Sequence[Preview]) -> Document:
+    """Show previews the way the API answers them: the first, and in its `further` those of other profiles."""
+    first, *further = [_document(place, one) for one in previews]
+    return {**first, "further": further}
+
+
+def _document(place: Place, preview: Preview) -> Document:
     touched = preview.touched
     shown: Document = {
         "workspace": place.workspace.id,

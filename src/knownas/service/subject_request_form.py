@@ -4,6 +4,7 @@ While a request is under way its document names the person. When it has ended it
 about: what was asked for must not keep what was erased.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
@@ -29,7 +30,7 @@ class Replay(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far a request is that is carried out.
+    """How far a request is that is carried out, of one profile.
 
     `mpid` is whom it is about, in which `environment`, once that was looked for (`is_sought`); None if nobody was found. `is_whole` says that the
     profile itself is erased, since no other workspace knows it. `key` is what an erasure's replacements are drawn from (hex); it
@@ -55,11 +56,30 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     replay: Replay | None = None
 
 
-class KeptRequest(msgspec.Struct, frozen=True):
-    """A request as it is kept. When it has ended, `subject` is `NOBODY`."""
+class KeptRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request as it is kept. When it has ended, `subject` is `NOBODY`.
+
+    `progress` is that of the first profile that it reaches, or of nobody; `further` are those of the others, where it reaches several.
+    """
 
     request: SubjectRequest
     progress: Progress = Progress()
+    further: tuple[Progress, ...] = ()
+
+    @property
+    def each(self) -> tuple[Progress, ...]:
+        """How far it is with each profile; of one that reaches nobody, a single progress without one."""
+        return (self.progress, *self.further)
+
+    @property
+    def mpids(self) -> tuple[int, ...]:
+        """The profiles that it reaches."""
+        return tuple(one.mpid for one in self.each if one.mpid is not None)
+
+    def changed(self, each: Sequence[Progress] | None = None, request: SubjectRequest | None = None) -> "KeptRequest":
+        """Return it with something else in the place of what is given."""
+        first, *further = self.each if each is None else each
+        return KeptRequest(request or self.request, first, tuple(further))
 
 
 NOBODY: Final = Subject(mpid=0)
@@ -92,9 +112,8 @@ def stored(kept: KeptRequest) -> StoredRequest:
 
 def nameless(kept: KeptRequest) -> KeptRequest:
     """Return a request without whom it names, its key, and who is to be told."""
-    return KeptRequest(
-        replace(kept.request, subject=NOBODY, callbacks=()), msgspec.structs.replace(kept.progress, key="", own=())
-    )
+    each = [msgspec.structs.replace(one, key="", own=()) for one in kept.each]
+    return kept.changed(each, replace(kept.request, subject=NOBODY, callbacks=()))
 
 
 def kept_request(row: StoredRequest) -> KeptRequest:
@@ -111,5 +130,8 @@ def kept_request(row: StoredRequest) -> KeptRequest:
 
 def _open_key(request: SubjectRequest) -> str:
     """Return what two requests share that ask for the same of the same person (`core.privacy.request.same_asked`)."""
-    asked = (request.workspace, request.type, request.subject.mpid, sorted(request.subject.identities))
+    subject = request.subject
+    # Of one profile it is what it has always been: requests that are under way keep theirs.
+    named = sorted(subject.mpids) or subject.mpid
+    asked = (request.workspace, request.type, named, sorted(subject.identities))
     return sha256(_ENCODER.encode(asked)).hexdigest()

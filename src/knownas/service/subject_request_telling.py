@@ -30,6 +30,14 @@ def request_document(row: StoredRequest) -> Document:
         "mpid": None if progress.mpid is None else str(progress.mpid),
         "environment": None if progress.environment is None else progress.environment.value,
         "whole": progress.is_whole,
+        "further": [
+            {
+                "mpid": str(one.mpid),
+                "environment": None if one.environment is None else one.environment.value,
+                "whole": one.is_whole,
+            }
+            for one in kept.further
+        ],
     }
 
 

@@ -5,7 +5,7 @@ somebody else's: it moved to another profile, another profile has it now, or it 
 The same goes for a value that only their events name. Whatever can't be told is not shown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import Change, ChangeKind
@@ -22,7 +22,6 @@ from knownas.service.subjects import subject_of
 from knownas.store.port import LogEntry, Store, StoredProfile
 
 _LOST: Final = frozenset({ChangeKind.REMOVED, ChangeKind.DROPPED})
-_HELD_BY_MORE_THAN_ONE: Final = 2
 
 
 class Came(NamedTuple):
@@ -47,10 +46,12 @@ class Traced(NamedTuple):
 class SubjectValues:
     """The values of one profile. Remembers what it has found out: for one answer, not for longer."""
 
-    def __init__(self, store: Store, stored: StoredProfile) -> None:
+    def __init__(self, store: Store, stored: StoredProfile, person: Collection[int] = ()) -> None:
+        """`person` are further profiles that are the same person's: what they have is this person's too."""
         self._store = store
         self._pool = stored.pool
         self._mpid = stored.record.mpid
+        self._person = frozenset((self._mpid, *person))
         self._held = frozenset(_values_of(stored.record))
         self._shown: dict[Identity, bool] = dict.fromkeys(self._held, True)
         self._traced: dict[Identity, list[Came]] = {one: [] for one in _values_of(stored.record)}
@@ -98,7 +99,7 @@ class SubjectValues:
         if self._mpid not in entry.touched:
             return
         changes = decision_from(entry.decision).changes
-        gained_elsewhere = {one.identity for one in changes if one.mpid != self._mpid and one.kind not in _LOST}
+        gained_elsewhere = {one.identity for one in changes if one.mpid not in self._person and one.kind not in _LOST}
         for change in changes:
             how = _how(change, self._mpid)
             if how is None:
@@ -106,7 +107,8 @@ class SubjectValues:
             one = change.identity
             if how == "went" and one in gained_elsewhere:
                 how = "moved_away"
-            if how in ("came", "moved_here"):
+            stays = how == "moved_away" and change.from_mpid == self._mpid and change.mpid in self._person
+            if how in ("came", "moved_here") or stays:
                 foreign.pop(one, None)
             else:
                 foreign[one] = how == "moved_away" or is_correction(entry.observation)
@@ -127,8 +129,8 @@ class SubjectValues:
 
         `moved`: the profile had it, so lines name it under its number that are the profile's own.
         """
-        holders = await self._store.holders(self._pool, identity, _HELD_BY_MORE_THAN_ONE)
-        if any(mpid != self._mpid for mpid in holders):
+        holders = await self._store.holders(self._pool, identity, len(self._person) + 1)
+        if any(mpid not in self._person for mpid in holders):
             return True
         lines = await self._store.history(subject_of(self._pool, identity), 0, SUBJECT_LINES_READ_MAX)
         return len(lines) == SUBJECT_LINES_READ_MAX or any(self._is_others(one, identity, moved) for one in lines)
@@ -136,10 +138,10 @@ class SubjectValues:
     def _is_others(self, entry: LogEntry, identity: Identity, moved: bool) -> bool:  # noqa: FBT001 - one of two questions
         """Whether a line says a value of another profile."""
         decision = decision_from(entry.decision)
-        if any(one.identity == identity and one.mpid != self._mpid for one in decision.changes):
+        if any(one.identity == identity and one.mpid not in self._person for one in decision.changes):
             return True
         answered = decision.answered
-        return not moved and answered is not None and answered != self._mpid
+        return not moved and answered is not None and answered not in self._person
 
 
 def _how(change: Change, mpid: int) -> str | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from knownas.core.identity.kinds import Identity
-from knownas.core.limits import SUBJECT_IDENTITIES_MAX, WAITING_DAYS_MAX
+from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX, WAITING_DAYS_MAX
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 COMPLETION_MS: Final = 2 * DAY_MS
@@ -69,18 +69,34 @@ class SubjectIdentity(NamedTuple):
 class Subject:
     """Whom a request is about: a profile by its MPID alone, or whoever the identities lead to (platform §5.2).
 
+    The second version names several profiles, `mpids`, and can name identities beside them (platform §5.8). All of them are one
+    person's: that is what the controller says by it.
+
     Raises:
-        ValueError: nobody is named, or more than may be, or an MPID beside identities.
+        ValueError: nobody is named, or more than may be, or the `mpid` is not alone.
     """
 
     identities: tuple[SubjectIdentity, ...] = ()
     mpid: int | None = None
+    mpids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.mpid is None) == (not self.identities):
+        if (self.mpid is None) == (not self.identities and not self.mpids):
             raise ValueError("either identities or an MPID")
         if len(self.identities) > SUBJECT_IDENTITIES_MAX:
             raise ValueError(f"at most {SUBJECT_IDENTITIES_MAX} identities")
+        if len(self.mpids) > SUBJECT_MPIDS_MAX:
+            raise ValueError(f"at most {SUBJECT_MPIDS_MAX} MPIDs")
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """All profiles that are named by their MPIDs."""
+        return self.mpids if self.mpid is None else (self.mpid,)
+
+    @property
+    def asked(self) -> tuple[frozenset[int], frozenset[SubjectIdentity]]:
+        """Who is named, in whatever order and manner."""
+        return frozenset(self.named), frozenset(self.identities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +219,4 @@ def same_asked(one: SubjectRequest, other: SubjectRequest) -> bool:
 
     While the first is under way the second is refused (platform §5.2, 409).
     """
-    return (one.workspace, one.type, one.subject.mpid, frozenset(one.subject.identities)) == (
-        other.workspace,
-        other.type,
-        other.subject.mpid,
-        frozenset(other.subject.identities),
-    )
+    return (one.workspace, one.type, one.subject.asked) == (other.workspace, other.type, other.subject.asked)
