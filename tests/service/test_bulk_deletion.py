@@ -88,12 +88,32 @@ async def test_who_is_not_there_is_fine() -> None:
 
 
 async def test_the_evidence_counts_each_call() -> None:
-    """How many were asked for and found, and how much of each went; nobody's name or number."""
+    """How many were asked for and found, and how much there was, before it goes and when it is gone; nobody's name or number."""
     world = await stage()
     mpid = await arrive(world, KEY, "ann", 1)
     await world.privacy.deletion.delete(door(world), [Deletion(PRODUCTION, mpid), Deletion(PRODUCTION, 7)])
+    entries = await world.privacy.evidence.entries(0, 10)
+    assert [one.happening.step for one in entries] == [Step.STARTED, Step.ERASED]
+    for facts in (one.happening.facts for one in entries):
+        assert (facts["how"], facts["items"], facts["profiles"], facts["events"]) == ("bulk_deletion", 2, 1, 1)
+        assert str(mpid) not in str(dict(facts))
+
+
+async def test_where_nobody_is_there_that_is_told() -> None:
+    """One entry: nothing was to go."""
+    world = await stage()
+    await world.privacy.deletion.delete(door(world), [Deletion(PRODUCTION, 7)])
     (entry,) = await world.privacy.evidence.entries(0, 10)
-    assert entry.happening.step is Step.ERASED
-    facts = entry.happening.facts
-    assert (facts["how"], facts["items"], facts["profiles"], facts["events"]) == ("bulk_deletion", 2, 1, 1)
-    assert str(mpid) not in str(dict(facts))
+    assert (entry.happening.step, entry.happening.facts["profiles"]) == (Step.ERASED, 0)
+
+
+async def test_a_deletion_is_no_request_of_a_data_subject() -> None:
+    """It stands among them in the database, and in no list of them; when it has ended it says no longer whose data it was."""
+    world = await stage()
+    mpid = await arrive(world, KEY, "ann", 1)
+    await world.privacy.deletion.delete(door(world), [Deletion(PRODUCTION, mpid)])
+    (row,) = await world.store.requests_after(-1, "", 10)
+    assert (row.due_ms, row.open_key, str(mpid).encode() in row.document) == (None, None, False)
+    assert await world.privacy.requests.group(world.place(), "") == []
+    world.clock.now_ms += 366 * 86_400_000
+    assert await world.privacy.work.forget_old() == 1

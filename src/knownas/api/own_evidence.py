@@ -10,6 +10,7 @@ from knownas.api.ids import id_number
 from knownas.api.own_operation import File, Operation, Refusal, page_cursor, page_limit, read_cursor, write_cursor
 from knownas.core.identity.document import Document
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
+from knownas.service.bulk_deletion_form import is_deletion
 from knownas.service.certificates import TooManyEntries
 from knownas.service.evidence import entry_document
 from knownas.service.evidence_pdf import certificate_pdf
@@ -54,7 +55,7 @@ async def list_requests(service: Service, request: Request) -> tuple[int, Docume
             raise Refusal(400, "invalid_workspace", "Name the workspace by its id: ?workspace=100.")
     (after_ms, after_id), limit = _after(request), page_limit(request)
     rows = await service.store.privacy.requests_after(after_ms, after_id, limit)
-    shown = [request_document(row) for row in rows if workspace in (None, row.workspace)]
+    shown = [request_document(row) for row in rows if workspace in (None, row.workspace) and not is_deletion(row)]
     return 200, {"items": shown, "next": _cursor(rows[-1]) if len(rows) == limit else None}
 
 
@@ -62,7 +63,7 @@ async def show_request(service: Service, request: Request) -> tuple[int, Documen
     """Return a request of a data subject: how far it is, which profile it is about, and its steps in sentences."""
     request_id = _path_request(request)
     row = await service.store.privacy.request(request_id)
-    if row is None:
+    if row is None or is_deletion(row):
         sentence = (
             "There is no request with this id, or it was forgotten; of one that has ended there is the certificate."
         )

@@ -84,8 +84,16 @@ def open_privacy(
     callbacks = Callbacks(store.privacy, signing, calling, base_url, clock, turns)
     finding = SubjectFinding(store, directory, resolver, clock)
     access = AccessWork(store, directory, finding, clock).carry_out
-    work = PrivacyWork(store.privacy, _works(access), settings.requests_days, clock, turns, changed=callbacks.wake)
-
+    deletion = BulkDeletion(store, resolver, directory, clock)
+    work = PrivacyWork(
+        store.privacy,
+        _works(access),
+        settings.requests_days,
+        clock,
+        turns,
+        deletion=deletion.carry_out,
+        changed=callbacks.wake,
+    )
     certificates = Certificates(evidence, signing.processor, clock, configuration.residencies())
 
     def changed() -> None:
@@ -99,7 +107,7 @@ def open_privacy(
         requests=SubjectRequests(store.privacy, evidence, calling, changed),
         results=Results(store, directory, calculations_of(configuration), clock, configuration.credentials),
         previews=SubjectPreviews(store, directory, finding),
-        deletion=BulkDeletion(store, resolver, directory, clock),
+        deletion=deletion,
         work=work,
         callbacks=callbacks,
         certificates=certificates,

@@ -53,5 +53,8 @@ CALLED_FOR_DAYS_MAX: Final = 7
 DELETED_A_STEP: Final = 200
 """Things of a profile that a bulk deletion removes in one transaction."""
 
+DELETION_TAKEN_UP_MS: Final = 60_000
+"""How long after it began a bulk deletion is completed by somebody else, if whoever began it has not."""
+
 DELETION_STEPS_MAX: Final = 100_000
 """Transactions in which a bulk deletion removes what there is of one profile."""

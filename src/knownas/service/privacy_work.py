@@ -1,7 +1,7 @@
 """Carries out the requests of data subjects that are due, and forgets those that have ended long ago (platform §5.5).
 
 Each type of request has its *work*, which takes the row of a due request, and does all of it: it begins the request,
-and ends by writing it completed with its evidence. A work can be taken up again at any step, so a request that is interrupted
+and ends by writing it completed with its evidence. Bulk deletions that nobody completes stand among them. A work can be taken up again at any step, so a request that is interrupted
 or fails is simply tried again: after a pause that grows with the time for which it is due.
 """
 
@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from knownas.core.privacy.request import DAY_MS, RequestType
+from knownas.service.bulk_deletion_form import is_deletion
 from knownas.service.privacy_limits import (
     FORGET_EVERY_SECONDS,
     PRIVACY_LOOK_SECONDS,
@@ -36,6 +37,9 @@ Work = Callable[[StoredRequest], Awaitable[None]]
 
 TURN: Final = "privacy"
 
+DELETION: Final = "bulk_deletion"
+"""What a bulk deletion counts as, beside the types of requests."""
+
 
 class PrivacyWork:
     """The job that carries requests out. One event loop, one job."""
@@ -48,15 +52,17 @@ class PrivacyWork:
         clock: Callable[[], int],
         turns: Turns | None = None,
         *,
+        deletion: Work | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Carry out what a store keeps; a type without a work stays pending.
 
         Requests are forgotten `requests_days` after they have ended. With `turns`, one process does it at a time of those
-        that share a database. `changed` is called after each request, for those who tell of it.
+        that share a database. `deletion` completes bulk deletions. `changed` is called after each request, for those who tell of it.
         """
         self._store = store
         self._works = dict(works)
+        self._deletion = deletion
         self._kept_ms = requests_days * DAY_MS
         self._clock = clock
         self._turns = turns
@@ -109,6 +115,8 @@ class PrivacyWork:
 
     def _work_of(self, row: StoredRequest) -> Work | None:
         """Return what is to be done with a row; None if nobody here can do anything with it."""
+        if is_deletion(row):
+            return self._deletion
         try:
             return self._works.get(kept_request(row).request.type)
         except StoreDamaged:
@@ -116,7 +124,7 @@ class PrivacyWork:
             return None
 
     async def _carry_out(self, row: StoredRequest, work: Work) -> None:
-        kind = kept_request(row).request.type.value
+        kind = DELETION if is_deletion(row) else kept_request(row).request.type.value
         try:
             await work(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, others must not wait for it
@@ -137,7 +145,7 @@ class PrivacyWork:
         current = await self._store.request(row.request_id)
         if current is None or current.due_ms is None or current.due_ms > now_ms:
             return 0.0
-        since_ms = now_ms - kept_request(current).request.due_ms
+        since_ms = now_ms - (current.received_ms if is_deletion(current) else kept_request(current).request.due_ms)
         pause = min(max(since_ms / 1000, PRIVACY_PAUSE_SECONDS_MIN), PRIVACY_PAUSE_SECONDS_MAX)
         later = current._replace(due_ms=now_ms + int(pause * 1000))
         await self._store.commit(PrivacyCommit(requests=[RequestWrite(later, current.document)]))

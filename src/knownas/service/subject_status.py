@@ -8,6 +8,7 @@ import msgspec
 
 from knownas.core.identity.document import Document
 from knownas.core.privacy.request import DAY_MS, RequestState, RequestType, SubjectRequest
+from knownas.service.bulk_deletion_form import is_deletion
 from knownas.service.receipts import rfc3339
 from knownas.service.subject_request_form import kept_request
 from knownas.store.errors import StoreDamaged
@@ -101,7 +102,7 @@ def announced(change: PrivacyCommit) -> PrivacyCommit:
     Raises:
         StoreDamaged: what is written is no request.
     """
-    new = [one for write in change.requests for one in _deliveries(write)]
+    new = [one for write in change.requests if not is_deletion(write.request) for one in _deliveries(write)]
     return replace(change, deliveries=[*change.deliveries, *new]) if new else change
 
 
