@@ -63,10 +63,16 @@ def evidence_schemas() -> Schema:
         "Access": object_of(
             "Somebody read or changed what is known of a profile.",
             at=TIME,
-            mpid=MPID,
-            who={**TEXT, "description": "The client id of a credential, or `admin` for the admin token."},
-            what={**TEXT, "description": "The operation, as this document calls it."},
-            status=number,
+            mpid={"anyOf": [MPID, {"type": "null"}], "description": "Null if it was about no single one."},
+            who={
+                **TEXT,
+                "description": "The client id of a credential, `admin` for the admin token, `cli:user@machine` for a verb.",
+            },
+            what={**TEXT, "description": "The operation, as this document calls it, or the verb of the command line."},
+            status={
+                "anyOf": [number, {"type": "null"}],
+                "description": "Null of a verb: it is noted before it begins.",
+            },
             times={**number, "description": "How often, from `at` until it was written down, about a second later."},
         ),
         "Audit": object_of(

@@ -34,7 +34,7 @@ def audit(
     *,
     as_json: bool,
 ) -> None:
-    """List who read or changed a person's data through the admin API and the Profile API.
+    """List who read or changed a person's data: through the admin API, the Profile API, and by verbs that open the database.
 
     In the order in which it was written down, which a server does once a second. Asks a running server (--server), or
     else reads the database of the configuration.
@@ -80,4 +80,5 @@ def _tell(rows: list[Document], *, as_json: bool) -> None:
             click.echo(json.dumps(row))
         else:
             times = f" ({row['times']} times)" if row["times"] != 1 else ""
-            click.echo(f"{row['at']}  {row['mpid']:>20}  {row['who']}  {row['what']}  {row['status']}{times}")
+            status = "" if row["status"] is None else f"  {row['status']}"
+            click.echo(f"{row['at']}  {row['mpid'] or 'no single one':>20}  {row['who']}  {row['what']}{status}{times}")

@@ -11,6 +11,7 @@ import click
 
 from knownas.cli.asking import call, identity_pair
 from knownas.cli.configured import chosen_file, config_option, read_file
+from knownas.cli.noting import noted_about
 from knownas.cli.receipt import render_receipt
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Surface, identities, types_named_on
@@ -54,7 +55,7 @@ def explain(**options: Any) -> None:
     if decision_id is not None and not is_decision_id(decision_id):
         raise click.UsageError("a decision id has 32 lower-case hex digits")
     wanted = dict(identity_pair(one) for one in given)
-    receipt = _from_server(options, wanted) if options["server"] else _from_database(options, wanted)
+    receipt = _from_server(options, wanted) if options["server"] else noted_about(_from_database(options, wanted))
     if options["as_json"]:
         click.echo(json.dumps(receipt, indent=2, ensure_ascii=False))
     else:

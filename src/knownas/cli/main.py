@@ -1,6 +1,7 @@
 """Assembles the command line from its verbs, each loaded when it is used: a verb starts without what the others need."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -8,6 +9,7 @@ from typing import Final, NamedTuple
 import click
 
 from knownas import __version__
+from knownas.cli.noting import noted
 
 
 class Verb(NamedTuple):
@@ -71,7 +73,9 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         "toxic": Verb("toxic", "toxic", "Look through values that behave unlike a person's; release and block them."),
         "privacy": Verb("privacy", "privacy", "Look at requests of data subjects."),
         "audit": Verb(
-            "audit", "audit", "List who read or changed a person's data through the admin API and the Profile API."
+            "audit",
+            "audit",
+            "List who read or changed a person's data: through the admin API, the Profile API, and by verbs that open the database.",
         ),
         "evidence": Verb(
             "evidence", "evidence", "Write out the evidence of what became of data subjects' requests, signed."
@@ -100,16 +104,22 @@ class Verbs(click.Group):
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
-        command = getattr(import_module(f"knownas.cli.{verb.module}"), verb.command)
-        if not isinstance(command, click.Command):
-            raise AssertionError(f"{verb.command} is no command")  # noqa: TRY004 - a fault of ours
-        return command
+        return _loaded(verb)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of the verbs, without loading them."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.sentence) for name, verb in VERBS.items()])
+
+
+@cache
+def _loaded(verb: Verb) -> click.Command:
+    """Load a verb, once, and let it be noted whenever it is run."""
+    command = getattr(import_module(f"knownas.cli.{verb.module}"), verb.command)
+    if not isinstance(command, click.Command):
+        raise AssertionError(f"{verb.command} is no command")  # noqa: TRY004 - a fault of ours
+    return noted(command)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

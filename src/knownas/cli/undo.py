@@ -9,6 +9,7 @@ import click
 
 from knownas.cli.asking import call, identity_pair
 from knownas.cli.configured import chosen_file, config_option, read_file
+from knownas.cli.noting import noted_about
 from knownas.cli.stored import existing_database
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Identity, Surface, types_named_on
@@ -37,7 +38,7 @@ def undo(**options: Any) -> None:
     if not is_alias_id(options["decision_id"]):
         raise click.UsageError("a decision id has 32 lower-case hex digits")
     identity = None if options["given"] is None else identity_pair(options["given"])
-    done = _by_server(options, identity) if options["server"] else _in_database(options, identity)
+    done = _by_server(options, identity) if options["server"] else noted_about(_in_database(options, identity))
     if options["as_json"]:
         click.echo(json.dumps(done, indent=2))
     else:

@@ -35,6 +35,7 @@ from knownas.service.access_form import (
     StatementShown,
 )
 from knownas.service.access_readers import readings_of
+from knownas.service.auditing import ADMIN, is_operator
 from knownas.service.consent_history import changes_of as changes_of_consent
 from knownas.service.directory import Place
 from knownas.service.limits import ACCESS_LINES_A_READ, COPIES_TOLD_MAX, RECIPIENTS_TOLD_MAX
@@ -256,7 +257,9 @@ class Known:
         """
         times: Counter[tuple[str, str, str]] = Counter()
         async for one in readings_of(self.store.privacy, self.mpid):
-            asked = (rfc3339(one.at_ms)[: len("2026-01-01")], one.who, one.what)
+            # Who of the operator's people it was is theirs to know.
+            who = ADMIN if is_operator(one.who) else one.who
+            asked = (rfc3339(one.at_ms)[: len("2026-01-01")], who, one.what)
             if one.who not in self._strangers and (asked in times or len(times) < RECIPIENTS_TOLD_MAX):
                 times[asked] += one.times
         for day, who, what in sorted(times):

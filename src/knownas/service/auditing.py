@@ -1,6 +1,6 @@
-"""Keeps who read or changed what is known of which person, through the admin API and the Profile API: never what was read.
+"""Keeps who read or changed what is known of which person, through the APIs and by verbs of the command line: never what was read.
 
-A row says who (the client id of a credential, or `admin`), what (the operation, as the OpenAPI document calls it), about which MPID, when,
+A row says who (the client id of a credential, `admin`, or a user and a machine), what (the operation, as the OpenAPI document calls it), about which MPID, when,
 with which status it ended, and how many times until it was written. Noting costs a request an append to a list. Once a second a task
 writes what was noted; so a process that is killed loses at most what was noted in its last second. One that is
 closed writes everything. While the store does not answer, rows wait; beyond `WAITING_MAX` the newest are dropped, and how
@@ -49,6 +49,15 @@ DISORDER_MS: Final = 60_000
 
 ADMIN: Final = "admin"
 """Who asks with the admin token."""
+
+ON_COMMAND_LINE: Final = "cli:"
+"""Before the name of a user of the operating system, and a machine, who worked on the database itself."""
+
+EVERYBODY: Final = 0
+"""In the place of an MPID: it was about no single person. No profile has this one."""
+
+UNTOLD: Final = 0
+"""In the place of a status: it was noted before it began."""
 
 _DAY_MS: Final = 86_400_000
 _NAMED_BY: Final = ("mpid", "mpids", "candidates", "left", "changed")
@@ -207,6 +216,11 @@ class Auditing:
                 log.exception("audit")
 
 
+def is_operator(who: str) -> bool:
+    """Whether it was somebody of those who run the server, and nobody to whom data were handed out."""
+    return who == ADMIN or who.startswith(ON_COMMAND_LINE)
+
+
 def persons_in(document: Document) -> Sequence[int]:
     """Return the profiles that an answer of our own API names, at most `PERSONS_OF_ANSWER_MAX`, each once."""
     found: dict[int, None] = {}
@@ -224,10 +238,10 @@ def access_document(one: Access) -> Document:
     """Write a row down, as our own API shows it."""
     return {
         "at": rfc3339(one.at_ms),
-        "mpid": str(one.mpid),
+        "mpid": None if one.mpid == EVERYBODY else str(one.mpid),
         "who": one.who,
         "what": one.what,
-        "status": one.status,
+        "status": None if one.status == UNTOLD else one.status,
         "times": one.times,
     }
 

@@ -14,7 +14,7 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.privacy.request import RequestType, Subject
 from knownas.service.access_readers import readings_of
-from knownas.service.auditing import ADMIN
+from knownas.service.auditing import is_operator
 from knownas.service.directory import Directory, Place
 from knownas.service.knowing import holding_of, others_of_scope
 from knownas.service.limits import READINGS_COUNTED_MAX, SHARERS_COUNTED_MAX
@@ -145,7 +145,7 @@ class SubjectPreviews:
         async for one in readings_of(self._store.privacy, mpid):
             rows += 1
             # Whoever looks at a person as the operator, also by a preview, hands nothing out.
-            counted += one.times if one.who != ADMIN else 0
+            counted += 0 if is_operator(one.who) else one.times
             if rows >= READINGS_COUNTED_MAX:
                 break
         return counted
