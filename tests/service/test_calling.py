@@ -77,6 +77,18 @@ def test_what_may_be_called_shows_in_its_url(settings: PrivacySettings, url: str
         ("::ffff:127.0.0.1", False),
         ("2002:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::a00:1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("fec0::1", False),
+        ("5f00::1", False),
+        ("2001:0:a00:1::", False),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("192.0.0.192", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
     ],
 )
 def test_an_address_is_public_however_it_is_written(address: str, public: bool) -> None:  # noqa: FBT001 - a case

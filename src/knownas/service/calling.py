@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +25,13 @@ Address = IPv4Address | IPv6Address
 _PORTS: Final = {"http": 80, "https": 443}
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 """Addresses of IPv6 that lead to one of IPv4: the last four bytes."""
+
+_GIVEN_OUT: Final = IPv6Network("2000::/3")
+"""All addresses of IPv6 that hosts of the public network have. What lies outside is not given out, or leads somewhere inside: old forms
+of addresses of IPv4, those of a site, those of a translator of one's own, those that steer packets."""
+
+_SPECIAL: Final = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
+"""Networks for protocols, for a relay that is given up, and for documentation, which not every release of Python knows for that."""
 
 
 class CallFailed(Exception):
@@ -137,9 +144,11 @@ def is_public(address: Address) -> bool:
             inside.append(IPv4Address(int(address) & 0xFFFF_FFFF))
         if not all(is_public(one) for one in inside if one is not None):
             return False
-        if address.ipv4_mapped is not None:
+        if address.ipv4_mapped is not None or address in _TRANSLATED:
             return True
-    return address.is_global and not address.is_multicast
+        if address not in _GIVEN_OUT:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in one for one in _SPECIAL)
 
 
 async def _looked_up(origin: Origin) -> list[Address]:
