@@ -4,6 +4,7 @@ import pytest
 
 from knownas.config.values import Configuration, Credential, Organization, Role, Secret
 from knownas.service.keys import Holder, Holding, read_changes, revoke, rotate
+from knownas.service.processor import open_processor
 from knownas.service.resealing import FIRST_CONFIGURATION, Resealed, reseal
 from knownas.service.sealing import SecretKeys, Unopenable
 from knownas.service.tokens import Issued, open_tokens
@@ -42,6 +43,16 @@ async def test_everything_opens_with_the_new_key_alone() -> None:
     kept = await store.kept(FIRST_CONFIGURATION)
     assert kept is not None
     assert NEW.open(FIRST_CONFIGURATION, kept.decode()) == b"scopes: []"
+
+
+async def test_the_key_that_signs_for_data_subjects_opens_too() -> None:
+    """It is the same one under the new key: whoever trusts its certificate goes on to."""
+    store, domain = MemoryStore(), "localhost"
+    before = await open_processor(store, domain, START_MS, keys=OLD)
+    assert (await reseal(store, BOTH, domain)).processor_key
+    after = await open_processor(store, domain, START_MS, keys=NEW)
+    assert after.certificates == before.certificates
+    assert not (await reseal(store, NEW, domain)).processor_key
 
 
 async def test_a_second_time_changes_nothing() -> None:

@@ -159,10 +159,11 @@ def reseal_keys(config_file: Path | None, old_key: Path | None) -> None:
     configuration, secret_keys = configured(config_file, old_key)
 
     async def work(store: Store) -> None:
-        done = await reseal(store, secret_keys)
+        done = await reseal(store, secret_keys, configuration.privacy.domain)
         told = [f"{done.pairs} secrets of rotated pairs"]
         told += ["the key that signs tokens"] * done.signing_key
         told += ["the key by which erased people are kept out"] * done.suppression_key
+        told += ["the key that signs for data subjects"] * done.processor_key
         told += ["the first configuration" + (", which lay plain" if done.was_plain else "")] * done.configuration
         click.echo(f"Sealed under the newest secret key: {', '.join(told)}. The rest was already.")
 

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from knownas.config.values import PrivacySettings
 from knownas.service.keeping_out import KEPT_AS as SUPPRESSION_KEY
+from knownas.service.kept_secret import sealed_name
 from knownas.service.keys import reseal_changes
+from knownas.service.processor import KEPT_AS as PROCESSOR
 from knownas.service.sealing import SecretKeys, is_sealed
 from knownas.service.tokens import SEALED_KEY_NAME
 from knownas.store.port import Store
@@ -22,10 +25,13 @@ class Resealed:
     configuration: bool
     was_plain: bool
     suppression_key: bool = False
+    processor_key: bool = False
 
 
-async def reseal(store: Store, keys: SecretKeys) -> Resealed:
+async def reseal(store: Store, keys: SecretKeys, domain: str = PrivacySettings().domain) -> Resealed:
     """Seal everything under the first key, what is not yet. It can be stopped and done again.
+
+    `domain` is that of the processor for which the server has made the key that signs for data subjects.
 
     A running server needs none of it before its next start, and then the first key.
 
@@ -42,6 +48,7 @@ async def reseal(store: Store, keys: SecretKeys) -> Resealed:
         await _reseal_document(store, keys, FIRST_CONFIGURATION),
         was_plain,
         await _reseal_document(store, keys, SUPPRESSION_KEY),
+        await _reseal_document(store, keys, sealed_name(f"{PROCESSOR}/{domain}")),
     )
 
 
