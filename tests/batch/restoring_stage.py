@@ -60,17 +60,25 @@ class Loss:
         """The file that the server wrote."""
         return self.folder / "erased.ledger"
 
-    async def again(self, target: str, *ledgers: Path, has_ledger: bool = True) -> Restored:
-        """Restore into a database."""
+    async def again(
+        self, target: str, *ledgers: Path, has_ledger: bool = True, has_key: bool = True, keys: SecretKeys | None = None
+    ) -> Restored:
+        """Restore into a database, with the secret keys of before or others."""
         configuration = read(f"database: {target}\n" + text("all", "users"))
-        asked = Restore(self.backup, ledgers or (self.ledger,), has_ledger=has_ledger)
-        return await restore(asked, configuration, SecretKeys(), self.at.clock)
+        asked = Restore(self.backup, ledgers or (self.ledger,), has_ledger=has_ledger, has_key=has_key)
+        given = keys if keys is not None else self.at.keys or SecretKeys()
+        return await restore(asked, configuration, given, self.at.clock)
 
-    async def server(self, target: str, store: Store | None = None) -> ErasingStage:
+    async def server(self, target: str, store: Store | None = None, keys: SecretKeys | None = None) -> ErasingStage:
         """Open a server over a restored database."""
         self.at.now_ms += 1000
-        stage = ErasingStage(store=store or open_store(target), capture="all", stays_out="users", now_ms=self.at.now_ms)
-        return await stage.open()
+        return await ErasingStage(
+            store=store or open_store(target),
+            capture="all",
+            stays_out="users",
+            now_ms=self.at.now_ms,
+            keys=keys or self.at.keys,
+        ).open()
 
 
 REQUESTS = {
@@ -79,11 +87,13 @@ REQUESTS = {
 }
 
 
-async def lost(folder: Path, database: str | None = None, *, kept_ledger: bool = True) -> Loss:
+async def lost(
+    folder: Path, database: str | None = None, *, kept_ledger: bool = True, keys: SecretKeys | None = None
+) -> Loss:
     """Let people come, make a backup, let some be erased, and stop for good."""
     database = database or f"sqlite:///{folder / 'live' / 'knownas.db'}"
     (folder / "live").mkdir(exist_ok=True)
-    at = ErasingStage(store=open_store(database), capture="all", stays_out="users")
+    at = ErasingStage(store=open_store(database), capture="all", stays_out="users", keys=keys)
     loss = Loss(folder, at, database)
     if kept_ledger:
         at.further = f"privacy: {{ledger: {loss.ledger}}}\n"

@@ -1,5 +1,6 @@
 """`knownas restore` and `knownas ledger`: what they tell and refuse, and that a server over the restored database forgets."""
 
+import base64
 import os
 import signal
 import subprocess
@@ -140,6 +141,27 @@ def test_what_is_missing_is_asked_for(lost: tuple[Path, str], verb: Callable[...
     done = verb("restore", "monday.db", "--config", "bare.yaml", "--without-ledger")
     assert done.exit_code == 0, done.output
     assert b"ann-canary" in bytes_of(folder, "missing")
+
+
+def test_where_the_key_is_sealed_the_secret_key_is_asked_for(tmp_path: Path, verb: Callable[..., Result]) -> None:
+    """Without it the restore ends with a sentence that says so; with it the same command comes to its end."""
+    (tmp_path / "at-rest.key").write_text(f"{base64.b64encode(b's' * 32).decode()}\n")
+    secrets = {"key_file": str(tmp_path / "at-rest.key")}
+    with served(tmp_path, written(f"sqlite:///{tmp_path}/knownas.db", secrets=secrets)) as server:
+        assert server.ask("login", ANN).status_code == 200
+        made = verb("backup", "--config", f"{tmp_path}/knownas.yaml", "--output", f"{tmp_path}/monday.db")
+        assert made.exit_code == 0, made.output
+    plain, sealed = tmp_path / "plain.yaml", tmp_path / "sealed.yaml"
+    document = written(f"sqlite:///{tmp_path}/restored.db")
+    plain.write_text(yaml.safe_dump(document))
+    sealed.write_text(yaml.safe_dump({**document, "secrets": secrets}))
+    asked = ("restore", f"{tmp_path}/monday.db", "--ledger", f"{tmp_path}/erased.ledger", "--config")
+    refused = verb(*asked, str(plain))
+    assert refused.exit_code == 1, refused.output
+    assert "secret key" in refused.output
+    done = verb(*asked, str(sealed))
+    assert done.exit_code == 0, done.output
+    assert "0 erasures carried out again" in done.output
 
 
 def test_a_ledger_is_written_from_a_database(lost: tuple[Path, str], verb: Callable[..., Result]) -> None:

@@ -23,6 +23,7 @@ from knownas.service.directory import Door, Place
 from knownas.service.evidence import Evidence
 from knownas.service.ingest import Arrival, Receipted
 from knownas.service.question import Answer
+from knownas.service.sealing import SecretKeys
 from knownas.service.server import Service, open_service
 from knownas.service.subject_request_form import KeptRequest, stored
 from knownas.store.memory.store import MemoryStore
@@ -61,6 +62,7 @@ class ErasingStage:
     store: Store = field(default_factory=MemoryStore)
     capture: str = "changes"
     stays_out: str = "nobody"
+    keys: SecretKeys | None = None
     further: str = ""
     """Further lines of the configuration."""
     now_ms: int = START_MS
@@ -69,7 +71,11 @@ class ErasingStage:
     async def open(self) -> "ErasingStage":
         """Start the server."""
         self.service: Service = await open_service(
-            read(self.further + text(self.capture, self.stays_out)), self.store, clock=self.clock, chance=self.chance
+            read(self.further + text(self.capture, self.stays_out)),
+            self.store,
+            clock=self.clock,
+            chance=self.chance,
+            secret_keys=self.keys,
         )
         return self
 

@@ -17,7 +17,7 @@ from knownas.batch.copying import End, NotCopied, Step, Watch, copy, finish_copy
 from knownas.config.values import Configuration
 from knownas.core.privacy.evidence import Head
 from knownas.service.copy_mark import copy_mark
-from knownas.service.ledger_reading import LedgerAfter, ledger_after
+from knownas.service.ledger_reading import LedgerAfter, ledger_after, without_digests
 from knownas.service.replaying import CantReplay, Replayed, Replaying
 from knownas.service.sealing import SecretKeys
 from knownas.service.server import Clock, open_service
@@ -38,11 +38,15 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """What is to be restored, with which ledgers; `has_ledger` False says that there is none, and that this is known."""
+    """What is to be restored, with which ledgers; `has_ledger` False says that there is none, and that this is known.
+
+    `has_key` False says that the key of the ledger's digests is lost, and that this is known.
+    """
 
     backup: Path
     ledgers: Sequence[Path] = ()
     has_ledger: bool = True
+    has_key: bool = True
 
 
 async def restore(
@@ -81,7 +85,14 @@ async def restore(
         replay = Replaying(
             store, service.directory, service.resolver, service.erasing, service.keeping_out, service.clock
         )
-        facts = {"backup": manifest.sha256, "made_at": manifest.made_at, "ledger": asked.has_ledger}
+        if not asked.has_key:
+            ledger = without_digests(ledger)
+        facts = {
+            "backup": manifest.sha256,
+            "made_at": manifest.made_at,
+            "ledger": asked.has_ledger,
+            "digests": asked.has_key,
+        }
         replayed = await replay.replay(ledger, head, facts, replaying)
         await finish_copy(store)
     finally:

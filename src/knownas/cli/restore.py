@@ -40,7 +40,14 @@ LOST_NAMED_MAX: Final = 20
     is_flag=True,
     help="There is no ledger: who was erased after the backup is back. The evidence says so.",
 )
-def restore_(config_file: Path | None, backup: Path, ledgers: tuple[Path, ...], *, without_ledger: bool) -> None:
+@click.option(
+    "--without-key",
+    is_flag=True,
+    help="The backup was made before there was a key of the ledger's digests: erase again by MPID alone. The evidence says so.",
+)
+def restore_(
+    config_file: Path | None, backup: Path, ledgers: tuple[Path, ...], *, without_ledger: bool, without_key: bool
+) -> None:
     """Restore a backup into the configuration's database, which must be empty, and erase again who was erased after it.
 
     Stop its servers first; none starts over it before this has come to its end. Stopped or killed, the same command goes on where
@@ -59,7 +66,7 @@ def restore_(config_file: Path | None, backup: Path, ledgers: tuple[Path, ...], 
             "--without-ledger restores all the same, and the evidence says so"
         )
     line = ProgressLine()
-    asked = Restore(backup, ledgers, has_ledger=not without_ledger)
+    asked = Restore(backup, ledgers, has_ledger=not without_ledger, has_key=not without_key)
     try:
         done = asyncio.run(restore(asked, configuration, keys, system_clock, lambda step: line.draw(told(step))))
     except (UnusableBackup, UnusableLedger, NotCopied, CantReplay, StoreError, Unopenable, InvalidProcessor) as error:

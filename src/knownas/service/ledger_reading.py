@@ -5,8 +5,10 @@ nobody can say who was erased in between, so such a ledger is refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import msgspec
 
 from knownas.core.privacy.evidence import Entry, Head, Step, faults_of, head_of
 from knownas.core.privacy.request import RequestState
@@ -86,6 +88,19 @@ def ledger_after(files: Sequence[Path], backup: Head) -> LedgerAfter:
         frozenset(rest.keys),
         unreadable,
     )
+
+
+def without_digests(ledger: LedgerAfter) -> LedgerAfter:
+    """Return what a ledger tells to who has not the key of its digests: whose profiles were erased, and not what they were called.
+
+    What was to stay out is not recognised either, so nothing of that is taken over.
+    """
+    requests = {request_id: _nameless(kept) for request_id, kept in ledger.requests.items()}
+    return replace(ledger, requests=requests, suppressions=(), let_in=(), key_digests=frozenset())
+
+
+def _nameless(kept: KeptRequest) -> KeptRequest:
+    return kept.changed([msgspec.structs.replace(one, digests=(), kept_out=()) for one in kept.each])
 
 
 @dataclass(slots=True)

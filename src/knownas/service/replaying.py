@@ -100,7 +100,8 @@ class Replaying:
         if not knows_digests:
             raise CantReplay(
                 "the ledger's digests were made with another key than the backup has: it is of another database, or the backup "
-                "was made before its first server started"
+                "was made before there was a key: by an older release, or before the first server started. If it is the right "
+                "one, --without-key erases again by MPID alone"
             )
         await self._prepare(asked, watch)
         await self._take_over(ledger, asked, backup)
