@@ -12,18 +12,15 @@ import pytest
 
 from knownas.core.history import fold as folding
 from knownas.core.history import plain
-from knownas.core.history.compare import differing
 from knownas.core.history.fold import Logged, fold_line
-from knownas.core.history.plain_component import PlainComponent
 from knownas.core.identity.observation import IdentityRequest, Recency
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
-from tests.properties.histories import Happening, History, Server, divergence, histories, read_back, served
+from tests.properties.histories import Happening, History, Server, divergence, histories, served
 from tests.properties.trials import cut_down, first_failing, seed_of_this_run
 
 STEPS = 50
 EXAMPLES = 400
-FEWER = 150
 KINDS = {
     "plain": histories(STEPS),
     "policy-changes": histories(STEPS, policies=2),
@@ -114,39 +111,8 @@ def test_a_short_cut_that_passes_a_guard_is_caught(monkeypatch: pytest.MonkeyPat
     assert first_failing(KINDS["plain"], fault_of, examples=EXAMPLES, seeded=1) is not None
 
 
-def plain_fault(history: History) -> str | None:
-    """Fold the first lines of a history as a component, as long as they are plain, and compare with the fold by rules."""
-    server, component, folded = served(history), PlainComponent(), Records()
-    rules = {version: plain.PlainRules(policy) for version, policy in server.policies.items()}
-    for line in read_back(server.log):
-        if not line.changed:
-            continue
-        decision = fold_line(line, server.policies[line.policy_version], folded)
-        (changed, *others) = decision.touched
-        observation = line.observation
-        if not isinstance(observation, IdentityRequest) or others:
-            return None
-        if not component.take(observation, rules[line.policy_version], line.created_mpid, changed):
-            return None
-        unlike = sorted(differing(folded, component.records().values()))
-        if unlike:
-            return f"{unlike} fold otherwise by the short cut of components, at {line}"
-        if any(folded.active_ms(one) != one.active_ms for one in component.records().values()):
-            return f"profiles were active at another time, at {line}"
-    return None
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_plain_components_fold_as_by_the_rules(kind: str) -> None:
-    """Line by line, as long as lines are plain, the short cut for components holds what the rules hold."""
-    seeded = seed_of_this_run()
-    failing = first_failing(KINDS[kind], plain_fault, examples=FEWER, seeded=seeded)
-    if failing is not None:
-        pytest.fail(f"{plain_fault(smallest(failing, plain_fault))}\nKNOWNAS_TEST_SEED={seeded}", pytrace=False)
-
-
-def test_a_component_that_lets_a_hindered_value_in_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control: a short cut for components that knows of nothing that keeps a value out parts from the rules."""
+def test_a_short_cut_that_lets_a_hindered_value_in_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: one that knows of nothing that keeps a value out parts from the rules."""
     real = plain.PlainRules.__init__
 
     def unhindered(rules: plain.PlainRules, policy: Policy) -> None:
@@ -154,7 +120,7 @@ def test_a_component_that_lets_a_hindered_value_in_is_caught(monkeypatch: pytest
         object.__setattr__(rules, "hindered", frozenset())
 
     monkeypatch.setattr(plain.PlainRules, "__init__", unhindered)
-    assert first_failing(KINDS["plain"], plain_fault, examples=FEWER, seeded=1) is not None
+    assert first_failing(KINDS["plain"], fault_of, examples=EXAMPLES, seeded=1) is not None
 
 
 def test_random_histories_have_plain_lines() -> None:
@@ -166,17 +132,14 @@ def test_random_histories_have_plain_lines() -> None:
         rules = {version: plain.PlainRules(policy) for version, policy in server.policies.items()}
         for line in server.log:
             asked, made = line.observation, line.created_mpid
-            write = (
-                rules[line.policy_version].write(
-                    asked.endpoint, asked.at_ms, asked.identities, records, made, may_find=made is None
-                )
-                if isinstance(asked, IdentityRequest)
-                else None
+            mine = rules[line.policy_version]
+            record = (
+                mine.take(asked, records, made, may_find=made is None) if isinstance(asked, IdentityRequest) else None
             )
-            if write is None:
+            if record is None:
                 fold_line(line, server.policies[line.policy_version], records)
             else:
-                taken.append(f"{asked.endpoint} {'makes' if write.before is None else 'finds'}")
+                taken.append(f"{asked.endpoint} {'finds' if made is None else 'makes'}")
 
     first_failing(KINDS["plain"], note, examples=60, seeded=1)
     assert {*taken} >= {"identify makes", "identify finds", "login makes", "logout makes"}

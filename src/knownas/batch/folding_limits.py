@@ -2,7 +2,7 @@
 
 from typing import Final
 
-READ_LINES: Final = 5_000
+READ_LINES: Final = 1_000
 """Lines that are read from the database at once."""
 
 RANGE_LINES: Final = 50_000
@@ -24,6 +24,12 @@ PAIRS_HELD: Final = 200_000
 SHARE_LINES: Final = 50_000
 """Lines that are put into one share on average, all components of them whole: about 30 MB. One process folds a share at
 once; a component that is larger makes its share larger, and its lines and records are all held in memory."""
+
+BATCH_LINES: Final = 250
+"""Lines of whole components that are read from a share and folded at once."""
+
+PARTED_MAX: Final = 10_000
+"""Lines folded at once that are remembered as not being what was logged."""
 
 SHARES_MAX: Final = 4_096
 """Shares of one log; of more than two hundred million lines, they are larger."""

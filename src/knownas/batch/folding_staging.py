@@ -18,12 +18,21 @@ from knownas.store.whole import Line
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _LINES: Final = msgspec.msgpack.Decoder(list[Line])
+_WRITTEN: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _CORRECTIONS: Final = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
 _INDEX: Final = msgspec.msgpack.Decoder(list[int])
 _NUMBER: Final = np.dtype(np.int64)
 
-Piece = tuple[Numbers, Sequence[Line]]
+Written = Sequence[msgspec.Raw]
+"""Lines as they are kept in the files: they are put in order, and read only when they are folded."""
+
+Piece = tuple[Numbers, Written]
 """Lines of one range and one share, in the log's order, with the root of the component of each."""
+
+
+def lines_from(written: Written) -> list[Line]:
+    """Read lines."""
+    return _LINES.decode(_ENCODER.encode(written))
 
 
 class FoldStaging:
@@ -81,7 +90,7 @@ class FoldStaging:
 
     def arrange(self, number: int, groups: Groups, shares: int) -> int:
         """Put the lines of a range in the order of their shares, of which there are so many; return how many lines."""
-        lines = _LINES.decode((self._folder / f"lines-{number}").read_bytes())
+        lines = _WRITTEN.decode((self._folder / f"lines-{number}").read_bytes())
         roots = groups.roots_of(np.fromfile(self._folder / f"owners-{number}", np.int64))
         places = shares_of(roots, shares)
         order = np.argsort(places, kind="stable")
@@ -111,5 +120,5 @@ class FoldStaging:
                 if place == share:
                     with (self._folder / f"arranged-{number}").open("rb") as file:
                         file.seek(at)
-                        yield np.fromfile(file, np.int64, count), _LINES.decode(file.read(size))
+                        yield np.fromfile(file, np.int64, count), _WRITTEN.decode(file.read(size))
                     break

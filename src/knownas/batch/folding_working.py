@@ -185,7 +185,7 @@ class FoldWorker:
             case JudgeShare():
                 lines = self._staging.share(work.share, work.ranges)
                 share = Share(lines, self._rules, lambda: self._corrections(work.ranges))
-                return Judged(len(share.components), await self._plan.judge.judge(share, self._place))
+                return Judged(share.components, await self._plan.judge.judge(share, self._place))
             case CheckRows():
                 return await self._check(work.kind)
             case _:

@@ -19,8 +19,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from knownas.batch.folding_limits import DIFFERENCES_MAX, LOOKS_MAX, NEWER_LINES_MAX, RECORDS_COMPARED
-from knownas.batch.folding_shares import Share, fold_raw, touched_of
+from knownas.batch.folding_shares import Share, fold_lines, fold_raw, touched_of
 from knownas.batch.folding_working import Place
+from knownas.core.history.plain import PlainRules
 from knownas.core.identity.decision import Change, ChangeKind
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Correction
@@ -31,6 +32,7 @@ from knownas.service.log_form import Damaged, erased_in, is_correction, observat
 from knownas.service.policies import policies_of
 from knownas.service.receipts import changes_of
 from knownas.store.port import LogEntry
+from knownas.store.whole import Line
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _NOTHING: Final = b"{}"
@@ -106,37 +108,34 @@ class VerifyJudge:
     named_max: int = DIFFERENCES_MAX
 
     async def judge(self, share: Share, place: Place) -> Verdict:
-        """Fold a share, component by component, and compare its profiles."""
+        """Fold a share, some components at a time, and compare their profiles."""
         suspects = _Suspects(self.named_max)
         mpids = array("q")
         some: dict[int, tuple[Record, int]] = {}
-        for number in range(len(share.components)):
-            folded = share.fold_component(number)
-            for mpid, record in folded.records.items():
-                some[mpid] = record, number
-            for parted in folded.parted:
-                for mpid in parted.touched:
+        for number, lines in enumerate(share.batches()):
+            records, parted = fold_lines(lines, share.rules)
+            for record in records:
+                some[record.mpid] = record, number
+            for one in parted:
+                for mpid in one.touched:
                     if suspects.takes(mpid):
-                        suspects.add(number, mpid, _Case(await _stored(mpid, place), folded.records.get(mpid)))
+                        suspects.add(number, mpid, _Case(await _stored(mpid, place), records.record(mpid)))
             if len(some) >= RECORDS_COMPARED:
                 await _compare(some, suspects, place)
                 mpids.extend(some)
                 some = {}
         await _compare(some, suspects, place)
         mpids.extend(some)
-        differences = [
-            one for number, cases in suspects.cases.items() for one in await _explained(cases, share, number, place)
-        ]
-        return Verdict(mpids, differences, suspects.further)
+        return Verdict(mpids, await suspects.explained(share, place), suspects.further)
 
 
 class _Suspects:
     """Profiles of a share that may not be stored as they fold: at most so many, of others only how many."""
 
     def __init__(self, most: int) -> None:
-        self.cases: Final[dict[int, dict[int, _Case]]] = {}
-        """By the component that they are of, and their MPID."""
         self.further = 0
+        self._cases: dict[int, dict[int, _Case]] = {}
+        """By the number of the batch that they were folded in, and their MPID."""
         self._most = most
         self._named: set[int] = set()
 
@@ -148,9 +147,18 @@ class _Suspects:
         """Take one more, or count it."""
         if self.takes(mpid):
             self._named.add(mpid)
-            self.cases.setdefault(number, {})[mpid] = case
+            self._cases.setdefault(number, {})[mpid] = case
         elif mpid not in self._named:
             self.further += 1
+
+    async def explained(self, share: Share, place: Place) -> list[Difference]:
+        """Say of each where it begins."""
+        found: list[Difference] = []
+        if self._cases:
+            for number, lines in enumerate(share.batches()):
+                if number in self._cases:
+                    found += await _explained(self._cases[number], lines, share.rules, place)
+        return found
 
 
 async def _compare(some: Mapping[int, tuple[Record, int]], suspects: _Suspects, place: Place) -> None:
@@ -269,18 +277,20 @@ def _with(values: Values, one: Identity) -> Values:
     return values if one.value in values.get(one.type, ()) else with_value(values, one)
 
 
-async def _explained(cases: dict[int, _Case], share: Share, number: int, place: Place) -> list[Difference]:
-    """Go through the lines of a component again and say of each case where it begins."""
+async def _explained(
+    cases: Mapping[int, _Case], lines: Sequence[Line], rules: Mapping[int, PlainRules], place: Place
+) -> list[Difference]:
+    """Go through the lines of a batch again and say of each case where it begins."""
     records = Records()
-    for line in share.components[number]:
-        before = {mpid: records.record(mpid) for mpid in touched_of(line[4]) if mpid in cases}
-        why, writes = fold_raw(line, share.rules, records)
-        for write in writes:
-            if write.after.mpid in cases:
-                before.setdefault(write.after.mpid, write.before)
-        for mpid, was in before.items():
-            told = why or await _logged_otherwise(line[0], was, records.record(mpid), place)
-            cases[mpid].lines.append(_Told(line[0], records.record(mpid), told))
+    for line in lines:
+        otherwise = fold_raw(line, rules, records)
+        concerned = touched_of(line[4]) if otherwise is None else (*otherwise.touched, *otherwise.changed)
+        for mpid in dict.fromkeys(concerned):
+            if mpid in cases:
+                told, after = cases[mpid].lines, records.record(mpid)
+                why = otherwise.why if otherwise else None
+                was = told[-1].after if told else None
+                told.append(_Told(line[0], after, why or await _logged_otherwise(line[0], was, after, place)))
     return [await _difference(mpid, case, place) for mpid, case in cases.items()]
 
 

@@ -6,12 +6,12 @@ itself, the activity of candidates that visits without a change had moved, was w
 where it could have decided (`IdentityRequest.recency`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from knownas.core.history.plain import PlainRules
 from knownas.core.identity.decide import decide
-from knownas.core.identity.decision import Created, Decision, RecordWrite, Seeded
+from knownas.core.identity.decision import Created, Decision, Seeded
 from knownas.core.identity.observation import IdentityRequest, Observation
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
@@ -48,28 +48,16 @@ def fold(log: Iterable[Logged], policies: Mapping[int, Policy]) -> Records:
     rules = {version: PlainRules(policy) for version, policy in policies.items()}
     records = Records()
     for line in log:
-        if line.changed:
-            advance(line, rules[line.policy_version], records)
-    return records
-
-
-def advance(line: Logged, rules: PlainRules, records: Records) -> Sequence[RecordWrite]:
-    """Fold one line as `fold_line` does, in a fraction of its time where the line is plain: without a receipt.
-
-    Returns:
-        What the line changed, for whoever compares it with what was logged.
-
-    Raises:
-        FoldDiverged: the log and the rules disagree about who was new.
-    """
-    observation, made = line.observation, line.created_mpid
-    if isinstance(observation, IdentityRequest):
-        write = rules.write(
-            observation.endpoint, observation.at_ms, observation.identities, records, made, may_find=made is None
+        if not line.changed:
+            continue
+        observation, made, mine = line.observation, line.created_mpid, rules[line.policy_version]
+        # Where a line is plain, this is a fraction of the time: without a receipt.
+        is_taken = isinstance(observation, IdentityRequest) and mine.take(
+            observation, records, made, may_find=made is None
         )
-        if write is not None:
-            return (write,)
-    return fold_line(line, rules.policy, records).writes
+        if not is_taken:
+            fold_line(line, mine.policy, records)
+    return records
 
 
 def fold_line(line: Logged, policy: Policy, records: Records) -> Decision:

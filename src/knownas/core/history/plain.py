@@ -8,16 +8,16 @@ owns a login ID of the request, and nothing keeps the profile from what it lacks
 against each other.
 """
 
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.guards import guard_against
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.learning import NEW
-from knownas.core.identity.observation import Endpoint
+from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import LoginRequiresLoginId, LogoutLoginIds, Policy, Strategy
-from knownas.core.identity.record import Record, Values, is_known, with_value
+from knownas.core.identity.record import Record, Values, with_value
 from knownas.core.identity.records import Records
 from knownas.core.limits import RECORD_IDENTITIES_MAX
 
@@ -71,24 +71,18 @@ class PlainRules:
         )
         self.hindered: Final = policy.unique_ids | policy.immutable_ids | frozenset(policy.settings.max_values)
 
-    def write(
-        self,
-        endpoint: Endpoint,
-        at_ms: int,
-        identities: tuple[Pair, ...],
-        records: Records,
-        fresh_mpid: int | None,
-        *,
-        may_find: bool = True,
-    ) -> RecordWrite | None:
-        """Decide and apply a plain line: return its one write. None: it is not plain, and nothing was done.
+    def take(
+        self, request: IdentityRequest, records: Records, fresh_mpid: int | None, *, may_find: bool = True
+    ) -> Record | None:
+        """Decide and apply a plain line: return the one profile that it changes, as it is then.
 
-        `fresh_mpid` is what a new profile is called, None if the line must not make one; `may_find` says whether an
-        existing one may be the answer.
+        None: it is not plain, and nothing was done. `fresh_mpid` is what a new profile is called, None if the line must not
+        make one; `may_find` says whether an existing one may be the answer.
         """
-        if endpoint not in self.endpoints:
-            if endpoint is Endpoint.LOGOUT and self.logs_out:
-                return self._logged_out(at_ms, identities, records, fresh_mpid)
+        identities = request.identities
+        if request.endpoint not in self.endpoints:
+            if request.endpoint is Endpoint.LOGOUT and self.logs_out:
+                return self._logged_out(request.at_ms, identities, records, fresh_mpid)
             return None
         kinds = tuple(map(_KIND, identities))
         shape = self.shapes.get(kinds) or self.shape(kinds)
@@ -96,10 +90,10 @@ class PlainRules:
         for place in shape.ranked:
             holder = holding.get(identities[place])
             if holder is not None:
-                if isinstance(holder, int) and may_find and not records.crowded:
-                    return self._returned(holder, at_ms, identities, shape, records)
+                if type(holder) is int and may_find and not records.crowded:
+                    return self._returned(holder, request.at_ms, identities, shape, records)
                 return None
-        return self._created(at_ms, identities, shape, records, fresh_mpid)
+        return self._created(request.at_ms, identities, shape, records, fresh_mpid)
 
     def shape(self, kinds: tuple[IdentityType, ...]) -> Shape:
         """Return what the types of a request say about it."""
@@ -116,7 +110,7 @@ class PlainRules:
 
     def _logged_out(
         self, at_ms: int, identities: tuple[Pair, ...], records: Records, fresh_mpid: int | None
-    ) -> RecordWrite | None:
+    ) -> Record | None:
         """Make the anonymous profile of a logout, which gets what is neither a login ID nor somebody else's."""
         kept = tuple([one for one in identities if one[0] not in self.policy.login_ids])
         if any(one[0] in self.hindered and one in records.holding for one in kept):
@@ -126,7 +120,7 @@ class PlainRules:
 
     def _created(
         self, at_ms: int, identities: tuple[Pair, ...], shape: Shape, records: Records, fresh_mpid: int | None
-    ) -> RecordWrite | None:
+    ) -> Record | None:
         """Make a profile of identities that nobody holds."""
         ranked, others, logins = shape
         if not ranked or fresh_mpid is None:
@@ -137,77 +131,67 @@ class PlainRules:
         carried = {kind: (value,) for kind, value in [identities[place] for place in others]} if others else _NOTHING
         record = Record(fresh_mpid, values, carried, bool(logins), at_ms, at_ms, None, NEW)
         records.extend(record, pairs)
-        return RecordWrite(None, record)
+        return record
 
     def _returned(
         self, mpid: int, at_ms: int, identities: tuple[Pair, ...], shape: Shape, records: Records
-    ) -> RecordWrite | None:
+    ) -> Record | None:
         """Let the one profile that is found learn what it lacks, if nothing stands in the way."""
-        policy, before = self.policy, records.record(mpid)
-        if before is None or before.size > RECORD_IDENTITIES_MAX - len(identities):
+        before = records.record(mpid)
+        if before is None:
             return None
-        held = before.identities
-        if not policy.guarded.isdisjoint(held) and guard_against(before, dict(identities), policy, searching=False):
+        _, held, carried, _, created_ms, active_ms, source_mpid, version = before
+        holding, room = records.holding, RECORD_IDENTITIES_MAX - len(identities)
+        # Whatever it is found by is held: where no more is held by anybody, the record has room.
+        if (carried or len(holding) > room) and before.size > room:
             return None
-        logins = shape.logins
-        if logins and not is_known(held, policy):
-            if policy.new_user_gets_a_profile:
+        if not self.guarded.isdisjoint(held) and guard_against(before, dict(identities), self.policy, searching=False):
+            return None
+        is_known = not self.login_types.isdisjoint(held)
+        if shape.logins and not is_known:
+            if self.policy.new_user_gets_a_profile or any(identities[place] in holding for place in shape.logins):
                 return None
-            for place in logins:
-                if identities[place] in records.holding:
-                    return None
-        learnt = self._learnt(before, identities, shape, records)
-        if learnt is None:
+            is_known = True
+        gained = self._gained(held, identities, shape.ranked, holding)
+        carries = self._carried(carried, identities, shape.others) if shape.others else carried
+        if gained is None or carries is None or not (gained or carries is not carried):
             return None
-        values, carried, gained = learnt
-        after = Record(
-            mpid,
-            values,
-            carried,
-            bool(logins) or is_known(values, policy),
-            before.created_ms,
-            max(at_ms, before.active_ms),
-            before.source_mpid,
-            before.version,
-        )
+        if gained:
+            values = dict(held)
+            for kind, value in gained:
+                values[kind] = (*values.get(kind, ()), value)
+            held = values
+        last_ms = max(active_ms, at_ms)
+        after = Record(mpid, held, carries, is_known, created_ms, last_ms, source_mpid, version)
         records.extend(after, gained)
-        return RecordWrite(before, after)
+        return after
 
-    def _learnt(
-        self, before: Record, identities: tuple[Pair, ...], shape: Shape, records: Records
-    ) -> tuple[Values, Values, list[Pair]] | None:
-        """Return what a record holds and carries when it has learnt everything, and what it can now be looked up by.
+    def _gained(
+        self, held: Values, identities: tuple[Pair, ...], ranked: tuple[int, ...], holding: Mapping[Pair, object]
+    ) -> list[Pair] | None:
+        """Return what a profile that holds some values can be looked up by when it has learnt everything, and not yet.
 
-        None if something may keep it from that, or it lacks nothing.
+        None if something may keep it from that.
         """
-        held, hindered, holding = before.identities, self.hindered, records.holding
+        hindered = self.hindered
         gained: list[Pair] = []
-        values: dict[IdentityType, tuple[str, ...]] = {}
-        for place in shape.ranked:
+        for place in ranked:
             pair = identities[place]
             kind, value = pair
             already = held.get(kind)
             if already is None:
                 if kind in hindered and pair in holding:
                     return None
-                already = ()
             elif value in already:
                 continue
             elif kind in hindered:
                 return None
-            if not gained:
-                values = dict(held)
             gained.append(pair)
-            values[kind] = (*already, value)
-        carried = self._carried(before, identities, shape)
-        if carried is None or (not gained and carried is before.carried):
-            return None
-        return values if gained else held, carried, gained
+        return gained
 
-    def _carried(self, before: Record, identities: tuple[Pair, ...], shape: Shape) -> Values | None:
-        """Return what a record carries when it has learnt everything; None if something may keep it from that."""
-        carried = before.carried
-        for place in shape.others:
+    def _carried(self, carried: Values, identities: tuple[Pair, ...], others: tuple[int, ...]) -> Values | None:
+        """Return what a profile carries when it has learnt everything; None if something may keep it from that."""
+        for place in others:
             kind, value = identities[place]
             already = carried.get(kind, ())
             if value not in already:

@@ -73,17 +73,17 @@ class SwiftWorld:
         What is known of visits is left alone: a plain line chooses between nobody, and what it writes tells when it was.
         """
         world, records = self.world, self.world.records
-        endpoint, at_ms, identities, may_create = observation[0], observation[1], observation[4], observation[7]
-        name = free_name(line, self._conditions, records) if may_create else None
-        write = rules.write(endpoint, at_ms, identities, records, name)
-        if write is None:
-            if name is not None or not may_create:
+        name = free_name(line, self._conditions, records) if observation.may_create else None
+        taken = rules.take(observation, records, name)
+        if taken is None:
+            if name is not None or not observation.may_create:
                 return None
             # Only now it is worth to make up a name: most lines whose own is taken make nobody.
-            write = rules.write(endpoint, at_ms, identities, records, self._fresh_mpid(line.seq))
-            if write is None:
+            name = self._fresh_mpid(line.seq)
+            taken = rules.take(observation, records, name)
+            if taken is None:
                 return None
-        here = write.after.mpid
-        if write.before is None and here != line.logged.created_mpid:
+        here = taken.mpid
+        if here == name and here != line.logged.created_mpid:
             world.names[line.seq] = here
         return here

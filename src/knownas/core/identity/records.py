@@ -6,7 +6,7 @@ from a store, on which the batch's decisions are applied in arrival order.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import nlargest, nsmallest
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
@@ -48,13 +48,17 @@ def considered(holders: Iterable[Record], active_ms: Callable[[Record], int], *,
 class Records:
     """A mutable collection of the identity records of one pool (a scope and an environment)."""
 
-    __slots__ = ("_considered", "_crowded", "_holders", "_recency", "_records")
+    __slots__ = ("_considered", "_crowded", "_holders", "_recency", "_records", "crowded", "holding")
 
     def __init__(self) -> None:
         self._records: dict[int, Record] = {}
         self._holders: dict[tuple[IdentityType, str], int | set[int]] = {}
         """Who holds an identity: one profile by its MPID, several as a set. Most have one, and sets are large."""
+        self.holding: Final[Mapping[tuple[IdentityType, str], int | set[int]]] = self._holders
+        """Who holds each identity that anybody holds: one profile by its MPID, or several."""
         self._crowded: set[Identity] = set()
+        self.crowded: Final[Collection[Identity]] = self._crowded
+        """The identities of which a store has said that more profiles hold them than are here."""
         self._recency: dict[int, int] = {}
         self._considered: dict[Identity, tuple[Holders, tuple[Record, ...]]] = {}
         """What is considered of crowded identities, as long as that stands: a batch often asks for one again."""
@@ -81,16 +85,6 @@ class Records:
             mpid: at_ms if (at_ms := seen(mpid, 0)) > active_ms else active_ms
             for mpid, _, _, _, _, active_ms, _, _ in records
         }
-
-    @property
-    def holding(self) -> Mapping[tuple[IdentityType, str], int | set[int]]:
-        """Who holds each identity that anybody holds: one profile by its MPID, or several."""
-        return self._holders
-
-    @property
-    def crowded(self) -> Collection[Identity]:
-        """The identities of which a store has said that more profiles hold them than are here."""
-        return self._crowded
 
     def is_held(self, wanted: Identity) -> bool:
         """Whether any profile holds an identity."""
