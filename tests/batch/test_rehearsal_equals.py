@@ -20,7 +20,7 @@ from knownas.batch.folding_working import LinesWanted
 from knownas.batch.folding_working import Place as FoldPlace
 from knownas.batch.rehearsing import Rehearsed as WholeRehearsed
 from knownas.batch.rehearsing import RehearsingHow, differing, rehearse, rehearse_store
-from knownas.batch.rehearsing_judge import RehearseJudge, ShareRehearsed, TwoWorlds
+from knownas.batch.rehearsing_judge import RehearseJudge, ShareRehearsed, two_worlds
 from knownas.core.history.rehearsal import CLUSTERS_SHOWN, Found
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, TieBreak
@@ -60,11 +60,10 @@ class TellingJudge(RehearseJudge):
     """Also tells the records that a rehearsal comes to, to whoever is in the same process."""
 
     async def judge(self, share: Share, place: FoldPlace) -> ShareRehearsed:
-        told = TwoWorlds(share, self.policy)
-        told.fold(keeps_answers=False)
         of_pool = AFTER.records.setdefault(place.pool, {})
-        of_pool.update({record.mpid: record for record in told.comparison.after.records})
-        AFTER.before.update(record.mpid for record in told.comparison.before.records)
+        for told in two_worlds(share, self.policy):
+            of_pool.update({record.mpid: record for record in told.comparison.after.records})
+            AFTER.before.update(record.mpid for record in told.comparison.before.records)
         return await super().judge(share, place)
 
 

@@ -5,7 +5,7 @@ records alone; what of it could decide stands in the decision's `recency`, and g
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
@@ -170,7 +170,7 @@ def served(history: History) -> Server:
 
 def read_back(log: Iterable[Logged]) -> list[Logged]:
     """Return the log as a store gives it back: through the bytes that it keeps."""
-    return [replace(line, observation=observation_from(observation_bytes(line.observation))) for line in log]
+    return [line._replace(observation=observation_from(observation_bytes(line.observation))) for line in log]
 
 
 def state(records: Records) -> dict[int, object]:

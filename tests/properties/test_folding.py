@@ -69,7 +69,7 @@ def test_a_log_without_the_activity_of_candidates_does_not_fold() -> None:
 
 def _forgetful(server: Server) -> Server:
     log = [
-        replace(line, observation=line.observation._replace(recency=()))
+        line._replace(observation=line.observation._replace(recency=()))
         if isinstance(line.observation, IdentityRequest)
         else line
         for line in server.log

@@ -4,7 +4,6 @@ The truth is the history itself: the fold of the redacted log must be the record
 person's identities replaced; each decision of it must be the one that was made, replaced likewise.
 """
 
-from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -113,7 +112,7 @@ def fault_of(history: History) -> str | None:
 def _fault(server: Server, given: Replacements, until: int | None = None) -> str | None:
     """Redact the lines up to one, and say where that folds otherwise; what comes after it is somebody else's."""
     log = [
-        replace(line, observation=redacted(line.observation, _given(given, number, until)))
+        line._replace(observation=redacted(line.observation, _given(given, number, until)))
         for number, line in enumerate(read_back(server.log))
     ]
     records = Records()

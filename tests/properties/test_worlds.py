@@ -195,7 +195,7 @@ def aside(line: Line, junk: Identity) -> Line:
             observation = replace(observation, changes=(), set_aside=(one,))
         case _:
             return line
-    return line._replace(logged=replace(line.logged, observation=observation))
+    return line._replace(logged=line.logged._replace(observation=observation))
 
 
 def rules_fault_of(history: History) -> str | None:

@@ -323,7 +323,7 @@ async def exactly(store: Store, pool: Pool, one: Identity, *, counts: bool) -> s
     conditions: Conditions = conditions_of(corrections_in(lines))
     world = world_of(lines, conditions, policies, lambda seq: seq)
     told = [
-        line._replace(logged=replace(line.logged, observation=counted(line.logged.observation, one, counts=counts)))
+        line._replace(logged=line.logged._replace(observation=counted(line.logged.observation, one, counts=counts)))
         for line in lines
     ]
     wanted: Records = truth(without_lines_of_nothing(told), policies, world, given=conditions.names.values())

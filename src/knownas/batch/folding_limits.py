@@ -28,6 +28,9 @@ once; a component that is larger makes its share larger, and its lines and recor
 BATCH_LINES: Final = 250
 """Lines of whole components that are read from a share and folded at once."""
 
+WORLD_LINES: Final = 4_000
+"""Lines of whole components that are folded into two worlds at once, whose comparison takes some time however few they are."""
+
 PARTED_MAX: Final = 10_000
 """Lines folded at once that are remembered as not being what was logged."""
 

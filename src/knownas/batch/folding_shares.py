@@ -1,14 +1,14 @@
 """A share of a log: whole components of its lines, folded by one process to the records that they come to."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from knownas.batch.folding_limits import BATCH_LINES, PARTED_MAX
+from knownas.batch.folding_limits import PARTED_MAX
 from knownas.batch.folding_staging import Piece, Written, lines_from
 from knownas.core.history.fold import FoldDiverged, Logged, fold_line
 from knownas.core.history.plain import PlainRules
@@ -21,7 +21,6 @@ _MPIDS: Final = msgspec.json.Decoder(tuple[int, ...])
 _MANY_MPIDS: Final = msgspec.json.Decoder(list[tuple[int, ...]])
 _OBSERVATION: Final = itemgetter(5)
 _NONE: Final = np.empty(0, np.int64)
-_FIRST: Final = np.zeros(1, np.int64)
 
 
 class Parted(NamedTuple):
@@ -44,6 +43,17 @@ class Folded(NamedTuple):
 
     records: Records
     parted: Sequence[Parted]
+
+
+class Batch(NamedTuple):
+    """Lines of whole components, one after the other, each in the log's order; and where each component ends."""
+
+    lines: Sequence[Line]
+    ends: Sequence[int]
+
+    def roots(self) -> list[int]:
+        """Return for each line the place of the first line of its component."""
+        return [begin for begin, end in pairwise((0, *self.ends)) for _ in range(begin, end)]
 
 
 class Share:
@@ -69,30 +79,21 @@ class Share:
         """How many components there are."""
         self._corrections = corrections
 
-    def raw(self) -> Iterator[Line]:
-        """Yield the lines as they were read, in the log's order."""
-        for begin in range(0, len(self._written), BATCH_LINES):
-            yield from lines_from(self._written[begin : begin + BATCH_LINES])
-
-    def batches(self) -> Iterator[Sequence[Line]]:
-        """Yield whole components put together until there are some lines (`BATCH_LINES`), the lines of each in the log's order."""
-        begin = 0
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Yield whole components, so many that they have at least `size` lines."""
+        begin = first = 0
         while begin < len(self._written):
             # What is read at once and folded at once is at hand when it is needed.
-            end = int(self._ends[np.searchsorted(self._ends, min(begin + BATCH_LINES, len(self._written)))])
-            yield lines_from(list(map(self._written.__getitem__, self._order[begin:end].tolist())))
-            begin = end
+            last = int(np.searchsorted(self._ends, min(begin + size, len(self._written))))
+            ends = self._ends[first : last + 1]
+            end = int(ends[-1])
+            written = list(map(self._written.__getitem__, self._order[begin:end].tolist()))
+            yield Batch(lines_from(written), (ends - begin).tolist())
+            begin, first = end, last + 1
 
     def corrections(self) -> Sequence[tuple[int, Correction]]:
         """Return all corrections of the log with their seqs, also those of other shares, without what came of them."""
         return self._corrections()
-
-    def roots(self) -> Sequence[int]:
-        """Return for each line, in the log's order, the place of the first line of its component."""
-        begins = np.concatenate([_FIRST, self._ends])[:-1]
-        roots = np.empty(len(self._written), np.int64)
-        roots[self._order] = np.repeat(self._order[begins], np.diff(self._ends, prepend=0))
-        return roots.tolist()
 
 
 def fold_lines(lines: Sequence[Line], rules: Mapping[int, PlainRules]) -> Folded:

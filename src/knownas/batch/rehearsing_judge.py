@@ -5,24 +5,33 @@ resolving the history under the policy comes to.
 """
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from knownas.batch.folding_shares import Share, answered_alone, touched_of
+from knownas.batch.folding_limits import WORLD_LINES
+from knownas.batch.folding_shares import Batch, Share, answered_alone, touched_by, touched_of
 from knownas.batch.folding_working import Place
 from knownas.core.history.compare import differing
-from knownas.core.history.conditions import RulesSince, conditions_of
+from knownas.core.history.conditions import Conditions, RulesSince, conditions_of
 from knownas.core.history.fold import Logged
 from knownas.core.history.plain import PlainRules
-from knownas.core.history.rehearsal import Comparison, Found
+from knownas.core.history.rehearsal import Comparison, Found, together
 from knownas.core.history.swift_world import SwiftWorld
 from knownas.core.history.world import FoldStopped
 from knownas.core.history.world import Line as WorldLine
 from knownas.core.identity.kinds import Identity
-from knownas.core.identity.observation import Correction, Erasure, IdentityRequest, ModifyRequest, SeedRequest
+from knownas.core.identity.observation import (
+    Correction,
+    Erasure,
+    IdentityRequest,
+    ModifyRequest,
+    Observation,
+    SeedRequest,
+)
 from knownas.service.correcting import fresh_mpid_of
-from knownas.service.log_form import Damaged, is_correction, observation_from
+from knownas.service.log_form import Damaged, is_correction, observation_from, requests_from
 from knownas.service.policies import decode_policy
 from knownas.service.resolving import resolution_reason
 from knownas.service.subjects import named_in
@@ -60,65 +69,108 @@ class RehearseJudge:
     tells_starts: bool = False
 
     async def judge(self, share: Share, place: Place) -> ShareRehearsed:
-        """Fold a share twice and compare."""
-        twice = TwoWorlds(share, self.policy)
-        twice.fold(keeps_answers=self.tells_starts)
-        found, concerned = twice.comparison.found(twice.unreadable)
-        moving = await _with_user_data(concerned.moving, place)
-        joined = await _with_user_data(concerned.joined, place)
-        found = replace(found, with_user_data=moving + joined, user_data_moves=moving)
-        return ShareRehearsed(found, twice.starts() if self.tells_starts else ())
+        """Fold a share twice, some components at a time, and compare."""
+        every: list[Found] = []
+        starts: list[Start] = []
+        for twice in two_worlds(share, self.policy):
+            found, concerned = twice.comparison.found(twice.unreadable)
+            moving = await _with_user_data(concerned.moving, place)
+            joined = await _with_user_data(concerned.joined, place)
+            every.append(replace(found, with_user_data=moving + joined, user_data_moves=moving))
+            if self.tells_starts:
+                starts += twice.starts()
+        return ShareRehearsed(together(every), tuple(starts))
+
+
+def two_worlds(share: Share, policy: StoredPolicy) -> "Iterator[TwoWorlds]":
+    """Fold whole components of a share, some at a time, into two worlds, and yield what they come to."""
+    rules = {**share.rules, policy.version: PlainRules(decode_policy(policy))}
+    count = _Count(
+        conditions_of((seq, replace(one, policy_version=None)) for seq, one in share.corrections()),
+        rules,
+        policy.version,
+        {
+            line: RulesSince(seq, one.policy_version)
+            for seq, one in share.corrections()
+            if one.policy_version is not None
+            for line, _ in one.names
+        },
+    )
+    for batch in share.batches(WORLD_LINES):
+        twice = TwoWorlds(batch, count)
+        twice.fold()
+        yield twice
+
+
+class _Count(NamedTuple):
+    """What holds for all lines: what counts of them, the rules by version, and the version that is rehearsed.
+
+    `of_lines` is under which version lines count that may share nothing with the correction by which they make a profile:
+    nobody answered them. The correction names them.
+    """
+
+    conditions: Conditions
+    rules: Mapping[int, PlainRules]
+    version: int
+    of_lines: Mapping[int, RulesSince]
+
+
+class _Names:
+    """What the line that is being folded calls a new profile that has no other name."""
+
+    def __init__(self, version: int) -> None:
+        self.decision_id = b""
+        """That of the line."""
+        self._reason = resolution_reason(version)
+
+    def fresh(self, _seq: int) -> int:
+        """Return the name."""
+        return fresh_mpid_of(self.decision_id.hex(), self._reason)
 
 
 class TwoWorlds:
-    """A share that is folded into two worlds: as it counts, and as it would under a policy."""
+    """Components that are folded into two worlds: as they count, and as they would under a policy."""
 
-    def __init__(self, share: Share, policy: StoredPolicy) -> None:
-        self._share = share
-        self._version = policy.version
-        rules = {**share.rules, policy.version: PlainRules(decode_policy(policy))}
-        self._conditions = conditions_of((seq, replace(one, policy_version=None)) for seq, one in share.corrections())
-        self._before = SwiftWorld(self._conditions, rules, self._fresh)
-        self._after = SwiftWorld(self._conditions, rules, self._fresh)
-        login_types = frozenset(kind for one in rules.values() for kind in one.policy.login_types)
+    def __init__(self, batch: Batch, count: _Count) -> None:
+        self._batch = batch
+        self._count = count
+        self._names = _Names(count.version)
+        self._before = SwiftWorld(count.conditions, count.rules, self._names.fresh)
+        self._after = SwiftWorld(count.conditions, count.rules, self._names.fresh)
+        login_types = frozenset(kind for one in count.rules.values() for kind in one.policy.login_types)
         self.comparison: Final = Comparison(self._before.world, self._after.world, login_types)
         self.unreadable = 0
         self._answers: list[tuple[int | None, int | None]] = []
-        self._reason = resolution_reason(policy.version)
-        self._decision_id = b""
 
-    def fold(self, *, keeps_answers: bool) -> None:
+    def fold(self) -> None:
         """Fold all lines."""
-        versions = _Versions(self._share)
-        undone, new = self._conditions.undone, self._version
-        for place, raw in enumerate(self._share.raw()):
-            self._decision_id = raw[6]
+        versions = _Versions(self._batch, self._count.of_lines)
+        undone, new = self._count.conditions.undone, self._count.version
+        raws = self._batch.lines
+        requests = requests_from([raw[5] for raw in raws])
+        for place, (raw, touched, request) in enumerate(zip(raws, touched_by(raws), requests, strict=True)):
+            self._names.decision_id = raw[6]
             answers: tuple[int | None, int | None] = (None, None)
             try:
-                line = _line(raw)
+                line = _line(raw, touched, request or observation_from(raw[5]))
                 answers = self._before.take(line, versions.of(place, raw)), self._after.take(line, new)
                 if raw[0] not in undone and not isinstance(line.logged.observation, Correction | Erasure):
                     self.comparison.note(*answers)
             except (Damaged, FoldStopped):
                 self.unreadable += 1
-            if keeps_answers:
-                self._answers.append(answers)
+            self._answers.append(answers)
 
-    def _fresh(self, _seq: int) -> int:
-        """Return what the line that is being folded calls a new profile."""
-        return fresh_mpid_of(self._decision_id.hex(), self._reason)
-
-    def starts(self) -> tuple[Start, ...]:
+    def starts(self) -> list[Start]:
         """Return the components that are not the same in both worlds."""
-        apart = set(differing(self._before.world.records, self._after.world.records))
-        if not apart:
-            return ()
-        roots = self._share.roots()
-        concerned = {root for root, pair in zip(roots, self._answers, strict=True) if not apart.isdisjoint(pair)}
+        others = set(differing(self._after.world.records, self._before.world.records))
+        if not others:
+            return []
+        roots = self._batch.roots()
+        concerned = {root for root, pair in zip(roots, self._answers, strict=True) if not others.isdisjoint(pair)}
         profiles: dict[int, dict[int, None]] = {root: {} for root in concerned}
         identities: dict[int, dict[Identity, None]] = {root: {} for root in concerned}
         lines: Counter[int] = Counter()
-        for root, pair, raw in zip(roots, self._answers, self._share.raw(), strict=True):
+        for root, pair, raw in zip(roots, self._answers, self._batch.lines, strict=True):
             if root not in concerned:
                 continue
             lines[root] += 1
@@ -127,49 +179,41 @@ class TwoWorlds:
             if not there:
                 with suppress(Damaged):
                     identities[root].update(dict.fromkeys(named_in(observation_from(raw[5]))))
-        return tuple(Start(tuple(profiles[root]), tuple(identities[root]), lines[root]) for root in sorted(concerned))
+        return [Start(tuple(profiles[root]), tuple(identities[root]), lines[root]) for root in sorted(concerned)]
 
 
 class _Versions:
-    """Under which policy version the lines of a share count, as corrections of their components say.
+    """Under which policy version lines count, as corrections of their components say."""
 
-    A line that nobody answered may share nothing with the correction by which it makes a profile; that one names the line.
-    """
-
-    def __init__(self, share: Share) -> None:
-        self._of_lines: dict[int, RulesSince] = {}
-        for seq, one in share.corrections():
-            if one.policy_version is not None:
-                self._of_lines.update((line, RulesSince(seq, one.policy_version)) for line, _ in one.names)
+    def __init__(self, batch: Batch, of_lines: Mapping[int, RulesSince]) -> None:
+        self._of_lines = of_lines
         said: list[tuple[int, RulesSince]] = []
-        for place, raw in enumerate(share.raw()):
+        for place, raw in enumerate(batch.lines):
             if is_correction(raw[5]):
                 with suppress(Damaged):
                     observation = observation_from(raw[5])
                     if isinstance(observation, Correction) and observation.policy_version is not None:
                         said.append((place, RulesSince(raw[0], observation.policy_version)))
-        self._roots = share.roots() if said else None
+        self._roots = batch.roots() if said else None
         self._of_components: dict[int, RulesSince] = {}
         if self._roots is not None:
             self._of_components = {self._roots[place]: since for place, since in said}
 
     def of(self, place: int, line: Line) -> int:
-        """Return the version of a line, which has a place in the share."""
+        """Return the version of a line, which has a place among them."""
         seq, logged = line[0], line[2]
         since = None if self._roots is None else self._of_components.get(self._roots[place])
         since = since or self._of_lines.get(seq)
         return logged if since is None or seq >= since.seq else since.version
 
 
-def _line(raw: Line) -> WorldLine:
-    """Read a line.
+def _line(raw: Line, changed: tuple[int, ...], observation: Observation) -> WorldLine:
+    """Return a line that was read.
 
     Raises:
-        Damaged: it can't be read.
+        Damaged: its decision can't be.
     """
-    seq, _, version, created, touched, written, _, _ = raw
-    observation = observation_from(written)
-    changed = touched_of(touched)
+    seq, _, version, created, _, _, _, _ = raw
     answered: int | None
     match observation:
         case IdentityRequest():

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from knownas.batch.folding_limits import DIFFERENCES_MAX, LOOKS_MAX, NEWER_LINES_MAX, RECORDS_COMPARED
+from knownas.batch.folding_limits import BATCH_LINES, DIFFERENCES_MAX, LOOKS_MAX, NEWER_LINES_MAX, RECORDS_COMPARED
 from knownas.batch.folding_shares import Share, fold_lines, fold_raw, touched_of
 from knownas.batch.folding_working import Place
 from knownas.core.history.plain import PlainRules
@@ -112,8 +112,8 @@ class VerifyJudge:
         suspects = _Suspects(self.named_max)
         mpids = array("q")
         some: dict[int, tuple[Record, int]] = {}
-        for number, lines in enumerate(share.batches()):
-            records, parted = fold_lines(lines, share.rules)
+        for number, batch in enumerate(share.batches(BATCH_LINES)):
+            records, parted = fold_lines(batch.lines, share.rules)
             for record in records:
                 some[record.mpid] = record, number
             for one in parted:
@@ -155,9 +155,9 @@ class _Suspects:
         """Say of each where it begins."""
         found: list[Difference] = []
         if self._cases:
-            for number, lines in enumerate(share.batches()):
+            for number, batch in enumerate(share.batches(BATCH_LINES)):
                 if number in self._cases:
-                    found += await _explained(self._cases[number], lines, share.rules, place)
+                    found += await _explained(self._cases[number], batch.lines, share.rules, place)
         return found
 
 

@@ -7,7 +7,7 @@ where it could have decided (`IdentityRequest.recency`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from knownas.core.history.plain import PlainRules
 from knownas.core.identity.decide import decide
@@ -17,8 +17,7 @@ from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """One line of the log: what was observed, under which policy version, and the MPID it was given if any.
 
     `changed` is false for an observation that was captured although it changed nothing; a fold passes over it.

@@ -8,7 +8,7 @@ owns a login ID of the request, and nothing keeps the profile from what it lacks
 against each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -31,16 +31,27 @@ SHAPES_MAX: Final = 10_000
 """Combinations of types that are remembered of one policy."""
 
 
+Pick = Callable[[tuple[Pair, ...]], tuple[Pair, ...]]
+"""Takes some of a request's identities, always those at the same places."""
+
+
 class Shape(NamedTuple):
     """What the types of a request say about it, whatever its values are.
 
-    `ranked` and `others` are the places of its identities that are looked up by, in priority order, and of those that
-    are carried; `logins` are the places of login IDs among the ranked.
+    `ranked` takes its identities that are looked up by, in priority order; `others`, None if there are none, those that
+    are carried, and `logins` the login IDs among the ranked.
     """
 
-    ranked: tuple[int, ...]
-    others: tuple[int, ...]
-    logins: tuple[int, ...]
+    ranked: Pick | None
+    others: Pick | None
+    logins: Pick | None
+
+
+def _picking(places: Sequence[int]) -> Pick | None:
+    """Return what takes the identities at some places; None if there are none."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return itemgetter(slice(places[0], places[0] + 1)) if places else None
 
 
 class PlainRules:
@@ -86,14 +97,18 @@ class PlainRules:
             return None
         kinds = tuple(map(_KIND, identities))
         shape = self.shapes.get(kinds) or self.shape(kinds)
-        holding = records.holding
-        for place in shape.ranked:
-            holder = holding.get(identities[place])
+        if shape.ranked is None:
+            # Whether an empty record may be made is a rule.
+            return None
+        ranked = shape.ranked(identities)
+        find = records.holding.get
+        for pair in ranked:
+            holder = find(pair)
             if holder is not None:
                 if type(holder) is int and may_find and not records.crowded:
-                    return self._returned(holder, request.at_ms, identities, shape, records)
+                    return self._returned(holder, request.at_ms, identities, ranked, shape, records)
                 return None
-        return self._created(request.at_ms, identities, shape, records, fresh_mpid)
+        return _created(request.at_ms, identities, ranked, shape, records, fresh_mpid)
 
     def shape(self, kinds: tuple[IdentityType, ...]) -> Shape:
         """Return what the types of a request say about it."""
@@ -103,7 +118,7 @@ class PlainRules:
         places, logins = self.policy.places, self.policy.login_types
         ranked = sorted((one for one, kind in enumerate(kinds) if kind in places), key=lambda one: places[kinds[one]])
         others = sorted((one for one, kind in enumerate(kinds) if kind not in places), key=lambda one: kinds[one])
-        shape = Shape(tuple(ranked), tuple(others), tuple(one for one in ranked if kinds[one] in logins))
+        shape = Shape(_picking(ranked), _picking(others), _picking([one for one in ranked if kinds[one] in logins]))
         if len(self.shapes) < SHAPES_MAX:
             self.shapes[kinds] = shape
         return shape
@@ -115,26 +130,17 @@ class PlainRules:
         kept = tuple([one for one in identities if one[0] not in self.policy.login_ids])
         if any(one[0] in self.hindered and one in records.holding for one in kept):
             return None
-        kinds = tuple(map(_KIND, kept))
-        return self._created(at_ms, kept, self.shapes.get(kinds) or self.shape(kinds), records, fresh_mpid)
-
-    def _created(
-        self, at_ms: int, identities: tuple[Pair, ...], shape: Shape, records: Records, fresh_mpid: int | None
-    ) -> Record | None:
-        """Make a profile of identities that nobody holds."""
-        ranked, others, logins = shape
-        if not ranked or fresh_mpid is None:
-            # Whether an empty record may be made is a rule.
-            return None
-        pairs = [identities[place] for place in ranked]
-        values = {kind: (value,) for kind, value in pairs}
-        carried = {kind: (value,) for kind, value in [identities[place] for place in others]} if others else _NOTHING
-        record = Record(fresh_mpid, values, carried, bool(logins), at_ms, at_ms, None, NEW)
-        records.extend(record, pairs)
-        return record
+        shape = self.shape(tuple(map(_KIND, kept)))
+        return None if shape.ranked is None else _created(at_ms, kept, shape.ranked(kept), shape, records, fresh_mpid)
 
     def _returned(
-        self, mpid: int, at_ms: int, identities: tuple[Pair, ...], shape: Shape, records: Records
+        self,
+        mpid: int,
+        at_ms: int,
+        identities: tuple[Pair, ...],
+        ranked: tuple[Pair, ...],
+        shape: Shape,
+        records: Records,
     ) -> Record | None:
         """Let the one profile that is found learn what it lacks, if nothing stands in the way."""
         before = records.record(mpid)
@@ -148,12 +154,12 @@ class PlainRules:
         if not self.guarded.isdisjoint(held) and guard_against(before, dict(identities), self.policy, searching=False):
             return None
         is_known = not self.login_types.isdisjoint(held)
-        if shape.logins and not is_known:
-            if self.policy.new_user_gets_a_profile or any(identities[place] in holding for place in shape.logins):
+        if shape.logins is not None and not is_known:
+            if self.policy.new_user_gets_a_profile or not holding.keys().isdisjoint(shape.logins(identities)):
                 return None
             is_known = True
-        gained = self._gained(held, identities, shape.ranked, holding)
-        carries = self._carried(carried, identities, shape.others) if shape.others else carried
+        gained = self._gained(held, ranked, holding)
+        carries = carried if shape.others is None else self._carried(carried, shape.others(identities))
         if gained is None or carries is None or not (gained or carries is not carried):
             return None
         if gained:
@@ -166,17 +172,14 @@ class PlainRules:
         records.extend(after, gained)
         return after
 
-    def _gained(
-        self, held: Values, identities: tuple[Pair, ...], ranked: tuple[int, ...], holding: Mapping[Pair, object]
-    ) -> list[Pair] | None:
+    def _gained(self, held: Values, ranked: tuple[Pair, ...], holding: Mapping[Pair, object]) -> list[Pair] | None:
         """Return what a profile that holds some values can be looked up by when it has learnt everything, and not yet.
 
         None if something may keep it from that.
         """
         hindered = self.hindered
         gained: list[Pair] = []
-        for place in ranked:
-            pair = identities[place]
+        for pair in ranked:
             kind, value = pair
             already = held.get(kind)
             if already is None:
@@ -189,13 +192,30 @@ class PlainRules:
             gained.append(pair)
         return gained
 
-    def _carried(self, carried: Values, identities: tuple[Pair, ...], others: tuple[int, ...]) -> Values | None:
+    def _carried(self, carried: Values, others: tuple[Pair, ...]) -> Values | None:
         """Return what a profile carries when it has learnt everything; None if something may keep it from that."""
-        for place in others:
-            kind, value = identities[place]
+        for kind, value in others:
             already = carried.get(kind, ())
             if value not in already:
                 if already and kind in self.hindered:
                     return None
                 carried = with_value(carried, Identity(kind, value))
         return carried
+
+
+def _created(
+    at_ms: int,
+    identities: tuple[Pair, ...],
+    ranked: tuple[Pair, ...],
+    shape: Shape,
+    records: Records,
+    fresh_mpid: int | None,
+) -> Record | None:
+    """Make a profile of identities that nobody holds; None if that is not wanted."""
+    if fresh_mpid is None:
+        return None
+    carried = _NOTHING if shape.others is None else {kind: (value,) for kind, value in shape.others(identities)}
+    values = {kind: (value,) for kind, value in ranked}
+    record = Record(fresh_mpid, values, carried, shape.logins is not None, at_ms, at_ms, None, NEW)
+    records.extend(record, ranked)
+    return record

@@ -123,7 +123,7 @@ class Comparison:
         self.before: Final = before
         self.after: Final = after
         self._login_types = login_types
-        self._flows: Counter[tuple[int | None, int | None]] = Counter()
+        self._flows: defaultdict[tuple[int | None, int | None], int] = defaultdict(int)
 
     def note(self, before: int | None, after: int | None) -> None:
         """Note who answers the next line in each world."""

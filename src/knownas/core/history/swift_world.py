@@ -33,6 +33,7 @@ class SwiftWorld:
         self._conditions = conditions
         self._rules = rules
         self._fresh_mpid = fresh_mpid
+        self._undone, self._without = conditions.undone, conditions.without
         self._is_plain = not conditions.quarantine
         self._captured_all = {version: one.policy.settings.capture is Capture.ALL for version, one in rules.items()}
 
@@ -49,12 +50,12 @@ class SwiftWorld:
         if isinstance(observation, Erasure):
             world.erase(observation.mpid)
             return None
-        if isinstance(observation, Correction) or seq in conditions.undone or is_left_over(line, world):
+        if isinstance(observation, Correction) or seq in self._undone or is_left_over(line, world):
             return None
         rules = self._rules.get(version)
         if rules is None:
             raise FoldStopped(f"line {seq} was decided under a policy version that is not kept")
-        if self._is_plain and isinstance(observation, IdentityRequest) and seq not in conditions.without:
+        if self._is_plain and isinstance(observation, IdentityRequest) and seq not in self._without:
             here = self._taken_plainly(line, observation, rules)
             if here is not None:
                 if answered is not None:
@@ -72,18 +73,18 @@ class SwiftWorld:
 
         What is known of visits is left alone: a plain line chooses between nobody, and what it writes tells when it was.
         """
-        world, records = self.world, self.world.records
-        name = free_name(line, self._conditions, records) if observation.may_create else None
+        records, created = self.world.records, line.logged.created_mpid
+        name = None if created is None or not observation.may_create else free_name(line, self._conditions, records)
         taken = rules.take(observation, records, name)
         if taken is None:
             if name is not None or not observation.may_create:
                 return None
-            # Only now it is worth to make up a name: most lines whose own is taken make nobody.
-            name = self._fresh_mpid(line.seq)
+            # Only now it is worth to find or make up a name: most lines that made nobody make nobody.
+            name = free_name(line, self._conditions, records) or self._fresh_mpid(line.seq)
             taken = rules.take(observation, records, name)
             if taken is None:
                 return None
         here = taken.mpid
-        if here == name and here != line.logged.created_mpid:
-            world.names[line.seq] = here
+        if here == name and here != created:
+            self.world.names[line.seq] = here
         return here

@@ -77,7 +77,8 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """The number of values held, looked up by or carried."""
-        return sum(map(len, self.identities.values())) + sum(map(len, self.carried.values()))
+        found = sum(map(len, self.identities.values()))
+        return found + sum(map(len, self.carried.values())) if self.carried else found
 
 
 def emptied(record: Record) -> Record:
