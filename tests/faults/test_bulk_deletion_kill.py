@@ -15,8 +15,8 @@ from knownas.service.privacy_limits import DELETION_TAKEN_UP_MS
 from knownas.store.errors import StoreBusy
 from knownas.store.memory.store import MemoryStore
 from knownas.store.privacy import PrivacyCommit, StoredRequest
+from tests.faults.dying_erasures import OPERATIONS_MAX
 from tests.faults.mortal import Died, Fuse, Mortal
-from tests.faults.test_erasing_kill import OPERATIONS_MAX
 from tests.service.erasing_stage import SHOP, ErasingStage
 from tests.store.world import EVERYTHING
 

@@ -8,12 +8,11 @@ from knownas.core.privacy.request import Subject
 from knownas.service.erasing import Erasing
 from knownas.service.erasing_case import Case
 from knownas.store.memory.store import MemoryStore
-from tests.faults.mortal import Died, Fuse, Mortal
-from tests.faults.test_erasing_kill import OPERATIONS_MAX, REQUEST, fault_of
-from tests.service.erasing_stage import APP, ErasingStage, asked, holds, raw, told
+from tests.faults.dying_erasures import OPERATIONS_MAX, PERSON, carried_out, first_fault
+from tests.faults.mortal import Fuse, Mortal
+from tests.service.erasing_stage import APP, ErasingStage, asked, holds, raw
 
-PERSON = ("canary-customer", "canary@example.com", "canary-old@example.com", "canary-twitter", "canary-event")
-"""What is looked for everywhere: these are shared out over the profiles."""
+OPERATIONS = range(41, 2 * OPERATIONS_MAX)
 
 
 async def begun(fuse: Fuse) -> tuple[ErasingStage, MemoryStore, tuple[int, ...]]:
@@ -31,62 +30,25 @@ async def begun(fuse: Fuse) -> tuple[ErasingStage, MemoryStore, tuple[int, ...]]
     return at, store, (first, second)
 
 
-async def carried_out(
-    dies_at: int | None, *, is_done_first: bool = False
-) -> tuple[MemoryStore, Fuse, list[Any], tuple[int, ...]]:
-    """Carry the erasure out, dying once; returns what is kept then, what was told, and who goes as a whole."""
-    fuse = Fuse()
-    at, store, whole = await begun(fuse)
-    row = await store.privacy.request(REQUEST)
-    assert row is not None
-    fuse.count, fuse.dies_at, fuse.is_done_first = 0, dies_at, is_done_first
-    try:
-        await at.service.erasing.carry_out(row)
-    except Died:
-        fuse.dies_at = None
-        at = await ErasingStage(store=store, capture="all", stays_out="users", now_ms=at.now_ms + 1).open()
-        row = await store.privacy.request(REQUEST)
-        assert row is not None
-        if row.due_ms is not None:
-            await at.service.erasing.carry_out(row)
-    at.store = store
-    return store, fuse, await told(at, REQUEST), whole
-
-
-async def first_fault(*, is_done_first: bool, stride: int = 1) -> str | None:
-    """Let it die at each operation in turn, or each so many, and say where that leaves something wrong."""
-    _, fuse, wanted, _ = await carried_out(None)
-    assert 40 < fuse.count < 2 * OPERATIONS_MAX
-    for number in range(1 + is_done_first, fuse.count + 1, stride):
-        store, _, steps, whole = await carried_out(number, is_done_first=is_done_first)
-        fault = await fault_of(store, steps, wanted)
-        tombstones = await store.privacy.tombstones(whole)
-        if fault is None and {one.request_id for one in tombstones.values()} != {REQUEST}:
-            fault = "a tombstone is missing"
-        if fault is not None:
-            return f"died at operation {number} of {fuse.count}: {fault}"
-    return None
-
-
 async def test_who_dies_is_followed_by_somebody_who_completes_it() -> None:
     """Nothing is left of any profile, the evidence tells every step of each once, and its chain is whole."""
-    assert await first_fault(is_done_first=False, stride=11) is None
+    assert await first_fault(begun, OPERATIONS, is_done_first=False, stride=11) is None
     # The same where the operation was done, and nobody learnt of it.
-    assert await first_fault(is_done_first=True, stride=11) is None
+    assert await first_fault(begun, OPERATIONS, is_done_first=True, stride=11) is None
 
 
 @pytest.mark.soak
 async def test_who_dies_at_any_operation_is_followed_by_somebody_who_completes_it() -> None:
     """The same at every operation there is."""
-    assert await first_fault(is_done_first=False) is None
-    assert await first_fault(is_done_first=True) is None
+    assert await first_fault(begun, OPERATIONS, is_done_first=False) is None
+    assert await first_fault(begun, OPERATIONS, is_done_first=True) is None
 
 
 async def test_an_erasure_of_the_first_profile_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The saboteur: the others are passed over, and something of them is still there."""
     monkeypatch.setattr(Case, "each", lambda self: [self.of(0)])
-    store, _, steps, _ = await carried_out(None)
-    assert str(await fault_of(store, steps, steps)).startswith("still there")
+    ending = await carried_out(begun)
+    assert str(await ending.fault(ending.steps)).startswith("still there")
 
 
 async def test_an_erasure_that_forgets_after_the_first_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +61,6 @@ async def test_an_erasure_that_forgets_after_the_first_is_noticed(monkeypatch: p
         return await rewrite(self, case, place)
 
     monkeypatch.setattr(Erasing, "_log", forgotten)
-    store, _, steps, _ = await carried_out(None)
-    assert holds(store, *PERSON) == [PERSON[1], PERSON[2]]
-    assert str(await fault_of(store, steps, steps)).startswith("still there")
+    ending = await carried_out(begun)
+    assert holds(ending.store, *PERSON) == [PERSON[1], PERSON[2]]
+    assert str(await ending.fault(ending.steps)).startswith("still there")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tracemalloc
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
@@ -12,22 +11,20 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from knownas.core.identity.kinds import Identity, IdentityType, identities
-from knownas.core.identity.observation import Endpoint, Environment
+from knownas.core.identity.observation import Endpoint
 from knownas.core.privacy import disclosure
 from knownas.core.privacy.evidence import Step
 from knownas.core.profile.device import Device
-from knownas.core.profile.event import Channel, Event, EventBatch
+from knownas.core.profile.event import Event, EventBatch
 from knownas.service.access import FetchedTooOften, Results
 from knownas.service.correcting import HistoryCorrected
 from knownas.service.evidence import Evidence
-from knownas.service.kept_batches import batch_write
 from knownas.service.knowing import ErasedFor, erased_for_name
 from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX, RESULTS_FETCHES_MAX
 from knownas.service.log_form import decision_from
 from knownas.service.subject_values import SubjectValues
 from knownas.store.memory.store import MemoryStore
 from knownas.store.privacy import Audited, PrivacyCommit, Tombstone
-from knownas.store.user_data import SectionKey, UserDataCommit
 from tests.service.sorting_stage import POOL, SortingStage
 from tests.service.subject_stage import APP, OTHER, REQUEST_ID, SHOP, Archive, SubjectStage
 from tests.store.world import EVERYTHING
@@ -448,55 +445,3 @@ async def test_a_disclosure_is_noticed(name: str, monkeypatch: pytest.MonkeyPatc
         if await disclosed_in(seed) is not None:
             return
     pytest.fail(f"nothing notices a disclosure that {name}")
-
-
-async def peak_of(batches: int) -> int:
-    """Hand out a profile of so many batches; return the bytes of memory that this took at most."""
-    stage = await SubjectStage().open()
-    mpid = await stage.ask(Endpoint.LOGIN, customerid="busy")
-    await stage.send(mpid)
-    key = SectionKey(SHOP, "production", mpid)
-    page = {"event_name": "page", "custom_attributes": {"path": "/" + "a-long-way/" * 40}}
-    door = stage.service.directory.door("key-100")
-    assert door is not None
-    for start in range(0, batches, 500):
-        events = [
-            batch_write(
-                key,
-                EventBatch(
-                    Environment.PRODUCTION,
-                    stage.now_ms + n,
-                    door.input.name,
-                    Channel.SERVER,
-                    mpid=mpid,
-                    events=(Event("custom_event", stage.now_ms + n, None, page),),
-                ),
-            )
-            for n in range(start, min(start + 500, batches))
-        ]
-        await stage.store.user_data.commit(UserDataCommit(events=events))
-    tracemalloc.start()
-    try:
-        pieces = await stage.results.open(stage.asked(mpid))
-        assert pieces is not None
-        size = sum([len(piece) async for piece in pieces])
-        assert size > batches
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-        await stage.close()
-
-
-async def test_many_batches_take_no_more_memory() -> None:
-    """Handing out 3,000 batches takes hardly more memory than 300: it is read, written and sent piece by piece."""
-    await peak_of(10)
-    few, many = await peak_of(300), await peak_of(3_000)
-    assert many < few + 2_000_000
-
-
-@pytest.mark.soak
-async def test_a_hundred_thousand_batches_take_no_more_memory() -> None:
-    """The same for 100,000 batches."""
-    await peak_of(10)
-    few, many = await peak_of(300), await peak_of(100_000)
-    assert many < few + 2_000_000

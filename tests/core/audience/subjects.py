@@ -7,7 +7,7 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.attributes import Attribute, AttributeValue
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
-from knownas.core.profile.event import Attribution
+from knownas.core.profile.event import Attribution, Event
 from knownas.core.profile.section import Section
 
 
@@ -35,7 +35,7 @@ def subject_of(user: Any) -> Subject:
         is_opted_out=user["is_opted_out"],
         limit_ad_tracking=user["limit_ad_tracking"],
         events=tuple(
-            PastEvent(one["event_id"], one["timestamp"], one["type"], one["message_id"], one["data"])
+            PastEvent(one["event_id"], Event(one["type"], one["timestamp"], one["message_id"], one["data"]))
             for one in user["events"]
         ),
         calculated={name: values[0] for name, values in user["calculated_attributes"].items()},

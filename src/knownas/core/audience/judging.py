@@ -144,13 +144,12 @@ class Judge:
         span = self._span(date, bound)
         if span is None:
             return Held(holds=False, until_ms=left.until_ms)
-        moves = not isinstance(date, AbsoluteDate) and date.relative_to is None
         until_ms = left.until_ms
         for value in left.values:
             at_ms = time_of(value)
             if at_ms is None:
                 continue
-            turns_ms = self._turns_at(comparison, at_ms, date) if moves else NEVER
+            turns_ms = self._turns_at(comparison, at_ms, date)
             if compare_date(comparison, at_ms, span):
                 return Held(holds=True, until_ms=min(turns_ms, left.until_ms))
             until_ms = min(until_ms, turns_ms)
@@ -158,7 +157,7 @@ class Judge:
 
     def _turns_at(self, comparison: Comparison, at_ms: int, date: AbsoluteDate | RelativeDate) -> int:
         """Return when a time is compared otherwise with a date that goes on with now: once that reaches it, or once it is past."""
-        if isinstance(date, AbsoluteDate):
+        if isinstance(date, AbsoluteDate) or date.relative_to is not None:
             return NEVER
         crossings = [at_ms + one for one in _CROSSINGS.get(comparison, (0, 1))]
         return min(reaches_at(one, self._now_ms, date.offset, date.unit, date.boundary) for one in crossings)

@@ -1,7 +1,7 @@
 """Holds what is known of a user when an audience is judged, and finds the values that a field of a definition means."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.field import (
@@ -25,7 +25,7 @@ from knownas.core.identity.kinds import KIND_OF, IdentityType
 from knownas.core.profile.attributes import AttributeValue, Scalar
 from knownas.core.profile.consent import Consent
 from knownas.core.profile.device import Device
-from knownas.core.profile.event import Attribution
+from knownas.core.profile.event import Attribution, Event
 from knownas.core.profile.section import Section
 
 JUDGED_EVENTS_MAX: Final = 10_000
@@ -33,19 +33,10 @@ JUDGED_EVENTS_MAX: Final = 10_000
 
 
 class PastEvent(NamedTuple):
-    """An event of a user. `id` is ours, unique among theirs; `at_ms` when it happened (Unix milliseconds)."""
+    """An event of a user. `id` is ours, unique among theirs."""
 
     id: str
-    at_ms: int
-    type: str
-    message_id: str | None
-    data: Mapping[str, Any]
-
-    @property
-    def name(self) -> str | None:
-        """The name of a custom event, or of the screen of a screen view."""
-        name = self.data.get("event_name", self.data.get("screen_name"))
-        return name if isinstance(name, str) else None
+    event: Event
 
 
 class Subject(NamedTuple):
@@ -122,7 +113,7 @@ def of_item(item: Item, field: Field) -> Found:
     """Return the values of a field of one item; it has to be a field of its model."""
     match item, field:
         case PastEvent(), EventField(fact):
-            return _event_fact(item, fact)
+            return Found((item.id,)) if fact is EventFact.EVENT_ID else _event_fact(item.event, fact)
         case Device(), DeviceField(fact):
             return _device_fact(item, fact)
         case Attribution(), AttributionField(fact):
@@ -202,10 +193,10 @@ def _attribution_fact(one: Attribution, fact: AttributionFact) -> Scalar:
             return one.at_ms
 
 
-def _event_fact(event: PastEvent, fact: EventFact | tuple[str, ...]) -> Found:
+def _event_fact(event: Event, fact: EventFact | tuple[str, ...]) -> Found:
     match fact:
         case EventFact.EVENT_ID:
-            return Found((event.id,))
+            raise AssertionError("its id is ours, and not the event's")
         case EventFact.TYPE:
             return Found((event.type,))
         case EventFact.NAME:
