@@ -1,0 +1,1 @@
+"""Sends what is to be told to each kind of destination, one kind a file."""

@@ -1,0 +1,102 @@
+"""Says what a destination is, so that a new one is one file in `outputs/`: its settings, its places for identities, and how it is sent to.
+
+The delivery (`service.delivering`) calls a sender with messages in their order, one request's worth at a time, and never twice at
+once. A sender keeps nothing that a crash could lose: what it has not answered for is sent again. Whatever goes wrong at the other side is
+an outcome, never an exception.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from knownas.core.delivery.message import (
+    ErasureMessage,
+    EventsMessage,
+    MembershipMessage,
+    Message,
+    Settings,
+    SubscriptionMessage,
+)
+from knownas.core.delivery.outcome import Outcome
+from knownas.core.translation.place import Place
+from knownas.core.translation.rule import Keeps
+
+
+class SettingKind(StrEnum):
+    """What a setting's value is."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set, of an output or of a connection with it.
+
+    A `confidential` one is sealed at rest and never shown again. `choices` of () means any text.
+    """
+
+    name: str
+    kind: SettingKind
+    description: str
+    required: bool = False
+    confidential: bool = False
+    default: str | int | bool | None = None
+    choices: tuple[str, ...] = ()
+
+
+class Sender(Protocol):
+    """An open way to one output. One event loop, one task at a time."""
+
+    async def send(self, messages: Sequence[Message]) -> Outcome:
+        """Send messages, at most as many as the destination's `Batching` says; a message about a subscription comes alone."""
+        ...
+
+    async def check(self) -> Outcome:
+        """Find out whether the output can be reached and lets us in, without telling of any user where that is possible."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How many messages go into a request at most, and how long fewer are waited with (seconds) for more to come."""
+
+    messages_max: int = 1
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a sender gets from outside: the time (Unix milliseconds), and new ids (UUIDs as text)."""
+
+    now_ms: Callable[[], int]
+    new_id: Callable[[], str]
+
+
+TakenKind = type[SubscriptionMessage] | type[MembershipMessage] | type[EventsMessage] | type[ErasureMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A kind of output.
+
+    `takes` are the messages that it can do something with; others are never written for it. `places` of () means that it takes identities of any
+    type. `faults` says what is wrong with settings beyond their kinds, each with the name of the setting and a sentence.
+    """
+
+    name: str
+    title: str
+    takes: frozenset[TakenKind]
+    settings: tuple[Setting, ...]
+    open: Callable[[Settings, Surroundings], Sender]
+    connection_settings: tuple[Setting, ...] = ()
+    places: tuple[Place, ...] = ()
+    keeps: Keeps = Keeps.PROFILES
+    batching: Batching = Batching()
+    faults: Callable[[Settings], Sequence[tuple[str, str]]] = lambda _: ()
