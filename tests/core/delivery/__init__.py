@@ -1,0 +1,1 @@
+"""Promises about deliveries: when and in which order messages reach a destination."""
