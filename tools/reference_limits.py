@@ -18,6 +18,7 @@ PACKAGES: Final[Mapping[str, str]] = {
     "cli": "Of the command line",
     "config": "Of a configuration file",
     "core": "Of profiles and decisions",
+    "outputs": "Of sending to destinations",
     "service": "Of queues, batches and memories",
     "store/sqlite": "Of the SQLite store",
     "store/postgres": "Of the PostgreSQL store",

@@ -1,0 +1,34 @@
+"""Names every limit of sending to destinations: waits, sizes, what is kept of an answer."""
+
+from typing import Final
+
+REQUEST_SECONDS: Final = 30.0
+CONNECT_SECONDS: Final = 5.0
+"""How long a request may take from its first byte to the last of its answer, and of that to be connected."""
+
+CONNECTIONS_MAX: Final = 4
+IDLE_SECONDS: Final = 30.0
+"""Connections that one output has open, and how long one is kept that nothing is asked on. Many servers close theirs after 60 seconds."""
+
+ANSWER_BYTES_MAX: Final = 1_048_576
+"""Bytes of an answer that are read; the rest is left unread."""
+
+RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
+"""The longest wait that a destination can ask for. One that asks for more is asked again after this."""
+
+SAID_CHARACTERS_MAX: Final = 200
+"""Characters that are kept of what a destination says of an error."""
+
+SAID_WORDS_READ_MAX: Final = 100
+"""Words of an answer that are looked at for that."""
+
+SAID_WORD_CHARACTERS_MAX: Final = 40
+SAID_DIGITS_MAX: Final = 4
+"""What is longer, or has more digits, is taken for a value and not for a word of a sentence."""
+
+VALUES_HIDDEN_MAX: Final = 100_000
+"""Values of a request that are held against an answer. If there are more, nothing of the answer is kept."""
+
+URL_CHARACTERS_MAX: Final = 2_048
+HEADER_CHARACTERS_MAX: Final = 4_096
+"""Characters of an address, and of a header's value, that can be set."""
