@@ -173,7 +173,7 @@ def _faults(rule: Rule) -> Iterator[RuleFault]:
         yield RuleFault("excluded", "everything that is wanted is excluded, so nothing can ever be sent")
     elif not rule.send_anonymous_users and targets and targets - rule.excluded == {MPID}:
         yield RuleFault("send_anonymous_users", "only the MPID is wanted, so nobody could ever be sent")
-    yield from _user_faults(rule)
+    yield from general_faults(rule.consents, rule.numbering)
 
 
 def _slot_faults(path: str, slot: Slot, excluded: frozenset[Target]) -> Iterator[RuleFault]:
@@ -196,17 +196,18 @@ def _slot_faults(path: str, slot: Slot, excluded: frozenset[Target]) -> Iterator
             yield RuleFault(f"{path}.wanted[{place}].form", sentence)
 
 
-def _user_faults(rule: Rule) -> Iterator[RuleFault]:
-    if len(rule.consents) > CONSENTS_NEEDED_MAX:
+def general_faults(consents: frozenset[Purpose], numbering: Numbering) -> Iterator[RuleFault]:
+    """Yield what is wrong with a rule whatever its slots are."""
+    if len(consents) > CONSENTS_NEEDED_MAX:
         yield RuleFault("consents", f"there may be {CONSENTS_NEEDED_MAX} purposes")
-    for purpose in sorted(rule.consents):
+    for purpose in sorted(consents):
         if purpose.regulation is Regulation.CCPA and purpose.name != CCPA_PURPOSE:
             yield RuleFault("consents", f"ccpa has the one purpose {CCPA_PURPOSE}, not {purpose.name}")
-    code = rule.numbering.calling_code
+    code = numbering.calling_code
     if code is not None and code not in CALLING_CODES:
         yield RuleFault(
             "numbering.calling_code", f"{code} is no country's calling code; it is digits without +, such as 49"
         )
-    if code is not None and rule.numbering.plus_left_out:
+    if code is not None and numbering.plus_left_out:
         sentence = "numbers without + either begin with their calling code or are dialled in one country"
         yield RuleFault("numbering.plus_left_out", sentence)
