@@ -1,8 +1,8 @@
 """Says what a destination is, so that a new one is one file in `outputs/`: its settings, its places for identities, and how it is sent to.
 
-The delivery (`service.delivering`) calls a sender with messages in their order, one request's worth at a time, and never twice at
-once. A sender keeps nothing that a crash could lose: what it has not answered for is sent again. Whatever goes wrong at the other side is
-an outcome, never an exception.
+The delivery (`service.delivering`) calls a sender with messages in their order, one request's worth at a time, all of one kind, and never
+twice at once. A sender keeps nothing that a crash could lose: what it has not answered for is sent again. Whatever goes wrong at the other
+side is an outcome, never an exception.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from knownas.core.delivery.batching import ONE_BY_ONE, Batching
 from knownas.core.delivery.message import (
     ErasureMessage,
     EventsMessage,
@@ -51,7 +52,10 @@ class Sender(Protocol):
     """An open way to one output. One event loop, one task at a time."""
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
-        """Send messages, at most as many as the destination's `Batching` says; a message about a subscription comes alone."""
+        """Send messages of one kind, at most as many as the destination's `Batching` says; one about a subscription comes alone.
+
+        Called off after `service.delivery_limits.SEND_SECONDS`, as after a time-out.
+        """
         ...
 
     async def check(self) -> Outcome:
@@ -61,14 +65,6 @@ class Sender(Protocol):
     async def close(self) -> None:
         """Close what is open."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How many messages go into a request at most, and how long fewer are waited with (seconds) for more to come."""
-
-    messages_max: int = 1
-    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +94,5 @@ class Destination:
     connection_settings: tuple[Setting, ...] = ()
     places: tuple[Place, ...] = ()
     keeps: Keeps = Keeps.PROFILES
-    batching: Batching = Batching()
+    batching: Batching = ONE_BY_ONE
     faults: Callable[[Settings], Sequence[tuple[str, str]]] = lambda _: ()

@@ -4,11 +4,14 @@ This is the fifth part of the port. A delivery is written in the same transactio
 did not happen, and nothing that happened is not told. It waits, in the order of its output; it is settled when the output has it or will never
 have it. Settled deliveries stay for as long as deliveries are kept: they are the ledger of what was sent about a profile.
 
+What is written about one profile is shown in the order in which it was written: once a delivery was shown as waiting, none of the same profile
+and output appears before it. Of different profiles, where others write as well, one with a lower `seq` may appear later.
+
 All methods are called from one event loop, any of them while others are under way. Every method raises only `store.errors`. Documents are bytes
 that the store never looks into. Times are Unix milliseconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -84,12 +87,19 @@ class DeliveryStore(Protocol):
         """Note what has become of deliveries, durably. Those that do not wait any more stay as they are."""
         ...
 
-    async def wait_again(self, seqs: Sequence[int]) -> int:
-        """Let dead deliveries wait again, at the end of their output, with new `seq`s in the given order. Returns how many there were."""
+    async def wait_again(self, seqs: Sequence[int]) -> Sequence[int]:
+        """Let dead deliveries wait again, at the end of their output, with new `seq`s in the given order. Returns which do, by what they were.
+
+        One for which `later` is so before the call stays as it is, which is decided in the same transaction: nobody is told something old after
+        something new. So does what is not dead, and what was erased since.
+        """
         ...
 
     async def later(self, delivery: StoredDelivery) -> bool:
-        """Whether the output was told, or waits to be told, anything later about the same profile over the same connection."""
+        """Whether the output was told, or waits to be told, anything later about the same profile over the same connection.
+
+        What is later and was never told, being dead or dropped, does not count.
+        """
         ...
 
     async def deliveries(
@@ -108,8 +118,8 @@ class DeliveryStore(Protocol):
         """Return a delivery."""
         ...
 
-    async def count_deliveries(self, output: int) -> Mapping[DeliveryState, int]:
-        """Count the deliveries of an output by state."""
+    async def count_deliveries(self, output: int, state: DeliveryState, limit: int) -> int:
+        """Count the deliveries of an output in a state, at most up to a limit: there may be years of them."""
         ...
 
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
