@@ -88,7 +88,8 @@ class Receiving:
         assert task is not None
         self._open.add(task)
         try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            # It is cancelled only when the server stops, and asyncio would tell of that as of a fault.
+            with suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
                 while await self._answered(await _received(reader), writer):
                     pass
         finally:

@@ -6,15 +6,12 @@ REQUEST_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 5.0
 """How long a request may take from its first byte to the last of its answer, and of that to be connected."""
 
-CONNECTIONS_MAX: Final = 4
+CONNECTIONS_MAX: Final = 8
 IDLE_SECONDS: Final = 30.0
 """Connections that one output has open, and how long one is kept that nothing is asked on. Many servers close theirs after 60 seconds."""
 
 ANSWER_BYTES_MAX: Final = 1_048_576
 """Bytes of an answer that are read; the rest is left unread."""
-
-RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
-"""The longest wait that a destination can ask for. One that asks for more is asked again after this."""
 
 SAID_CHARACTERS_MAX: Final = 200
 """Characters that are kept of what a destination says of an error."""
@@ -32,3 +29,7 @@ VALUES_HIDDEN_MAX: Final = 100_000
 URL_CHARACTERS_MAX: Final = 2_048
 HEADER_CHARACTERS_MAX: Final = 4_096
 """Characters of an address, and of a header's value, that can be set."""
+
+SECRET_BYTES_MIN: Final = 24
+SECRET_BYTES_MAX: Final = 64
+"""Bytes of a secret that requests are signed with, as Standard Webhooks has it."""

@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
+from knownas.core.delivery.limits import ASKED_PAUSE_SECONDS_MAX
 from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Trouble
-from knownas.outputs.limits import RETRY_AFTER_SECONDS_MAX
 from knownas.outputs.saying import with_said
 
 Refusal = NotNow | NotThis | NotAtAll
@@ -60,10 +60,10 @@ def retry_after_seconds(header: str | None, now_ms: int) -> float | None:
     text = (header or "").strip()
     if text.isascii() and text.isdecimal():
         # More digits than any wait has are not made a number.
-        return min(float(text[:9]) if len(text) <= 9 else RETRY_AFTER_SECONDS_MAX, RETRY_AFTER_SECONDS_MAX)  # noqa: PLR2004
+        return min(float(text[:9]) if len(text) <= 9 else ASKED_PAUSE_SECONDS_MAX, ASKED_PAUSE_SECONDS_MAX)  # noqa: PLR2004
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return min(max(at.timestamp() - now_ms / 1000, 0.0), RETRY_AFTER_SECONDS_MAX)
+    return min(max(at.timestamp() - now_ms / 1000, 0.0), ASKED_PAUSE_SECONDS_MAX)

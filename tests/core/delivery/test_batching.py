@@ -211,3 +211,14 @@ def test_among_some_only_those_are_sent_at_once() -> None:
     fresh = [one._replace(message=replace(one.message, at_ms=NOW_MS)) for one in rows if one.message is not None]
     assert seqs(next_batch(fresh, batching, NOW_MS, among={2, 4})) == [2, 4]
     assert next_batch(fresh, batching, NOW_MS, among={3}) is None
+
+
+def test_more_memberships_than_other_messages_go_into_a_request() -> None:
+    """Where a destination takes many members in a request, but events of one user only, each kind has its own number."""
+    events = [EventsMessage(f"e{mpid}", ORIGIN, mpid, 1, {}, (identity(mpid),)) for mpid in (11, 12, 13)]
+    batching = Batching(2, memberships_max=3)
+    rows = waiting(*(one_of(mpid) for mpid in (1, 2, 3, 4)), *events)
+    batch = next_batch(rows, batching, NOW_MS)
+    assert isinstance(batch, Batch)
+    assert (seqs(batch), batch.is_full) == ([1, 2, 3], True)
+    assert seqs(next_batch(rows[4:], batching, NOW_MS)) == [5, 6]

@@ -32,12 +32,20 @@ class Batching:
     """How many messages go into a request at most, and how long fewer are waited with (seconds) for more to come.
 
     `is_whole` says that the destination takes or refuses a request as a whole: it never asks for some of it again. Then a request may have
-    several messages of one profile.
+    several messages of one profile. `memberships_max` is how many changes of memberships go into a request, where those are more than of
+    other messages; None if not.
     """
 
     messages_max: int = 1
     wait_seconds: float = 0.0
     is_whole: bool = False
+    memberships_max: int | None = None
+
+    def most(self, kind: type[Message]) -> int:
+        """Return how many messages of a kind go into a request at most."""
+        if kind is MembershipMessage and self.memberships_max is not None:
+            return self.memberships_max
+        return self.messages_max
 
 
 ONE_BY_ONE: Final = Batching()
@@ -100,8 +108,9 @@ def _of_kind(
     chosen: list[Waiting] = []
     obstacles = _Obstacles()
     is_full = False
+    most = batching.most(kind)
     for one in waiting:
-        if len(chosen) == batching.messages_max:
+        if len(chosen) == most:
             is_full = True
             break
         is_meant = isinstance(one.message, kind) and (among is None or one.seq in among)
@@ -114,7 +123,7 @@ def _of_kind(
             chosen.append(one)
             if not batching.is_whole:
                 obstacles.add(one)
-    return Batch(tuple(chosen), is_full or len(chosen) == batching.messages_max) if chosen else None
+    return Batch(tuple(chosen), is_full or len(chosen) == most) if chosen else None
 
 
 def _waits_for(one: Waiting, chosen: Sequence[Waiting]) -> bool:
