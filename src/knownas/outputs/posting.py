@@ -76,14 +76,11 @@ class Poster:
 
     async def post(self, request: Request) -> Answer | Refusal:
         """Send a request. Returns an answer only if its status is 2xx."""
-        answer = await self._asked(request)
+        answer = await self.ask(request)
         if not isinstance(answer, Answer) or is_success(answer.status):
             return answer
-        names = {name.lower(): value for name, value in request.headers.items()}
-        names.pop("content-type", None)
-        text = said(answer.body, request.sent, (*request.secrets, *names.values())) if answer.is_whole else ""
         wait = retry_after_seconds(answer.headers.get("retry-after"), self._now_ms())
-        return self._refusing(answer.status, text, wait)
+        return self._refusing(answer.status, words_of(answer, request), wait)
 
     async def close(self) -> None:
         """Close what is connected."""
@@ -91,7 +88,8 @@ class Poster:
             await self._client.aclose()
             self._client = None
 
-    async def _asked(self, request: Request) -> Answer | NotNow | NotAtAll:
+    async def ask(self, request: Request) -> Answer | NotNow | NotAtAll:
+        """Send a request, and return what is answered, of whatever status: for destinations whose body or headers say what it means."""
         # What these errors say holds the address, so it is not told.
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -135,6 +133,13 @@ class Poster:
                 trust_env=False,
             )
         return self._client
+
+
+def words_of(answer: Answer, request: Request) -> str:
+    """Return what an answer says of an error, without anything that was sent; "" if nothing can be said."""
+    names = {name.lower(): value for name, value in request.headers.items()}
+    names.pop("content-type", None)
+    return said(answer.body, request.sent, (*request.secrets, *names.values())) if answer.is_whole else ""
 
 
 def address_faults(name: str, url: str, *, may_be_plain: bool = False) -> Iterator[tuple[str, str]]:
