@@ -98,7 +98,8 @@ class DeliveryStore(Protocol):
     async def later(self, delivery: StoredDelivery) -> bool:
         """Whether the output was told, or waits to be told, anything later about the same profile over the same connection.
 
-        What is later and was never told, being dead or dropped, does not count.
+        Later is what was written later: what waits again keeps its place in that, though its `seq` is a new one. So of several dead ones the
+        older can wait again before the newer. What is dead or dropped was never told, and does not count.
         """
         ...
 
