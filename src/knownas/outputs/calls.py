@@ -34,6 +34,8 @@ async def outcome_of(calls: Sequence[Call], refused: Mapping[str, str] | None = 
     A call that is refused for what is in it ends nothing if it has a single message: that one is refused. If no message is answered for when a call
     fails, its outcome is that of all.
     """
+    if len(calls) == 1 and not refused:
+        return await calls[0].make()
     refusals, again, kept = dict(refused or {}), dict[str, str](), dict[str, str | int | bool]()
     for number, call in enumerate(calls):
         if call.messages <= refusals.keys():
