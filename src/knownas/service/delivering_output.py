@@ -1,0 +1,280 @@
+"""Delivers to one output, a request at a time: sends what may go next, and settles what came of it.
+
+**At least once.** What waits is settled after it was answered for, never before. A process that is killed between the two leaves it waiting, and
+whoever comes next sends it again: the same messages under the same ids, and then all that came after them. So a destination that knows ids
+has everything once, and any other one has at the end what was told last.
+
+**In order.** What goes into a request, and what waits behind what, is `core.delivery.batching`'s to decide; whether anything is sent at all,
+`core.delivery.breaker`'s.
+
+**Refusals.** A message that is refused alone is a dead letter, unless it may be the output that is wrong. So those that are refused one after the
+other, with nothing accepted in between, are suspects at first. When something else is accepted, or nothing else is left to try, they are dead.
+When there are too many, the output is faulted, and they wait with all others for whoever puts it right.
+"""
+
+import logging
+import traceback
+from asyncio import timeout
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+from knownas.core.delivery.backoff import pause_ms
+from knownas.core.delivery.batching import Batch, Batching, Later, Waiting
+from knownas.core.delivery.breaker import (
+    CLOSED,
+    Breaker,
+    Open,
+    after_failure,
+    before_sending,
+    is_out_for_good,
+    opens_ms,
+)
+from knownas.core.delivery.limits import OUT_HOURS_MAX, REFUSALS_IN_A_ROW_MAX, TRIES_MAX
+from knownas.core.delivery.message import MembershipMessage, Message, Subscription, SubscriptionMessage
+from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome, Taken, Trouble
+from knownas.service.delivery_backlog import Backlog, Told
+from knownas.service.delivery_limits import OUTPUT_FRESH_MS, SEND_SECONDS, WAITING_A_PAGE, WHY_CHARACTERS_MAX
+from knownas.service.delivery_outputs import Output, Outputs, OutputState
+from knownas.service.destination import Sender, Surroundings
+from knownas.store.deliveries import DeliveryState, DeliveryStore, Settlement
+
+log: Final = logging.getLogger(__name__)
+
+_FRAMES_TOLD: Final = 3
+_NOT_YET_MS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What delivering needs. `chance` draws from 0 to 1; `may_send` says whether it is this process that delivers."""
+
+    store: DeliveryStore
+    outputs: Outputs
+    surroundings: Surroundings
+    chance: Callable[[], float]
+    may_send: Callable[[], bool] = lambda: True
+
+
+class OutputDelivery:
+    """The delivery to one output. One task at a time."""
+
+    def __init__(self, output: int, world: World, told: Told) -> None:
+        self._id = output
+        self._world = world
+        self._told = told
+        self._backlog = Backlog(output, world.store, told)
+        self._output: Output | None = None
+        self._looked_ms: int | None = None
+        self._sender: Sender | None = None
+        self._refusals = 0
+        self.breaker: Breaker = CLOSED
+
+    async def step(self) -> int | None:
+        """Do what comes next: one request at most. Returns when to go on (Unix milliseconds); None if nothing waits, or nothing may be sent.
+
+        Raises:
+            StoreError: the store does not work now. What was answered for is remembered, and is settled by the next step.
+        """
+        await self._backlog.settle(())
+        now_ms = self._clock()
+        output = await self._output_now(now_ms)
+        if output is None:
+            return await self._drop_some()
+        if output.state is not OutputState.ACTIVE:
+            await self.close()
+            return None
+        opens = opens_ms(self.breaker, now_ms)
+        return opens if opens > now_ms else await self._go_on(output, now_ms)
+
+    async def _go_on(self, output: Output, now_ms: int) -> int | None:
+        batching = output.destination.batching
+        planned = await self._backlog.next(self._probing(batching), now_ms)
+        if self._backlog.suspects and not isinstance(planned, Batch):
+            # There is nothing else by which it could be found out what is wrong.
+            await self._bury(self._backlog.suspects)
+            return self._clock()
+        match planned:
+            case Batch(waiting):
+                return await self._deliver(output, waiting)
+            case Later(until_ms):
+                return until_ms
+            case None:
+                return None
+            case _:
+                assert_never(planned)
+
+    async def close(self) -> None:
+        """Close the way to the destination; the next step opens it again."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            with suppress(Exception):
+                await sender.close()
+
+    def _clock(self) -> int:
+        return self._world.surroundings.now_ms()
+
+    def _probing(self, batching: Batching) -> Batching:
+        """Return how much may be sent: to one that is out, a single message."""
+        return replace(batching, messages_max=1) if isinstance(self.breaker, Open) else batching
+
+    async def _output_now(self, now_ms: int) -> Output | None:
+        """Return the output as it is now. When it has changed, what was found out about it counts no longer."""
+        if self._looked_ms is not None and 0 <= now_ms - self._looked_ms < OUTPUT_FRESH_MS:
+            return self._output
+        output = await self._world.outputs.output(self._id)
+        if output is None or self._output is None or output.version != self._output.version:
+            await self.close()
+            self._backlog.begin_anew()
+            self.breaker, self._refusals = CLOSED, 0
+        self._output, self._looked_ms = output, now_ms
+        return output
+
+    async def _drop_some(self) -> int | None:
+        """Give up what waits for an output that there is no more."""
+        page = await self._world.store.waiting(self._id, 0, WAITING_A_PAGE)
+        now_ms = self._clock()
+        await self._backlog.settle(
+            [Settlement(one.seq, DeliveryState.DROPPED, now_ms, "the output is gone") for one in page]
+        )
+        return now_ms if page else None
+
+    async def _deliver(self, output: Output, waiting: Sequence[Waiting]) -> int:
+        """Send a request and settle what came of it. Returns when to go on."""
+        messages = await self._as_they_are_set(waiting)
+        if messages is None:
+            return self._clock()
+        if not self._world.may_send():
+            return self._clock() + _NOT_YET_MS
+        self.breaker = before_sending(self.breaker)
+        outcome = await self._sent(output, messages)
+        match outcome:
+            case Taken():
+                await self._taken(output, waiting, outcome)
+            case NotNow():
+                await self._not_now(output, outcome)
+            case NotThis(detail):
+                self.breaker = CLOSED
+                self._told("refused")
+                if len(waiting) > 1:
+                    self._backlog.split([one.seq for one in waiting])
+                else:
+                    await self._refused_alone(output, waiting[0], detail)
+            case NotAtAll(detail):
+                await self._fault(output, detail)
+            case _:
+                assert_never(outcome)
+        return self._clock()
+
+    async def _as_they_are_set(self, waiting: Sequence[Waiting]) -> list[Message] | None:
+        """Return messages with the settings of their connections; None if one of these is gone, whose messages are given up then."""
+        connections = {one.connection for one in waiting if one.connection}
+        found = {one: await self._world.outputs.settings_of(one) for one in connections}
+        gone = [one.seq for one in waiting if one.connection and found[one.connection] is None]
+        if gone:
+            now_ms = self._clock()
+            await self._backlog.settle(
+                [Settlement(seq, DeliveryState.DROPPED, now_ms, "the connection is gone") for seq in gone]
+            )
+            return None
+        messages: list[Message] = []
+        for one in waiting:
+            settings = found.get(one.connection)
+            if isinstance(one.message, SubscriptionMessage | MembershipMessage) and settings is not None:
+                messages.append(replace(one.message, settings=settings))
+            elif one.message is not None:
+                messages.append(one.message)
+        return messages
+
+    async def _sent(self, output: Output, messages: Sequence[Message]) -> Outcome:
+        try:
+            async with timeout(SEND_SECONDS):
+                if self._sender is None:
+                    self._sender = output.destination.open(output.settings, self._world.surroundings)
+                return await self._sender.send(messages)
+        except TimeoutError:
+            return NotNow(Trouble.TIMEOUT, "it did not answer in time")
+        except Exception as error:  # noqa: BLE001 - a sender that raises is broken; nothing that waits is lost for that
+            # What the error says may name somebody.
+            frames = traceback.extract_tb(error.__traceback__)[-_FRAMES_TOLD:]
+            where = ", ".join(f"{one.filename}:{one.lineno}" for one in frames)
+            log.error("sending to output %d failed with %s at %s", self._id, type(error).__name__, where)  # noqa: TRY400
+            await self.close()
+            return NotNow(Trouble.FAILED, f"sending failed with {type(error).__name__}")
+
+    async def _taken(self, output: Output, waiting: Sequence[Waiting], taken: Taken) -> None:
+        self.breaker = CLOSED
+        named = {one.message.id: one for one in waiting if one.message is not None}
+        refused = {name: why for name, why in taken.refused.items() if name in named}
+        again = {name: why for name, why in taken.again.items() if name in named and name not in refused}
+        if again and output.destination.batching.is_whole:
+            # It does not keep what it says of itself: all is sent again, so that nothing comes after what it should come before.
+            await self._not_now(output, NotNow(Trouble.FAILED, "it took a part of a request that it takes as a whole"))
+            return
+        now_ms = self._clock()
+        if taken.kept and waiting[0].connection and isinstance(waiting[0].message, SubscriptionMessage):
+            await self._world.outputs.keep(waiting[0].connection, taken.kept)
+        accepted = [one.seq for name, one in named.items() if name not in again and name not in refused]
+        settlements = [Settlement(seq, DeliveryState.SENT, now_ms) for seq in accepted]
+        for name, why in again.items():
+            settlements += self._again(named[name], why, now_ms)
+        settlements += [
+            _dead(named[name].seq, why, now_ms) for name, why in refused.items() if not _is_beginning(named[name])
+        ]
+        if accepted:
+            self._refusals = 0
+            settlements += [_dead(seq, why, now_ms) for seq, why in self._backlog.suspects.items()]
+        self._backlog.answered([one.seq for one in waiting])
+        await self._backlog.settle(settlements)
+        for name, why in refused.items():
+            if _is_beginning(named[name]):
+                await self._fault(output, why)
+
+    def _again(self, one: Waiting, why: str, now_ms: int) -> list[Settlement]:
+        """Let one be tried again after a pause, or give it up."""
+        self._told("again")
+        times = self._backlog.tried(one.seq)
+        if times >= TRIES_MAX:
+            return [_dead(one.seq, f"given up after {times} tries: {why}", now_ms)]
+        self._backlog.hold(one.seq, now_ms + pause_ms(times, self._world.chance()))
+        return []
+
+    async def _not_now(self, output: Output, outcome: NotNow) -> None:
+        self._told("not_now")
+        now_ms = self._clock()
+        self.breaker = after_failure(self.breaker, now_ms, self._world.chance(), outcome.wait_seconds)
+        if is_out_for_good(self.breaker, now_ms):
+            await self._fault(output, f"nothing was taken for {OUT_HOURS_MAX} hours; at last: {outcome.detail}")
+
+    async def _refused_alone(self, output: Output, one: Waiting, why: str) -> None:
+        self._refusals += 1
+        self._backlog.answered([one.seq])
+        if _is_beginning(one):
+            await self._fault(output, why)
+            return
+        self._backlog.suspect(one.seq, why)
+        if self._refusals >= REFUSALS_IN_A_ROW_MAX:
+            await self._fault(output, f"it refused {self._refusals} messages one after the other; at last: {why}")
+
+    async def _bury(self, suspects: dict[int, str]) -> None:
+        now_ms = self._clock()
+        await self._backlog.settle([_dead(seq, why, now_ms) for seq, why in suspects.items()])
+
+    async def _fault(self, output: Output, why: str) -> None:
+        """Stop until somebody has looked. What waits goes on waiting."""
+        log.error("output %d is faulted, and stops until it is resumed", self._id)
+        self._told("faulted")
+        await self._world.outputs.fault(self._id, output.version, why[:WHY_CHARACTERS_MAX])
+        await self.close()
+        self._backlog.begin_anew()
+        self.breaker, self._refusals, self._looked_ms = CLOSED, 0, None
+
+
+def _dead(seq: int, why: str, now_ms: int) -> Settlement:
+    return Settlement(seq, DeliveryState.DEAD, now_ms, why[:WHY_CHARACTERS_MAX])
+
+
+def _is_beginning(one: Waiting) -> bool:
+    """Whether it connects an audience: without that, nothing of its members can be told, so it is never given up."""
+    return isinstance(one.message, SubscriptionMessage) and one.message.subscription is Subscription.ADD

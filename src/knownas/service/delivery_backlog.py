@@ -1,0 +1,184 @@
+"""Keeps in mind what waits for one output: what of it may go next, what has to be tried again and when, and who is suspected.
+
+The store knows what waits. What is known beside that, how often something was tried and when it is due, is lost with the process; whoever comes
+next tries at once. Waiting deliveries are read from the oldest on each time, since one may appear before others that were seen (`store.deliveries`),
+and are used for a short while only, since what they tell may be erased.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from knownas.core.delivery.batching import Batch, Batching, Later, Waiting, next_batch
+from knownas.core.delivery.message import Message
+from knownas.core.delivery.splitting import WHOLE, Parts, halved, without
+from knownas.service.delivery_form import message_from
+from knownas.service.delivery_limits import (
+    SEEN_FRESH_MS,
+    UNREADABLE_WAITS_MS,
+    WAITING_A_PAGE,
+    WAITING_SEEN_MAX,
+)
+from knownas.store.deliveries import DeliveryState, DeliveryStore, Settlement, StoredDelivery
+from knownas.store.errors import StoreDamaged
+
+log: Final = logging.getLogger(__name__)
+
+_FAR_MS: Final = 2**62
+
+
+class Told(Protocol):
+    """Counts what became of deliveries and requests, by a word."""
+
+    def __call__(self, what: str, count: int = 1) -> None:
+        """Count some more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A waiting delivery as it was read. `message` is without the settings of its connection; None if it can't be read."""
+
+    row: StoredDelivery
+    message: Message | None
+    read_ms: int
+
+
+class Backlog:
+    """What waits for one output. One task at a time."""
+
+    def __init__(self, output: int, store: DeliveryStore, told: Told) -> None:
+        self._output = output
+        self._store = store
+        self._told = told
+        self._seen: dict[int, _Seen] = {}
+        self._read_ms = -SEEN_FRESH_MS
+        self._times: dict[int, int] = {}
+        self._due_ms: dict[int, int] = {}
+        self._owed: list[Settlement] = []
+        self._parts: Parts = WHOLE
+        self.suspects: dict[int, str] = {}
+        """Those that were refused alone with nothing accepted since, and why: they wait for what is found out."""
+
+    def begin_anew(self) -> None:
+        """Forget what was found out about the output: it is another one now."""
+        self._times.clear()
+        self._due_ms.clear()
+        self.suspects.clear()
+        self._parts = WHOLE
+        self._read_ms = -SEEN_FRESH_MS
+
+    async def next(self, batching: Batching, now_ms: int) -> Batch | Later | None:
+        """Return what can be sent next, or when; None if nothing waits. A request that is short is decided on all that waits now.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if now_ms - self._read_ms < SEEN_FRESH_MS:
+            planned = self._planned(batching, now_ms)
+            if isinstance(planned, Batch) and (planned.is_full or self._parts):
+                return planned
+        return await self._planned_on_all(batching, now_ms)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Settle some of what waits, and what could not be settled before.
+
+        Raises:
+            StoreError: the store does not do it now. They are not forgotten: they are settled with the next ones.
+        """
+        self._owed += settlements
+        for one in settlements:
+            self._seen.pop(one.seq, None)
+            self._times.pop(one.seq, None)
+            self._due_ms.pop(one.seq, None)
+            self.suspects.pop(one.seq, None)
+        if self._owed:
+            await self._store.settle(self._owed)
+            for state, count in Counter(one.state for one in self._owed).items():
+                self._told(state.value, count)
+            self._owed = []
+
+    def hold(self, seq: int, due_ms: int) -> None:
+        """Let one wait until a time."""
+        self._due_ms[seq] = due_ms
+
+    def tried(self, seq: int) -> int:
+        """Count a try of one that was not taken. Returns how many there were."""
+        self._times[seq] = self._times.get(seq, 0) + 1
+        return self._times[seq]
+
+    def suspect(self, seq: int, why: str) -> None:
+        """Let one wait until it is known whether the output or it is wrong."""
+        self.suspects[seq] = why
+        self._due_ms[seq] = _FAR_MS
+
+    def split(self, refused: Sequence[int]) -> None:
+        """Send those of a request that was refused as a whole in halves from now on."""
+        self._parts = halved(self._parts, refused)
+
+    def answered(self, seqs: Sequence[int]) -> None:
+        """Note that some were answered for: they need no search any more."""
+        self._parts = without(self._parts, seqs)
+
+    async def _planned_on_all(self, batching: Batching, now_ms: int) -> Batch | Later | None:
+        known, self._seen, self._read_ms = self._seen, {}, now_ms
+        limit = max(WAITING_A_PAGE, min(batching.messages_max, WAITING_SEEN_MAX))
+        after_seq = 0
+        while True:
+            page = await self._store.waiting(self._output, after_seq, limit)
+            for row in page:
+                seen = known.get(row.seq)
+                self._seen[row.seq] = seen if seen is not None and seen.row == row else _read(row, now_ms)
+            await self._settle_unreadable(now_ms)
+            planned = self._planned(batching, now_ms)
+            is_end = len(page) < limit
+            if is_end:
+                self._forget_unseen()
+            is_enough = isinstance(planned, Batch) and planned.is_full
+            if is_end or is_enough or len(self._seen) >= max(WAITING_SEEN_MAX, batching.messages_max):
+                return planned
+            after_seq = page[-1].seq
+
+    def _planned(self, batching: Batching, now_ms: int) -> Batch | Later | None:
+        waiting = [self._waiting(one) for one in self._seen.values()]
+        while self._parts:
+            planned = next_batch(waiting, batching, now_ms, frozenset(self._parts[0]))
+            if planned is not None:
+                return planned
+            # What is left of it is held back by now, and goes with all others when its time comes.
+            self._parts = self._parts[1:]
+        return next_batch(waiting, batching, now_ms)
+
+    def _waiting(self, one: _Seen) -> Waiting:
+        row = one.row
+        due_ms = self._due_ms.get(row.seq, 0) if one.message is not None else one.read_ms + UNREADABLE_WAITS_MS
+        return Waiting(row.seq, row.connection, row.mpid, one.message, due_ms)
+
+    def _forget_unseen(self) -> None:
+        """Forget what is known of those that somebody else has settled."""
+        for known in (self._times, self._due_ms, self.suspects):
+            for seq in [one for one in known if one not in self._seen]:
+                del known[seq]
+
+    async def _settle_unreadable(self, now_ms: int) -> None:
+        unread = [one for one in self._seen.values() if one.message is None]
+        erased = [one.row.seq for one in unread if not one.row.document]
+        late = [one.row.seq for one in unread if one.row.document and now_ms - one.read_ms >= UNREADABLE_WAITS_MS]
+        if erased or late:
+            await self.settle(
+                [
+                    *(Settlement(seq, DeliveryState.DROPPED, now_ms, "what it told was erased") for seq in erased),
+                    *(Settlement(seq, DeliveryState.DEAD, now_ms, "it can't be read") for seq in late),
+                ]
+            )
+
+
+def _read(row: StoredDelivery, now_ms: int) -> _Seen:
+    try:
+        # The settings are those of when it is sent.
+        return _Seen(row, message_from(row.document, {}) if row.document else None, now_ms)
+    except StoreDamaged:
+        log.exception("delivery %d to output %d can't be read", row.seq, row.output)
+        return _Seen(row, None, now_ms)
