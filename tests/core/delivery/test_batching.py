@@ -15,18 +15,10 @@ from knownas.core.delivery.message import (
     Message,
     SubscriptionMessage,
 )
-from knownas.core.identity.kinds import IdentityType
-from knownas.core.privacy.request import Regulation
-from knownas.core.translation.encoding import Encoding
-from knownas.core.translation.outcome import Outgoing
-from tests.core.delivery.messages import EMAIL, ORIGIN, joined, subscribed
+from tests.core.delivery.messages import ORIGIN, joined, subscribed
+from tests.core.delivery.order import MESSAGES, identity, must_stay
 
 NOW_MS = 1_000_000
-
-
-def identity(number: int) -> Outgoing:
-    """Return one of some e-mail addresses."""
-    return Outgoing("email", IdentityType.EMAIL, Encoding.RAW, f"{number}@example.com")
 
 
 def waiting(*messages: Message, connection: int = 1, due: int = 0) -> list[Waiting]:
@@ -52,20 +44,7 @@ def seqs(batch: Batch | Later | None) -> list[int]:
     return [one.seq for one in batch.waiting]
 
 
-_MPIDS = st.integers(1, 4)
-_VALUES = st.lists(st.integers(1, 4).map(identity), max_size=2).map(tuple)
-_MESSAGES = st.one_of(
-    st.builds(lambda mpid, own: replace(joined("m", mpid), identities=own), _MPIDS, _VALUES),
-    st.builds(lambda mpid: EventsMessage("e", ORIGIN, mpid, 1, {}, (EMAIL,)), _MPIDS),
-    st.builds(
-        lambda mpid, own: ErasureMessage("x", ORIGIN, mpid, 1, "r", Regulation.GDPR, 1, own),
-        st.none() | _MPIDS,
-        _VALUES,
-    ),
-    st.just(subscribed("s")),
-    st.none(),
-)
-_ROWS = st.lists(st.tuples(_MESSAGES, st.integers(0, 2)), max_size=14).map(
+_ROWS = st.lists(st.tuples(MESSAGES | st.none(), st.integers(0, 2)), max_size=14).map(
     lambda drawn: [
         placed(seq, message, 0 if isinstance(message, ErasureMessage) else connection, mpid=seq % 3)
         for seq, (message, connection) in enumerate(drawn)
@@ -73,24 +52,6 @@ _ROWS = st.lists(st.tuples(_MESSAGES, st.integers(0, 2)), max_size=14).map(
     ]
 )
 _BATCHINGS = st.builds(Batching, st.integers(1, 6), st.just(0.0), st.booleans())
-
-
-def must_stay(one: Waiting, other: Waiting) -> bool:
-    """Whether two messages must be told in their order, as plainly as it can be said."""
-    if one.mpid and one.mpid == other.mpid:
-        return True
-    if one.connection == other.connection and any(
-        isinstance(each.message, SubscriptionMessage) or (each.message is None and not each.mpid)
-        for each in (one, other)
-    ):
-        return True
-    named = [
-        set(each.message.identities)
-        if isinstance(each.message, MembershipMessage | ErasureMessage)
-        else set[Outgoing]()
-        for each in (one, other)
-    ]
-    return not named[0].isdisjoint(named[1])
 
 
 @given(_ROWS, _BATCHINGS, st.data())
