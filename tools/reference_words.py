@@ -442,6 +442,22 @@ LABELS: Final[Mapping[tuple[str, str], str]] = {
         "knownas_identities_set_aside",
         "reason",
     ): "`pattern`, `too_many_known_users`, `too_many_devices`, `too_many_scopes`, `by_hand`",
+    ("knownas_deliveries", "output"): "the id of the output",
+    (
+        "knownas_deliveries",
+        "outcome",
+    ): "of deliveries `sent`; `dead`: the output will not have it; `dropped`: the output or the connection is gone, or it was "
+    "erased; `again`: it could not be taken beside others and is tried again; of requests `not_now`: the destination was "
+    "not reached, is busy or has failed; `refused`: it will not have what is in it; of outputs `faulted`: it stops "
+    "until it is resumed",
+    ("knownas_deliveries_waiting", "output"): "the id of the output",
+    ("knownas_deliveries_oldest_seconds", "output"): "the id of the output",
+    ("knownas_delivery_breaker", "output"): "the id of the output",
+    (
+        "knownas_delivery_breaker",
+        "state",
+    ): "`closed`: it is sent to; `open`: it is out and left alone for a while; `half_open`: a "
+    "single message finds out whether it is back",
     ("knownas_privacy_requests", "type"): "`access`, `portability`, `erasure`",
     (
         "knownas_privacy_requests",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from knownas.api.telemetry import Telemetry
 from knownas.core.delivery.message import Message
 from knownas.core.delivery.outcome import NotAtAll, NotNow, Outcome, Taken, Trouble
 from knownas.service import delivering
@@ -308,3 +309,31 @@ async def test_one_that_is_resumed_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
         await town.outputs.resume(1)
         town.clock.now_ms += 1_000
         await town.are_sent("a")
+
+
+async def test_metrics_say_how_it_stands_and_nothing_of_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent, what waits, for how long, and whether a destination is out; no name, no value."""
+    monkeypatch.setattr(delivering, "DELIVERY_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(delivering, "BACKLOG_LOOK_SECONDS", 0.0)
+    town = Town()
+    town.place().does = [answers(Taken()), answers(NotNow(Trouble.TIMEOUT, "", 3_600.0))]
+    town.store.write(new(joined(name, 1 + place, town.clock())) for place, name in enumerate(("a", "b")))
+    telemetry = Telemetry()
+    async with at_work(town.job()) as job:
+        telemetry.show_deliveries(job)
+
+        async def is_counted() -> bool:
+            return job.counted[1, "not_now"] == 1 and any(one.waiting == 1 for one in job.standings())
+
+        await until(is_counted, PATIENCE_SECONDS)
+        town.clock.now_ms += 7_000
+        shown = telemetry.exposition().decode()
+    for line in (
+        'knownas_deliveries_total{outcome="sent",output="1"} 1.0',
+        'knownas_deliveries_total{outcome="not_now",output="1"} 1.0',
+        'knownas_deliveries_waiting{output="1"} 1.0',
+        'knownas_deliveries_oldest_seconds{output="1"} 7.0',
+        'knownas_delivery_breaker{output="1",state="closed"} 1.0',
+    ):
+        assert line in shown
+    assert "ann@example.com" not in shown

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from knownas.service.delivering import Delivering
 from knownas.service.ledger import Ledger
 from knownas.service.privacy import Privacy
 from knownas.service.self_check import Checked
@@ -30,6 +31,7 @@ class Telemetry:
         self._toxic: ToxicIdentities | None = None
         self._privacy: Privacy | None = None
         self._ledger: Ledger | None = None
+        self._delivering: Delivering | None = None
         self._registry.register(self)
 
     def decided(self, endpoint: str, scope: str, outcome: str, seconds: float) -> None:
@@ -50,6 +52,39 @@ class Telemetry:
         """Show what is done for data subjects, and whether those who are to be told of it are, from now on."""
         self._privacy = privacy
         self._ledger = ledger
+
+    def show_deliveries(self, delivering: Delivering) -> None:
+        """Show what outputs were told, and what waits for them where this process delivers, from now on."""
+        self._delivering = delivering
+
+    def _delivery_metrics(self) -> Iterator[Metric]:
+        delivering = self._delivering
+        deliveries = CounterMetricFamily(
+            "knownas_deliveries",
+            "What became of deliveries to outputs, and of requests to their destinations, by output and outcome.",
+            labels=["output", "outcome"],
+        )
+        for (output, outcome), count in () if delivering is None else delivering.counted.items():
+            deliveries.add_metric([str(output), outcome], count)
+        yield deliveries
+        waiting = GaugeMetricFamily(
+            "knownas_deliveries_waiting",
+            "Deliveries that wait for an output, where this process delivers.",
+            labels=["output"],
+        )
+        oldest = GaugeMetricFamily(
+            "knownas_deliveries_oldest_seconds", "How long ago the oldest of them happened.", labels=["output"]
+        )
+        breaker = GaugeMetricFamily(
+            "knownas_delivery_breaker",
+            "Whether the destination of an output for which something waits is sent to: 1 for the state in which it is.",
+            labels=["output", "state"],
+        )
+        for one in () if delivering is None else delivering.standings():
+            waiting.add_metric([str(one.output)], one.waiting)
+            oldest.add_metric([str(one.output)], one.oldest_seconds)
+            breaker.add_metric([str(one.output), one.breaker.value], 1)
+        yield from (waiting, oldest, breaker)
 
     def _privacy_metrics(self) -> Iterator[Metric]:
         privacy = self._privacy
@@ -131,6 +166,7 @@ class Telemetry:
         yield latency
         yield from self._toxic_metrics()
         yield from self._privacy_metrics()
+        yield from self._delivery_metrics()
         yield from self._self_check()
 
     def _self_check(self) -> Iterator[Metric]:
