@@ -134,6 +134,7 @@ def erasure(
     return ErasureMessage(id, ORIGIN, mpid, NOW_MS - 1_000, request, regulation, NOW_MS - 60_500, who)
 
 
+MPIDS = st.integers(-(2**63), 2**63 - 1).filter(bool)
 VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
 """What can be the value of an identity."""
 
@@ -141,18 +142,21 @@ VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 def some_identities(*targets: Target) -> st.SearchStrategy[tuple[Outgoing, ...]]:
     """Draw identities of some types, none twice, at least one."""
     kinds = st.sampled_from(targets or (*IdentityType, MPID))
-    one = st.builds(outgoing, kinds, VALUES, st.sampled_from(Encoding))
+    one = kinds.flatmap(
+        lambda target: st.builds(
+            outgoing, st.just(target), MPIDS.map(str) if target is MPID else VALUES, st.sampled_from(Encoding)
+        )
+    )
     return st.lists(one, min_size=1, max_size=12, unique=True).map(tuple)
 
 
 def some_memberships(*targets: Target) -> st.SearchStrategy[tuple[MembershipMessage, ...]]:
     """Draw changes of memberships, each with an id of its own."""
-    mpids = st.integers(-(2**63), 2**63 - 1).filter(bool)
     audiences = st.sampled_from((SHOPPERS, AudienceName(8, "Lost, and \u201cmissed\u201d")))
     one = st.builds(
         lambda who, mpid, action, audience: membership(*who, mpid=mpid, action=action, audience=audience),
         some_identities(*targets),
-        mpids,
+        MPIDS,
         st.sampled_from(Action),
         audiences,
     )

@@ -47,11 +47,9 @@ def short_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "REQUEST_SECONDS", 0.3)
 
 
-def assert_means(
-    outcome: Outcome, how: str, meaning: Mapping[str, tuple[type[Outcome], Trouble | None]] = MEANING
-) -> None:
+def assert_means(outcome: Outcome, how: str) -> None:
     """Fail unless an outcome is what a refusal means, and says nothing of anybody."""
-    kind, trouble = meaning[how]
+    kind, trouble = MEANING[how]
     assert isinstance(outcome, kind)
     assert (outcome.trouble if isinstance(outcome, NotNow) else None) is trouble
     assert isinstance(outcome, NotNow | NotThis | NotAtAll)

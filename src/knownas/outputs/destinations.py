@@ -5,9 +5,14 @@ from types import MappingProxyType
 from typing import Final
 
 from knownas.outputs import meta, webhook
+from knownas.outputs.firehose import destination as firehose
 from knownas.service.destination import Destination
 
-DESTINATIONS: Final[Mapping[str, Destination]] = MappingProxyType(
-    {one.name: one for one in (webhook.DESTINATION, meta.DESTINATION)}
+_ALL: Final = (
+    firehose.DESTINATION,
+    meta.DESTINATION,
+    webhook.DESTINATION,
 )
+
+DESTINATIONS: Final[Mapping[str, Destination]] = MappingProxyType({one.name: one for one in _ALL})
 """The kinds of outputs, by the name under which they are set up."""

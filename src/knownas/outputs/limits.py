@@ -33,3 +33,22 @@ HEADER_CHARACTERS_MAX: Final = 4_096
 SECRET_BYTES_MIN: Final = 24
 SECRET_BYTES_MAX: Final = 64
 """Bytes of a secret that requests are signed with, as Standard Webhooks has it."""
+
+PERMISSIONS_MAX: Final = 200
+"""Identities that a partner may name in its registration."""
+
+REGISTRATION_SECONDS: Final = 3_600.0
+"""How long what a partner said of itself is relied on before it is asked again."""
+
+PROFILES_A_REQUEST_MAX: Final = 100
+"""Members of audiences in one request of the partner protocol."""
+
+SETTINGS_CHARACTERS_MAX: Final = 16_384
+"""Characters of the settings that a partner wants, as JSON."""
+
+KEPT_MAX: Final = 50
+KEPT_CHARACTERS_MAX: Final = 4_096
+"""Settings that a partner may want kept of an audience, and characters of each with its name."""
+
+ACCOUNT_ID_MAX: Final = 2_147_483_647
+"""The greatest number that a partner can be told for an account."""

@@ -1,0 +1,1 @@
+"""Promises about partners that speak the open partner protocol."""
