@@ -247,6 +247,7 @@ def test_no_statement_reads_a_whole_table(file: Path, name: str) -> None:
     large = ("profile", "identity", "holding", "log", "touched")
     large += ("section", "user_events", "batch_receipt", "message", "alias")
     large += ("subject_request", "evidence", "tombstone", "suppression", "delivery", "audit")
+    large += ("mark", "standing", "member", "membership_change", "held", "passed", "output_delivery")
     aliases = {"p": "profile", "made": "profile", "i": "identity", "h": "holding", "l": "log", "t": "touched"}
     aliases |= {"s": "section", "r": "batch_receipt", "m": "message", "a": "alias"}
     scanned = [line.split()[1] for line in plan if line.startswith("SCAN")]

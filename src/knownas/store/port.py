@@ -23,6 +23,8 @@ from typing import NamedTuple, Protocol
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
+from knownas.store.audiences import AudienceStore
+from knownas.store.deliveries import DeliveryStore
 from knownas.store.privacy import PrivacyStore
 from knownas.store.user_data import Rearrangement, SectionKey, StoredSection, UserDataStore
 
@@ -102,7 +104,8 @@ class PoolWrites:
 class Commit:
     """What a batch decided. The log's entries are kept in the order given.
 
-    `rearranged` is what a correction changes of user data, in the same transaction.
+    `rearranged` is what a correction changes of user data, in the same transaction. A profile whose record changes is marked for judging if
+    any workspace is watched (`store.audiences`).
     """
 
     pools: Mapping[Pool, PoolWrites] = field(default_factory=dict[Pool, PoolWrites])
@@ -187,6 +190,16 @@ class Store(Protocol):
     @property
     def privacy(self) -> PrivacyStore:
         """The third part: requests of data subjects, the evidence, and erasing; at the same place, closed with this one."""
+        ...
+
+    @property
+    def audiences(self) -> AudienceStore:
+        """The fourth part: who is in which audience, and what outputs have of whom; at the same place, closed with this one."""
+        ...
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """The fifth part: what outputs are told; at the same place, closed with this one."""
         ...
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class SectionKey(NamedTuple):
@@ -141,11 +141,31 @@ class UserDataSnapshot:
     messages: AbstractSet[MessageKey]
 
 
+class NewMark(NamedTuple):
+    """Says that somebody has to be judged, and by its document what may have changed."""
+
+    key: SectionKey
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of a commit of batches, and the watches by which whoever makes it knows that these are all."""
+
+    known: Mapping[int, int] = field(default_factory=dict[int, int])
+    marks: Sequence[NewMark] = ()
+
+
+NO_MARKS: Final = Marks()
+"""Said by whoever knows of no watch."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserDataCommit:
     """What is to be kept, all or nothing: at most one write a section; messages with the time they came.
 
-    Alias requests are given as they are now: `new_aliases` are queued, `settled_aliases` were.
+    Alias requests are given as they are now: `new_aliases` are queued, `settled_aliases` were. `marks` say who has to be judged for audiences
+    because of it, in the watched workspaces that they know; in others it is everybody of whom anything is written (`store.audiences`).
     """
 
     sections: Sequence[SectionWrite] = ()
@@ -154,6 +174,11 @@ class UserDataCommit:
     messages: Mapping[MessageKey, int] = field(default_factory=dict[MessageKey, int])
     new_aliases: Sequence[AliasRow] = ()
     settled_aliases: Sequence[AliasRow] = ()
+    marks: Marks = NO_MARKS
+
+    def concerned(self) -> Sequence[SectionKey]:
+        """Return the sections of which it says anything, each once."""
+        return list(dict.fromkeys([*(one.key for one in self.sections), *(one.key for one in self.events)]))
 
 
 class SectionRemoval(NamedTuple):
@@ -194,6 +219,12 @@ class Rearrangement:
     events: Sequence[EventsWrite] = ()
     messages: Mapping[MessageKey, int] = field(default_factory=dict[MessageKey, int])
     aliases: Sequence[AliasTurn] = ()
+
+    def concerned(self) -> Sequence[SectionKey]:
+        """Return the sections of which it says anything, each once."""
+        written = (one.key for one in (*self.sections, *self.removed, *self.events, *self.moved))
+        there = (one.key._replace(mpid=one.mpid) for one in self.moved)
+        return list(dict.fromkeys([*written, *there]))
 
     @property
     def is_empty(self) -> bool:

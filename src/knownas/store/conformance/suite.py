@@ -15,6 +15,7 @@ was found and what was wanted.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from knownas.store.conformance.audiences import AudiencePromises
 from knownas.store.conformance.committing import CommitPromises
 from knownas.store.conformance.crowds import CrowdPromises
 from knownas.store.conformance.documents import DocumentPromises
@@ -40,6 +41,7 @@ class StoreConformance(
     LifecyclePromises,
     UserDataPromises,
     PrivacyPromises,
+    AudiencePromises,
 ):
     """All that `store.port` demands of an adapter."""
 

@@ -10,7 +10,12 @@ from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
+from knownas.store.audiences import AudienceStore
+from knownas.store.deliveries import DeliveryStore
 from knownas.store.errors import StoreUnavailable
+from knownas.store.memory.audiences import MemoryAudiences
+from knownas.store.memory.deliveries import MemoryDeliveries
+from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.privacy import MemoryPrivacy
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.port import (
@@ -62,7 +67,10 @@ class MemoryStore:
         self._policies: list[StoredPolicy] = []
         self._kept: dict[str, bytes] = {}
         self._versions = count(1)
-        self._user_data = MemoryUserData()
+        self._marks = MemoryMarks()
+        self._user_data = MemoryUserData(self._marks)
+        self._deliveries = MemoryDeliveries()
+        self._audiences = MemoryAudiences(self._marks, self._user_data, self._deliveries, self._record_anywhere)
         self._privacy = MemoryPrivacy(self._log, self._kept, self._user_data)
         self._closed = False
 
@@ -76,9 +84,21 @@ class MemoryStore:
         """What is kept for data subjects."""
         return self._privacy
 
+    @property
+    def audiences(self) -> AudienceStore:
+        """Who is in which audience."""
+        return self._audiences
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """What outputs are told."""
+        return self._deliveries
+
     async def close(self) -> None:
         """Refuse all further calls."""
         self._closed = True
+        self._audiences.close()
+        self._deliveries.close()
         self._user_data.close()
         self._privacy.close()
 
@@ -130,6 +150,7 @@ class MemoryStore:
         version = next(self._versions)
         for pool, changed in commit.pools.items():
             self._apply(self._pools.setdefault(pool, _PoolState()), changed, version)
+            self._marks.changed(write.after.mpid for write in changed.writes if write.before is not None)
         for entry in commit.log:
             self._log.append(replace(entry, seq=len(self._log) + 1))
         if commit.rearranged is not None:
@@ -189,11 +210,8 @@ class MemoryStore:
     async def profile(self, mpid: int) -> StoredProfile | None:
         """Return a profile by its MPID."""
         self._check_open()
-        for pool in self._pools:
-            record = self._record(pool, mpid)
-            if record is not None:
-                return StoredProfile(pool, record)
-        return None
+        found = ((pool, self._record(pool, mpid)) for pool in self._pools)
+        return next((StoredProfile(pool, record) for pool, record in found if record is not None), None)
 
     async def seen_profile(self, mpid: int) -> SeenProfile | None:
         """Return a profile with what workspaces know of it."""
@@ -273,6 +291,10 @@ class MemoryStore:
     def _record(self, pool: Pool, mpid: int) -> Record | None:
         state = self._pools.get(pool)
         return None if state is None else state.records.record(mpid)
+
+    def _record_anywhere(self, mpid: int) -> Record | None:
+        found = (self._record(pool, mpid) for pool in self._pools)
+        return next((record for record in found if record is not None), None)
 
     def _holders(self, pool: Pool, identity: Identity) -> frozenset[int]:
         state = self._pools.get(pool)

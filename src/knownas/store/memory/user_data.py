@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count, islice
 
 from knownas.store.errors import StoreUnavailable
+from knownas.store.memory.marks import MemoryMarks
 from knownas.store.privacy import Counts, Holding
 from knownas.store.user_data import (
     AliasRow,
@@ -28,7 +29,9 @@ class MemoryUserData:
     What a database's unique constraints refuse is looked for before anything is taken over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, marks: MemoryMarks) -> None:
+        """Leave marks of whom anything is written about."""
+        self._marks = marks
         self._sections: dict[SectionKey, StoredSection] = {}
         self._last_seen: dict[SectionKey, int] = {}
         self._events: dict[SectionKey, list[StoredEvents]] = {}
@@ -74,6 +77,7 @@ class MemoryUserData:
         )
         if stands:
             self._apply(commit)
+            self._marks.committed(commit.marks, commit.concerned())
         return stands
 
     def _sections_stand(self, commit: UserDataCommit) -> bool:
@@ -166,9 +170,18 @@ class MemoryUserData:
             self._messages.setdefault(message, at_ms)
         for turn in change.aliases:
             self._aliases[turn.request_id] = self._aliases[turn.request_id]._replace(state=turn.state)
+        self._marks.concerned(change.concerned())
 
     def _kept(self, move: EventsMove) -> StoredEvents | None:
         return next((one for one in self._events.get(move.key, ()) if one.seq == move.seq), None)
+
+    def section_keys(self) -> Sequence[SectionKey]:
+        """Return the names of all sections."""
+        return list(self._sections)
+
+    def kept_events(self, key: SectionKey) -> Sequence[StoredEvents]:
+        """Return all kept events of a section, by `seq`."""
+        return self._events.get(key, ())
 
     async def sections_of(self, mpid: int) -> Mapping[SectionKey, StoredSection]:
         """Return every workspace's section of a profile."""
@@ -256,6 +269,7 @@ class MemoryUserData:
             del self._messages[message]
         for key in sections:
             del self._sections[key], self._last_seen[key]
+        self._marks.concerned(dict.fromkeys([*(key for key, _ in events), *sections]))
         return gone + len(sections)
 
     def erased(self, holding: Holding, limit: int | None, *, dry: bool = False) -> Counts:
@@ -296,6 +310,7 @@ class MemoryUserData:
                 del self._sections[key], self._last_seen[key]
             for receipt in receipts:
                 self._drop_receipt(receipt)
+            self._marks.concerned(dict.fromkeys([*(key for key, _ in events), *sections]))
         return Counts(len(sections), len(events), len(messages), len(aliases), len(receipts))
 
     def _drop_receipt(self, receipt: BatchReceipt) -> None:

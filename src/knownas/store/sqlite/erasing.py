@@ -11,6 +11,7 @@ import msgspec
 
 from knownas.store.privacy import Counts, Holding, RedactedLine
 from knownas.store.sqlite.connection import Binding, Connection, LostRace, Row
+from knownas.store.sqlite.marking import mark_erased
 from knownas.store.sqlite.statements import statements
 
 _MPIDS: Final = msgspec.json.Decoder(tuple[int, ...])
@@ -18,6 +19,7 @@ _MPIDS: Final = msgspec.json.Decoder(tuple[int, ...])
 
 def erase(connection: Connection, holding: Holding, limit: int) -> Counts:
     """Remove at most `limit` things of a holding: events with the receipts of their batches first, sections last."""
+    mark_erased(connection, holding.workspace, holding.mpid)
     step = _Step(connection, holding, limit)
     events, receipts = step.events()
     messages = step.rows("messages_held", "erase_message", holding.mpid, step.input_keys)

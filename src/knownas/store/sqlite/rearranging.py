@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from knownas.store.sqlite.connection import Binding, Connection, LostRace
+from knownas.store.sqlite.marking import mark_concerned
 from knownas.store.sqlite.statements import statements
 from knownas.store.user_data import Rearrangement
 
@@ -40,6 +41,7 @@ class _Rearranging:
         if messages:
             self._connection.executemany(statements()["insert_message"], messages)
         self._change("turn_alias", [(one.state, one.request_id, one.was) for one in change.aliases])
+        mark_concerned(self._connection, change.concerned())
 
     def _change(self, statement: str, rows: Sequence[Sequence[Binding]]) -> None:
         """Run a statement for each of the rows, of which each must change one."""

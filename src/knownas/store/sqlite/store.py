@@ -7,6 +7,8 @@ from typing import Final, cast
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
+from knownas.store.audiences import AudienceStore
+from knownas.store.deliveries import DeliveryStore
 from knownas.store.errors import StoreUnavailable
 from knownas.store.port import (
     Activity,
@@ -25,6 +27,7 @@ from knownas.store.port import (
     Wanted,
 )
 from knownas.store.privacy import PrivacyStore
+from knownas.store.sqlite.audiences import SqliteAudiences
 from knownas.store.sqlite.committing import Writer
 from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
@@ -38,7 +41,9 @@ from knownas.store.sqlite.connection import (
     named_errors,
     open_connection,
 )
+from knownas.store.sqlite.deliveries import SqliteDeliveries
 from knownas.store.sqlite.loading import SqliteSnapshot, load, sole_holders
+from knownas.store.sqlite.marking import mark_changed
 from knownas.store.sqlite.privacy import SqlitePrivacy
 from knownas.store.sqlite.rearranging import rearrange
 from knownas.store.sqlite.rows import code_of, entry_from, record_from
@@ -49,11 +54,15 @@ from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
 LOCK_WAIT_SECONDS: Final = 5.0
 """How long a writer waits for another process to finish its transaction; then it says StoreBusy."""
 
+JUDGING_CACHE_KIB: Final = 16 * 1024
+"""Of the file, what the connection that writes audiences and deliveries keeps in memory at most."""
+
 
 class SqliteStore:
     """Keeps records and the log in one SQLite file. Implements `store.port.Store`.
 
-    One connection loads and commits, another serves the remaining reads; `user_data` has two of its own, `privacy` one. Statements
+    One connection loads and commits, another serves the remaining reads; `user_data` has two of its own, `privacy` one, `audiences` and
+    `deliveries` one together. Statements
     take microseconds and run on the event loop's thread; only the end of a transaction, which waits for the disk,
     has a thread of its own.
     """
@@ -74,6 +83,11 @@ class SqliteStore:
             self._reader = open_connection(path, read_only=True)
             self._reads = SharedReads(self._reader)
             self._privacy = SqlitePrivacy(path, self._reads, self._transactions)
+            self._judging = open_connection(path)
+            self._judging.pragma("cache_size", -JUDGING_CACHE_KIB)
+            self._judging.pragma("busy_timeout", LOCK_BLOCKS_MS)
+            self._audiences = SqliteAudiences(path, self._judging, self._reads, self._transactions)
+            self._deliveries = SqliteDeliveries(self._judging, self._reads, self._transactions)
         except BaseException:
             self._connection.close()
             raise
@@ -91,11 +105,24 @@ class SqliteStore:
         """What is kept for data subjects, in the same file."""
         return self._privacy
 
+    @property
+    def audiences(self) -> AudienceStore:
+        """Who is in which audience, in the same file."""
+        return self._audiences
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """What outputs are told, in the same file."""
+        return self._deliveries
+
     async def close(self) -> None:
         """Close all connections, after the transaction under way if there is one."""
         if not self._closed:
             self._closed = True
             await self._transactions.close()
+            self._audiences.close()
+            self._deliveries.close()
+            self._judging.close()
             self._privacy.close()
             self._user_data.close()
             self._reads.end()
@@ -142,6 +169,7 @@ class SqliteStore:
             try:
                 async with self._transactions.writing(self._connection):
                     Writer(self._connection, self._pools, snapshot).write(commit)
+                    mark_changed(self._connection, _changed(commit))
                     if commit.rearranged is not None:
                         rearrange(self._connection, commit.rearranged)
             except LostRace as race:
@@ -295,6 +323,12 @@ class SqliteStore:
         if wanted not in self._names:
             self._names = {number: Pool(*names) for number, *names in self._read("pools")}
         return self._names[wanted]
+
+
+def _changed(commit: Commit) -> Sequence[int]:
+    """Return the profiles whose record a commit changes; those that it makes have nothing yet that could be judged."""
+    writes = (write for pool in commit.pools.values() for write in pool.writes)
+    return [write.after.mpid for write in writes if write.before is not None]
 
 
 _NO_POOL: Final = 0

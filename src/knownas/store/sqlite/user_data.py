@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +18,9 @@ from knownas.store.sqlite.connection import (
     named_errors,
     open_connection,
 )
-from knownas.store.sqlite.statements import statements, with_keys
+from knownas.store.sqlite.finding import find
+from knownas.store.sqlite.marking import mark_committed, mark_forgotten
+from knownas.store.sqlite.statements import statements
 from knownas.store.user_data import (
     AliasRow,
     AliasState,
@@ -36,16 +36,8 @@ from knownas.store.user_data import (
     UserDataSnapshot,
 )
 
-KEYS_A_STATEMENT: Final = 128
-"""Keys looked up by one statement; a longer list is cut into several."""
-
 WRITER_CACHE_KIB: Final = 64 * 1024
 """Of the file, what the writing connection keeps in memory at most; the other half's commits empty it anyway."""
-
-_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, KEYS_A_STATEMENT)
-"""Few sizes of a list of keys mean few statements to prepare."""
-
-_Key = tuple[int | str, ...]
 
 _FIRST_MS: Final = -(2**63)
 _LAST_MS: Final = 2**63 - 1
@@ -147,6 +139,7 @@ class SqliteUserData:
             self._write_receipts(commit.receipts)
         self._change("insert_message", [(*key, at_ms) for key, at_ms in commit.messages.items()])
         self._change("insert_events", list(map(_events_row, commit.events)))
+        mark_committed(self._connection, commit.marks, commit.concerned())
 
     def _write_sections(self, writes: Sequence[SectionWrite]) -> None:
         ((version,),) = self._connection.execute(statements()["tick_sections"]).fetchall()
@@ -223,7 +216,7 @@ class SqliteUserData:
         """Return the alias requests that name any of the profiles, by the time they were made."""
         self._check_open()
         with named_errors():
-            rows = _find(self._reads.connection(), "aliases_about", [(workspace, environment, mpid) for mpid in mpids])
+            rows = find(self._reads.connection(), "aliases_about", [(workspace, environment, mpid) for mpid in mpids])
         # A request that names two of the profiles was found twice.
         numbered = {number: _alias_from(row) for number, *row in rows}
         in_order = sorted(numbered.items(), key=lambda one: (one[1].requested_ms, one[0]))
@@ -260,6 +253,7 @@ class SqliteUserData:
         )
         with named_errors():
             async with self._writing():
+                mark_forgotten(self._connection, events_ms, sections_ms, limit)
                 before = self._connection.total_changes()
                 for statement, before_ms in removals:
                     left = limit - (self._connection.total_changes() - before)
@@ -284,29 +278,10 @@ def _snapshot(
 ) -> UserDataSnapshot:
     """Load over a connection that is inside a transaction."""
     return UserDataSnapshot(
-        _sections_from(_find(over, "sections", sections)),
-        set(map(RequestKey._make, _find(over, "requests_seen", requests))),
-        set(map(MessageKey._make, _find(over, "messages_seen", messages))),
+        _sections_from(find(over, "sections", sections)),
+        set(map(RequestKey._make, find(over, "requests_seen", requests))),
+        set(map(MessageKey._make, find(over, "messages_seen", messages))),
     )
-
-
-def _find(over: Connection, statement: str, keys: Sequence[_Key]) -> list[Row]:
-    """Return the rows of those of the keys that there are, read over a connection."""
-    rows: list[Row] = []
-    for start in range(0, len(keys), KEYS_A_STATEMENT):
-        part = keys[start : start + KEYS_A_STATEMENT]
-        size, width = next(size for size in _SIZES if size >= len(part)), len(part[0])
-        bindings: list[Binding] = [*chain.from_iterable(part)]
-        # Nothing is equal to NULL: what is left of the list finds nothing.
-        bindings += [None] * (size * width - len(bindings))
-        rows += over.execute(_statement_for(statement, size, width), bindings).fetchall()
-    return rows
-
-
-@cache
-def _statement_for(statement: str, size: int, width: int) -> str:
-    """Return a statement that looks for so many keys of so many columns."""
-    return with_keys(statement, [f"({', '.join('?' * width)})"] * size)
 
 
 def _events_row(write: EventsWrite) -> Sequence[Binding]:

@@ -1,0 +1,262 @@
+"""The memory store's fourth part: audiences, and what outputs have of whom."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import TypeVar
+
+from knownas.core.identity.record import Record
+from knownas.store.audiences import (
+    AudienceCommit,
+    DocumentKind,
+    Held,
+    Member,
+    MembershipChange,
+    Passed,
+    StandingWrite,
+    StoredChange,
+    StoredDocument,
+    StoredMark,
+    StoredStanding,
+    StoredSubject,
+)
+from knownas.store.errors import StoreUnavailable
+from knownas.store.memory.deliveries import MemoryDeliveries
+from knownas.store.memory.marks import MemoryMarks
+from knownas.store.memory.user_data import MemoryUserData
+from knownas.store.user_data import SectionKey, StoredEvents
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class MemoryAudiences:
+    """Keeps audiences in memory. Implements `store.audiences.AudienceStore`."""
+
+    def __init__(
+        self,
+        marks: MemoryMarks,
+        user_data: MemoryUserData,
+        deliveries: MemoryDeliveries,
+        record_of: Callable[[int], Record | None],
+    ) -> None:
+        """Read sections of `user_data`, and records by `record_of`."""
+        self._deliveries = deliveries
+        self._marks = marks
+        self._user_data = user_data
+        self._record_of = record_of
+        self._documents: dict[tuple[str, int], StoredDocument] = {}
+        self._standings: dict[SectionKey, tuple[StoredStanding, int | None]] = {}
+        self._members: dict[tuple[SectionKey, int], int] = {}
+        self._changes: dict[int, MembershipChange] = {}
+        self._held: dict[Held, Held] = {}
+        self._passed: dict[tuple[int, int], list[Passed]] = {}
+        self._versions = count(1)
+        self._change_seqs = count(1)
+        self._closed = False
+
+    def close(self) -> None:
+        """Refuse all further calls."""
+        self._closed = True
+
+    async def documents(self) -> Sequence[StoredDocument]:
+        """Return all documents, by kind and number."""
+        self._check_open()
+        return [self._documents[key] for key in sorted(self._documents)]
+
+    async def write_document(self, document: StoredDocument, before: int | None) -> bool:
+        """Keep a document, and count it."""
+        self._check_open()
+        key = (document.kind.value, document.number)
+        was = self._documents.get(key)
+        if (None if was is None else was.version) != before:
+            return False
+        self._documents[key] = document._replace(version=next(self._versions))
+        self._marks.watch(document.workspace)
+        return True
+
+    async def watches(self) -> Mapping[int, int]:
+        """Return the watch of each watched workspace."""
+        self._check_open()
+        return dict(self._marks.watches)
+
+    async def marks(self, after_seq: int, limit: int) -> Sequence[StoredMark]:
+        """Return marks by ascending `seq`."""
+        self._check_open()
+        return [one for one in self._marks.marks.values() if one.seq > after_seq][:limit]
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[SectionKey]:
+        """Return the profiles whose standing is due, the earliest first."""
+        self._check_open()
+        due = [(at_ms, key) for key, (_, at_ms) in self._standings.items() if at_ms is not None and at_ms <= now_ms]
+        return [key for _, key in sorted(due)[:limit]]
+
+    async def subjects(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredSubject]:
+        """Return what there is of profiles in their workspaces."""
+        self._check_open()
+        found: dict[SectionKey, StoredSubject] = {}
+        for key in keys:
+            standing = self._standings.get(key)
+            sections = await self._user_data.sections_of(key.mpid)
+            found[key] = StoredSubject(self._record_of(key.mpid), sections, None if standing is None else standing[0])
+        return found
+
+    async def newest_events(
+        self, keys: Sequence[SectionKey], limit: int
+    ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
+        """Return the newest kept batches of events of each section."""
+        self._check_open()
+        return {key: kept[-limit:] for key in keys if (kept := self._user_data.kept_events(key))}
+
+    async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
+        """Return the sections of a workspace by MPID and environment."""
+        self._check_open()
+        keys = [key for key in self._user_data.section_keys() if key.workspace == workspace]
+        first = None if after is None else _place(after)
+        return [key for key in sorted(keys, key=_place) if first is None or _place(key) > first][:limit]
+
+    async def commit(self, commit: AudienceCommit) -> bool:
+        """Check that the standings are as they were loaded, then take everything over."""
+        self._check_open()
+        if any(self._version(write.key) != write.version for write in commit.standings):
+            return False
+        for write in commit.standings:
+            self._write_standing(write)
+        for change in commit.changes:
+            self._write_change(change)
+        for one in commit.gave_up:
+            self._held.pop(_named(one), None)
+        self._held.update((_named(one), one) for one in commit.held)
+        for key in commit.passed_by:
+            self._passed.pop(key, None)
+        for one in commit.passed:
+            self._passed.setdefault((one.connection, one.mpid), []).append(one)
+        for new in commit.deliveries:
+            self._deliveries.add(new)
+        for mark in commit.marks:
+            self._marks.add(*mark[1:])
+        for seq in commit.done:
+            self._marks.marks.pop(seq, None)
+        return True
+
+    def _version(self, key: SectionKey) -> int | None:
+        standing = self._standings.get(key)
+        return None if standing is None else standing[0].version
+
+    def _write_standing(self, write: StandingWrite) -> None:
+        if write.document is None:
+            self._standings.pop(write.key, None)
+        else:
+            self._standings[write.key] = StoredStanding(write.document, next(self._versions)), write.due_ms
+
+    def _write_change(self, change: MembershipChange) -> None:
+        self._changes[next(self._change_seqs)] = change
+        if change.is_member:
+            self._members[change.key, change.audience] = change.at_ms
+        else:
+            self._members.pop((change.key, change.audience), None)
+
+    async def members(
+        self, workspace: int, environment: str, audience: int, after_mpid: int | None, limit: int
+    ) -> Sequence[Member]:
+        """Return the members of an audience by MPID."""
+        self._check_open()
+        found = self._members_of(workspace, environment, audience)
+        return [one for one in sorted(found) if after_mpid is None or one.mpid > after_mpid][:limit]
+
+    async def count_members(self, workspace: int, environment: str, audience: int) -> int:
+        """Count the members of an audience."""
+        self._check_open()
+        return len(self._members_of(workspace, environment, audience))
+
+    def _members_of(self, workspace: int, environment: str, audience: int) -> list[Member]:
+        return [
+            Member(key.mpid, since_ms)
+            for (key, of), since_ms in self._members.items()
+            if (key.workspace, key.environment, of) == (workspace, environment, audience)
+        ]
+
+    async def changes_of(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredChange]:
+        """Return the changes of a profile's memberships, the newest first."""
+        self._check_open()
+        found = [StoredChange(seq, one) for seq, one in reversed(self._changes.items()) if one.key == key]
+        return [one for one in found if before_seq is None or one.seq < before_seq][:limit]
+
+    async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
+        """Return what connections have of profiles."""
+        self._check_open()
+        of, whose = set(connections), set(mpids)
+        return sorted((one for one in self._held.values() if one.connection in of and one.mpid in whose), key=_named)
+
+    async def held_values(self, connection: int, values: Sequence[str]) -> Sequence[Held]:
+        """Return what a connection has under some values."""
+        self._check_open()
+        wanted = set(values)
+        found = (one for one in self._held.values() if one.connection == connection and one.value in wanted)
+        return sorted(found, key=_named)
+
+    async def holders_of(self, connection: int, after_mpid: int | None, limit: int) -> Sequence[int]:
+        """Return the profiles that a connection knows anything of, by MPID."""
+        self._check_open()
+        mpids = {one.mpid for one in self._held.values() if one.connection == connection}
+        mpids |= {mpid for of, mpid in self._passed if of == connection}
+        return [one for one in sorted(mpids) if after_mpid is None or one > after_mpid][:limit]
+
+    async def passed_over(
+        self, connection: int, reason: str | None, after_mpid: int | None, limit: int
+    ) -> Sequence[Passed]:
+        """Return the members that a connection passes over, by MPID."""
+        self._check_open()
+        return [
+            one
+            for one in sorted(self._passed_by(connection), key=lambda one: one.mpid)
+            if reason in (None, one.reason) and (after_mpid is None or one.mpid > after_mpid)
+        ][:limit]
+
+    async def count_passed(self, connection: int) -> Mapping[tuple[str, str], int]:
+        """Count the members that a connection passes over."""
+        self._check_open()
+        return Counter((one.reason, one.about) for one in self._passed_by(connection))
+
+    def _passed_by(self, connection: int) -> list[Passed]:
+        return [one for (of, _), several in self._passed.items() if of == connection for one in several]
+
+    async def forget_profile(self, workspace: int, mpid: int, limit: int) -> int:
+        """Remove what a workspace has of a profile here."""
+        self._check_open()
+        whose = (workspace, mpid)
+        of = {
+            one.number
+            for one in self._documents.values()
+            if one.kind is DocumentKind.CONNECTION and one.workspace == workspace
+        }
+        gone = _drop(self._standings, [key for key in self._standings if (key.workspace, key.mpid) == whose], limit)
+        members = [key for key in self._members if (key[0].workspace, key[0].mpid) == whose]
+        gone += _drop(self._members, members, limit - gone)
+        changes = [seq for seq, one in self._changes.items() if (one.key.workspace, one.key.mpid) == whose]
+        gone += _drop(self._changes, changes, limit - gone)
+        held = [key for key in self._held if key.connection in of and key.mpid == mpid]
+        gone += _drop(self._held, held, limit - gone)
+        gone += _drop(self._passed, [key for key in self._passed if key[0] in of and key[1] == mpid], limit - gone)
+        marks = self._marks.marks
+        gone += _drop(marks, [seq for seq, one in marks.items() if (one.workspace, one.mpid) == whose], limit - gone)
+        return gone + self._deliveries.empty(workspace, mpid, limit - gone)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+
+def _place(key: SectionKey) -> tuple[int, str]:
+    return key.mpid, key.environment
+
+
+def _named(one: Held) -> Held:
+    """Return what is held without the device, which is no part of its name."""
+    return one._replace(device=None, platform=None)
+
+
+def _drop(table: dict[_Key, _Value], keys: Sequence[_Key], limit: int) -> int:
+    for key in keys[:limit]:
+        del table[key]
+    return len(keys[:limit])

@@ -1,0 +1,60 @@
+"""Leaves marks of who has to be judged, inside the transaction that changes what is known of them."""
+
+from collections.abc import Iterable, Sequence
+
+from knownas.store.audiences import EVERYWHERE
+from knownas.store.sqlite.connection import Binding, Connection, first_row
+from knownas.store.sqlite.statements import statements
+from knownas.store.user_data import Marks, SectionKey
+
+_ANYTHING = b""
+
+
+def watch_of(connection: Connection, workspace: int) -> int | None:
+    """Return how often documents of a workspace were written; None if it is not watched."""
+    row = first_row(connection, statements()["is_watched"], (workspace,))
+    return None if row is None else row[0]
+
+
+def mark_committed(connection: Connection, marks: Marks, keys: Sequence[SectionKey]) -> None:
+    """Leave the marks of a commit of batches: those that it gives, and of workspaces of which it knows too little everybody."""
+    if watch_of(connection, EVERYWHERE) is None:
+        return
+    watches = {one: watch_of(connection, one) for one in {key.workspace for key in keys}}
+    stale = {one for one, watch in watches.items() if watch is not None and watch != marks.known.get(one)}
+    rows: list[Sequence[Binding]] = [(*key, document) for key, document in marks.marks if key.workspace not in stale]
+    rows += [(*key, _ANYTHING) for key in keys if key.workspace in stale]
+    _add(connection, rows)
+
+
+def mark_concerned(connection: Connection, keys: Iterable[SectionKey]) -> None:
+    """Mark sections of watched workspaces, in which anything may have changed."""
+    if watch_of(connection, EVERYWHERE) is not None:
+        _add(connection, [(*key, _ANYTHING) for key in keys if watch_of(connection, key.workspace) is not None])
+
+
+def mark_changed(connection: Connection, mpids: Iterable[int]) -> None:
+    """Mark profiles whose record changed, if any workspace is watched."""
+    if watch_of(connection, EVERYWHERE) is not None:
+        _add(connection, [(EVERYWHERE, "", mpid, _ANYTHING) for mpid in mpids])
+
+
+def mark_forgotten(connection: Connection, events_ms: int, sections_ms: int, limit: int) -> None:
+    """Mark the profiles that may be the next to lose something for its age; it has not been removed yet."""
+    if watch_of(connection, EVERYWHERE) is None:
+        return
+    sql = statements()
+    keys = connection.execute(sql["events_growing_old"], (events_ms, limit)).fetchall()
+    keys += connection.execute(sql["sections_growing_old"], (sections_ms, limit)).fetchall()
+    mark_concerned(connection, map(SectionKey._make, dict.fromkeys(keys)))
+
+
+def mark_erased(connection: Connection, workspace: int, mpid: int) -> None:
+    """Mark a profile that a workspace loses something of; it has not been removed yet."""
+    if watch_of(connection, workspace) is not None:
+        connection.execute(statements()["mark_erased"], (workspace, mpid))
+
+
+def _add(connection: Connection, rows: Sequence[Sequence[Binding]]) -> None:
+    if rows:
+        connection.executemany(statements()["add_mark"], rows)

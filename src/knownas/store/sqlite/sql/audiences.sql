@@ -1,0 +1,237 @@
+-- name: watched
+SELECT workspace, version FROM watch;
+
+-- name: is_watched
+SELECT version FROM watch WHERE workspace = ?;
+
+-- name: tick_watch
+INSERT INTO watch (workspace, version) VALUES (?, 1)
+ON CONFLICT (workspace) DO UPDATE SET version = version + 1;
+
+-- name: audience_documents
+SELECT kind, number, workspace, version, document FROM audience_document ORDER BY kind, number;
+
+-- name: add_audience_document
+INSERT INTO audience_document (kind, number, workspace, version, document)
+VALUES (?, ?, ?, (SELECT version FROM watch WHERE workspace = 0), ?) ON CONFLICT DO NOTHING;
+
+-- name: change_audience_document
+UPDATE audience_document SET version = (SELECT version FROM watch WHERE workspace = 0), document = ?
+WHERE kind = ? AND number = ? AND version = ?;
+
+-- name: add_mark
+INSERT INTO mark (workspace, environment, mpid, document) VALUES (?, ?, ?, ?);
+
+-- name: events_growing_old
+SELECT workspace, environment, mpid FROM user_events WHERE last_ms < ? ORDER BY last_ms LIMIT ?;
+
+-- name: sections_growing_old
+SELECT workspace, environment, mpid FROM section WHERE last_seen_ms < ? ORDER BY last_seen_ms LIMIT ?;
+
+-- name: mark_erased
+INSERT INTO mark (workspace, environment, mpid, document)
+SELECT workspace, environment, mpid, x'' FROM section WHERE workspace = ?1 AND mpid = ?2;
+
+-- name: marks
+SELECT seq, workspace, environment, mpid, document FROM mark WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: mark_done
+DELETE FROM mark WHERE seq = ?;
+
+-- name: standings_due
+SELECT workspace, environment, mpid FROM standing WHERE due_ms <= ? ORDER BY due_ms LIMIT ?;
+
+-- name: standings
+-- The wanted standings. /*wanted*/ becomes one (workspace, environment, mpid) for each.
+WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
+SELECT s.workspace, s.environment, s.mpid, s.document, s.version
+FROM wanted AS w
+CROSS JOIN standing AS s ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment;
+
+-- name: records_judged
+-- The wanted profiles. /*wanted*/ becomes one (mpid) for each.
+WITH wanted (mpid) AS (VALUES /*wanted*/)
+SELECT p.mpid, p.known, p.created_ms, p.active_ms, p.source_mpid, p.version, p.identities, p.carried
+FROM wanted AS w CROSS JOIN profile AS p ON p.mpid = w.mpid;
+
+-- name: sections_judged
+-- All sections of the wanted profiles. /*wanted*/ becomes one (mpid) for each.
+WITH wanted (mpid) AS (VALUES /*wanted*/)
+SELECT s.workspace, s.environment, s.mpid, s.document, s.version
+FROM wanted AS w CROSS JOIN section AS s ON s.mpid = w.mpid;
+
+-- name: newest_events
+SELECT seq, at_ms, first_ms, last_ms, document FROM user_events
+WHERE workspace = ? AND environment = ? AND mpid = ? ORDER BY seq DESC LIMIT ?;
+
+-- name: section_keys
+-- There are few workspaces: the index is read that finds a profile's sections, and those of others are passed over.
+SELECT workspace, environment, mpid FROM section
+WHERE (mpid, workspace, environment) > (?1, ?2, ?3) AND +workspace = ?2 ORDER BY mpid, workspace, environment LIMIT ?4;
+
+-- name: add_standing
+INSERT INTO standing (workspace, environment, mpid, version, due_ms, document) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- name: change_standing
+UPDATE standing SET version = ?, due_ms = ?, document = ?
+WHERE workspace = ? AND environment = ? AND mpid = ? AND version = ?;
+
+-- name: remove_standing
+DELETE FROM standing WHERE workspace = ? AND environment = ? AND mpid = ? AND version = ?;
+
+-- name: add_change
+INSERT INTO membership_change (mpid, workspace, environment, audience, is_member, at_ms, document)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: join_audience
+INSERT OR REPLACE INTO member (audience, workspace, environment, mpid, since_ms) VALUES (?, ?, ?, ?, ?);
+
+-- name: leave_audience
+DELETE FROM member WHERE audience = ? AND workspace = ? AND environment = ? AND mpid = ?;
+
+-- name: give_up_held
+DELETE FROM held WHERE connection = ? AND mpid = ? AND slot = ? AND target = ? AND encoding = ? AND value = ?;
+
+-- name: hold
+INSERT OR REPLACE INTO held (connection, mpid, slot, target, encoding, value, device, platform)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: forget_passed
+DELETE FROM passed WHERE connection = ? AND mpid = ?;
+
+-- name: pass_over
+INSERT INTO passed (connection, mpid, reason, about) VALUES (?, ?, ?, ?);
+
+-- name: add_output_delivery
+INSERT INTO output_delivery (
+    delivery_id, output, connection, workspace, environment, mpid, at_ms, state, document
+) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
+
+-- name: members
+SELECT mpid, since_ms FROM member WHERE audience = ? AND workspace = ? AND environment = ? AND mpid >= ?
+ORDER BY mpid LIMIT ?;
+
+-- name: count_members
+SELECT count(*) FROM member WHERE audience = ? AND workspace = ? AND environment = ?;
+
+-- name: changes_of
+SELECT seq, workspace, environment, mpid, audience, is_member, at_ms, document FROM membership_change
+WHERE workspace = ? AND environment = ? AND mpid = ? AND seq < ? ORDER BY seq DESC LIMIT ?;
+
+-- name: held_of
+-- What is held of the wanted profiles, by all connections. /*wanted*/ becomes one (mpid) for each.
+WITH wanted (mpid) AS (VALUES /*wanted*/)
+SELECT h.connection, h.mpid, h.slot, h.target, h.encoding, h.value, h.device, h.platform
+FROM wanted AS w CROSS JOIN held AS h ON h.mpid = w.mpid;
+
+-- name: held_values
+-- What is held under the wanted values. /*wanted*/ becomes one (value, connection) for each.
+WITH wanted (value, connection) AS (VALUES /*wanted*/)
+SELECT h.connection, h.mpid, h.slot, h.target, h.encoding, h.value, h.device, h.platform
+FROM wanted AS w CROSS JOIN held AS h ON h.value = w.value AND h.connection = w.connection;
+
+-- name: holders_known
+SELECT mpid FROM (
+    SELECT mpid FROM held WHERE connection = ?1 AND mpid >= ?2
+    UNION
+    SELECT mpid FROM passed WHERE connection = ?1 AND mpid >= ?2
+)
+ORDER BY mpid LIMIT ?3;
+
+-- name: passed_over
+SELECT connection, mpid, reason, about FROM passed WHERE connection = ? AND mpid >= ? AND (?3 IS NULL OR reason = ?3)
+ORDER BY mpid, passed LIMIT ?4;
+
+-- name: count_passed
+SELECT reason, about, count(*) FROM passed WHERE connection = ? GROUP BY reason, about;
+
+-- name: forget_standings
+DELETE FROM standing WHERE standing IN (SELECT standing FROM standing WHERE mpid = ?1 AND workspace = ?2 LIMIT ?3);
+
+-- name: forget_members
+DELETE FROM member WHERE (audience, workspace, environment, mpid) IN (
+    SELECT audience, workspace, environment, mpid FROM member WHERE mpid = ?1 AND workspace = ?2 LIMIT ?3
+);
+
+-- name: forget_changes
+DELETE FROM membership_change WHERE seq IN (
+    SELECT seq FROM membership_change WHERE mpid = ?1 AND workspace = ?2 LIMIT ?3
+);
+
+-- name: forget_held
+DELETE FROM held WHERE (mpid, connection, slot, target, encoding, value) IN (
+    SELECT h.mpid, h.connection, h.slot, h.target, h.encoding, h.value FROM held AS h
+    CROSS JOIN audience_document AS d ON d.kind = 'connection' AND d.number = h.connection
+    WHERE h.mpid = ?1 AND d.workspace = ?2 LIMIT ?3
+);
+
+-- name: forget_passed_of
+DELETE FROM passed WHERE passed IN (
+    SELECT p.passed FROM passed AS p
+    CROSS JOIN audience_document AS d ON d.kind = 'connection' AND d.number = p.connection
+    WHERE p.mpid = ?1 AND d.workspace = ?2 LIMIT ?3
+);
+
+-- name: forget_marks
+DELETE FROM mark WHERE seq IN (SELECT seq FROM mark WHERE mpid = ?1 AND workspace = ?2 LIMIT ?3);
+
+-- name: empty_deliveries
+UPDATE output_delivery SET document = x'' WHERE seq IN (
+    SELECT seq FROM output_delivery
+    WHERE mpid = ?1 AND workspace = ?2 AND state <> 'waiting' AND length(document) > 0 LIMIT ?3
+);
+
+-- name: waiting_outputs
+-- From one to the next, past whatever waits for it.
+WITH RECURSIVE found (output) AS (
+    SELECT min(output) FROM output_delivery WHERE state = 'waiting'
+    UNION ALL
+    SELECT (SELECT min(d.output) FROM output_delivery AS d WHERE d.state = 'waiting' AND d.output > f.output)
+    FROM found AS f WHERE f.output IS NOT NULL
+)
+SELECT output FROM found WHERE output IS NOT NULL;
+
+-- name: deliveries_waiting
+SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
+FROM output_delivery WHERE output = ? AND state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: settle_delivery
+UPDATE output_delivery SET state = ?, settled_ms = ?, why = ? WHERE seq = ? AND state = 'waiting';
+
+-- name: wait_again
+-- It gets a new number, the largest there ever was and one.
+UPDATE output_delivery
+SET seq = (SELECT q.seq FROM sqlite_sequence AS q WHERE q.name = 'output_delivery') + 1,
+    state = 'waiting', settled_ms = NULL, why = NULL
+WHERE seq = ? AND state = 'dead';
+
+-- name: advance_deliveries
+UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'output_delivery';
+
+-- name: later_delivery
+SELECT 1 FROM output_delivery WHERE mpid = ? AND workspace = ? AND seq > ? AND output = ? AND connection = ? LIMIT 1;
+
+-- name: deliveries_all
+SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
+FROM output_delivery WHERE output = ? AND seq < ? ORDER BY seq DESC LIMIT ?;
+
+-- name: deliveries_in_state
+SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
+FROM output_delivery WHERE output = ? AND seq < ? AND state = ? ORDER BY seq DESC LIMIT ?;
+
+-- name: deliveries_about
+SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
+FROM output_delivery WHERE mpid = ? AND workspace = ? AND seq < ? ORDER BY seq DESC LIMIT ?;
+
+-- name: output_delivery
+SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
+FROM output_delivery WHERE seq = ?;
+
+-- name: count_output_deliveries
+SELECT state, count(*) FROM output_delivery WHERE output = ? GROUP BY state;
+
+-- name: forget_output_deliveries
+DELETE FROM output_delivery WHERE seq IN (
+    SELECT seq FROM output_delivery WHERE settled_ms < ? ORDER BY settled_ms LIMIT ?
+);
