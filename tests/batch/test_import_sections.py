@@ -7,6 +7,7 @@ from knownas.core.identity.observation import Environment
 from knownas.core.limits import ATTRIBUTES_MAX
 from knownas.core.profile.event import Channel, EventBatch
 from knownas.service.sections import read
+from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.user_data import SectionKey
 
@@ -22,7 +23,7 @@ def row(**attributes: str) -> EventBatch:
 
 async def test_what_finds_no_room_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """A profile that has all the attributes it can have keeps them, and the log names what it got no more."""
-    store = MemoryUserData()
+    store = MemoryUserData(MemoryMarks())
     full = {f"a{number}": "x" for number in range(ATTRIBUTES_MAX)}
 
     await keep_sections(store, [Said(KEY, row(**full)), Said(KEY, row(a0="y", city="Ulm"))])
@@ -36,7 +37,7 @@ async def test_what_finds_no_room_is_told(caplog: pytest.LogCaptureFixture) -> N
 
 async def test_nothing_is_told_where_there_is_room(caplog: pytest.LogCaptureFixture) -> None:
     """Rows that fit are kept without a word."""
-    store = MemoryUserData()
+    store = MemoryUserData(MemoryMarks())
 
     await keep_sections(store, [Said(KEY, row(city="Ulm"))])
 

@@ -30,7 +30,7 @@ ASKED = (
     "count_held",
     "drop_kept",
 )
-ROW_BY_ROW = ("erase_1", "redact_1")
+ROW_BY_ROW = ("erase_bare_1", "redact_1")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def subject(data: type[MemoryUserData]) -> StoreConformance:
     class Tested(StoreConformance, UserDataPromises):
         async def open_store(self) -> Store:
             store = MemoryStore()
-            store._user_data = data()
+            store._user_data = data(store._marks)
             return store
 
     return Tested()

@@ -106,7 +106,7 @@ class MarkPromises(Subject):
             same(sorted(await taken(store)), [(*BOB, b"a little"), (*ELSEWHERE, b"")], "the marks")
 
     async def test_a_batch_that_is_refused_leaves_no_mark(self) -> None:
-        """Nothing of it is kept."""
+        """Neither those that it gives, nor others."""
         async with self.opened() as store:
             await watch(store)
             await keep(store, UserDataCommit(sections=[section()], marks=Marks({100: 1})))
@@ -199,7 +199,7 @@ class MarkPromises(Subject):
             )
 
     async def test_a_commit_of_records_that_is_refused_leaves_no_mark(self) -> None:
-        """Nothing of it is kept."""
+        """Whoever was faster has left those that there are."""
         async with self.opened() as store:
             await watch(store)
             ann: Record = record(ANN.mpid, {CUSTOMER: ["c"]})

@@ -51,7 +51,9 @@ def call(name: str) -> str:
 
 def _argument_types(function: str) -> list[str]:
     """Return the types of a function's arguments, as the schema defines it."""
-    definition = re.compile(rf"CREATE FUNCTION {re.escape(function)}\((.*?)\n\) RETURNS", re.DOTALL)
+    # What marks beside what it does is called by its old name; without that it is `bare`, and has the same arguments.
+    defined = function.replace("_bare_", "_")
+    definition = re.compile(rf"CREATE FUNCTION {re.escape(defined)}\((.*?)\n\) RETURNS", re.DOTALL)
     texts = [*(step.text for step in schema_steps()), *(text for _, text in distributed_steps())]
     found = [match[1] for text in texts for match in definition.finditer(text)]
     without_notes = re.sub(r"--[^\n]*", "", found[-1])

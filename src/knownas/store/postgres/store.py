@@ -6,6 +6,8 @@ from typing import Final, cast
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
+from knownas.store.audiences import AudienceStore
+from knownas.store.deliveries import DeliveryStore
 from knownas.store.port import (
     Activity,
     Commit,
@@ -24,7 +26,9 @@ from knownas.store.port import (
 )
 from knownas.store.postgres.address import Address, read_address
 from knownas.store.postgres.arrays import array_text
+from knownas.store.postgres.audiences import PostgresAudiences
 from knownas.store.postgres.database import Database
+from knownas.store.postgres.deliveries import PostgresDeliveries
 from knownas.store.postgres.limits import LOG_PAUSE_SECONDS, LOG_SETTLED_SECONDS, TOUCH_ATTEMPTS_MAX
 from knownas.store.postgres.loading import PostgresSnapshot, Question, question_of, snapshot_of
 from knownas.store.postgres.planning import Plan, unseen
@@ -57,6 +61,8 @@ class PostgresStore:
         self._database: Final = Database(read_address(address) if isinstance(address, str) else address)
         self._user_data: Final = PostgresUserData(self._database)
         self._privacy: Final = PostgresPrivacy(self._database)
+        self._audiences: Final = PostgresAudiences(self._database)
+        self._deliveries: Final = PostgresDeliveries(self._database)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
 
@@ -69,6 +75,16 @@ class PostgresStore:
     def privacy(self) -> PrivacyStore:
         """What is kept for data subjects, in the same database and over the same connections."""
         return self._privacy
+
+    @property
+    def audiences(self) -> AudienceStore:
+        """Who is in which audience, in the same database and over the same connections."""
+        return self._audiences
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """What outputs are told, in the same database and over the same connections."""
+        return self._deliveries
 
     async def close(self) -> None:
         """Close all connections, after the calls under way."""

@@ -137,7 +137,7 @@ class PostgresUserData:
 
 
 def _arguments(commit: UserDataCommit) -> list[object]:
-    """Return the arguments of the function `user_data_commit_1` after its token.
+    """Return the arguments of the function `user_data_commit_1` after its token, and those of `audience_mark_batches_1`.
 
     Raises:
         LostRace: it contradicts itself.
@@ -165,6 +165,9 @@ def _arguments(commit: UserDataCommit) -> list[object]:
         *columns_text([(mpid, key, name, at_ms) for (key, mpid, name), at_ms in commit.messages.items()], 4),
         *columns_text(commit.new_aliases, _ALIAS_COLUMNS),
         *columns_text(settled, 4),
+        *columns_text(list(commit.marks.known.items()), 2),
+        *columns_text([(key.mpid, key.workspace, key.environment, text) for key, text in commit.marks.marks], 4, {3}),
+        *columns_text([(key.mpid, key.workspace, key.environment) for key in commit.concerned()], 3),
     ]
 
 

@@ -18,7 +18,7 @@ def watch_of(connection: Connection, workspace: int) -> int | None:
 
 def mark_committed(connection: Connection, marks: Marks, keys: Sequence[SectionKey]) -> None:
     """Leave the marks of a commit of batches: those that it gives, and of workspaces of which it knows too little everybody."""
-    if watch_of(connection, EVERYWHERE) is None:
+    if not keys or watch_of(connection, EVERYWHERE) is None:
         return
     watches = {one: watch_of(connection, one) for one in {key.workspace for key in keys}}
     stale = {one for one, watch in watches.items() if watch is not None and watch != marks.known.get(one)}
@@ -33,9 +33,9 @@ def mark_concerned(connection: Connection, keys: Iterable[SectionKey]) -> None:
         _add(connection, [(*key, _ANYTHING) for key in keys if watch_of(connection, key.workspace) is not None])
 
 
-def mark_changed(connection: Connection, mpids: Iterable[int]) -> None:
+def mark_changed(connection: Connection, mpids: Sequence[int]) -> None:
     """Mark profiles whose record changed, if any workspace is watched."""
-    if watch_of(connection, EVERYWHERE) is not None:
+    if mpids and watch_of(connection, EVERYWHERE) is not None:
         _add(connection, [(EVERYWHERE, "", mpid, _ANYTHING) for mpid in mpids])
 
 

@@ -63,7 +63,12 @@ SELECT * FROM knownas.distributed_user_data_1(
 );
 
 -- name: distributed_user_data_commit
-SELECT knownas.distributed_user_data_commit_1(/*arguments*/);
+SELECT
+    knownas.distributed_user_data_commit_bare_1(/*arguments*/),
+    knownas.audience_mark_batches_1(
+        $50::text::bigint[], $51::text::bigint[], $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::bytea[],
+        $56::text::bigint[], $57::text::bigint[], $58::text::text[]
+    );
 
 -- name: distributed_receipt
 SELECT * FROM knownas.distributed_receipt_1($1);
@@ -125,7 +130,7 @@ BEGIN
             p.proname, pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result
         FROM pg_proc AS p
         WHERE p.pronamespace = 'knownas'::regnamespace AND p.proname NOT LIKE 'distributed\_%'
-            AND p.proname NOT LIKE 'settled\_%' AND p.prosrc NOT LIKE '%KN003%'
+            AND p.proname NOT LIKE 'settled\_%' AND p.proname NOT LIKE 'audience\_%' AND p.prosrc NOT LIKE '%KN003%'
     LOOP
         EXECUTE format(
             'CREATE OR REPLACE FUNCTION knownas.%I(%s) RETURNS %s LANGUAGE plpgsql AS %L',

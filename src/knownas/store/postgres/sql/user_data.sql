@@ -24,7 +24,12 @@ CROSS JOIN LATERAL (
 ) AS m;
 
 -- name: user_data_commit
-SELECT knownas.user_data_commit_1(/*arguments*/);
+-- A commit, and then its marks: the last nine arguments.
+SELECT knownas.audience_mark_batches_1(
+    $50::text::bigint[], $51::text::bigint[], $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::bytea[],
+    $56::text::bigint[], $57::text::bigint[], $58::text::text[]
+)
+FROM (SELECT knownas.user_data_commit_bare_1(/*arguments*/) AS done OFFSET 0) AS committed;
 
 -- name: section
 SELECT document, version FROM knownas.section WHERE workspace = $1 AND environment = $2 AND mpid = $3;
