@@ -33,8 +33,6 @@ ASKED = (
     "count_output_deliveries",
     "forget_output_deliveries",
 )
-COUNTED = {"count_output_deliveries"}
-"""What is counted is read as a whole, for one output."""
 
 
 @pytest.fixture(scope="module")
@@ -49,4 +47,5 @@ async def test_no_statement_for_audiences_reads_a_whole_table(name: str, url: st
     """Each finds its rows by an index, and in the order in which it shows them."""
     plan = await plan_of(url, named_statements(PACKAGE)[name])
     assert "Seq Scan" not in plan, plan
-    assert name in COUNTED or "Sort" not in plan, plan
+    # What is counted by reason may be sorted first; it is read as a whole anyway.
+    assert name == "count_passed" or "Sort" not in plan, plan

@@ -1,7 +1,6 @@
 """The memory store's fifth part: what outputs are told."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 from knownas.store.deliveries import DeliveryState, NewDelivery, Settlement, StoredDelivery
@@ -13,6 +12,8 @@ class MemoryDeliveries:
 
     def __init__(self) -> None:
         self._deliveries: dict[int, StoredDelivery] = {}
+        self._written: dict[int, int] = {}
+        """The number under which each was written: one that waits again has another by now."""
         self._seqs = count(1)
         self._closed = False
 
@@ -23,6 +24,7 @@ class MemoryDeliveries:
     def add(self, new: NewDelivery) -> None:
         """Let a new delivery wait."""
         seq = next(self._seqs)
+        self._written[seq] = seq
         self._deliveries[seq] = StoredDelivery(
             seq=seq, **new._asdict(), state=DeliveryState.WAITING, settled_ms=None, why=None
         )
@@ -63,26 +65,29 @@ class MemoryDeliveries:
             if was is not None and was.state is DeliveryState.WAITING:
                 self._deliveries[one.seq] = was._replace(state=one.state, settled_ms=one.at_ms, why=one.why)
 
-    async def wait_again(self, seqs: Sequence[int]) -> int:
+    async def wait_again(self, seqs: Sequence[int]) -> Sequence[int]:
         """Let dead deliveries wait again, at the end."""
         self._check_open()
         dead = [
             one
             for one in map(self._deliveries.get, dict.fromkeys(seqs))
-            if one is not None and one.state is DeliveryState.DEAD
+            if one is not None and one.state is DeliveryState.DEAD and one.document and not await self.later(one)
         ]
         for one in dead:
             del self._deliveries[one.seq]
             seq = next(self._seqs)
+            self._written[seq] = self._written.pop(one.seq)
             self._deliveries[seq] = one._replace(seq=seq, state=DeliveryState.WAITING, settled_ms=None, why=None)
-        return len(dead)
+        return [one.seq for one in dead]
 
     async def later(self, delivery: StoredDelivery) -> bool:
         """Whether there is anything later about the same profile over the same connection."""
         self._check_open()
         about = (delivery.output, delivery.connection, delivery.mpid)
         return any(
-            (one.output, one.connection, one.mpid) == about and one.seq > delivery.seq
+            (one.output, one.connection, one.mpid) == about
+            and self._written[one.seq] > self._written[delivery.seq]
+            and one.state in (DeliveryState.WAITING, DeliveryState.SENT)
             for one in self._deliveries.values()
         )
 
@@ -110,17 +115,17 @@ class MemoryDeliveries:
         self._check_open()
         return self._deliveries.get(seq)
 
-    async def count_deliveries(self, output: int) -> Mapping[DeliveryState, int]:
-        """Count the deliveries of an output by state."""
+    async def count_deliveries(self, output: int, state: DeliveryState, limit: int) -> int:
+        """Count the deliveries of an output in a state, at most up to a limit."""
         self._check_open()
-        return Counter(one.state for one in self._deliveries.values() if one.output == output)
+        return min(limit, sum((one.output, one.state) == (output, state) for one in self._deliveries.values()))
 
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
         """Remove deliveries settled before a time."""
         self._check_open()
         old = [one for one in self._deliveries.values() if one.settled_ms is not None and one.settled_ms < settled_ms]
         for one in old[:limit]:
-            del self._deliveries[one.seq]
+            del self._deliveries[one.seq], self._written[one.seq]
         return len(old[:limit])
 
     def _check_open(self) -> None:

@@ -1,6 +1,6 @@
 """The PostgreSQL store's fifth part: what outputs are told, over the same connections as what it tells of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from knownas.core.identity.record import MPID_MAX
 from knownas.store.deliveries import DeliveryState, Settlement, StoredDelivery
@@ -29,14 +29,14 @@ class PostgresDeliveries:
         rows = [(one.seq, one.state.value, one.at_ms, one.why) for one in settlements]
         await self._database.repeat("settle_deliveries", *columns_text(rows, 4))
 
-    async def wait_again(self, seqs: Sequence[int]) -> int:
-        """Let dead deliveries wait again, at the end."""
+    async def wait_again(self, seqs: Sequence[int]) -> Sequence[int]:
+        """Let dead deliveries wait again, at the end. If the answer is lost it is asked again, and then those that wait already are not named."""
         ((again,),) = await self._database.repeat("wait_again", list(dict.fromkeys(seqs)))
         return again
 
     async def later(self, delivery: StoredDelivery) -> bool:
         """Whether there is anything later about the same profile over the same connection."""
-        about = (delivery.mpid, delivery.workspace, delivery.seq, delivery.output, delivery.connection)
+        about = (delivery.mpid, delivery.workspace, delivery.output, delivery.connection, delivery.seq)
         return bool(await self._database.read("later_delivery", *about))
 
     async def deliveries(
@@ -63,10 +63,12 @@ class PostgresDeliveries:
             return _delivery_from(row)
         return None
 
-    async def count_deliveries(self, output: int) -> Mapping[DeliveryState, int]:
-        """Count the deliveries of an output by state."""
-        rows = await self._database.read("count_output_deliveries", output, seconds=SLOW_CALL_SECONDS)
-        return {DeliveryState(state): count for state, count in rows}
+    async def count_deliveries(self, output: int, state: DeliveryState, limit: int) -> int:
+        """Count the deliveries of an output in a state, at most up to a limit."""
+        ((count,),) = await self._database.read(
+            "count_output_deliveries", output, state.value, limit, seconds=SLOW_CALL_SECONDS
+        )
+        return count
 
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
         """Remove deliveries settled before a time, the first ones first."""

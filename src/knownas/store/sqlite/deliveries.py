@@ -1,7 +1,9 @@
 """The SQLite store's fifth part: what outputs are told, in the same file as what it tells of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 from knownas.core.identity.record import MPID_MAX
 from knownas.store.deliveries import DeliveryState, NewDelivery, Settlement, StoredDelivery
@@ -49,22 +51,23 @@ class SqliteDeliveries:
             async with self._transactions.writing(self._connection):
                 self._connection.executemany(statements()["settle_delivery"], rows)
 
-    async def wait_again(self, seqs: Sequence[int]) -> int:
+    async def wait_again(self, seqs: Sequence[int]) -> Sequence[int]:
         """Let dead deliveries wait again, at the end."""
         self._check_open()
-        again = 0
+        sql = statements()
         with named_errors():
             async with self._transactions.writing(self._connection):
-                for seq in dict.fromkeys(seqs):
-                    self._connection.execute(statements()["wait_again"], (seq,))
-                    if self._connection.changes():
-                        again += 1
-                        self._connection.execute(statements()["advance_deliveries"])
+                asked = (msgspec.json.encode(seqs).decode(),)
+                may = {row[0] for row in self._connection.execute(sql["may_wait_again"], asked).fetchall()}
+                again = [seq for seq in dict.fromkeys(seqs) if seq in may]
+                for seq in again:
+                    self._connection.execute(sql["wait_again"], (seq,))
+                    self._connection.execute(sql["advance_deliveries"])
         return again
 
     async def later(self, delivery: StoredDelivery) -> bool:
         """Whether there is anything later about the same profile over the same connection."""
-        about = (delivery.mpid, delivery.workspace, delivery.seq, delivery.output, delivery.connection)
+        about = (delivery.mpid, delivery.workspace, delivery.output, delivery.connection, delivery.seq)
         return bool(self._read("later_delivery", *about))
 
     async def deliveries(
@@ -89,9 +92,10 @@ class SqliteDeliveries:
             return _delivery_from(row)
         return None
 
-    async def count_deliveries(self, output: int) -> Mapping[DeliveryState, int]:
-        """Count the deliveries of an output by state."""
-        return {DeliveryState(state): count for state, count in self._read("count_output_deliveries", output)}
+    async def count_deliveries(self, output: int, state: DeliveryState, limit: int) -> int:
+        """Count the deliveries of an output in a state, at most up to a limit."""
+        ((count,),) = self._read("count_output_deliveries", output, state.value, limit)
+        return count
 
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
         """Remove deliveries settled before a time, the first ones first."""

@@ -106,8 +106,11 @@ WHERE d.seq = w.seq AND d.state = 'waiting';
 SELECT knownas.audience_wait_again_1($1::bigint[]);
 
 -- name: later_delivery
-SELECT 1 FROM knownas.output_delivery
-WHERE mpid = $1 AND workspace = $2 AND seq > $3 AND output = $4 AND connection = $5 LIMIT 1;
+SELECT 1 FROM knownas.output_delivery AS l
+WHERE l.mpid = $1 AND l.workspace = $2 AND l.output = $3 AND l.connection = $4
+    AND coalesce(l.written, l.seq) > (SELECT coalesce(d.written, d.seq) FROM knownas.output_delivery AS d WHERE d.seq = $5)
+    AND l.state IN ('waiting', 'sent')
+LIMIT 1;
 
 -- name: deliveries_all
 SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
@@ -126,7 +129,9 @@ SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms
 FROM knownas.output_delivery WHERE seq = $1;
 
 -- name: count_output_deliveries
-SELECT state, count(*) FROM knownas.output_delivery WHERE output = $1 GROUP BY state;
+SELECT count(*) FROM (
+    SELECT 1 FROM knownas.output_delivery WHERE output = $1 AND state = $2 LIMIT $3::bigint
+) AS counted;
 
 -- name: forget_output_deliveries
 DELETE FROM knownas.output_delivery AS d WHERE d.seq = ANY (ARRAY(

@@ -103,7 +103,7 @@ CREATE INDEX passed_why ON knownas.passed (connection, reason, about);
 
 CREATE INDEX passed_of ON knownas.passed (mpid);
 
--- What outputs are told, in the order of seq.
+-- What outputs are told, in the order of seq. One that waits again has a new seq, and keeps the number it was written under.
 CREATE SEQUENCE knownas.output_delivery_seq CACHE 1;
 
 CREATE TABLE knownas.output_delivery (
@@ -118,6 +118,7 @@ CREATE TABLE knownas.output_delivery (
     state text COLLATE "C" NOT NULL,
     settled_ms bigint,
     why text,
+    written bigint,
     document bytea NOT NULL,
     CONSTRAINT output_delivery_number PRIMARY KEY (seq),
     CONSTRAINT output_delivery_once UNIQUE (delivery_id)
@@ -498,17 +499,30 @@ BEGIN
     RETURN gone + counted;
 END $$;
 
--- Lets dead deliveries wait again, in the given order, and returns how many there were.
-CREATE FUNCTION knownas.audience_wait_again_1(seqs bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Lets dead deliveries wait again, in the given order, but for those of which something later is or will be told, and those that were erased.
+-- Returns which do.
+CREATE FUNCTION knownas.audience_wait_again_1(seqs bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     one bigint;
-    again bigint := 0;
+    again bigint[];
 BEGIN
-    FOREACH one IN ARRAY seqs LOOP
+    -- Nothing later is written meanwhile: whoever does so has locked the standing, or waits for this.
+    LOCK TABLE knownas.output_delivery IN SHARE ROW EXCLUSIVE MODE;
+    again := ARRAY(
+        SELECT d.seq FROM unnest(seqs) WITH ORDINALITY AS w (seq, place)
+        CROSS JOIN LATERAL (SELECT * FROM knownas.output_delivery AS f WHERE f.seq = w.seq OFFSET 0) AS d
+        WHERE d.state = 'dead' AND d.document <> '' AND NOT EXISTS (
+            SELECT 1 FROM knownas.output_delivery AS l
+            WHERE l.mpid = d.mpid AND l.workspace = d.workspace AND l.output = d.output AND l.connection = d.connection
+                AND coalesce(l.written, l.seq) > coalesce(d.written, d.seq) AND l.state IN ('waiting', 'sent')
+        )
+        ORDER BY w.place
+    );
+    FOREACH one IN ARRAY again LOOP
         UPDATE knownas.output_delivery AS d
-        SET seq = nextval('knownas.output_delivery_seq'), state = 'waiting', settled_ms = NULL, why = NULL
-        WHERE d.seq = one AND d.state = 'dead';
-        again := again + FOUND::integer;
+        SET written = coalesce(d.written, d.seq), seq = nextval('knownas.output_delivery_seq'), state = 'waiting',
+            settled_ms = NULL, why = NULL
+        WHERE d.seq = one;
     END LOOP;
     RETURN again;
 END $$;

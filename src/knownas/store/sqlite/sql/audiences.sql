@@ -199,18 +199,34 @@ FROM output_delivery WHERE output = ? AND state = 'waiting' AND seq > ? ORDER BY
 -- name: settle_delivery
 UPDATE output_delivery SET state = ?, settled_ms = ?, why = ? WHERE seq = ? AND state = 'waiting';
 
+-- name: may_wait_again
+-- Those of the dead deliveries, a JSON array, of which nothing later is or will be told, and that were not erased.
+SELECT d.seq
+FROM json_each(?1) AS w
+CROSS JOIN output_delivery AS d ON d.seq = w.value
+WHERE d.state = 'dead' AND length(d.document) > 0 AND NOT EXISTS (
+    SELECT 1 FROM output_delivery AS l
+    WHERE l.mpid = d.mpid AND l.workspace = d.workspace AND l.output = d.output AND l.connection = d.connection
+        AND coalesce(l.written, l.seq) > coalesce(d.written, d.seq) AND l.state IN ('waiting', 'sent')
+);
+
 -- name: wait_again
 -- It gets a new number, the largest there ever was and one.
 UPDATE output_delivery
-SET seq = (SELECT q.seq FROM sqlite_sequence AS q WHERE q.name = 'output_delivery') + 1,
+SET written = coalesce(written, seq),
+    seq = (SELECT q.seq FROM sqlite_sequence AS q WHERE q.name = 'output_delivery') + 1,
     state = 'waiting', settled_ms = NULL, why = NULL
-WHERE seq = ? AND state = 'dead';
+WHERE seq = ?;
 
 -- name: advance_deliveries
 UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'output_delivery';
 
 -- name: later_delivery
-SELECT 1 FROM output_delivery WHERE mpid = ? AND workspace = ? AND seq > ? AND output = ? AND connection = ? LIMIT 1;
+SELECT 1 FROM output_delivery AS l
+WHERE l.mpid = ?1 AND l.workspace = ?2 AND l.output = ?3 AND l.connection = ?4
+    AND coalesce(l.written, l.seq) > (SELECT coalesce(d.written, d.seq) FROM output_delivery AS d WHERE d.seq = ?5)
+    AND l.state IN ('waiting', 'sent')
+LIMIT 1;
 
 -- name: deliveries_all
 SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, document
@@ -229,7 +245,7 @@ SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms
 FROM output_delivery WHERE seq = ?;
 
 -- name: count_output_deliveries
-SELECT state, count(*) FROM output_delivery WHERE output = ? GROUP BY state;
+SELECT count(*) FROM (SELECT 1 FROM output_delivery WHERE output = ? AND state = ? LIMIT ?);
 
 -- name: forget_output_deliveries
 DELETE FROM output_delivery WHERE seq IN (

@@ -99,7 +99,7 @@ CREATE INDEX passed_why ON passed (connection, reason, about);
 
 CREATE INDEX passed_of ON passed (mpid);
 
--- What outputs are told, in the order of seq.
+-- What outputs are told, in the order of seq. One that waits again has a new seq, and keeps the number it was written under.
 CREATE TABLE output_delivery (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     delivery_id TEXT NOT NULL,
@@ -112,6 +112,7 @@ CREATE TABLE output_delivery (
     state TEXT NOT NULL,
     settled_ms INTEGER,
     why TEXT,
+    written INTEGER,
     document BLOB NOT NULL,
     CONSTRAINT output_delivery_once UNIQUE (delivery_id)
 ) STRICT;
