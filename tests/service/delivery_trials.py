@@ -140,7 +140,7 @@ class Trial:
                 return Taken()
             case Act.AGAIN if not self.script.batching.is_whole:
                 self.taken += [one for one in messages if one.id not in some]
-                self.asked_again.update(some)
+                self.asked_again.update(list(some))
                 self.refused |= {name for name in some if self.asked_again[name] >= TRIES_MAX}
                 return Taken(again=some)
             case Act.REFUSE:

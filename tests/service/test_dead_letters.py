@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from knownas.core.delivery.batching import Batching
-from knownas.core.delivery.outcome import NotThis, Taken
+from knownas.core.delivery.outcome import NotThis
 from knownas.service.dead_letters import DeadLetters, Resent
 from knownas.service.delivery_limits import WAITING_A_PAGE
 from knownas.service.delivery_outputs import OutputState
-from knownas.store.deliveries import DeliveryState
+from knownas.store.deliveries import DeliveryState, Settlement
 from tests.core.delivery.messages import joined
-from tests.service.delivery_stage import Stage, answers
+from tests.service.delivery_stage import NOW_MS, Stage, answers
 
 S = DeliveryState
 
@@ -20,10 +20,7 @@ async def dead(*messages: tuple[str, int]) -> tuple[Stage, DeadLetters, list[int
     """Return an output that would not have some messages, by their names and profiles, and whom it wakes."""
     stage = Stage(Batching(1_000))
     stage.write(*(replace(joined(name, mpid), identities=()) for name, mpid in messages))
-    stage.place.then = answers(Taken(refused={name: "no" for name, _ in messages}))
-    await stage.run()
-    stage.place.requests.clear()
-    stage.place.then = answers(Taken())
+    await stage.store.settle([Settlement(seq, S.DEAD, NOW_MS, "no") for seq in stage.store.rows])
     woken: list[int] = []
     return stage, DeadLetters(stage.store, stage.outputs, woken.append), woken
 

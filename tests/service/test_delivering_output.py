@@ -241,6 +241,23 @@ async def test_one_that_refuses_everything_is_faulted_with_nothing_lost() -> Non
     assert set(stage.states().values()) == {"sent"}
 
 
+async def test_one_that_refuses_each_of_everything_is_faulted_as_well() -> None:
+    """Whether requests are refused as a whole or message by message; a connection by itself is enough."""
+    stage = Stage(Batching(4))
+
+    async def knows_the_second(messages: Sequence[Message]) -> Outcome:
+        members = [one for one in messages if isinstance(one, MembershipMessage)]
+        return Taken(refused={one.id: "no such list" for one in members if one.settings["list"] == "of 1"})
+
+    stage.place.then = knows_the_second
+    for number in range(40):
+        stage.write(user(2 * number + 1), connection=1)
+        stage.write(user(2 * number + 2), connection=2)
+    await stage.run()
+    assert stage.outputs.outputs[1].why == "it refuses everything: no such list"
+    assert not stage.store.in_state(S.DEAD)
+
+
 async def test_refusals_one_at_a_time_fault_the_output_as_well() -> None:
     """Where little is to be told each is a dead letter, until there were too many with nothing accepted in between."""
     stage = Stage(BATCHES)
@@ -333,7 +350,7 @@ async def test_an_audience_that_can_not_be_connected_stops_the_output() -> None:
         stage.place.does = [answers(outcome)]
         stage.write(subscribed("begin"), user(1))
         await stage.run()
-        assert stage.outputs.outputs[1].why == "no such list"
+        assert stage.outputs.outputs[1].why == "an audience can't be connected: no such list"
         assert set(stage.states().values()) == {"waiting"}
         await stage.outputs.resume(1)
         stage.clock.now_ms += OUTPUT_FRESH_MS

@@ -7,15 +7,17 @@ has everything once, and any other one has at the end what was told last.
 **In order.** What goes into a request, and what waits behind what, is `core.delivery.batching`'s to decide; whether anything is sent at all,
 `core.delivery.breaker`'s.
 
-**Refusals.** A message that is refused alone is a dead letter, unless it may be the output that is wrong. So those that are refused one after the
-other, with nothing accepted in between, are suspects at first. When something else is accepted, or nothing else is left to try, they are dead.
-When there are too many, the output is faulted, and they wait with all others for whoever puts it right.
+**Refusals.** A message that is refused is a dead letter, unless it may be the output that is wrong. So those that are refused with nothing
+of their connection accepted in between are suspects at first. When something is accepted, or nothing else is left to try, they are dead. When
+there are too many, the output is faulted, and they wait with all others for whoever puts it right. An audience that can't be connected faults
+its output at once: its members would all be refused.
 """
 
 import logging
 import traceback
 from asyncio import timeout
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
@@ -44,6 +46,7 @@ log: Final = logging.getLogger(__name__)
 
 _FRAMES_TOLD: Final = 3
 _NOT_YET_MS: Final = 1_000
+_FAR_MS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,10 @@ class OutputDelivery:
         self._output: Output | None = None
         self._looked_ms: int | None = None
         self._sender: Sender | None = None
-        self._refusals = 0
+        self._suspects: dict[int, tuple[Waiting, str]] = {}
+        """Those that were refused, with nothing of their connection accepted since, and why."""
+        self._refusals: Counter[int] = Counter()
+        """How many were refused of each connection, with nothing accepted in between."""
         self.breaker: Breaker = CLOSED
 
     async def step(self) -> int | None:
@@ -91,9 +97,9 @@ class OutputDelivery:
     async def _go_on(self, output: Output, now_ms: int) -> int | None:
         batching = output.destination.batching
         planned = await self._backlog.next(self._probing(batching), now_ms)
-        if self._backlog.suspects and not isinstance(planned, Batch):
+        if self._suspects and not isinstance(planned, Batch):
             # There is nothing else by which it could be found out what is wrong.
-            await self._bury(self._backlog.suspects)
+            await self._bury()
             return self._clock()
         match planned:
             case Batch(waiting):
@@ -125,9 +131,7 @@ class OutputDelivery:
             return self._output
         output = await self._world.outputs.output(self._id)
         if output is None or self._output is None or output.version != self._output.version:
-            await self.close()
-            self._backlog.begin_anew()
-            self.breaker, self._refusals = CLOSED, 0
+            await self._begin_anew()
         self._output, self._looked_ms = output, now_ms
         return output
 
@@ -160,7 +164,9 @@ class OutputDelivery:
                 if len(waiting) > 1:
                     self._backlog.split([one.seq for one in waiting])
                 else:
-                    await self._refused_alone(output, waiting[0], detail)
+                    self._backlog.answered([waiting[0].seq])
+                    self._suspect(waiting[0], detail)
+                    await self._fault_if_suspect(output)
             case NotAtAll(detail):
                 await self._fault(output, detail)
             case _:
@@ -204,40 +210,36 @@ class OutputDelivery:
             return NotNow(Trouble.FAILED, f"sending failed with {type(error).__name__}")
 
     async def _taken(self, output: Output, waiting: Sequence[Waiting], taken: Taken) -> None:
-        self.breaker = CLOSED
         named = {one.message.id: one for one in waiting if one.message is not None}
-        refused = {name: why for name, why in taken.refused.items() if name in named}
-        again = {name: why for name, why in taken.again.items() if name in named and name not in refused}
+        refused = {one.seq: taken.refused[name] for name, one in named.items() if name in taken.refused}
+        again = {one.seq: taken.again[name] for name, one in named.items() if name in taken.again}
         if again and output.destination.batching.is_whole:
             # It does not keep what it says of itself: all is sent again, so that nothing comes after what it should come before.
             await self._not_now(output, NotNow(Trouble.FAILED, "it took a part of a request that it takes as a whole"))
             return
+        self.breaker = CLOSED
         now_ms = self._clock()
         if taken.kept and waiting[0].connection and isinstance(waiting[0].message, SubscriptionMessage):
             await self._world.outputs.keep(waiting[0].connection, taken.kept)
-        accepted = [one.seq for name, one in named.items() if name not in again and name not in refused]
-        settlements = [Settlement(seq, DeliveryState.SENT, now_ms) for seq in accepted]
-        for name, why in again.items():
-            settlements += self._again(named[name], why, now_ms)
-        settlements += [
-            _dead(named[name].seq, why, now_ms) for name, why in refused.items() if not _is_beginning(named[name])
-        ]
-        if accepted:
-            self._refusals = 0
-            settlements += [_dead(seq, why, now_ms) for seq, why in self._backlog.suspects.items()]
+        accepted = [one for one in waiting if one.seq not in again and one.seq not in refused]
+        settlements = [Settlement(one.seq, DeliveryState.SENT, now_ms) for one in accepted]
+        for seq in again.keys() - refused.keys():
+            settlements += self._again(seq, again[seq], now_ms)
         self._backlog.answered([one.seq for one in waiting])
+        for one in waiting:
+            if one.seq in refused:
+                self._suspect(one, refused[one.seq])
+        settlements += self._cleared({one.connection for one in accepted}, now_ms)
         await self._backlog.settle(settlements)
-        for name, why in refused.items():
-            if _is_beginning(named[name]):
-                await self._fault(output, why)
+        await self._fault_if_suspect(output)
 
-    def _again(self, one: Waiting, why: str, now_ms: int) -> list[Settlement]:
+    def _again(self, seq: int, why: str, now_ms: int) -> list[Settlement]:
         """Let one be tried again after a pause, or give it up."""
         self._told("again")
-        times = self._backlog.tried(one.seq)
+        times = self._backlog.tried(seq)
         if times >= TRIES_MAX:
-            return [_dead(one.seq, f"given up after {times} tries: {why}", now_ms)]
-        self._backlog.hold(one.seq, now_ms + pause_ms(times, self._world.chance()))
+            return [_dead(seq, f"given up after {times} tries: {why}", now_ms)]
+        self._backlog.hold(seq, now_ms + pause_ms(times, self._world.chance()))
         return []
 
     async def _not_now(self, output: Output, outcome: NotNow) -> None:
@@ -247,28 +249,51 @@ class OutputDelivery:
         if is_out_for_good(self.breaker, now_ms):
             await self._fault(output, f"nothing was taken for {OUT_HOURS_MAX} hours; at last: {outcome.detail}")
 
-    async def _refused_alone(self, output: Output, one: Waiting, why: str) -> None:
-        self._refusals += 1
-        self._backlog.answered([one.seq])
-        if _is_beginning(one):
-            await self._fault(output, why)
-            return
-        self._backlog.suspect(one.seq, why)
-        if self._refusals >= REFUSALS_IN_A_ROW_MAX:
-            await self._fault(output, f"it refused {self._refusals} messages one after the other; at last: {why}")
+    def _suspect(self, one: Waiting, why: str) -> None:
+        """Note that one was refused: it may be wrong, or its connection, or the output."""
+        self._refusals[one.connection] += 1
+        self._suspects[one.seq] = one, why
+        self._backlog.hold(one.seq, _FAR_MS)
 
-    async def _bury(self, suspects: dict[int, str]) -> None:
-        now_ms = self._clock()
-        await self._backlog.settle([_dead(seq, why, now_ms) for seq, why in suspects.items()])
+    def _cleared(self, connections: Collection[int], now_ms: int) -> list[Settlement]:
+        """Return those that are dead since others of their connections were accepted."""
+        for one in connections:
+            del self._refusals[one]
+        dead = {seq: why for seq, (one, why) in self._suspects.items() if one.connection in connections}
+        for seq in dead:
+            del self._suspects[seq]
+        return [_dead(seq, why, now_ms) for seq, why in dead.items()]
+
+    async def _bury(self) -> None:
+        """Give up all suspects."""
+        now_ms, suspects = self._clock(), self._suspects
+        self._suspects = {}
+        await self._backlog.settle([_dead(seq, why, now_ms) for seq, (_, why) in suspects.items()])
+
+    async def _fault_if_suspect(self, output: Output) -> None:
+        """Stop if it refuses so much that it can't be the messages, or something without which others can't be told."""
+        for one, why in self._suspects.values():
+            if _is_beginning(one):
+                await self._fault(output, f"an audience can't be connected: {why}")
+                return
+            if self._refusals[one.connection] >= REFUSALS_IN_A_ROW_MAX:
+                await self._fault(output, f"it refuses everything: {why}")
+                return
 
     async def _fault(self, output: Output, why: str) -> None:
         """Stop until somebody has looked. What waits goes on waiting."""
         log.error("output %d is faulted, and stops until it is resumed", self._id)
         self._told("faulted")
         await self._world.outputs.fault(self._id, output.version, why[:WHY_CHARACTERS_MAX])
+        self._looked_ms = None
+        await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
         await self.close()
         self._backlog.begin_anew()
-        self.breaker, self._refusals, self._looked_ms = CLOSED, 0, None
+        self._suspects.clear()
+        self._refusals.clear()
+        self.breaker = CLOSED
 
 
 def _dead(seq: int, why: str, now_ms: int) -> Settlement:

@@ -1,4 +1,4 @@
-"""Keeps in mind what waits for one output: what of it may go next, what has to be tried again and when, and who is suspected.
+"""Keeps in mind what waits for one output: what of it may go next, and what has to be tried again and when.
 
 The store knows what waits. What is known beside that, how often something was tried and when it is due, is lost with the process; whoever comes
 next tries at once. Waiting deliveries are read from the oldest on each time, since one may appear before others that were seen (`store.deliveries`),
@@ -25,8 +25,6 @@ from knownas.store.deliveries import DeliveryState, DeliveryStore, Settlement, S
 from knownas.store.errors import StoreDamaged
 
 log: Final = logging.getLogger(__name__)
-
-_FAR_MS: Final = 2**62
 
 
 class Told(Protocol):
@@ -59,14 +57,11 @@ class Backlog:
         self._due_ms: dict[int, int] = {}
         self._owed: list[Settlement] = []
         self._parts: Parts = WHOLE
-        self.suspects: dict[int, str] = {}
-        """Those that were refused alone with nothing accepted since, and why: they wait for what is found out."""
 
     def begin_anew(self) -> None:
         """Forget what was found out about the output: it is another one now."""
         self._times.clear()
         self._due_ms.clear()
-        self.suspects.clear()
         self._parts = WHOLE
         self._read_ms = -SEEN_FRESH_MS
 
@@ -93,7 +88,6 @@ class Backlog:
             self._seen.pop(one.seq, None)
             self._times.pop(one.seq, None)
             self._due_ms.pop(one.seq, None)
-            self.suspects.pop(one.seq, None)
         if self._owed:
             await self._store.settle(self._owed)
             for state, count in Counter(one.state for one in self._owed).items():
@@ -108,11 +102,6 @@ class Backlog:
         """Count a try of one that was not taken. Returns how many there were."""
         self._times[seq] = self._times.get(seq, 0) + 1
         return self._times[seq]
-
-    def suspect(self, seq: int, why: str) -> None:
-        """Let one wait until it is known whether the output or it is wrong."""
-        self.suspects[seq] = why
-        self._due_ms[seq] = _FAR_MS
 
     def split(self, refused: Sequence[int]) -> None:
         """Send those of a request that was refused as a whole in halves from now on."""
@@ -158,7 +147,7 @@ class Backlog:
 
     def _forget_unseen(self) -> None:
         """Forget what is known of those that somebody else has settled."""
-        for known in (self._times, self._due_ms, self.suspects):
+        for known in (self._times, self._due_ms):
             for seq in [one for one in known if one not in self._seen]:
                 del known[seq]
 

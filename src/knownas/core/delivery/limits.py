@@ -23,4 +23,4 @@ TRIES_MAX: Final = 20
 pauses in between that takes some hours."""
 
 REFUSALS_IN_A_ROW_MAX: Final = 20
-"""Messages refused one by one, with none accepted in between, after which the output is faulted: then it is not the messages."""
+"""Messages of one connection that are refused with none accepted in between, after which the output is faulted: it is not the messages."""
