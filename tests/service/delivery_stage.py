@@ -177,9 +177,9 @@ class Stage:
         """Count what became of something."""
         self.counted[what] = self.counted.get(what, 0) + count
 
-    def write(self, *messages: Message, connection: int = 1) -> None:
+    async def write(self, *messages: Message, connection: int = 1) -> None:
         """Write what is to be told."""
-        self.store.write(new(one, connection) for one in messages)
+        await self.store.write(new(one, connection) for one in messages)
 
     async def run(self, steps: int = 2_000) -> int:
         """Deliver until nothing goes on any more, moving the clock. Returns the steps."""

@@ -20,8 +20,11 @@ from knownas.service.delivering_output import OutputDelivery
 from knownas.service.delivery_limits import OUTPUT_FRESH_MS
 from knownas.service.delivery_outputs import OutputState
 from knownas.store.errors import StoreError
+from knownas.store.memory.store import MemoryStore
+from knownas.store.port import Store
 from tests.core.delivery.order import MESSAGES, must_stay
 from tests.service.delivery_stage import Stage
+from tests.service.kept_deliveries import KeptDeliveries
 
 STEPS_MAX = 5_000
 
@@ -80,6 +83,7 @@ class Trial:
 
     script: Script
     kind: type[OutputDelivery] = OutputDelivery
+    store: Store = field(default_factory=MemoryStore)
     taken: list[Message] = field(default_factory=list[Message])
     unheard: Counter[str] = field(default_factory=Counter[str])
     """How often a message was taken whose answer nobody heard, or nobody could write down."""
@@ -88,7 +92,7 @@ class Trial:
     asked_again: Counter[str] = field(default_factory=Counter[str])
 
     def __post_init__(self) -> None:
-        self.stage = Stage(self.script.batching, kind=self.kind)
+        self.stage = Stage(self.script.batching, kind=self.kind, store=KeptDeliveries(self.store))
         self.stage.place.then = self._answer
         self.left = [
             (replace(message, id=f"{number}"), 0 if isinstance(message, EventsMessage | ErasureMessage) else connection)
@@ -99,7 +103,7 @@ class Trial:
 
     async def play(self) -> None:
         """Play it to its end."""
-        self._write(3)
+        await self._write(3)
         for _ in range(STEPS_MAX):
             try:
                 until_ms = await self.stage.delivery.step()
@@ -116,23 +120,23 @@ class Trial:
                 await self.stage.outputs.resume(1)
                 self.stage.clock.now_ms += OUTPUT_FRESH_MS
             elif self.left:
-                self._write(3)
+                await self._write(3)
             else:
                 return
         raise AssertionError("it does not come to an end")
 
     _kills_next = False
 
-    def _write(self, count: int) -> None:
+    async def _write(self, count: int) -> None:
         for message, connection in self.left[:count]:
-            self.stage.write(message, connection=connection)
-            row = self.stage.store.rows[max(self.stage.store.rows)]
+            await self.stage.write(message, connection=connection)
+            (row,) = await self.stage.store.store.deliveries.deliveries(1, None, None, 1)
             self.rows.append(Waiting(row.seq, row.connection, row.mpid, message))
         self.left = self.left[count:]
 
     async def _answer(self, messages: Sequence[Message]) -> Outcome:
         deed = self.deeds.pop(0) if self.deeds else Deed(Act.TAKE, 0, 0)
-        self._write(deed.writes)
+        await self._write(deed.writes)
         some = {one.id: "" for place, one in enumerate(messages) if deed.which >> place & 1}
         match deed.act:
             case Act.TAKE:
@@ -181,14 +185,14 @@ class Trial:
         """How often something was taken that had been taken before."""
         return len(self.taken) - len({one.id for one in self.taken})
 
-    def judge(self) -> None:
+    async def judge(self) -> None:
         """Hold what was taken against the promises.
 
         Raises:
             AssertionError: one is broken.
         """
         written = {one.message.id: one for one in self.rows if one.message is not None}
-        states = self.stage.states()
+        states = {one.delivery_id: one.state.value for one in await self.stage.store.written(1)}
         took = Counter(one.id for one in self.taken)
         assert set(took) <= set(written), "invented"
         assert set(states.values()) <= {"sent", "dead"}, "left over"

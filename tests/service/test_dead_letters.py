@@ -19,7 +19,7 @@ S = DeliveryState
 async def dead(*messages: tuple[str, int]) -> tuple[Stage, DeadLetters, list[int]]:
     """Return an output that would not have some messages, by their names and profiles, and whom it wakes."""
     stage = Stage(Batching(1_000))
-    stage.write(*(replace(joined(name, mpid), identities=()) for name, mpid in messages))
+    await stage.write(*(replace(joined(name, mpid), identities=()) for name, mpid in messages))
     await stage.store.settle([Settlement(seq, S.DEAD, NOW_MS, "no") for seq in stage.store.rows])
     woken: list[int] = []
     return stage, DeadLetters(stage.store, stage.outputs, woken.append), woken
@@ -45,8 +45,8 @@ async def test_a_dead_letter_is_sent_again_as_it_was() -> None:
 async def test_what_was_superseded_stays_dead() -> None:
     """Where something later was told of the same profile over the same connection, or waits to be, the old would undo it."""
     stage, letters, woken = await dead(("old", 1), ("other", 2), ("elsewhere", 3))
-    stage.write(joined("new", 1), joined("waits", 2))
-    stage.write(joined("there", 3), connection=2)
+    await stage.write(joined("new", 1), joined("waits", 2))
+    await stage.write(joined("there", 3), connection=2)
     await stage.delivery.step()
     assert await letters.send_again(1, seq(stage, "old")) is Resent.SUPERSEDED
     assert await letters.send_again(1, seq(stage, "other")) is Resent.SUPERSEDED
@@ -69,7 +69,7 @@ async def test_of_several_of_a_profile_the_older_can_come_first() -> None:
 async def test_what_is_not_dead_is_not_sent_again() -> None:
     """Nor what another output was told, nor what was erased, nor what there is not."""
     stage, letters, woken = await dead(("a", 1), ("b", 2))
-    stage.write(joined("sent", 3))
+    await stage.write(joined("sent", 3))
     await stage.run()
     erased = seq(stage, "b")
     stage.store.rows[erased] = stage.store.rows[erased]._replace(document=b"")
@@ -84,7 +84,7 @@ async def test_all_dead_letters_are_sent_again_in_their_order() -> None:
     """However many there are; those that were superseded stay, and are told of."""
     names = [(f"{number}", number % 300 + 1) for number in range(2 * WAITING_A_PAGE)]
     stage, letters, _ = await dead(*names)
-    stage.write(replace(joined("new", 1), identities=()))
+    await stage.write(replace(joined("new", 1), identities=()))
     await stage.run()
     assert await letters.send_all_again(1) == (len(names) - 2, 2)
     await stage.run()

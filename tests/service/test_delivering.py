@@ -18,7 +18,6 @@ from knownas.service.delivery_outputs import Output, OutputState
 from knownas.service.destination import Surroundings
 from knownas.service.turns import Turns
 from knownas.store.deliveries import DeliveryState
-from knownas.store.memory.store import MemoryStore
 from tests.core.delivery.messages import joined
 from tests.service.delivery_stage import Clock, Place, ToldOutputs, answers, destination, new
 from tests.service.kept_deliveries import KeptDeliveries
@@ -35,7 +34,6 @@ class Town:
     store: KeptDeliveries = field(default_factory=KeptDeliveries)
     outputs: ToldOutputs = field(default_factory=ToldOutputs)
     places: dict[int, Place] = field(default_factory=dict[int, Place])
-    beside: MemoryStore = field(default_factory=MemoryStore)
 
     def place(self, output: int = 1) -> Place:
         """Add an output, or return where it leads."""
@@ -44,9 +42,9 @@ class Town:
             self.outputs.outputs[output] = Output(destination(self.places[output]), {}, OutputState.ACTIVE, 1)
         return self.places[output]
 
-    def write(self, *names: str, output: int = 1) -> None:
+    async def write(self, *names: str, output: int = 1) -> None:
         """Write that somebody joined, for each name."""
-        self.store.write(new(joined(name, 1 + number), output=output) for number, name in enumerate(names))
+        await self.store.write(new(joined(name, 1 + number), output=output) for number, name in enumerate(names))
 
     def job(self, turns: Turns | None = None) -> Delivering:
         """Return the job of one process."""
@@ -55,7 +53,7 @@ class Town:
 
     def turns(self) -> Turns:
         """Return the turns of one process."""
-        return Turns(self.beside, self.clock)
+        return Turns(self.store.store, self.clock)
 
     async def are_sent(self, *names: str) -> None:
         """Wait until some are sent."""
@@ -86,14 +84,14 @@ async def test_what_waits_is_delivered_and_what_comes_is_delivered_at_once() -> 
     """What was there before, and what its writer tells of."""
     town = Town()
     town.place()
-    town.write("before")
+    await town.write("before")
     async with at_work(town.job()) as job:
         await town.are_sent("before")
-        town.write("after")
+        await town.write("after")
         job.wake(1)
         await asyncio.wait_for(town.are_sent("after"), 1.0)
         town.place(2)
-        town.write("elsewhere", output=2)
+        await town.write("elsewhere", output=2)
         job.wake(2)
         await asyncio.wait_for(town.are_sent("elsewhere"), 1.0)
     assert job.counted == {(1, "sent"): 2, (2, "sent"): 1}
@@ -106,7 +104,7 @@ async def test_what_others_wrote_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     town.place()
     async with at_work(town.job()):
         await moment()
-        town.write("theirs")
+        await town.write("theirs")
         await town.are_sent("theirs")
 
 
@@ -117,7 +115,7 @@ async def test_one_that_hangs_delays_no_other() -> None:
     town.place(2).then = answers(NotNow(Trouble.FAILED, "status 500"))
     town.place(3)
     for output in (1, 2, 3):
-        town.write(f"to {output}", output=output)
+        await town.write(f"to {output}", output=output)
     job = town.job()
     job.start()
     await town.are_sent("to 3")
@@ -139,9 +137,9 @@ async def test_many_that_hang_leave_room_after_their_limit(monkeypatch: pytest.M
     town = Town()
     for output in range(1, 6):
         town.place(output).does = [hangs]
-        town.write(f"to {output}", output=output)
+        await town.write(f"to {output}", output=output)
     town.place(9)
-    town.write("quick", output=9)
+    await town.write("quick", output=9)
     async with at_work(town.job()):
         await town.are_sent("quick")
     assert sum(len(place.requests) for place in town.places.values()) >= 5
@@ -157,7 +155,7 @@ async def test_a_request_under_way_is_finished_when_the_server_stops() -> None:
         return Taken()
 
     town.place().does = [slow]
-    town.write("a", "b")
+    await town.write("a", "b")
     job = town.job()
     job.start()
     await moment()
@@ -176,7 +174,7 @@ async def test_a_store_that_fails_is_tried_again(
     monkeypatch.setattr(delivering, "DELIVERY_LOOK_SECONDS", 0.01)
     town = Town()
     town.place()
-    town.write("a")
+    await town.write("a")
     town.store.is_down = True
     async with at_work(town.job()):
         await asyncio.sleep(0.05)
@@ -196,7 +194,7 @@ async def test_one_process_delivers_at_a_time(monkeypatch: pytest.MonkeyPatch) -
     town.place()
     gone = town.turns()
     assert await gone.take(TURN, DELIVERY_TURN_MS)
-    town.write("a")
+    await town.write("a")
     first, second = town.job(town.turns()), town.job(town.turns())
     async with at_work(first):
         await asyncio.sleep(0.05)
@@ -205,11 +203,11 @@ async def test_one_process_delivers_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         await town.are_sent("a")
         async with at_work(second):
             for name in ("b", "c"):
-                town.write(name)
+                await town.write(name)
                 await town.are_sent(name)
             assert second.counted == {}
             await first.close()
-            town.write("d")
+            await town.write("d")
             await town.are_sent("d")
             assert second.counted == {(1, "sent"): 1}
 
@@ -220,7 +218,7 @@ async def test_the_turn_is_kept_while_something_waits(monkeypatch: pytest.Monkey
     monkeypatch.setattr(delivering, "OUTPUT_IDLE_SECONDS", 0.01)
     town = Town()
     town.place().then = answers(NotNow(Trouble.BUSY, "", 10_000.0))
-    town.write("a")
+    await town.write("a")
     other = town.turns()
     async with at_work(town.job(town.turns())):
         for _ in range(10):
@@ -252,7 +250,7 @@ async def test_who_has_lost_the_turn_stops_at_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(delivering, "DELIVERY_LOOK_SECONDS", 0.01)
     town = Town()
     town.place().then = hangs
-    town.write("a")
+    await town.write("a")
     async with at_work(town.job(town.turns())) as job:
 
         async def asked() -> bool:
@@ -278,7 +276,7 @@ async def test_it_is_shown_how_it_stands(monkeypatch: pytest.MonkeyPatch) -> Non
     town.place(2)
     await town.outputs.pause(2)
     written = [replace(joined(name, at_ms=town.clock() - 5_000), id=name) for name in ("a", "b")]
-    town.store.write(new(one, output=output) for one in written for output in (1, 2))
+    await town.store.write(new(one, output=output) for one in written for output in (1, 2))
     async with at_work(town.job()) as job:
 
         async def is_open() -> bool:
@@ -299,7 +297,7 @@ async def test_one_that_is_resumed_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(delivering, "DELIVERY_LOOK_SECONDS", 0.01)
     town = Town()
     town.place().does = [answers(NotAtAll("status 401"))]
-    town.write("a")
+    await town.write("a")
     async with at_work(town.job()):
 
         async def is_faulted() -> bool:
@@ -317,7 +315,7 @@ async def test_metrics_say_how_it_stands_and_nothing_of_anybody(monkeypatch: pyt
     monkeypatch.setattr(delivering, "BACKLOG_LOOK_SECONDS", 0.0)
     town = Town()
     town.place().does = [answers(Taken()), answers(NotNow(Trouble.TIMEOUT, "", 3_600.0))]
-    town.store.write(new(joined(name, 1 + place, town.clock())) for place, name in enumerate(("a", "b")))
+    await town.store.write(new(joined(name, 1 + place, town.clock())) for place, name in enumerate(("a", "b")))
     telemetry = Telemetry()
     async with at_work(town.job()) as job:
         telemetry.show_deliveries(job)

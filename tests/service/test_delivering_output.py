@@ -40,7 +40,7 @@ def user(number: int, mpid: int | None = None) -> MembershipMessage:
 async def test_what_waits_is_sent_and_settled() -> None:
     """In the order in which it was written, with the time at which it was."""
     stage = Stage()
-    stage.write(*(user(number) for number in range(1, 6)))
+    await stage.write(*(user(number) for number in range(1, 6)))
     await stage.run()
     assert stage.place.sent() == ["m1", "m2", "m3", "m4", "m5"]
     assert {one.state for one in stage.store.rows.values()} == {S.SENT}
@@ -51,7 +51,7 @@ async def test_what_waits_is_sent_and_settled() -> None:
 async def test_as_many_go_together_as_the_destination_takes() -> None:
     """Requests are full while there is enough; the last one is what is left."""
     stage = Stage(BATCHES)
-    stage.write(*(user(number) for number in range(1, 24)))
+    await stage.write(*(user(number) for number in range(1, 24)))
     await stage.run()
     assert [len(one) for one in stage.place.requests] == [10, 10, 3]
 
@@ -60,7 +60,7 @@ async def test_a_message_has_the_settings_of_its_connection_of_now() -> None:
     """Not those of when it was written; and what a destination wanted kept is with the next message."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(Taken(kept={"list_id": 17}))]
-    stage.write(subscribed("begin"), user(1))
+    await stage.write(subscribed("begin"), user(1))
     await stage.run()
     first, second = (request[0] for request in stage.place.requests)
     assert isinstance(first, SubscriptionMessage)
@@ -73,7 +73,7 @@ async def test_what_is_refused_alone_is_a_dead_letter_and_others_arrive() -> Non
     """With the destination's sentence, shortened."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(Taken(refused={"m2": "no such user " * 100, "stranger": "?"}))]
-    stage.write(*(user(number) for number in range(1, 4)))
+    await stage.write(*(user(number) for number in range(1, 4)))
     await stage.run()
     assert stage.states() == {"m1": "sent", "m2": "dead", "m3": "sent"}
     (dead,) = stage.store.in_state(S.DEAD)
@@ -87,7 +87,7 @@ async def test_one_that_is_tried_again_holds_back_his_own_and_nobody_else() -> N
     """Others go on; his later ones come after it."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(Taken(again={"m1": "try later"})), answers(Taken(again={}))]
-    stage.write(user(1), user(2), user(3, mpid=1), user(4))
+    await stage.write(user(1), user(2), user(3, mpid=1), user(4))
     await stage.run()
     assert [ids(one) for one in stage.place.requests] == [["m1", "m2", "m4"], ["m1"], ["m3"]]
     assert set(stage.states().values()) == {"sent"}
@@ -101,7 +101,7 @@ async def test_one_that_is_asked_for_again_for_ever_is_given_up() -> None:
         return Taken(again={"m1": "busy with that"} if "m1" in ids(messages) else {})
 
     stage.place.then = never
-    stage.write(user(1), user(2, mpid=1))
+    await stage.write(user(1), user(2, mpid=1))
     await stage.run()
     assert stage.states() == {"m1": "dead", "m2": "sent"}
     assert stage.place.sent().count("m1") == TRIES_MAX == stage.counted["again"]
@@ -112,7 +112,7 @@ async def test_what_is_not_taken_now_is_sent_again_whole_after_a_pause() -> None
     """The same request, under the same ids, not before the time that the destination named."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(NotNow(Trouble.BUSY, "status 429", 30.0))]
-    stage.write(user(1), user(2))
+    await stage.write(user(1), user(2))
     until_ms = await stage.delivery.step()
     assert until_ms == NOW_MS
     until_ms = await stage.delivery.step()
@@ -127,7 +127,7 @@ async def test_one_that_is_out_is_asked_with_a_single_message() -> None:
     """After some failures in a row the breaker is open; one message finds out, then requests are full again."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(FAILED)] * (FAILURES_TO_OPEN + 1)
-    stage.write(*(user(number) for number in range(1, 5)))
+    await stage.write(*(user(number) for number in range(1, 5)))
     for _ in range(200):
         if len(stage.place.requests) == FAILURES_TO_OPEN:
             break
@@ -149,7 +149,7 @@ async def test_while_it_is_found_out_the_breaker_is_half_open() -> None:
         return Taken()
 
     stage.place.then = looked_at
-    stage.write(user(1))
+    await stage.write(user(1))
     await stage.run()
     assert isinstance(shown[0], HalfOpen)
 
@@ -158,7 +158,7 @@ async def test_an_outage_of_days_faults_the_output_and_loses_nothing() -> None:
     """Everything goes on waiting, and goes out when it is resumed."""
     stage = Stage(BATCHES)
     stage.place.then = answers(FAILED)
-    stage.write(*(user(number) for number in range(1, 4)))
+    await stage.write(*(user(number) for number in range(1, 4)))
     await stage.run()
     assert stage.outputs.state() is OutputState.FAULTED
     assert stage.outputs.outputs[1].why == f"nothing was taken for {OUT_HOURS_MAX} hours; at last: status 500"
@@ -181,7 +181,7 @@ async def test_a_poisonous_message_is_found_and_the_others_arrive() -> None:
         return NotThis("status 400: strange") if "m6" in ids(messages) else Taken()
 
     stage.place.then = chokes
-    stage.write(*(user(number) for number in range(1, 15)))
+    await stage.write(*(user(number) for number in range(1, 15)))
     await stage.run()
     assert [len(one) for one in stage.place.requests] == [10, 5, 5, 3, 2, 1, 1, 1, 2, 4]
     assert [one.delivery_id for one in stage.store.in_state(S.DEAD)] == ["m6"]
@@ -202,7 +202,7 @@ async def test_an_outage_in_the_middle_of_a_search_only_delays_it() -> None:
         return NotThis("strange") if "m6" in ids(messages) else Taken()
 
     stage.place.then = chokes
-    stage.write(*(user(number) for number in range(1, 15)))
+    await stage.write(*(user(number) for number in range(1, 15)))
     await stage.run()
     assert [one.delivery_id for one in stage.store.in_state(S.DEAD)] == ["m6"]
     assert len(stage.store.in_state(S.SENT)) == 13
@@ -218,7 +218,7 @@ async def test_one_who_has_to_wait_drops_out_of_the_search() -> None:
         return Taken(again={"m1": "later"} if len(stage.place.requests) == 2 else {})
 
     stage.place.then = chokes
-    stage.write(*(user(number) for number in range(1, 7)), user(7, mpid=1))
+    await stage.write(*(user(number) for number in range(1, 7)), user(7, mpid=1))
     await stage.run()
     sent = stage.place.sent()
     assert sent.index("m7") > len(sent) - 1 - sent[::-1].index("m1")
@@ -229,7 +229,7 @@ async def test_one_that_refuses_everything_is_faulted_with_nothing_lost() -> Non
     """Where there is enough to see it by, no message is given up for what is wrong with the output."""
     stage = Stage(BATCHES)
     stage.place.then = answers(NotThis("status 400: unknown field"))
-    stage.write(*(user(number) for number in range(1, 101)))
+    await stage.write(*(user(number) for number in range(1, 101)))
     await stage.run()
     assert stage.outputs.state() is OutputState.FAULTED
     assert "status 400: unknown field" in (stage.outputs.outputs[1].why or "")
@@ -251,8 +251,8 @@ async def test_one_that_refuses_each_of_everything_is_faulted_as_well() -> None:
 
     stage.place.then = knows_the_second
     for number in range(40):
-        stage.write(user(2 * number + 1), connection=1)
-        stage.write(user(2 * number + 2), connection=2)
+        await stage.write(user(2 * number + 1), connection=1)
+        await stage.write(user(2 * number + 2), connection=2)
     await stage.run()
     assert stage.outputs.outputs[1].why == "it refuses everything: no such list"
     assert not stage.store.in_state(S.DEAD)
@@ -263,7 +263,7 @@ async def test_refusals_one_at_a_time_fault_the_output_as_well() -> None:
     stage = Stage(BATCHES)
     stage.place.then = answers(NotThis("status 422"))
     for number in range(1, REFUSALS_IN_A_ROW_MAX + 2):
-        stage.write(user(number))
+        await stage.write(user(number))
         await stage.run()
     assert stage.outputs.state() is OutputState.FAULTED
     states = list(stage.states().values())
@@ -274,7 +274,7 @@ async def test_whoever_is_let_in_nowhere_is_faulted_at_once() -> None:
     """Nothing is sent until somebody has changed something and resumed it, not even by another process."""
     stage = Stage()
     stage.place.does = [answers(NotAtAll("status 401"))]
-    stage.write(user(1), user(2))
+    await stage.write(user(1), user(2))
     await stage.run()
     stage.restart()
     await stage.run()
@@ -298,7 +298,7 @@ async def test_settings_that_were_changed_meanwhile_are_not_faulted() -> None:
         return NotAtAll("status 401")
 
     stage.place.does = [changes]
-    stage.write(user(1))
+    await stage.write(user(1))
     await stage.run()
     assert stage.outputs.state() is OutputState.ACTIVE
     assert stage.place.opened == [{"key": "k"}, {"key": "new"}]
@@ -308,7 +308,7 @@ async def test_settings_that_were_changed_meanwhile_are_not_faulted() -> None:
 async def test_changed_settings_count_from_the_next_request_on() -> None:
     """The way to the destination is opened anew, once; a pause ends what is sent."""
     stage = Stage()
-    stage.write(user(1), user(2), user(3))
+    await stage.write(user(1), user(2), user(3))
     await stage.delivery.step()
     was = stage.outputs.outputs[1]
     stage.outputs.outputs[1] = replace(was, settings={"key": "new"}, version=2)
@@ -326,7 +326,7 @@ async def test_changed_settings_count_from_the_next_request_on() -> None:
 async def test_what_waits_for_an_output_that_is_gone_is_dropped() -> None:
     """However much it is, with the reason."""
     stage = Stage()
-    stage.write(*(user(number) for number in range(2 * WAITING_A_PAGE + 1)))
+    await stage.write(*(user(number) for number in range(2 * WAITING_A_PAGE + 1)))
     del stage.outputs.outputs[1]
     await stage.run()
     assert {(one.state, one.why) for one in stage.store.rows.values()} == {(S.DROPPED, "the output is gone")}
@@ -337,8 +337,8 @@ async def test_what_waits_for_an_output_that_is_gone_is_dropped() -> None:
 async def test_what_waits_for_a_connection_that_is_gone_is_dropped() -> None:
     """Others of the same request go out."""
     stage = Stage(BATCHES)
-    stage.write(user(1), user(2), connection=1)
-    stage.write(user(3), connection=9)
+    await stage.write(user(1), user(2), connection=1)
+    await stage.write(user(3), connection=9)
     await stage.run()
     assert stage.states() == {"m1": "sent", "m2": "sent", "m3": "dropped"}
 
@@ -348,7 +348,7 @@ async def test_an_audience_that_can_not_be_connected_stops_the_output() -> None:
     for outcome in (NotThis("no such list"), Taken(refused={"begin": "no such list"})):
         stage = Stage(BATCHES)
         stage.place.does = [answers(outcome)]
-        stage.write(subscribed("begin"), user(1))
+        await stage.write(subscribed("begin"), user(1))
         await stage.run()
         assert stage.outputs.outputs[1].why == "an audience can't be connected: no such list"
         assert set(stage.states().values()) == {"waiting"}
@@ -362,7 +362,7 @@ async def test_the_end_of_a_connection_that_is_refused_is_a_dead_letter() -> Non
     """Nothing depends on it."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(Taken()), answers(NotThis("unknown list"))]
-    stage.write(user(1), replace(subscribed("end"), subscription=Subscription.REMOVE))
+    await stage.write(user(1), replace(subscribed("end"), subscription=Subscription.REMOVE))
     await stage.run()
     assert stage.states() == {"m1": "sent", "end": "dead"}
 
@@ -377,7 +377,7 @@ async def test_one_that_hangs_is_called_off(monkeypatch: pytest.MonkeyPatch) -> 
         raise AssertionError
 
     stage.place.does = [hangs]
-    stage.write(user(1))
+    await stage.write(user(1))
     await stage.run()
     assert stage.place.sent() == ["m1", "m1"]
     assert stage.counted == {"not_now": 1, "sent": 1}
@@ -391,7 +391,7 @@ async def test_a_sender_that_breaks_loses_nothing_and_names_nobody(caplog: pytes
         raise KeyError("ann@example.com")
 
     stage.place.does = [breaks]
-    stage.write(user(1))
+    await stage.write(user(1))
     with caplog.at_level(logging.DEBUG, "knownas"):
         await stage.run()
     assert stage.states() == {"m1": "sent"}
@@ -405,7 +405,7 @@ async def test_one_that_takes_a_half_of_what_it_takes_whole_is_sent_all_again() 
     """So that nothing comes after what it should come before."""
     stage = Stage(Batching(10, is_whole=True))
     stage.place.does = [answers(Taken(again={"m1": "later"}))]
-    stage.write(user(1), user(2, mpid=1))
+    await stage.write(user(1), user(2, mpid=1))
     await stage.run()
     assert stage.place.sent() == ["m1", "m2", "m1", "m2"]
     assert set(stage.states().values()) == {"sent"}
@@ -414,7 +414,7 @@ async def test_one_that_takes_a_half_of_what_it_takes_whole_is_sent_all_again() 
 async def test_what_was_answered_for_is_settled_when_the_store_works_again() -> None:
     """It is not sent again for that."""
     stage = Stage()
-    stage.write(user(1), user(2))
+    await stage.write(user(1), user(2))
     stage.store.fails_settling = 3
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
@@ -427,7 +427,7 @@ async def test_what_was_answered_for_is_settled_when_the_store_works_again() -> 
 async def test_what_a_killed_process_had_sent_is_sent_again_under_its_id() -> None:
     """And what came after it follows: at the end the destination has what was told last."""
     stage = Stage(BATCHES)
-    stage.write(user(1), user(2), user(3, mpid=1))
+    await stage.write(user(1), user(2), user(3, mpid=1))
     stage.store.fails_settling = 1
     with pytest.raises(StoreUnavailable):
         await stage.delivery.step()
@@ -442,7 +442,7 @@ async def test_one_who_may_not_deliver_sends_nothing() -> None:
     stage = Stage()
     world = replace(stage.world, may_send=lambda: False)
     delivery = delivering_output.OutputDelivery(1, world, stage.told)
-    stage.write(user(1))
+    await stage.write(user(1))
     until_ms = await delivery.step()
     assert until_ms is not None
     assert until_ms > NOW_MS
@@ -452,7 +452,7 @@ async def test_one_who_may_not_deliver_sends_nothing() -> None:
 async def test_what_was_erased_is_not_sent() -> None:
     """Neither what is empty when it is read, nor, after a moment, what was read before."""
     stage = Stage()
-    stage.write(*(user(number) for number in range(1, 4)))
+    await stage.write(*(user(number) for number in range(1, 4)))
     await stage.delivery.step()
     for seq in (2, 3):
         stage.store.rows[seq] = stage.store.rows[seq]._replace(document=b"")
@@ -468,9 +468,9 @@ async def test_what_was_erased_is_not_sent() -> None:
 async def test_what_can_not_be_read_waits_for_a_newer_process_and_is_given_up() -> None:
     """It holds back whom it is about for so long, and nobody else."""
     stage = Stage(BATCHES)
-    stage.write(user(1))
+    await stage.write(user(1))
     stage.store.rows[1] = stage.store.rows[1]._replace(document=b'["m9","of the future"]')
-    stage.write(user(2, mpid=1), user(3))
+    await stage.write(user(2, mpid=1), user(3))
     assert await stage.delivery.step() == NOW_MS
     assert await stage.delivery.step() == NOW_MS + UNREADABLE_WAITS_MS
     assert stage.states() == {"m1": "waiting", "m2": "waiting", "m3": "sent"}
@@ -482,9 +482,9 @@ async def test_many_that_are_held_back_keep_nobody_else_from_going() -> None:
     """Whoever comes behind more of them than are read at once is found."""
     stage = Stage(BATCHES)
     stage.place.does = [answers(Taken(again={"m1": "later"}))]
-    stage.write(user(1))
+    await stage.write(user(1))
     await stage.delivery.step()
-    stage.write(*(user(number, mpid=1) for number in range(2, 3 * WAITING_A_PAGE)), user(9_999))
+    await stage.write(*(user(number, mpid=1) for number in range(2, 3 * WAITING_A_PAGE)), user(9_999))
     await stage.delivery.step()
     assert stage.place.sent() == ["m1", "m9999"]
 
@@ -492,7 +492,7 @@ async def test_many_that_are_held_back_keep_nobody_else_from_going() -> None:
 async def test_what_appears_later_before_others_is_seen() -> None:
     """Where others write as well, a delivery can appear before some that were seen; it waits for nothing but the next look."""
     stage = Stage(Batching(10, 60.0))
-    stage.write(user(1), user(2), user(3))
+    await stage.write(user(1), user(2), user(3))
     early = stage.store.rows.pop(1)
     assert await stage.delivery.step() == NOW_MS + 60_000
     stage.store.rows[1] = early
@@ -503,10 +503,10 @@ async def test_what_appears_later_before_others_is_seen() -> None:
 async def test_fewer_than_a_full_request_wait_for_more() -> None:
     """Until the oldest has waited for the destination's time, or the request is full."""
     stage = Stage(Batching(3, 60.0))
-    stage.write(user(1))
+    await stage.write(user(1))
     assert await stage.delivery.step() == NOW_MS + 60_000
     stage.clock.now_ms += 1_000
-    stage.write(user(2), user(3), user(4))
+    await stage.write(user(2), user(3), user(4))
     await stage.delivery.step()
     assert [ids(one) for one in stage.place.requests] == [["m1", "m2", "m3"]]
     assert await stage.delivery.step() == NOW_MS + 60_000

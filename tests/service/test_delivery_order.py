@@ -1,8 +1,9 @@
 """Whatever happens, what a destination has taken is what was written, in order, without what it refused."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +15,28 @@ from knownas.service.delivering_output import OutputDelivery
 from knownas.service.delivery_backlog import Backlog
 from knownas.service.delivery_outputs import Output
 from knownas.store.deliveries import DeliveryState, Settlement
+from knownas.store.memory.store import MemoryStore
+from knownas.store.port import Store
 from tests.service.delivery_trials import SCRIPTS, Script, Trial
+from tests.store.places import PLACES
 
 
-def play(script: Script, kind: type[OutputDelivery] = OutputDelivery) -> Trial:
+def play(
+    script: Script, kind: type[OutputDelivery] = OutputDelivery, open_store: Callable[[], Store] = MemoryStore
+) -> Trial:
     """Play a script and judge it."""
-    trial = Trial(script, kind)
-    asyncio.run(trial.play())
-    trial.judge()
-    return trial
+
+    async def played() -> Trial:
+        store = open_store()
+        try:
+            trial = Trial(script, kind, store)
+            await trial.play()
+            await trial.judge()
+            return trial
+        finally:
+            await store.close()
+
+    return asyncio.run(played())
 
 
 @given(SCRIPTS)
@@ -30,6 +44,19 @@ def play(script: Script, kind: type[OutputDelivery] = OutputDelivery) -> Trial:
 def test_everything_arrives_in_order_whatever_happens(script: Script) -> None:
     """Taken is what was written, each at least once, in the order in which it must stay; twice only where an answer was lost."""
     event(f"{play(script).duplicates} duplicates")
+
+
+@pytest.mark.parametrize(("place", "examples"), [("sqlite", 40), ("postgres", 10)])
+def test_so_it_does_in_a_database(tmp_path: Path, place: str, examples: int) -> None:
+    """The same, with the deliveries where servers keep them."""
+
+    @given(SCRIPTS)
+    @settings(max_examples=examples, database=None)
+    def holds(script: Script) -> None:
+        with PLACES[place](tmp_path) as at:
+            play(script, open_store=at.open)
+
+    holds()
 
 
 class HastyBacklog(Backlog):
