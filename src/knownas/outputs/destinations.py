@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from knownas.outputs import iterable, meta, webhook
+from knownas.outputs import braze, iterable, meta, webhook
 from knownas.outputs.firehose import destination as firehose
 from knownas.service.destination import Destination
 
 _ALL: Final = (
+    braze.DESTINATION,
     firehose.DESTINATION,
     iterable.DESTINATION,
     meta.DESTINATION,
