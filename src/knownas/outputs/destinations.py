@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from knownas.outputs import braze, iterable, meta, webhook
+from knownas.outputs import braze, iterable, meta, stream, webhook
 from knownas.outputs.firehose import destination as firehose
 from knownas.service.destination import Destination
 
@@ -13,6 +13,7 @@ _ALL: Final = (
     firehose.DESTINATION,
     iterable.DESTINATION,
     meta.DESTINATION,
+    stream.DESTINATION,
     webhook.DESTINATION,
 )
 

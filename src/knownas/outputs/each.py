@@ -21,10 +21,11 @@ async def send_each(messages: Sequence[M], send: Callable[[M], Coroutine[None, N
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(send(message)) for message in messages]
     outcomes = [task.result() for task in tasks]
-    return outcomes[0] if len(outcomes) == 1 else _together(list(zip(messages, outcomes, strict=True)))
+    return outcomes[0] if len(outcomes) == 1 else together(list(zip(messages, outcomes, strict=True)))
 
 
-def _together(outcomes: Sequence[tuple[Message, Outcome]]) -> Outcome:
+def together(outcomes: Sequence[tuple[Message, Outcome]]) -> Outcome:
+    """Make one outcome of those of several messages."""
     refused: dict[str, str] = {}
     again: dict[str, str] = {}
     kept: dict[str, str | int | bool] = {}

@@ -52,3 +52,17 @@ KEPT_CHARACTERS_MAX: Final = 4_096
 
 ACCOUNT_ID_MAX: Final = 2_147_483_647
 """The greatest number that a partner can be told for an account."""
+
+STREAM_MESSAGES_MAX: Final = 500
+"""Messages that are handed to a stream at a time."""
+
+STREAM_SECONDS: Final = 25.0
+STREAM_CHECK_SECONDS: Final = 10.0
+STREAM_POLL_SECONDS: Final = 0.5
+"""How long a stream may take to confirm what it was handed, to show its topics, and between two looks at whether it has."""
+
+STREAM_RECORD_BYTES_MAX: Final = 1_000_000
+"""Bytes of a record; brokers take a mebibyte if nobody has set them otherwise."""
+
+TOPIC_CHARACTERS_MAX: Final = 249
+"""Characters of the name of a topic."""
