@@ -18,6 +18,7 @@ from typing import Final
 from knownas.store.conformance.audiences import AudiencePromises
 from knownas.store.conformance.committing import CommitPromises
 from knownas.store.conformance.crowds import CrowdPromises
+from knownas.store.conformance.deliveries import DeliveryPromises
 from knownas.store.conformance.documents import DocumentPromises
 from knownas.store.conformance.isolation import IsolationPromises
 from knownas.store.conformance.lifecycle import LifecyclePromises
@@ -42,6 +43,7 @@ class StoreConformance(
     UserDataPromises,
     PrivacyPromises,
     AudiencePromises,
+    DeliveryPromises,
 ):
     """All that `store.port` demands of an adapter."""
 
