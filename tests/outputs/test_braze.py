@@ -194,6 +194,30 @@ async def test_screens_are_told_if_somebody_wants_them() -> None:
     assert came.members["name"] == "Home"
 
 
+async def test_what_was_taken_of_a_message_does_not_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events of a request that was taken are not told again when their message is, for what failed after them."""
+    monkeypatch.setattr(braze, "BRAZE_OBJECTS_MAX", 2)
+    batch = happened(*({"event_name": f"Play {number}"} for number in range(3)))
+    async with receiving(TAKEN, answering(429), TAKEN) as server:
+        sender = DESTINATION.open({"url": server.url, "api_key": KEY}, surroundings())
+        outcomes = [await sender.send([events(CUSTOMER, batch=batch)]) for _ in range(2)]
+        await sender.close()
+    assert [type(one) for one in outcomes] == [NotNow, Taken]
+    names = [[one.members["name"] for one in came] for came in map(read, server.requests) if isinstance(came, list)]
+    assert names == [["Play 0", "Play 1"], ["Play 2"], ["Play 2"]]
+
+
+async def test_what_was_refused_is_told_again_if_somebody_says_so() -> None:
+    """A dead letter that waits again is sent again, whole."""
+    message = events(CUSTOMER, batch=happened({"event_name": "Play"}))
+    async with receiving(errors({"input_array": "events", "index": 0}), TAKEN) as server:
+        sender = DESTINATION.open({"url": server.url, "api_key": KEY}, surroundings())
+        outcomes = [await sender.send([message]) for _ in range(2)]
+        await sender.close()
+    assert outcomes == [Taken({"e-1": "Braze refused what is told in events"}), Taken()]
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize(("quantity", "price"), [(0.5, 5.0), (101, 1010), (0, 0), (-1, -10)])
 async def test_what_braze_can_not_count_is_told_at_its_price(quantity: float, price: float) -> None:
     """More than a hundred pieces, or a part of one, are one purchase at the price of all, with the quantity beside it."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Taken, Trouble
-from knownas.outputs.calls import Call, chunks, count_of, members_of, outcome_of
+from knownas.outputs.calls import Call, Remembered, chunks, count_of, members_of, outcome_of
 from knownas.outputs.posting import Answer
 from knownas.outputs.refusing import Refusal
 
@@ -78,6 +78,16 @@ async def test_no_message_is_lost_or_told_twice(drawn: list[Step]) -> None:
         if answered & set(messages):
             assert result == Taken()
     assert made <= len(drawn)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"))), st.integers(1, 4))
+def test_what_was_taken_last_is_remembered(taken: list[list[str]], most: int) -> None:
+    """No more is remembered than may be, and what was taken last is."""
+    remembered = Remembered(most)
+    for keys in taken:
+        remembered.add(keys)
+        assert not keys or keys[-1] in remembered or keys[-1] in keys[:-1]
+    assert sum(key in remembered for key in "abcdefgh") <= most
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))

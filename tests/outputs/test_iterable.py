@@ -261,6 +261,30 @@ async def test_a_message_is_taken_when_all_its_calls_are() -> None:
     assert list(outcome.refused) == ["e-1"]
 
 
+async def test_what_was_taken_of_a_message_is_not_sent_twice() -> None:
+    """A message of many calls goes on where it was: what was taken of it before a failure is not told again by the same sender."""
+    action = {"action": "purchase", "products": [{"id": "1"}]}
+    batch = happened(*({"kind": "commerce_event", "product_action": action} for _ in range(3)), {"event_name": "Play"})
+    async with receiving(DONE, DONE, answering(503), DONE, answering(503), LISTED) as server:
+        sender = DESTINATION.open({"url": server.url, "api_key": KEY}, surroundings())
+        outcomes = [await sender.send([events(ADA, batch=batch)]) for _ in range(3)]
+        await sender.close()
+    assert [type(one) for one in outcomes] == [NotNow, NotNow, Taken]
+    told_ids = [came.body.get("id", "events") for came in map(read, server.requests)]
+    assert told_ids == ["e-1:0", "e-1:1", "e-1:2", "e-1:2", "events", "events"]
+
+
+async def test_what_was_refused_is_told_again_if_somebody_says_so() -> None:
+    """A dead letter that waits again is sent again, whole."""
+    message = events(ADA, batch=happened({"event_name": "Play"}))
+    async with receiving(failed(1, forgottenEmails=["ada@example.com"]), LISTED) as server:
+        sender = DESTINATION.open({"url": server.url, "api_key": KEY}, surroundings())
+        outcomes = [await sender.send([message]) for _ in range(2)]
+        await sender.close()
+    assert outcomes == [Taken({"e-1": "Iterable was asked to forget the user"}), Taken()]
+    assert len(server.requests) == 2
+
+
 async def test_an_erased_user_is_forgotten() -> None:
     """Each identity is told to be forgotten; a project that knows users by one kind refuses the other, and that is enough."""
     outcome, came = await sent(

@@ -1,6 +1,7 @@
 """The JSON document of an audience's connection with an output."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from knownas.core.identity.observation import Environment
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.phone import Numbering
 from knownas.core.translation.place import Place, Wish
-from knownas.core.translation.rule import OnIdentityChange, Rule, Slot, Take, Users, Wanted
+from knownas.core.translation.rule import Keeps, OnIdentityChange, Rule, Slot, Take, Users, Wanted
 from knownas.core.translation.target import MPID
+from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.connection_form import (
     AudienceConnection,
     connection_document,
@@ -89,7 +91,9 @@ def test_hash_names_a_digest_or_whether_there_is_one(said: Json, encoding: Encod
     assert read.wish.encoding is encoding
 
 
-@given(st.builds(AudienceConnection, names, wishes(st.sampled_from(OnIdentityChange)), environments, settings))
+@given(
+    st.builds(AudienceConnection, names, wishes(st.none() | st.sampled_from(OnIdentityChange)), environments, settings)
+)
 def test_a_connection_is_read_as_it_was_written(connection: AudienceConnection) -> None:
     """What is shown can be sent back, and means the same."""
     document = json.loads(json.dumps(connection_document(connection)))
@@ -181,7 +185,8 @@ def test_what_the_destination_does_not_take_is_told_at_the_members_of_the_docume
         }
     )
     assert isinstance(read, AudienceConnection)
-    told = rule_or_faults(read.wish, (place,))
+    destination = replace(DESTINATIONS["meta"], places=(place,))
+    told = rule_or_faults(read.wish, destination)
     assert not isinstance(told, Rule)
     assert [fault.place for fault in told] == [
         "/places/e~1mail",
@@ -190,4 +195,7 @@ def test_what_the_destination_does_not_take_is_told_at_the_members_of_the_docume
         "/hash",
         "/default_calling_code",
     ]
-    assert rule_or_faults(Wish(), (place,)) == Rule((Slot((Wanted(T.EMAIL),), "e/mail"),))
+    added_only = OnIdentityChange.ADD_ONLY
+    rule = Rule((Slot((Wanted(T.EMAIL),), "e/mail"),), on_identity_change=added_only, keeps=Keeps.VALUES)
+    assert rule_or_faults(Wish(), destination) == rule
+    assert rule_or_faults(Wish(), DESTINATIONS["meta"], (place,)) == rule

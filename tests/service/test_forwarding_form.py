@@ -22,7 +22,7 @@ from knownas.core.translation.forwarding_rules import (
 )
 from knownas.core.translation.limits import FORWARDING_RULES_MAX
 from knownas.core.translation.place import Wish
-from knownas.core.translation.rule import OnIdentityChange, wanting
+from knownas.core.translation.rule import wanting
 from knownas.service.forwarding_form import InputConnection, input_connection_document, read_input_connection
 from tests.core.translation.profiles import MARKETING
 from tests.service.wishes import environments, names, settings, wishes
@@ -111,7 +111,7 @@ def filters(draw: st.DrawFn) -> DataFilter:
         InputConnection,
         names,
         names,
-        wishes(st.just(OnIdentityChange.REMOVE_OLD)),
+        wishes(st.none()),
         filters(),
         st.lists(rules, max_size=3).map(tuple),
         st.none() | st.builds(Sampling, st.floats(0, 100) | st.integers(0, 100), names),

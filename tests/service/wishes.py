@@ -19,7 +19,7 @@ settings = st.dictionaries(
 )
 
 
-def wishes(on_change: st.SearchStrategy[OnIdentityChange]) -> st.SearchStrategy[Wish]:
+def wishes(on_change: st.SearchStrategy[OnIdentityChange | None]) -> st.SearchStrategy[Wish]:
     """Draw any wish, whether a destination could meet it or not."""
     flag = st.booleans()
     members: dict[str, st.SearchStrategy[Any]] = {

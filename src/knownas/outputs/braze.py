@@ -33,7 +33,7 @@ from knownas.core.translation.rule import Take
 from knownas.core.translation.target import MPID
 from knownas.core.translation.telling import Action
 from knownas.outputs.activity import Did, Kind, Product, Scalar, done
-from knownas.outputs.calls import UNREADABLE, Call, chunks, count_of, encoded, members_of, outcome_of
+from knownas.outputs.calls import UNREADABLE, Call, Remembered, chunks, count_of, encoded, members_of, outcome_of
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults, words_of
 from knownas.outputs.refusing import Refusal, is_success, refusal, retry_after_seconds
 from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
@@ -115,11 +115,12 @@ class _User(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """An object of `/users/track`: the message that it is of, its array, and its members."""
+    """An object of `/users/track`: the message that it is of, its array, and its members; of what happened a name for ever."""
 
     message: str
     array: str
     members: Mapping[str, object]
+    key: str = ""
 
 
 class _Sender:
@@ -132,6 +133,7 @@ class _Sender:
         self._key = str(settings["api_key"])
         self._settings = settings
         self._updates_only = settings.get("update_existing_only") is True
+        self._taken = Remembered()
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         """Tell Braze."""
@@ -150,7 +152,8 @@ class _Sender:
                     (added if is_added else removed).extend(self._switch(message, user) for user in users)
                 case EventsMessage():
                     users = self._users_of(message.identities)
-                    happened.extend(self._happenings(message, users[:1]))
+                    told = self._happenings(message, users[:1])
+                    happened.extend(one for one in told if one.key not in self._taken)
                 case ErasureMessage():
                     users = self._users_of(message.identities)
                     deleted.extend((message.id, *self._doomed(user, users)) for user in users)
@@ -209,8 +212,9 @@ class _Sender:
                 if did.kind is Kind.SCREEN and self._settings.get("screen_views") is not True:
                     continue
                 if did.kind is Kind.PURCHASE and did.products:
-                    for product in did.products:
-                        yield _Object(message.id, "purchases", {**about, **self._purchase(did, product)})
+                    for number, product in enumerate(did.products):
+                        told = {**about, **self._purchase(did, product)}
+                        yield _Object(message.id, "purchases", told, f"{did.key}:{number}")
                 else:
                     name = did.name[:BRAZE_TEXT_CHARACTERS_MAX]
                     told = {
@@ -218,7 +222,7 @@ class _Sender:
                         "time": did.time,
                         "properties": {**_properties(did.attributes), **_products(did)},
                     }
-                    yield _Object(message.id, "events", {**about, **told})
+                    yield _Object(message.id, "events", {**about, **told}, did.key)
 
     def _purchase(self, did: Did, product: Product) -> Mapping[str, object]:
         facts: dict[str, Scalar] = {**did.attributes, **product.facts}
@@ -243,7 +247,10 @@ class _Sender:
         body = {array: [one.members for one in listed] for array, listed in told.items()}
         sent = [by_id[one] for one in dict.fromkeys(one.message for one in objects)]
         answer = await self._posted("/users/track", body, sent)
-        return _told_of(answer, told) if isinstance(answer, Answer) else answer
+        outcome = _told_of(answer, told) if isinstance(answer, Answer) else answer
+        if isinstance(outcome, Taken):
+            self._taken.add(one.key for one in objects if one.key and one.message not in outcome.refused)
+        return outcome
 
     def _doomed(self, user: _User, all_of: Sequence[_User]) -> tuple[str, object]:
         """Return by which member, and how, a user is named who is to be deleted.

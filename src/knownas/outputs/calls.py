@@ -4,9 +4,9 @@ Many APIs take one list, one user or one kind of change a call. If a later call 
 and what they did not must not be told as taken: a message is taken when all calls that it is in were.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -16,7 +16,10 @@ from knownas.outputs.refusing import Refusal
 
 _T = TypeVar("_T")
 
-UNREADABLE = NotNow(Trouble.FAILED, "answered something that can't be read")
+REMEMBERED_MAX: Final = 10_000
+"""Events and purchases that are remembered as taken, of messages that were not taken as a whole yet."""
+
+UNREADABLE: Final = NotNow(Trouble.FAILED, "answered something that can't be read")
 """A success that does not say what it should: it came from something in between, so nothing is known to have been taken."""
 
 
@@ -55,6 +58,29 @@ async def outcome_of(calls: Sequence[Call], refused: Mapping[str, str] | None = 
                     return outcome
                 return Taken(refusals, {**again, **dict.fromkeys(left, outcome.detail)}, kept)
     return Taken(refusals, {one: why for one, why in again.items() if one not in refusals}, kept)
+
+
+class Remembered:
+    """What was taken of messages that are not taken as a whole yet, so that it is not sent twice when they are sent again.
+
+    It is a help and no promise: the oldest is forgotten, and all of it with the process. But without it a message of very many calls, which can't all be
+    made in one go, would begin anew each time.
+    """
+
+    def __init__(self, most: int = REMEMBERED_MAX) -> None:
+        """Take how much is remembered."""
+        self._most = most
+        self._keys: dict[str, None] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Remember what was taken."""
+        for key in keys:
+            self._keys[key] = None
+            if len(self._keys) > self._most:
+                del self._keys[next(iter(self._keys))]
 
 
 def chunks(items: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:

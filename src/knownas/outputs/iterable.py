@@ -32,7 +32,7 @@ from knownas.core.translation.rule import Take
 from knownas.core.translation.target import MPID
 from knownas.core.translation.telling import Action
 from knownas.outputs.activity import Did, Kind, Product, done
-from knownas.outputs.calls import UNREADABLE, Call, chunks, count_of, encoded, members_of, outcome_of
+from knownas.outputs.calls import UNREADABLE, Call, Remembered, chunks, count_of, encoded, members_of, outcome_of
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults
 from knownas.outputs.refusing import Refusal
 from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
@@ -43,9 +43,9 @@ ITERABLE_SUBSCRIBERS_MAX: Final = 500
 ITERABLE_EVENTS_MAX: Final = 500
 """Events that are told to Iterable in one request."""
 
-ITERABLE_MESSAGES_MAX: Final = 100
+ITERABLE_MESSAGES_MAX: Final = 20
 ITERABLE_WAIT_SECONDS: Final = 5.0
-"""Messages that are sent to Iterable together, and how long fewer are waited with. A purchase and an erasure take a call each."""
+"""Messages that are sent to Iterable together, but for changes of lists, and how long fewer are waited with. A purchase and an erasure take a call each."""
 
 URL: Final = "https://api.iterable.com"
 
@@ -125,6 +125,7 @@ class _Sender:
         self._key = str(settings["api_key"])
         self._creates = settings.get("create_users", True) is not False
         self._tells_screens = settings.get("screen_views") is True
+        self._taken = Remembered()
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         """Tell Iterable."""
@@ -217,6 +218,8 @@ class _Sender:
                 refused[message.id] = "has no identity by which Iterable knows users"
                 continue
             for did in done(message):
+                if did.key in self._taken:
+                    continue
                 if did.kind is Kind.PURCHASE and did.products:
                     yield Call(frozenset({message.id}), partial(self._bought, message, users[0], did))
                 elif did.kind is not Kind.SCREEN or self._tells_screens:
@@ -245,7 +248,11 @@ class _Sender:
         }
         known = [(one.message, one.user) for one in events]
         outcome = _told_of(answer, known, sum(one.did.name in names for one in events))
-        return Taken({**barred, **outcome.refused}) if isinstance(outcome, Taken) else outcome
+        if not isinstance(outcome, Taken):
+            return outcome
+        refused = {**barred, **outcome.refused}
+        self._taken.add(one.did.key for one in events if one.message not in refused)
+        return Taken(refused)
 
     async def _bought(self, message: EventsMessage, user: _User, did: Did) -> Taken | Refusal:
         items = [_item(one) for one in did.products]
@@ -258,7 +265,10 @@ class _Sender:
             "dataFields": {**did.attributes, **({"currency": did.currency} if did.currency else {})},
         }
         answer = await self._posted("/api/commerce/trackPurchase", body, (message,))
-        return _readable(answer) if isinstance(answer, Answer) else answer
+        outcome = _readable(answer) if isinstance(answer, Answer) else answer
+        if isinstance(outcome, Taken):
+            self._taken.add((did.key,))
+        return outcome
 
     async def _forgotten(self, message: ErasureMessage) -> Taken | Refusal:
         """Have a user forgotten by each identity: which of them a project knows users by is not known here, so one that is taken will do."""
@@ -355,7 +365,7 @@ DESTINATION: Final = Destination(
     open=_Sender,
     connection_settings=CONNECTION_SETTINGS,
     places=PLACES,
-    batching=Batching(ITERABLE_MESSAGES_MAX, ITERABLE_WAIT_SECONDS),
+    batching=Batching(ITERABLE_MESSAGES_MAX, ITERABLE_WAIT_SECONDS, memberships_max=ITERABLE_SUBSCRIBERS_MAX),
     faults=lambda settings: tuple(_faults(settings)),
 )
 """Iterable, as a destination."""

@@ -6,7 +6,7 @@ Sure by clients in wide use only: the token as a bearer, a JSON body also with D
 by experience of others: which codes of errors pass, which stop.
 
 Meta keeps people and not whose values they were matched by: who is removed by one value is out, also if another one was added. So a
-connection should only add when an identity of a member changes (`docs/how-to/send-to-meta.md`).
+connection only adds, if nobody says otherwise, when an identity of a member changes (`docs/how-to/send-to-meta.md`).
 """
 
 import hmac
@@ -36,7 +36,7 @@ from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.form import Form
 from knownas.core.translation.outcome import Outgoing
 from knownas.core.translation.place import Place
-from knownas.core.translation.rule import Choice, Keeps, Take
+from knownas.core.translation.rule import Choice, Keeps, OnIdentityChange, Take
 from knownas.core.translation.target import MPID
 from knownas.core.translation.telling import Action
 from knownas.outputs.calls import UNREADABLE, Call, chunks, count_of, encoded, members_of, outcome_of
@@ -420,6 +420,7 @@ DESTINATION: Final = Destination(
     connection_settings=CONNECTION_SETTINGS,
     places=PLACES,
     keeps=Keeps.VALUES,
+    on_identity_change=OnIdentityChange.ADD_ONLY,
     batching=Batching(META_MESSAGES_MAX, META_WAIT_SECONDS),
     faults=lambda settings: tuple(_faults(settings)),
 )

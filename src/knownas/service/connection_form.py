@@ -8,7 +8,8 @@ from knownas.core.audience.reading_text import Fault, Text, Wrong
 from knownas.core.delivery.message import Settings
 from knownas.core.identity.observation import Environment
 from knownas.core.translation.place import Place, Wish, rule_of
-from knownas.core.translation.rule import InvalidRule, Keeps, Requirement, Rule
+from knownas.core.translation.rule import InvalidRule, Requirement, Rule
+from knownas.service.destination import Destination
 from knownas.service.wish_form import (
     COMMON_MEMBERS,
     DEFAULT_ENVIRONMENTS,
@@ -49,17 +50,22 @@ def connection_document(connection: AudienceConnection, confidential: frozenset[
     """Write a connection as it is read; settings that are confidential are left out."""
     wish = connection.wish
     common = common_document(wish, connection.environments, connection.settings, confidential)
-    return {"output": connection.output, **common, "on_identity_change": wish.on_identity_change.value}
+    said = {} if wish.on_identity_change is None else {"on_identity_change": wish.on_identity_change.value}
+    return {"output": connection.output, **common, **said}
 
 
 def rule_or_faults(
     wish: Wish,
-    places: Sequence[Place],
-    keeps: Keeps = Keeps.PROFILES,
+    destination: Destination,
+    places: Sequence[Place] | None = None,
     requirement: Requirement = Requirement.EACH,
 ) -> Rule | tuple[Fault, ...]:
-    """Return the rule of a connection with a destination; what is wrong with its document if there is none."""
+    """Return the rule of a connection with a destination; what is wrong with its document if there is none.
+
+    `places` are those that it has for this output, if that is not always the same.
+    """
+    its_own = destination.places if places is None else places
     try:
-        return rule_of(wish, places, keeps, requirement)
+        return rule_of(wish, its_own, destination.keeps, requirement, destination.on_identity_change)
     except InvalidRule as refused:
         return faults_of_rule(refused)

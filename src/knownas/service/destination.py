@@ -21,7 +21,7 @@ from knownas.core.delivery.message import (
 )
 from knownas.core.delivery.outcome import Outcome
 from knownas.core.translation.place import Place
-from knownas.core.translation.rule import Keeps
+from knownas.core.translation.rule import Keeps, OnIdentityChange
 
 
 class SettingKind(StrEnum):
@@ -83,7 +83,7 @@ class Destination:
     """A kind of output.
 
     `takes` are the messages that it can do something with; others are never written for it. `places` of () means that it takes identities of any
-    type. `faults` says what is wrong with settings beyond their kinds, each with the name of the setting and a sentence.
+    type. `on_identity_change` is what becomes of a member's old value if nobody says otherwise. `faults` says what is wrong with settings beyond their kinds, each with the name of the setting and a sentence.
     """
 
     name: str
@@ -94,5 +94,6 @@ class Destination:
     connection_settings: tuple[Setting, ...] = ()
     places: tuple[Place, ...] = ()
     keeps: Keeps = Keeps.PROFILES
+    on_identity_change: OnIdentityChange = OnIdentityChange.REMOVE_OLD
     batching: Batching = ONE_BY_ONE
     faults: Callable[[Settings], Sequence[tuple[str, str]]] = lambda _: ()

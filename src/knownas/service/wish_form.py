@@ -168,9 +168,7 @@ def read_wish(members: Members) -> Wish:
         send_limited_ad_tracking=members.flag("send_limited_ad_tracking", absent=False),
         send_opted_out_users=members.flag("send_opted_out_users", absent=False),
         send_unlike_a_person=members.flag("send_unlike_a_person", absent=False),
-        on_identity_change=members.get(
-            "on_identity_change", members.word(OnIdentityChange), OnIdentityChange.REMOVE_OLD
-        ),
+        on_identity_change=members.get("on_identity_change", members.word(OnIdentityChange), None),
     )
 
 

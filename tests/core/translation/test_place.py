@@ -108,6 +108,37 @@ def test_how_much_goes_out_is_as_wished_or_as_the_destination_has_it() -> None:
     assert rule_of(Wish((T.CUSTOMER_ID,), values=Take.ALL), PLACES).slots[0].values is Take.ALL
 
 
+def test_everything_else_is_as_wished() -> None:
+    """The settings that are not about places are the rule's; what happens on a change is the destination's if nobody says."""
+    members: dict[str, Any] = {
+        "excluded": frozenset({T.OTHER}),
+        "users": Users.KNOWN,
+        "send_anonymous_users": False,
+        "consents": frozenset({MARKETING}),
+        "numbering": Numbering("49"),
+        "send_limited_ad_tracking": True,
+        "send_opted_out_users": True,
+        "send_unlike_a_person": True,
+    }
+    add_only = OnIdentityChange.ADD_ONLY
+    for said, given_there, expected in (
+        (None, add_only, add_only),
+        (OnIdentityChange.REMOVE_OLD, add_only, OnIdentityChange.REMOVE_OLD),
+        (add_only, OnIdentityChange.REMOVE_OLD, add_only),
+    ):
+        rule = rule_of(
+            Wish((T.EMAIL,), **members, on_identity_change=said), (), Keeps.VALUES, Requirement.ANY, given_there
+        )
+        expected_rule = Rule(
+            (Slot((Wanted(T.EMAIL),)),),
+            requirement=Requirement.ANY,
+            keeps=Keeps.VALUES,
+            on_identity_change=expected,
+            **members,
+        )
+        assert rule == expected_rule
+
+
 def test_an_encoding_is_used_where_the_destination_takes_it() -> None:
     """Without places any, at places those that they take."""
     assert rule_of(Wish((T.EMAIL,), encoding=SHA1)).slots[0].wanted == (Wanted(T.EMAIL, SHA1),)
@@ -247,7 +278,7 @@ def drawn_wishes(draw: st.DrawFn, places: tuple[Place, ...]) -> Wish:
         numbering=draw(st.sampled_from([Numbering(), Numbering("49")])),
         send_limited_ad_tracking=draw(st.booleans()),
         send_unlike_a_person=draw(st.booleans()),
-        on_identity_change=draw(st.sampled_from(OnIdentityChange)),
+        on_identity_change=draw(st.none() | st.sampled_from(OnIdentityChange)),
     )
 
 

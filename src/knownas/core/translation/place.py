@@ -76,7 +76,8 @@ class Wish:
 
     `identities` are the types that may go out; None means those that are usual at the destination. `places` says what fills a
     place of the destination, in order: nothing leaves it empty. `encoding` is how values are written, None as the destination usually gets
-    them. `values` and `devices` of None are as the destination has it, which is all. The others are those of `Rule`.
+    them. `values` and `devices` of None are as the destination has it, which is all; so is `on_identity_change`. The others are those of
+    `Rule`.
     """
 
     identities: tuple[Target, ...] | None = None
@@ -92,7 +93,7 @@ class Wish:
     send_limited_ad_tracking: bool = False
     send_opted_out_users: bool = False
     send_unlike_a_person: bool = False
-    on_identity_change: OnIdentityChange = OnIdentityChange.REMOVE_OLD
+    on_identity_change: OnIdentityChange | None = None
 
 
 def rule_of(
@@ -100,8 +101,11 @@ def rule_of(
     places: Sequence[Place] = (),
     keeps: Keeps = Keeps.PROFILES,
     requirement: Requirement = Requirement.EACH,
+    on_identity_change: OnIdentityChange = OnIdentityChange.REMOVE_OLD,
 ) -> Rule:
     """Return the rule of a connection with a destination that has these places; without any it takes identities of every type.
+
+    `on_identity_change` is what the destination does if the wish does not say.
 
     Raises:
         InvalidRule: with every fault at once. A `member` is the wish's: `identities`, `places.` and a name, `encoding`, or one of the rule's.
@@ -120,7 +124,7 @@ def rule_of(
         wish.send_limited_ad_tracking,
         wish.send_opted_out_users,
         wish.send_unlike_a_person,
-        wish.on_identity_change,
+        wish.on_identity_change or on_identity_change,
         keeps,
     )
 
