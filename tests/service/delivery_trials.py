@@ -73,7 +73,7 @@ SCRIPTS = st.builds(
     Script,
     st.lists(st.tuples(MESSAGES, st.integers(1, 3)), min_size=1, max_size=12),
     st.lists(DEEDS, max_size=25),
-    st.builds(Batching, st.integers(1, 5), st.sampled_from([0.0, 60.0]), st.booleans()),
+    st.builds(Batching, st.integers(1, 5), st.sampled_from([0.0, 60.0]), st.booleans(), st.none() | st.integers(1, 5)),
 )
 
 
@@ -200,9 +200,10 @@ class Trial:
         assert {name for name, state in states.items() if state == "dead"} <= self.refused, "given up"
         for name, times in took.items():
             assert times - 1 <= self.unheard[name], "told twice for no reason"
-        for takes in (self.taken, self.taken[::-1]):
+        # What was taken and then refused stands where it first was: whoever refuses it says that he does not have it.
+        kept = [one for one in self.taken if states[one.id] == "sent"]
+        for takes, ahead in ((self.taken, 1), (kept[::-1], -1)):
             place = {one.id: place for place, one in reversed(list(enumerate(takes)))}
-            ahead = 1 if takes is self.taken else -1
             for one, other in combinations([row for name, row in written.items() if name in place], 2):
                 if must_stay(one, other):
                     first, second = (place[each.message.id] for each in (one, other) if each.message is not None)

@@ -138,6 +138,15 @@ async def test_one_that_is_out_is_asked_with_a_single_message() -> None:
     assert stage.counted["not_now"] == FAILURES_TO_OPEN + 1
 
 
+async def test_what_is_found_out_with_is_one_message_of_any_kind() -> None:
+    """Also where more changes of memberships go into a request than other messages."""
+    stage = Stage(Batching(1, memberships_max=3))
+    stage.place.does = [answers(FAILED)] * FAILURES_TO_OPEN
+    await stage.write(*(user(number) for number in range(1, 6)))
+    await stage.run()
+    assert [len(one) for one in stage.place.requests] == [3] * FAILURES_TO_OPEN + [1, 3, 1]
+
+
 async def test_while_it_is_found_out_the_breaker_is_half_open() -> None:
     """A probe under way shows."""
     stage = Stage(BATCHES)

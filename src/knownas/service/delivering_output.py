@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from knownas.core.delivery.backoff import pause_ms
-from knownas.core.delivery.batching import Batch, Batching, Later, Waiting
+from knownas.core.delivery.batching import ONE_BY_ONE, Batch, Batching, Later, Waiting
 from knownas.core.delivery.breaker import (
     CLOSED,
     Breaker,
@@ -123,7 +123,7 @@ class OutputDelivery:
 
     def _probing(self, batching: Batching) -> Batching:
         """Return how much may be sent: to one that is out, a single message."""
-        return replace(batching, messages_max=1) if isinstance(self.breaker, Open) else batching
+        return ONE_BY_ONE if isinstance(self.breaker, Open) else batching
 
     async def _output_now(self, now_ms: int) -> Output | None:
         """Return the output as it is now. When it has changed, what was found out about it counts no longer."""

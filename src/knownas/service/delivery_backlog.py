@@ -113,7 +113,7 @@ class Backlog:
 
     async def _planned_on_all(self, batching: Batching, now_ms: int) -> Batch | Later | None:
         known, self._seen, self._read_ms = self._seen, {}, now_ms
-        limit = max(WAITING_A_PAGE, min(batching.messages_max, WAITING_SEEN_MAX))
+        limit = max(WAITING_A_PAGE, min(batching.most_of_any, WAITING_SEEN_MAX))
         after_seq = 0
         while True:
             page = await self._store.waiting(self._output, after_seq, limit)
@@ -126,7 +126,7 @@ class Backlog:
             if is_end:
                 self._forget_unseen()
             is_enough = isinstance(planned, Batch) and planned.is_full
-            if is_end or is_enough or len(self._seen) >= max(WAITING_SEEN_MAX, batching.messages_max):
+            if is_end or is_enough or len(self._seen) >= max(WAITING_SEEN_MAX, batching.most_of_any):
                 return planned
             after_seq = page[-1].seq
 

@@ -47,6 +47,11 @@ class Batching:
             return self.memberships_max
         return self.messages_max
 
+    @property
+    def most_of_any(self) -> int:
+        """How many messages go into the largest request."""
+        return max(self.messages_max, self.memberships_max or 0)
+
 
 ONE_BY_ONE: Final = Batching()
 """A request for each message, at once."""
