@@ -66,6 +66,15 @@ def test_events_are_named_as_whoever_sent_them_named_them() -> None:
     ]
 
 
+def test_times_that_are_none_are_that_of_the_message() -> None:
+    """Texts, truths and times that no calendar has are replaced by when the message says that it was."""
+    for at_ms in ("9", True, -1, 253_402_300_800_000, 10**400, None):
+        [did] = read(("custom_event", {"event_name": "Play", "timestamp_unixtime_ms": at_ms}))
+        assert did.at_ms == SAID_AT
+    [did] = read(("custom_event", {"event_name": "Play", "timestamp_unixtime_ms": 253_402_300_799_999}))
+    assert did.time == "9999-12-31T23:59:59.999Z"
+
+
 def test_amounts_that_are_none_are_left_out() -> None:
     """Texts, truths and numbers beyond all measure are no amounts."""
     for amount in ("9", True, 10**400, None):

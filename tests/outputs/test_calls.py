@@ -54,6 +54,7 @@ async def test_a_failure_before_anything_is_taken_is_the_outcome() -> None:
             (failure, 2) if failure is not BAD else (Taken({"a": "bad"}), 2)
         )
         assert await outcome(("a", failure)) == (failure, 1)
+    assert await outcome(("a", BUSY), ("b", Taken()), refused={"z": "no"}) == (BUSY, 1)
 
 
 async def test_a_single_message_that_is_refused_keeps_nobody() -> None:

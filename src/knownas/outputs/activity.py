@@ -54,7 +54,8 @@ class Did:
     @property
     def time(self) -> str:
         """When, in RFC 3339 and UTC."""
-        return datetime.fromtimestamp(self.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        seconds, milliseconds = divmod(self.at_ms, 1000)
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
 
 
 TIME_MS_MAX: Final = 253_402_300_799_999

@@ -34,8 +34,8 @@ class Call:
 async def outcome_of(calls: Sequence[Call], refused: Mapping[str, str] | None = None) -> Outcome:
     """Make calls until one fails, and return what came of all of them; `refused` are messages that can't be in any.
 
-    A call that is refused for what is in it ends nothing if it has a single message: that one is refused. If no message is answered for when a call
-    fails, its outcome is that of all.
+    A call that is refused for what is in it ends nothing if it has a single message: that one is refused. If the destination has answered for no
+    message when a call fails, its outcome is that of all: who is busy is not taken for somebody who takes a part.
     """
     if len(calls) == 1 and not refused:
         return await calls[0].make()
@@ -54,7 +54,7 @@ async def outcome_of(calls: Sequence[Call], refused: Mapping[str, str] | None = 
             case NotNow() | NotThis() | NotAtAll():
                 left = frozenset[str]().union(*(one.messages for one in calls[number:])) - refusals.keys()
                 before = frozenset[str]().union(*(one.messages for one in calls[:number]))
-                if not (before | refusals.keys()) - left:
+                if not before - left:
                     return outcome
                 return Taken(refusals, {**again, **dict.fromkeys(left, outcome.detail)}, kept)
     return Taken(refusals, {one: why for one, why in again.items() if one not in refusals}, kept)
