@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -60,6 +60,9 @@ class Saying:
 
 
 Behaviour = Answering | Hanging | Saying
+Deciding = Callable[[Received], Behaviour]
+"""Decides what is answered to a request by what it says."""
+
 HANGING, HANGING_UP = Hanging(), Saying()
 
 
@@ -73,7 +76,7 @@ def answering(status: int = 200, members: object = None, **headers: str) -> Answ
 class Receiving:
     """What came in, and what is answered: each of `script` once, in order, and `otherwise` from then on."""
 
-    def __init__(self, script: Sequence[Behaviour] = (), otherwise: Behaviour | None = None) -> None:
+    def __init__(self, script: Sequence[Behaviour] = (), otherwise: Behaviour | Deciding | None = None) -> None:
         self.requests: list[Received] = []
         self.script = list(script)
         self.otherwise = otherwise
@@ -109,6 +112,8 @@ class Receiving:
         """Answer a request. Returns whether the connection can go on."""
         self.requests.append(request)
         behaviour = self.script.pop(0) if self.script else self.otherwise
+        if callable(behaviour):
+            behaviour = behaviour(request)
         match behaviour:
             case None:
                 # Nobody has thought of this request: the test is told when the server stops.
@@ -131,7 +136,7 @@ class Receiving:
 
 @asynccontextmanager
 async def receiving(
-    *script: Behaviour, otherwise: Behaviour | None = None, context: ssl.SSLContext | None = None
+    *script: Behaviour, otherwise: Behaviour | Deciding | None = None, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[Receiving]:
     """Serve on a free port of loopback; `context` is for HTTPS. Fails in the end if a request came that nobody has thought of."""
     receiver = Receiving(script, otherwise)
