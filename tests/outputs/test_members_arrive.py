@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -70,24 +71,40 @@ class World:
 
 @dataclass(frozen=True)
 class Case:
-    """A destination, what is set for it, and how it remembers."""
+    """A destination, what is set for it, how it remembers, and where it says how many a call may have."""
 
     destination: Destination
     settings: Settings
     connection: Settings
     slot: str
     carry_out: Callable[[World, Received], Answering]
+    limit: str
 
 
 CASES = (
-    Case(braze.DESTINATION, {"api_key": braze_contract.KEY}, {"attribute": "s (audience 7)"}, "user", World.braze),
-    Case(iterable.DESTINATION, {"api_key": iterable_contract.KEY}, {"made_list_id": 1}, "user", World.iterable),
+    Case(
+        braze.DESTINATION,
+        {"api_key": braze_contract.KEY},
+        {"attribute": "s (audience 7)"},
+        "user",
+        World.braze,
+        "braze.BRAZE_OBJECTS_MAX",
+    ),
+    Case(
+        iterable.DESTINATION,
+        {"api_key": iterable_contract.KEY},
+        {"made_list_id": 1},
+        "user",
+        World.iterable,
+        "iterable.ITERABLE_SUBSCRIBERS_MAX",
+    ),
     Case(
         meta.DESTINATION,
         {"ad_account_id": meta_contract.ACCOUNT, "access_token": meta_contract.TOKEN},
         {"audience_id": meta_contract.AUDIENCE},
         "EXTERN_ID",
         World.meta,
+        "meta.META_ROWS_MAX",
     ),
 )
 
@@ -139,28 +156,35 @@ def lucky(case: Case, world: World, luck: Iterator[Luck]) -> Callable[[Received]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.destination.name)
 @given(
     steps=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), max_size=12),
-    luck=st.lists(st.sampled_from(Luck), max_size=8),
+    luck=st.lists(st.sampled_from([Luck.GOOD, *Luck]), max_size=12),
     most=st.integers(1, 5),
+    a_call=st.integers(1, 3),
 )
-async def test_members_arrive(case: Case, steps: list[tuple[int, int]], luck: list[Luck], most: int) -> None:
+@example(steps=[(1, 0), (2, 1), (3, 2)], luck=[Luck.GOOD, Luck.BUSY], most=5, a_call=1)
+@example(steps=[(1, 0), (2, 0), (2, 0), (1, 0)], luck=[Luck.LOST, Luck.LOST, Luck.DOWN], most=5, a_call=1)
+async def test_members_arrive(
+    case: Case, steps: list[tuple[int, int]], luck: list[Luck], most: int, a_call: int
+) -> None:
     """Requests that are refused for now, fail, or are carried out without an answer change nothing of how it ends."""
     waiting, expected = history(steps, case)
     batching = replace(case.destination.batching, messages_max=most, memberships_max=None)
     world = World()
-    async with receiving(otherwise=lucky(case, world, iter(luck))) as server:
-        sender = case.destination.open({"url": server.url, **case.settings}, surroundings())
-        for _ in range(len(waiting) + len(luck) + 1):
-            batch = next_batch(waiting, batching, NOW_MS + 10**6)
-            if batch is None:
-                break
-            assert isinstance(batch, Batch)
-            messages = [one.message for one in batch.waiting if isinstance(one.message, MembershipMessage)]
-            outcome = await sender.send(messages)
-            assert isinstance(outcome, Taken | NotNow)
-            if isinstance(outcome, Taken):
-                assert not outcome.refused
-                settled = {one.id for one in messages} - outcome.again.keys()
-                waiting = [one for one in waiting if one.message is None or one.message.id not in settled]
-        await sender.close()
+    answers = lucky(case, world, iter(luck))
+    with patch(f"knownas.outputs.{case.limit}", a_call):
+        async with receiving(otherwise=answers) as server:
+            sender = case.destination.open({"url": server.url, **case.settings}, surroundings())
+            for _ in range(len(waiting) + len(luck) + 1):
+                batch = next_batch(waiting, batching, NOW_MS + 10**6)
+                if batch is None:
+                    break
+                assert isinstance(batch, Batch)
+                messages = [one.message for one in batch.waiting if isinstance(one.message, MembershipMessage)]
+                outcome = await sender.send(messages)
+                assert isinstance(outcome, Taken | NotNow)
+                if isinstance(outcome, Taken):
+                    assert not outcome.refused
+                    settled = {one.id for one in messages} - outcome.again.keys()
+                    waiting = [one for one in waiting if one.message is None or one.message.id not in settled]
+            await sender.close()
     assert waiting == []
     assert world.members == expected
