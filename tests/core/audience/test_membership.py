@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from knownas.core.audience import membership
 from knownas.core.audience.dates import NEVER
-from knownas.core.audience.membership import Audiences, Change, Nesting, Standing, Standings, nesting_fault
+from knownas.core.audience.membership import EVERYTHING, Audiences, Change, Nesting, Standing, Standings, nesting_fault
 from knownas.core.audience.mentions import Mentions, mentions
 from knownas.core.profile.moments import DAY_MS
 from tests.core.audience.definitions import PURCHASE, both, defined, definition, frequent, since
@@ -19,7 +19,7 @@ from tests.core.audience.subjects import subject_of
 from tests.core.audience.test_mentions import PLAN, changed
 from tests.core.audience.test_reasons import user
 
-NOTHING = Mentions()
+NOTHING: frozenset[str] = frozenset()
 IN_FIRST = {"operator": "in", "left": {"model": "user"}, "right": {"audience": "1"}}
 STEPS = 6
 
@@ -33,7 +33,7 @@ def test_a_member_leaves_when_the_moment_comes_and_not_before() -> None:
     """Two purchases in seven days, of which one grows old: nothing is told in between."""
     audiences = Audiences({"1": defined(frequent(2, 7))})
     buyer = subject_of(user(("purchase", 6), ("purchase", 1)))
-    joined = audiences.judge(buyer, {}, NOW_MS, NOTHING)
+    joined = audiences.judge(buyer, {}, NOW_MS, EVERYTHING)
     assert joined.changes == (Change("1", is_member=True, at_ms=NOW_MS),)
     assert joined.due_ms == NOW_MS + DAY_MS + 1
     still = audiences.judge(buyer, joined.standings, joined.due_ms - 1, NOTHING)
@@ -46,17 +46,17 @@ def test_a_member_leaves_when_the_moment_comes_and_not_before() -> None:
 def test_who_joins_one_may_join_another_by_it() -> None:
     """In the same moment; who leaves it leaves both."""
     audiences = Audiences({"0": defined(definition(IN_FIRST)), "1": defined(definition(PURCHASE))})
-    joined = audiences.judge(subject_of(user(("purchase", 1))), {}, NOW_MS, NOTHING)
+    joined = audiences.judge(subject_of(user(("purchase", 1))), {}, NOW_MS, EVERYTHING)
     assert [(one.audience, one.is_member) for one in joined.changes] == [("1", True), ("0", True)]
     learnt = Mentions(events=frozenset({"purchase"}))
-    left = audiences.judge(subject_of(user()), joined.standings, NOW_MS + 5, learnt)
+    left = audiences.judge(subject_of(user()), joined.standings, NOW_MS + 5, audiences.concerned_by(learnt))
     assert [(one.audience, one.is_member) for one in left.changes] == [("1", False), ("0", False)]
 
 
 def test_an_audience_that_is_gone_is_left() -> None:
     """Once."""
     there = Audiences({"1": defined(definition(PURCHASE))})
-    joined = there.judge(subject_of(user(("purchase", 1))), {}, NOW_MS, NOTHING)
+    joined = there.judge(subject_of(user(("purchase", 1))), {}, NOW_MS, EVERYTHING)
     left = Audiences({}).judge(subject_of(user()), joined.standings, NOW_MS + 1, NOTHING)
     assert left.changes == (Change("1", is_member=False, at_ms=NOW_MS + 1),)
     assert (dict(left.standings), left.due_ms) == ({}, NEVER)
@@ -105,16 +105,16 @@ def keeps_up(given: dict[str, Json], number: int) -> None:
     audiences = Audiences({name: defined(one) for name, one in given.items()})
     drawn, now_ms, due_ms = {**user_of(chance), "audiences": frozenset()}, NOW_MS, NOW_MS
     standings: Standings = {}
-    learnt = NOTHING
+    concerned: frozenset[str] | None = EVERYTHING
     members: set[str] = set()
     for _ in range(STEPS):
-        judged = audiences.judge(subject_of(drawn), standings, now_ms, learnt)
+        judged = audiences.judge(subject_of(drawn), standings, now_ms, concerned)
         told = {one.audience: one.is_member for one in judged.changes}
         assert len(told) == len(judged.changes)
         assert all((name in members) is not is_member for name, is_member in told.items()), "told what was so"
         members = {one for one, standing in judged.standings.items() if standing.is_member}
         assert members == truth(given, drawn, now_ms)
-        standings, due_ms, learnt = judged.standings, judged.due_ms, NOTHING
+        standings, due_ms, concerned = judged.standings, judged.due_ms, NOTHING
         # Nothing turns before it is due.
         assert truth(given, drawn, min(due_ms - 1, now_ms + chance.randint(0, 90) * DAY_MS)) == members
         if due_ms < NEVER and chance.random() < 0.5:
@@ -122,6 +122,7 @@ def keeps_up(given: dict[str, Json], number: int) -> None:
         else:
             now_ms = min(now_ms + chance.randint(1, 5 * HOUR_MS), due_ms)
             drawn, learnt = changed(drawn, user_of(chance), chance, chance.choice((0, 1, 2, 3, 4, 6, 7)))
+            concerned = audiences.concerned_by(learnt)
             drawn["events"] = [{**one, "event_id": f"e{place}"} for place, one in enumerate(drawn["events"])]
 
 

@@ -9,7 +9,6 @@ of that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -17,7 +16,7 @@ from typing import Final, NamedTuple
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Judge
-from knownas.core.audience.mentions import Mentions, mentions
+from knownas.core.audience.mentions import NONE, Mentions, mentions
 from knownas.core.audience.subject import Subject
 
 
@@ -38,7 +37,11 @@ class Change(NamedTuple):
 
 
 Standings = Mapping[str, Standing]
-"""How a user stands in each audience that they were ever judged for."""
+"""How a user stands in each audience that they are in, or may be in by time alone. In every other one they are not, until they learn of
+something: most users are in few of a hundred audiences, and nothing is kept of the rest."""
+
+EVERYTHING: Final = None
+"""Said of somebody of whom anything may have become known."""
 
 
 class Judged(NamedTuple):
@@ -74,18 +77,33 @@ class Audiences:
         self._in_order: Final = sorted(definitions, key=lambda one: (bool(self._mentions[one].audiences), one))
         """Those that are asked for come before those that ask."""
 
-    def judge(self, subject: Subject, standings: Standings, now_ms: int, learnt: Mentions) -> Judged:
-        """Judge a user of whom something became known; the audiences that `subject` is in are those of its standings.
+    def concerned_by(self, learnt: Mentions) -> frozenset[str]:
+        """Return the audiences for which what became known of a user can change the answer."""
+        return frozenset(one for one, mentioned in self._mentions.items() if mentioned.concerned_by(learnt))
 
-        Of an audience that is new since, and of one that is gone, nothing has to be told: the one is judged, the other left.
+    def asking_events(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> bool:
+        """Whether any of the audiences that would be judged asks for events; `concerned` as in `judge`."""
+        return any(
+            self._mentions[one].events != NONE
+            and (concerned is EVERYTHING or one in concerned or _is_due(standings.get(one), now_ms))
+            for one in self._definitions
+        )
+
+    def judge(self, subject: Subject, standings: Standings, now_ms: int, concerned: frozenset[str] | None) -> Judged:
+        """Judge a user of whom something became known, in the audiences that are `concerned` and those that are due.
+
+        None stands for all of them. The audiences that `subject` is in are those of its standings. An audience that is new is judged once by
+        whoever made it, for everybody, as a concerned one; one that is gone is left.
         """
         after = {one: standing for one, standing in standings.items() if one in self._definitions}
         changes = [Change(one, is_member=False, at_ms=now_ms) for one in _left(standings, after)]
         changed = frozenset(change.audience for change in changes)
         for one in self._in_order:
             standing = after.get(one)
-            known = replace(learnt, audiences=learnt.audiences | changed)
-            if not self._is_due(one, standing, now_ms, known):
+            is_concerned = (
+                concerned is EVERYTHING or one in concerned or not self._mentions[one].audiences.isdisjoint(changed)
+            )
+            if not (is_concerned or _is_due(standing, now_ms)):
                 continue
             seen = subject._replace(audiences=frozenset(_members(after)))
             held = Judge(seen, now_ms).judge(self._definitions[one])
@@ -94,12 +112,12 @@ class Audiences:
                 changes.append(Change(one, held.holds, now_ms))
                 changed |= {one}
             since_ms = standing.since_ms if standing is not None and held.holds is was_member else now_ms
-            after[one] = Standing(held.holds, since_ms, held.until_ms)
+            if held.holds or held.until_ms < NEVER:
+                after[one] = Standing(held.holds, since_ms, held.until_ms)
+            else:
+                after.pop(one, None)
         due_ms = min((standing.until_ms for standing in after.values()), default=NEVER)
         return Judged(MappingProxyType(after), tuple(changes), due_ms)
-
-    def _is_due(self, one: str, standing: Standing | None, now_ms: int, learnt: Mentions) -> bool:
-        return standing is None or standing.until_ms <= now_ms or self._mentions[one].concerned_by(learnt)
 
 
 def nesting_fault(audience: str, all_mentions: Mapping[str, Mentions]) -> Nesting | None:
@@ -112,6 +130,10 @@ def nesting_fault(audience: str, all_mentions: Mapping[str, Mentions]) -> Nestin
     asks_deeper = any(all_mentions[one].audiences for one in own)
     is_asked_for = bool(own) and any(audience in one.audiences for one in all_mentions.values())
     return Nesting.TOO_DEEP if asks_deeper or is_asked_for else None
+
+
+def _is_due(standing: Standing | None, now_ms: int) -> bool:
+    return standing is not None and standing.until_ms <= now_ms
 
 
 def _members(standings: Standings) -> Iterator[str]:
