@@ -13,6 +13,7 @@ from knownas.batch.rehearsing_beside import folds_beside
 from knownas.cli.configured import parse
 from knownas.cli.serve import run
 from knownas.demo.hour import Hour, play_hour
+from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.server import Service, open_service
 from knownas.store.opening import open_store
 
@@ -39,7 +40,7 @@ def demo(host: str, port: int, people: int, seed: int) -> None:
             click.echo(f"Playing an hour of {people} people's traffic …")
             store = open_store(configuration.database)
             folds = folds_beside(configuration.database, store)
-            service = await open_service(configuration, store, folds=folds)
+            service = await open_service(configuration, store, folds=folds, destinations=DESTINATIONS)
             hours.append(await play_hour(service, SCOPE, seed, people))
             return service
 

@@ -18,6 +18,7 @@ from knownas.cli.configured import chosen_file, config_option, read_file, try_pr
 from knownas.cli.first_configuration import configured_keys, first_configuration
 from knownas.cli.workers import WORKERS_MAX, run_workers
 from knownas.config.values import Configuration
+from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.directory import Pairs
 from knownas.service.keys import read_changes
 from knownas.service.sealing import SecretKeys, Unopenable
@@ -70,7 +71,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     async def opened() -> Service:
         store = open_store(configuration.database)
         folds = folds_beside(configuration.database, store)
-        return await open_service(configuration, store, secret_keys=keys, folds=folds)
+        return await open_service(configuration, store, secret_keys=keys, folds=folds, destinations=DESTINATIONS)
 
     run(opened, configuration, host, port, workers=workers)
 

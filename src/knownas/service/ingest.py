@@ -28,6 +28,7 @@ from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.profile.event import Event, EventBatch
 from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold
+from knownas.service.audience_marking import Marking
 from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
@@ -42,6 +43,7 @@ from knownas.service.successors import named_now
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.port import Store
 from knownas.store.user_data import (
+    NO_MARKS,
     BatchReceipt,
     EventsWrite,
     MessageKey,
@@ -97,8 +99,10 @@ class Ingest:
         chance: Chance,
         calculations: Mapping[int, Calculations],
         placing: asyncio.Lock | None = None,
+        marking: Marking | None = None,
     ) -> None:
-        """`placing` is held from when the profiles of batches are looked for until these are kept."""
+        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged."""
+        self._marking = marking
         self._placing = placing or asyncio.Lock()
         self._store = store
         self._data = store.user_data
@@ -263,6 +267,7 @@ class Ingest:
         seen = set(snapshot.messages)
         messages: dict[MessageKey, int] = {}
         events: list[EventsWrite] = []
+        marking = None if self._marking is None else self._marking.begin()
         for one, key in found:
             replay = _replay_key(one.arrival)
             if replay is not None:
@@ -270,6 +275,8 @@ class Ingest:
             fresh = _fresh_batch(one, seen, messages)
             calculations = self._calculations.get(key.workspace, NO_CALCULATIONS)
             folded = fold(sections.get(key), fresh, calculations)
+            if marking is not None:
+                marking.learn(key, sections.get(key), folded.section, fresh)
             sections[key] = changed[key] = folded.section
             events.append(batch_write(key, fresh, _placing(one)))
             one.outcome = Kept(
@@ -285,12 +292,15 @@ class Ingest:
             events=events,
             receipts=_receipts(group),
             messages=messages,
+            marks=NO_MARKS if marking is None else marking.marks(),
         )
         self._line.begin_commit()
         try:
             return await self._data.commit(commit)
         finally:
             self._line.end_commit()
+            if marking is not None:
+                marking.end()
 
 
 def _is_turned_away(arrival: Arrival) -> bool:

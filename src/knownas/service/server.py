@@ -4,12 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from knownas.config.values import Configuration
 from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
+from knownas.service.activation import Activation, open_activation
 from knownas.service.activity import ActivityMemory
 from knownas.service.aliasing import Aliasing
+from knownas.service.audience_catalogue import Destinations
 from knownas.service.auditing import Auditing
 from knownas.service.batch_receipts import BatchReceipts
 from knownas.service.calculations import calculations_of
@@ -45,6 +49,8 @@ from knownas.service.turns import Turns
 from knownas.service.undoing import Undoing
 from knownas.store.opening import is_shared
 from knownas.store.port import Store
+
+NO_DESTINATIONS: Final[Destinations] = MappingProxyType({})
 
 Clock = Callable[[], int]
 """Returns the time in Unix milliseconds."""
@@ -85,6 +91,7 @@ class Service:
     privacy: Privacy
     keeping_out: KeepingOut | None
     ledger: Ledger | None
+    activation: Activation
 
     @property
     def auditing(self) -> Auditing:
@@ -105,6 +112,7 @@ class Service:
         self.toxic_watch.start()
         self.self_check.start()
         self.privacy.start()
+        self.activation.start()
         if self.keeping_out is not None:
             self.keeping_out.start()
         if self.ledger is not None:
@@ -113,6 +121,7 @@ class Service:
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
+        await self.activation.close()
         await self.privacy.close()
         if self.keeping_out is not None:
             await self.keeping_out.close()
@@ -129,7 +138,7 @@ class Service:
         await self.store.close()
 
 
-async def open_service(
+async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of them made by tests and by the command line
     configuration: Configuration,
     store: Store,
     *,
@@ -139,10 +148,11 @@ async def open_service(
     secret_keys: SecretKeys | None = None,
     folds: Folds | None = None,
     restores: bool = False,
+    destinations: Destinations = NO_DESTINATIONS,
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `folds` is who folds histories; without, these jobs wait. `publish` False keeps nothing new: for those who only want to look.
+    `destinations` are the kinds of outputs that there are. `folds` is who folds histories; without, these jobs wait. `publish` False keeps nothing new: for those who only want to look.
     `restores` opens also what a restore has not finished. With `secret_keys`, changes of keys that the store keeps count.
 
     Raises:
@@ -161,6 +171,8 @@ async def open_service(
     finding = SubjectFinding(store, directory, resolver, clock)
     ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, restores=restores)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
+    activation = open_activation(store, directory, calculations, destinations, clock, turns, secret_keys)
+    await activation.catalogues.refresh()
     jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
     return Service(
         configuration=configuration,
@@ -174,7 +186,7 @@ async def open_service(
         correcting=correcting,
         jobs=jobs,
         self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
-        ingest=Ingest(store, resolver, given_out, calculations, placing),
+        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
         sections=Sections(store.user_data),
         batches=BatchReceipts(store.user_data),
         key_watch=key_watch,
@@ -189,6 +201,7 @@ async def open_service(
         privacy=open_privacy(configuration, store, resolver, directory, clock, turns, secret_keys, publish=publish),
         keeping_out=keeping_out,
         ledger=ledger,
+        activation=activation,
     )
 
 

@@ -139,7 +139,7 @@ class AudienceCommit:
     """What came of judging, all or nothing: at most one write a standing.
 
     Of the passed over, those of `passed_by` (connection, profile) are replaced by `passed`. `gave_up` and `held` are taken away from what outputs
-    have, and added to it. Deliveries wait in the order given. `done` are the marks that need no looking at any more.
+    have, and added to it. Deliveries wait in the order given; one whose id is there already is not written again. `done` are the marks that need no looking at any more.
     """
 
     standings: Sequence[StandingWrite] = ()

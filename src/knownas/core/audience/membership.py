@@ -85,7 +85,7 @@ class Audiences:
         """Whether any of the audiences that would be judged asks for events; `concerned` as in `judge`."""
         return any(
             self._mentions[one].events != NONE
-            and (concerned is EVERYTHING or one in concerned or _is_due(standings.get(one), now_ms))
+            and (concerned is None or one in concerned or _is_due(standings.get(one), now_ms))
             for one in self._definitions
         )
 
@@ -101,7 +101,7 @@ class Audiences:
         for one in self._in_order:
             standing = after.get(one)
             is_concerned = (
-                concerned is EVERYTHING or one in concerned or not self._mentions[one].audiences.isdisjoint(changed)
+                concerned is None or one in concerned or not self._mentions[one].audiences.isdisjoint(changed)
             )
             if not (is_concerned or _is_due(standing, now_ms)):
                 continue

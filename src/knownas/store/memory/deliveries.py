@@ -12,6 +12,7 @@ class MemoryDeliveries:
 
     def __init__(self) -> None:
         self._deliveries: dict[int, StoredDelivery] = {}
+        self._ids: set[str] = set()
         self._written: dict[int, int] = {}
         """The number under which each was written: one that waits again has another by now."""
         self._seqs = count(1)
@@ -22,7 +23,10 @@ class MemoryDeliveries:
         self._closed = True
 
     def add(self, new: NewDelivery) -> None:
-        """Let a new delivery wait."""
+        """Let a new delivery wait, unless there is one of its id."""
+        if new.delivery_id in self._ids:
+            return
+        self._ids.add(new.delivery_id)
         seq = next(self._seqs)
         self._written[seq] = seq
         self._deliveries[seq] = StoredDelivery(

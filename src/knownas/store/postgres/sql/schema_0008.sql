@@ -435,7 +435,8 @@ BEGIN
         ) WITH ORDINALITY AS w (
             delivery_id, output, connection, workspace, environment, mpid, at_ms, document, place
         )
-        ORDER BY w.place;
+        ORDER BY w.place
+        ON CONFLICT (delivery_id) DO NOTHING;
     END IF;
     IF cardinality(mark_mpids) > 0 THEN
         INSERT INTO knownas.mark (workspace, environment, mpid, document)

@@ -106,7 +106,7 @@ INSERT INTO passed (connection, mpid, reason, about) VALUES (?, ?, ?, ?);
 -- name: add_output_delivery
 INSERT INTO output_delivery (
     delivery_id, output, connection, workspace, environment, mpid, at_ms, state, document
-) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
+) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?) ON CONFLICT DO NOTHING;
 
 -- name: members
 SELECT mpid, since_ms FROM member WHERE audience = ? AND workspace = ? AND environment = ? AND mpid >= ?

@@ -1,0 +1,80 @@
+"""Puts together what a server does for audiences and outputs: defines and judges audiences, and delivers what comes of it."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import SystemRandom
+
+from knownas.core.profile.calculated import WorkspaceCalculations
+from knownas.service.audience_catalogue import Catalogues, Destinations
+from knownas.service.audience_marking import Marking
+from knownas.service.audience_outputs import AudienceOutputs
+from knownas.service.audience_subjects import Subjects
+from knownas.service.audience_writing import Writing
+from knownas.service.audiences import AudienceService
+from knownas.service.dead_letters import DeadLetters
+from knownas.service.delivering import Delivering
+from knownas.service.delivering_output import World
+from knownas.service.destination import Surroundings
+from knownas.service.directory import Directory
+from knownas.service.judging import Judging
+from knownas.service.judging_work import JudgingWork
+from knownas.service.sealing import SecretKeys
+from knownas.service.turns import Turns
+from knownas.store.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Everything that the surfaces of audiences and outputs ask, and the jobs behind them."""
+
+    catalogues: Catalogues
+    audiences: AudienceService
+    outputs: AudienceOutputs
+    work: JudgingWork
+    delivering: Delivering
+    dead_letters: DeadLetters
+    marking: Marking
+
+    def start(self) -> None:
+        """Begin to judge, and to deliver."""
+        self.work.start()
+        self.delivering.start()
+
+    async def close(self) -> None:
+        """Finish what is under way, and stop."""
+        await self.work.close()
+        await self.delivering.close()
+
+
+def open_activation(
+    store: Store,
+    directory: Directory,
+    calculations: Mapping[int, WorkspaceCalculations],
+    destinations: Destinations,
+    clock: Callable[[], int],
+    turns: Turns | None = None,
+    keys: SecretKeys | None = None,
+) -> Activation:
+    """Put it together over an open store; nothing is begun yet."""
+    catalogues = Catalogues(store.audiences, destinations)
+    writing = Writing(store.audiences, catalogues)
+    subjects = Subjects(directory, calculations)
+    outputs = AudienceOutputs(store, catalogues, writing, clock, keys)
+    surroundings = Surroundings(clock, _new_id)
+    delivering = Delivering(World(store.deliveries, outputs, surroundings, SystemRandom().random), turns)
+    judging = Judging(store.audiences, subjects, clock, _new_id)
+    work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake)
+    return Activation(
+        catalogues,
+        AudienceService(store, catalogues, writing, subjects, clock, work.wake),
+        outputs,
+        work,
+        delivering,
+        DeadLetters(store.deliveries, outputs, delivering.wake),
+        Marking(catalogues, work.wake),
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,57 @@
+"""Names every limit and every pause of what is done for audiences."""
+
+from typing import Final
+
+AUDIENCES_MAX: Final = 1_000
+"""Audiences of one workspace that are there at a time."""
+
+CONNECTIONS_MAX: Final = 1_000
+"""Connections of one workspace's audiences with outputs that are there at a time."""
+
+OUTPUTS_MAX: Final = 200
+"""Outputs of one workspace that are there at a time."""
+
+NAME_CHARACTERS_MAX: Final = 100
+"""Characters of the name of an audience or an output (platform §6.1)."""
+
+SETTING_CHARACTERS_MAX: Final = 4_096
+"""Characters of one setting of an output, such as a URL or a key."""
+
+DOCUMENT_ATTEMPTS_MAX: Final = 10
+"""How often a new number or another version is tried while others are faster."""
+
+MARKS_A_ROUND: Final = 2_000
+"""Marks that are read at a time."""
+
+JUDGED_TOGETHER: Final = 200
+"""Profiles that are judged and written down in one transaction."""
+
+JUDGE_ATTEMPTS_MAX: Final = 10
+"""How often a group is judged anew because others were faster."""
+
+JOINED_ROUNDS_MAX: Final = 3
+"""How often profiles that have what others gain are added to a group; those beyond are corrected when they are judged themselves."""
+
+EVENT_BATCHES_MAX: Final = 10_000
+"""Kept batches of events, the newest ones, that a profile is judged by."""
+
+SWEPT_A_PAGE: Final = 500
+"""Profiles that are looked at together when an audience or a connection is new, or gone."""
+
+LOOK_SECONDS: Final = 0.5
+"""The pause between two looks for who has to be judged, where nobody says so."""
+
+TURN_MS: Final = 30_000
+"""How long a process that ended without giving its turn back keeps the others from judging."""
+
+CATALOGUE_SECONDS: Final = 1.0
+"""How old what a server knows of audiences may be; until then it marks everybody of a batch, and none is missed."""
+
+PREVIEWED_MEMBERS: Final = 20
+"""Members that a preview shows."""
+
+PREVIEW_SECONDS: Final = 20.0
+"""How long a preview counts; then it says how far it came."""
+
+MEMBERS_A_PAGE_MAX: Final = 1_000
+"""Members that one page of a list has at most."""

@@ -1,0 +1,157 @@
+"""A service with audiences and outputs over a store, whose clock and jobs a test moves by hand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from knownas.core.delivery.message import MembershipMessage, Message, Settings
+from knownas.core.delivery.outcome import Outcome, Taken
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.observation import Environment
+from knownas.core.profile.attributes import AttributeValue
+from knownas.core.profile.event import Channel, Event, EventBatch
+from knownas.service.batch_receipts import Kept
+from knownas.service.delivery_form import message_from
+from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
+from knownas.service.directory import Door
+from knownas.service.ingest import Arrival
+from knownas.service.server import Service, open_service
+from knownas.store.port import Store
+from tests.service.test_ingest import CONFIGURATION
+from tests.store.world import START_MS
+
+Json = dict[str, Any]
+
+DAY_MS = 86_400_000
+WORKSPACE = 100
+
+
+class Recording:
+    """A destination that takes whatever it is told, and remembers it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Message] = []
+
+    async def send(self, messages: Sequence[Message]) -> Outcome:
+        self.taken += messages
+        return Taken()
+
+    async def check(self) -> Outcome:
+        return Taken()
+
+    async def close(self) -> None:
+        return None
+
+
+class Stage:
+    """The service, a destination that remembers, and what tests do with both."""
+
+    def __init__(self, service: Service, recording: Recording, now: list[int]) -> None:
+        self.service = service
+        self.recording = recording
+        self._now = now
+
+    @property
+    def now_ms(self) -> int:
+        return self._now[0]
+
+    async def wait(self, milliseconds: int) -> None:
+        """Let time pass, and judge who is due."""
+        self._now[0] += milliseconds
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Judge whoever has to be, until nobody does."""
+        while await self.service.activation.work.work_off():
+            pass
+
+    async def happen(
+        self,
+        *identities: Identity,
+        events: Sequence[str] = (),
+        attributes: Mapping[str, AttributeValue | None] | None = None,
+        mpid: int | None = None,
+        data: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> int:
+        """Let a batch arrive; return whose it is."""
+        door: Door = next(iter(self.service.directory.doors))
+        batch = EventBatch(
+            Environment.PRODUCTION,
+            self.now_ms,
+            door.input.name,
+            Channel.SERVER,
+            mpid=mpid,
+            identities=tuple(identities),
+            attributes=attributes or {},
+            events=tuple(
+                Event("custom_event", self.now_ms, None, {"event_name": name, **(data or {})}) for name in events
+            ),
+        )
+        receipt = await self.service.ingest.submit(Arrival(door, batch._replace(**more)))
+        assert isinstance(receipt.outcome, Kept), receipt.outcome
+        return receipt.outcome.mpid
+
+    async def audience(self, expression: Json, name: str = "audience") -> int:
+        """Define an audience, and judge everybody."""
+        definition = {"schema_version": "1.6.0", "audience": expression}
+        made = await self.service.activation.audiences.create(WORKSPACE, name, None, definition)
+        assert isinstance(made, int), made
+        await self.settle()
+        return made
+
+    async def output(self, name: str = "output", destination: str = "recording") -> int:
+        """Set an output up."""
+        made = await self.service.activation.outputs.create(WORKSPACE, name, destination, {})
+        assert isinstance(made, int), made
+        return made
+
+    async def connect(self, audience: int, output: int, **written: Any) -> int:
+        """Connect an audience with an output, and tell of its members."""
+        known = self.service.activation.catalogues.now.audiences[audience]
+        made = await self.service.activation.audiences.connect(known, {"output": str(output), **written})
+        assert isinstance(made, int), made
+        await self.settle()
+        return made
+
+    async def members(self, audience: int) -> list[int]:
+        """Return the MPIDs of an audience's members."""
+        known = self.service.activation.catalogues.now.audiences[audience]
+        found = await self.service.activation.audiences.members(known, "production", None, 1_000, reasoned=False)
+        return [one.member.mpid for one in found]
+
+    async def told(self, output: int) -> list[tuple[str, int, tuple[str, ...]]]:
+        """Return what waits for an output: what is done with whom under which values."""
+        messages = [one for one in await self.messages(output) if isinstance(one, MembershipMessage)]
+        return [(one.action.value, one.mpid, tuple(each.value for each in one.identities)) for one in messages]
+
+    async def messages(self, output: int) -> list[Message]:
+        """Return all messages that wait for an output."""
+        waiting = await self.service.store.deliveries.waiting(output, 0, 10_000)
+        return [message_from(one.document, {}) for one in waiting]
+
+
+def email(value: str) -> Identity:
+    """Make an e-mail address."""
+    return Identity(IdentityType.EMAIL, value)
+
+
+def customer(value: str) -> Identity:
+    """Make a customer ID."""
+    return Identity(IdentityType.CUSTOMER_ID, value)
+
+
+async def open_stage(store: Store) -> Stage:
+    """Open a service whose jobs nobody starts."""
+    now = [START_MS]
+    recording = Recording()
+
+    def opened(_: Settings, __: Surroundings) -> Recording:
+        return recording
+
+    kind = Destination("recording", "Remembers", frozenset({MembershipMessage}), (), opened)
+    needy = Setting("key", SettingKind.TEXT, "a key", required=True, confidential=True)
+    other = Destination("needy", "Needs a key", frozenset({MembershipMessage}), (needy,), opened)
+    service = await open_service(
+        CONFIGURATION, store, clock=lambda: now[0], destinations={one.name: one for one in (kind, other)}
+    )
+    return Stage(service, recording, now)
