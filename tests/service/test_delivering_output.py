@@ -123,9 +123,10 @@ async def test_what_is_not_taken_now_is_sent_again_whole_after_a_pause() -> None
     assert stage.states() == {"m1": "sent", "m2": "sent"}
 
 
-async def test_one_that_is_out_is_asked_with_a_single_message() -> None:
+@pytest.mark.parametrize("batching", [BATCHES, Batching(memberships_max=10)], ids=["all", "memberships"])
+async def test_one_that_is_out_is_asked_with_a_single_message(batching: Batching) -> None:
     """After some failures in a row the breaker is open; one message finds out, then requests are full again."""
-    stage = Stage(BATCHES)
+    stage = Stage(batching)
     stage.place.does = [answers(FAILED)] * (FAILURES_TO_OPEN + 1)
     await stage.write(*(user(number) for number in range(1, 5)))
     for _ in range(200):
