@@ -5,11 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from knownas.outputs import braze, iterable, meta, stream, webhook
+from knownas.outputs.files import destination as files
 from knownas.outputs.firehose import destination as firehose
 from knownas.service.destination import Destination
 
 _ALL: Final = (
     braze.DESTINATION,
+    files.DESTINATION,
     firehose.DESTINATION,
     iterable.DESTINATION,
     meta.DESTINATION,

@@ -66,3 +66,15 @@ STREAM_RECORD_BYTES_MAX: Final = 1_000_000
 
 TOPIC_CHARACTERS_MAX: Final = 249
 """Characters of the name of a topic."""
+
+FILE_MESSAGES_MAX: Final = 10_000
+"""Messages in one file."""
+
+FILE_WAIT_SECONDS: Final = 60.0
+"""How long a file that is not full is waited with for more messages."""
+
+LOCATION_CHARACTERS_MAX: Final = 1_024
+"""Characters of the place where files are written."""
+
+DOWNLOAD_ROWS_A_PIECE: Final = 1_000
+"""Rows of an audience that are written before a piece of the archive is handed out."""

@@ -1,0 +1,1 @@
+"""Promises about files that messages are written to, and audiences that are downloaded."""
