@@ -96,7 +96,8 @@ class Intake:
 @pytest.fixture
 async def intake() -> AsyncIterator[Intake]:
     """A service over a memory store whose second half is watched."""
-    store, data = MemoryStore(), WatchedUserData()
+    store = MemoryStore()
+    data = WatchedUserData(store._marks)
     store._user_data = data
     service = await open_service(CONFIGURATION, store, clock=lambda: START_MS, chance=RepeatingChance(1))
     made = Intake(service, data)

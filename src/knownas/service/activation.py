@@ -47,7 +47,7 @@ class Activation:
         await self.delivering.close()
 
 
-def open_activation(
+async def open_activation(
     store: Store,
     directory: Directory,
     calculations: Mapping[int, WorkspaceCalculations],
@@ -56,8 +56,13 @@ def open_activation(
     turns: Turns | None = None,
     keys: SecretKeys | None = None,
 ) -> Activation:
-    """Put it together over an open store; nothing is begun yet."""
+    """Put it together over an open store; nothing is begun yet.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
     catalogues = Catalogues(store.audiences, destinations)
+    await catalogues.refresh()
     writing = Writing(store.audiences, catalogues)
     subjects = Subjects(directory, calculations)
     outputs = AudienceOutputs(store, catalogues, writing, clock, keys)

@@ -77,8 +77,6 @@ class Service:
     jobs: Jobs
     self_check: SelfCheck
     ingest: Ingest
-    sections: Sections
-    batches: BatchReceipts
     key_watch: KeyWatch
     tokens: Tokens
     calculations: Mapping[int, WorkspaceCalculations]
@@ -92,6 +90,16 @@ class Service:
     keeping_out: KeepingOut | None
     ledger: Ledger | None
     activation: Activation
+
+    @property
+    def sections(self) -> Sections:
+        """What workspaces know of users."""
+        return Sections(self.store.user_data)
+
+    @property
+    def batches(self) -> BatchReceipts:
+        """What became of batches."""
+        return BatchReceipts(self.store.user_data)
 
     @property
     def auditing(self) -> Auditing:
@@ -152,8 +160,8 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `destinations` are the kinds of outputs that there are. `folds` is who folds histories; without, these jobs wait. `publish` False keeps nothing new: for those who only want to look.
-    `restores` opens also what a restore has not finished. With `secret_keys`, changes of keys that the store keeps count.
+    `destinations` are the kinds of outputs that there are. `folds` is who folds histories; without, these jobs wait. `publish` False keeps
+    nothing new: for those who only look. `restores` opens also what a restore has not finished. `secret_keys` open changes of keys.
 
     Raises:
         Unopenable: the secret of a key that is valid can't be opened with the secret keys.
@@ -168,12 +176,10 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
-    finding = SubjectFinding(store, directory, resolver, clock)
     ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, restores=restores)
+    finding = SubjectFinding(store, directory, resolver, clock)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
-    activation = open_activation(store, directory, calculations, destinations, clock, turns, secret_keys)
-    await activation.catalogues.refresh()
-    jobs = Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)
+    activation = await open_activation(store, directory, calculations, destinations, clock, turns, secret_keys)
     return Service(
         configuration=configuration,
         store=store,
@@ -184,11 +190,9 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         decisions=Decisions(store, recent, resolver),
         undoing=Undoing(store, correcting, toxic.apart),
         correcting=correcting,
-        jobs=jobs,
+        jobs=(jobs := Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)),
         self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
         ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
-        sections=Sections(store.user_data),
-        batches=BatchReceipts(store.user_data),
         key_watch=key_watch,
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
         calculations=calculations,
