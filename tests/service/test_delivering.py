@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -275,8 +275,9 @@ async def test_it_is_shown_how_it_stands(monkeypatch: pytest.MonkeyPatch) -> Non
     town.place().then = answers(NotNow(Trouble.FAILED, "status 500"))
     town.place(2)
     await town.outputs.pause(2)
-    written = [replace(joined(name, at_ms=town.clock() - 5_000), id=name) for name in ("a", "b")]
-    await town.store.write(new(one, output=output) for one in written for output in (1, 2))
+    for output in (1, 2):
+        written = [joined(f"{name} to {output}", at_ms=town.clock() - 5_000) for name in ("a", "b")]
+        await town.store.write(new(one, output=output) for one in written)
     async with at_work(town.job()) as job:
 
         async def is_open() -> bool:

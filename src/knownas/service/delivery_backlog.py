@@ -6,6 +6,7 @@ and are used for a short while only, since what they tell may be erased.
 """
 
 import logging
+from asyncio import sleep
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,22 +114,25 @@ class Backlog:
 
     async def _planned_on_all(self, batching: Batching, now_ms: int) -> Batch | Later | None:
         known, self._seen, self._read_ms = self._seen, {}, now_ms
-        limit = max(WAITING_A_PAGE, min(batching.most_of_any, WAITING_SEEN_MAX))
-        after_seq = 0
+        after_seq, is_end = 0, False
         while True:
-            page = await self._store.waiting(self._output, after_seq, limit)
+            page = await self._store.waiting(self._output, after_seq, WAITING_A_PAGE)
             for row in page:
                 seen = known.get(row.seq)
                 self._seen[row.seq] = seen if seen is not None and seen.row == row else _read(row, now_ms)
-            await self._settle_unreadable(now_ms)
-            planned = self._planned(batching, now_ms)
-            is_end = len(page) < limit
-            if is_end:
-                self._forget_unseen()
-            is_enough = isinstance(planned, Batch) and planned.is_full
-            if is_end or is_enough or len(self._seen) >= max(WAITING_SEEN_MAX, batching.most_of_any):
-                return planned
+            is_end = len(page) < WAITING_A_PAGE
+            if is_end or len(self._seen) >= batching.most_of_any:
+                await self._settle_unreadable(now_ms)
+                planned = self._planned(batching, now_ms)
+                is_enough = isinstance(planned, Batch) and planned.is_full
+                if is_end or is_enough or len(self._seen) >= max(WAITING_SEEN_MAX, batching.most_of_any):
+                    break
             after_seq = page[-1].seq
+            # Nobody is to wait for a long backlog to be looked through.
+            await sleep(0)
+        if is_end:
+            self._forget_unseen()
+        return planned
 
     def _planned(self, batching: Batching, now_ms: int) -> Batch | Later | None:
         waiting = [self._waiting(one) for one in self._seen.values()]

@@ -25,7 +25,7 @@ DELIVERY_RETRY_SECONDS: Final = 2.0
 WAITING_A_PAGE: Final = 200
 """Deliveries that are read at once."""
 
-WAITING_SEEN_MAX: Final = 10_000
+WAITING_SEEN_MAX: Final = 2_000
 """Deliveries of an output that are looked through for those that can be sent. If so many are held back by others that have to be tried
 again, the rest waits until these are sent or given up."""
 

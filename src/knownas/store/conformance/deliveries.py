@@ -106,6 +106,19 @@ class WaitingPromises(Subject):
             same(await names(again), [row.delivery_id for row in rows], "what waits after opening again")
             await again.close()
 
+    async def test_what_is_there_is_not_written_again(self) -> None:
+        """A delivery with the id of another, whether that waits or is settled, is left out; what is written with it is kept."""
+        async with self.opened() as store:
+            (row,) = await write(store, told("there"))
+            for turn in range(2):
+                again = [told("there", mpid=9, output=9), told(f"new {turn}")]
+                is_so(await store.audiences.commit(AudienceCommit(deliveries=again)), "the commit is kept")
+                same(await names(store, 9), [], "what waits a second time")
+                if not turn:
+                    same(await names(store), ["there", "new 0"], "what waits")
+                    await settled(store, SENT, row)
+            same(await names(store), ["new 0", "new 1"], "what waits after it was sent")
+
     async def test_what_is_settled_waits_no_more(self) -> None:
         """It stays, with what became of it, when and why; also after closing. What waits on stands where it stood."""
         async with self.opened() as store:
