@@ -1,5 +1,6 @@
 """Promises about Braze: each request is as its API documents it, and an audience is a switch that nothing else touches."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -133,6 +134,43 @@ async def test_calls_keep_to_the_limit_of_objects(monkeypatch: pytest.MonkeyPatc
     assert [len(one) for one in came if isinstance(one, list)] == [2, 2, 1]
     outcome, _ = await sent(*messages, script=(TAKEN, answering(429)))
     assert outcome == Taken(again=dict.fromkeys(("m-2", "m-3", "m-4"), "answered 429 Too Many Requests"))
+
+
+async def pauses(monkeypatch: pytest.MonkeyPatch, *told_at: tuple[MembershipMessage, int]) -> list[float]:
+    """Return the pauses that are made for messages that are sent one after the other, each at a time (milliseconds)."""
+    made: list[float] = []
+    now_ms = NOW_MS
+
+    async def pause(seconds: float) -> None:
+        made.append(round(seconds, 3))
+
+    monkeypatch.setattr(braze, "sleep", pause)
+    async with receiving(otherwise=TAKEN) as server:
+        clock = replace(surroundings(), now_ms=lambda: now_ms)
+        sender = DESTINATION.open({"url": server.url, "api_key": KEY}, clock)
+        for message, at_ms in told_at:
+            now_ms = NOW_MS + at_ms
+            assert await sender.send([message]) == Taken()
+        await sender.close()
+    return made
+
+
+async def test_what_contradicts_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Braze keeps no order between requests, so who joins and leaves is told of with a pause; the same again, or others, are not kept waiting."""
+    joins, leaves = told(id="m-1", mpid=1), told(id="m-2", mpid=1, action=Action.REMOVE)
+    elsewhere = told(id="m-3", mpid=1, action=Action.REMOVE, audience=AudienceName(8, "Others"))
+    other = told(OTHER, id="m-4", mpid=2, action=Action.REMOVE)
+    assert await pauses(monkeypatch, (joins, 0), (joins, 1), (elsewhere, 2), (other, 3)) == []
+    assert await pauses(monkeypatch, (joins, 0), (leaves, 4_000), (joins, 4_001)) == [6.0, 9.999]
+    assert await pauses(monkeypatch, (joins, 0), (leaves, 10_000)) == []
+    assert await pauses(monkeypatch, (joins, 10**9), (leaves, 0)) == [10.0]
+
+
+async def test_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more users than there is room for, those who were told of first are forgotten."""
+    monkeypatch.setattr(braze, "BRAZE_RECENT_MAX", 1)
+    joins, leaves = told(id="m-1", mpid=1), told(id="m-2", mpid=1, action=Action.REMOVE)
+    assert await pauses(monkeypatch, (joins, 0), (told(OTHER, id="m-3", mpid=2), 0), (leaves, 0)) == []
 
 
 def happened(*listed: dict[str, Any]) -> dict[str, Any]:

@@ -170,7 +170,7 @@ async def test_members_arrive(
     batching = replace(case.destination.batching, messages_max=most, memberships_max=None)
     world = World()
     answers = lucky(case, world, iter(luck))
-    with patch(f"knownas.outputs.{case.limit}", a_call):
+    with patch(f"knownas.outputs.{case.limit}", a_call), patch("knownas.outputs.braze.BRAZE_PAUSE_SECONDS", 0.0):
         async with receiving(otherwise=answers) as server:
             sender = case.destination.open({"url": server.url, **case.settings}, surroundings())
             for _ in range(len(waiting) + len(luck) + 1):

@@ -3,11 +3,15 @@
 By the vendor's documentation, as of 2025 and 2026 where it says so itself: `/users/track` with its objects for attributes, events and purchases,
 `/users/delete`, identifiers, reserved names, lengths, the answers. How many objects one request may have it says differently for
 different contracts (75 of each kind, 75, 50); kept to is the least. Sure by clients in use only: that an error of a single object has the
-members `input_array` and `index`. Open: in which order Braze works off two requests about one user.
+members `input_array` and `index`.
+
+Braze works off requests at the same time, and says that it keeps no order between them; a few seconds are enough. So between two that
+say something else of one user there is a pause.
 
 Why an audience is a switch of its own, and not an element of a list: decision 46.
 """
 
+from asyncio import sleep
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, cast
@@ -44,6 +48,12 @@ BRAZE_OBJECTS_MAX: Final = 50
 BRAZE_MESSAGES_MAX: Final = 50
 BRAZE_WAIT_SECONDS: Final = 5.0
 """Messages that are sent to Braze together, and how long fewer are waited with: what it counts are requests."""
+
+BRAZE_PAUSE_SECONDS: Final = 10.0
+"""The time between two requests to Braze that say something else of one user and audience: so long it may take to work off the first."""
+
+BRAZE_RECENT_MAX: Final = 10_000
+"""Users of whom it is remembered what Braze was told of them last."""
 
 BRAZE_DELETED_MAX: Final = 50
 """Users that Braze deletes in one request."""
@@ -134,6 +144,7 @@ class _Sender:
         self._settings = settings
         self._updates_only = settings.get("update_existing_only") is True
         self._taken = Remembered()
+        self._recent: dict[tuple[int, int], tuple[Action, int]] = {}
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         """Tell Braze."""
@@ -159,6 +170,7 @@ class _Sender:
                     deleted.extend((message.id, *self._doomed(user, users)) for user in users)
             if not users:
                 refused[message.id] = NOBODY
+        await self._keep_apart([one for one in messages if isinstance(one, MembershipMessage)])
         by_id = {message.id: message for message in messages}
         tracked = [
             Call(frozenset(one.message for one in some), partial(self._tracked, some, by_id))
@@ -175,6 +187,25 @@ class _Sender:
     async def close(self) -> None:
         """Close what is connected."""
         await self._poster.close()
+
+    async def _keep_apart(self, messages: Sequence[MembershipMessage]) -> None:
+        """Wait until whatever else Braze was told of these users is worked off, and remember what it is told now."""
+        told_ms = [
+            at_ms
+            for message in messages
+            for action, at_ms in [self._recent.get((message.audience.id, message.mpid), (message.action, 0))]
+            if action is not message.action
+        ]
+        pause = max(told_ms, default=0) / 1000 + BRAZE_PAUSE_SECONDS - self._now_ms() / 1000
+        if told_ms and pause > 0:
+            # A clock that was set back must not keep anything waiting for long.
+            await sleep(min(pause, BRAZE_PAUSE_SECONDS))
+        for message in messages:
+            user = (message.audience.id, message.mpid)
+            self._recent.pop(user, None)
+            self._recent[user] = (message.action, self._now_ms())
+        for user in list(self._recent)[: max(len(self._recent) - BRAZE_RECENT_MAX, 0)]:
+            del self._recent[user]
 
     def _users_of(self, identities: Sequence[Outgoing]) -> list[_User]:
         """Return who a user is at Braze. A digest is nobody there."""

@@ -3,7 +3,7 @@
 By its documentation of April 2026 (v25.0): customer file custom audiences, their users, hashing and normalising, multi-key matching, external
 identifiers, limited data use, removal from all audiences of an ad account. Sure by that: members, limits, hashes, the answer's counts.
 Sure by clients in wide use only: the token as a bearer, a JSON body also with DELETE. By the documentation of the Graph API in general, and
-by experience of others: which codes of errors pass, which stop.
+by experience of others: which codes of errors pass, which stop. Not found: how long a name may be, and whether Meta keeps the order of two changes.
 
 Meta keeps people and not whose values they were matched by: who is removed by one value is out, also if another one was added. So a
 connection only adds, if nobody says otherwise, when an identity of a member changes (`docs/how-to/send-to-meta.md`).
