@@ -171,6 +171,12 @@ async def test_each_change_of_a_connection_has_its_action(what: Subscription) ->
     assert (outcome, request["action"]) == (Taken(), what.value)
 
 
+async def test_connection_with_unreadable_settings_is_refused() -> None:
+    """Settings of a connection that are no JSON are not left out in silence: the connection is refused with the reason."""
+    outcome, requests = await told(subscription(settings={"subscription_settings": "kind=x"}), answers=[])
+    assert (outcome, requests) == (Taken(refused={"s-1": "subscription_settings is no JSON object of texts"}), [])
+
+
 async def test_suspended_subscription_stops() -> None:
     """A partner that suspends is sent nothing until somebody resumes the output."""
     outcome, _ = await told(membership(), answers=[response("audience_membership_change", suspend_subscription=True)])

@@ -145,6 +145,8 @@ class FirehoseSender:
     async def _subscription(self, message: SubscriptionMessage, registration: Registration) -> Outcome:
         if not registration.takes_audiences:
             return _all_refused([message], "the partner takes no audiences")
+        if requests.settings_in(str(message.settings.get("subscription_settings") or "{}")) is None:
+            return _all_refused([message], "subscription_settings is no JSON object of texts")
         rest = requests.subscription(message, self._account)
         answer = await self._asked("audience_subscription", message.id, rest, [message])
         outcome = self._taken(answer)
