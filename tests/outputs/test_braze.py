@@ -136,7 +136,7 @@ async def test_calls_keep_to_the_limit_of_objects(monkeypatch: pytest.MonkeyPatc
     assert outcome == Taken(again=dict.fromkeys(("m-2", "m-3", "m-4"), "answered 429 Too Many Requests"))
 
 
-async def pauses(monkeypatch: pytest.MonkeyPatch, *told_at: tuple[MembershipMessage, int]) -> list[float]:
+async def pauses(monkeypatch: pytest.MonkeyPatch, *told_at: tuple[Message, int]) -> list[float]:
     """Return the pauses that are made for messages that are sent one after the other, each at a time (milliseconds)."""
     made: list[float] = []
     now_ms = NOW_MS
@@ -145,7 +145,7 @@ async def pauses(monkeypatch: pytest.MonkeyPatch, *told_at: tuple[MembershipMess
         made.append(round(seconds, 3))
 
     monkeypatch.setattr(braze, "sleep", pause)
-    async with receiving(otherwise=TAKEN) as server:
+    async with receiving(otherwise=answering(201, {"message": "success", "deleted": 1})) as server:
         clock = replace(surroundings(), now_ms=lambda: now_ms)
         sender = DESTINATION.open({"url": server.url, "api_key": KEY}, clock)
         for message, at_ms in told_at:
@@ -164,11 +164,23 @@ async def test_what_contradicts_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -
     assert await pauses(monkeypatch, (joins, 0), (leaves, 4_000), (joins, 4_001)) == [6.0, 9.999]
     assert await pauses(monkeypatch, (joins, 0), (leaves, 10_000)) == []
     assert await pauses(monkeypatch, (joins, 10**9), (leaves, 0)) == [10.0]
+    by_address = told(EMAIL, id="m-5", mpid=1, action=Action.REMOVE)
+    assert await pauses(monkeypatch, (by_address, 0), (joins, 0)) == [10.0]
+    somebody_else = told(id="m-6", mpid=3)
+    assert await pauses(monkeypatch, (leaves, 0), (somebody_else, 0)) == [10.0]
+
+
+async def test_who_is_deleted_is_not_made_again_by_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between what makes a user at Braze and what deletes the user there is a pause, whichever comes first."""
+    for message in (told(), events(CUSTOMER)):
+        assert await pauses(monkeypatch, (message, 0), (erasure(CUSTOMER), 0)) == [10.0]
+        assert await pauses(monkeypatch, (erasure(CUSTOMER), 0), (message, 0)) == [10.0]
+        assert await pauses(monkeypatch, (message, 0), (erasure(OTHER), 0)) == []
 
 
 async def test_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more users than there is room for, those who were told of first are forgotten."""
-    monkeypatch.setattr(braze, "BRAZE_RECENT_MAX", 1)
+    monkeypatch.setattr(braze, "BRAZE_RECENT_MAX", 3)
     joins, leaves = told(id="m-1", mpid=1), told(id="m-2", mpid=1, action=Action.REMOVE)
     assert await pauses(monkeypatch, (joins, 0), (told(OTHER, id="m-3", mpid=2), 0), (leaves, 0)) == []
 

@@ -12,7 +12,7 @@ Why an audience is a switch of its own, and not an element of a list: decision 4
 """
 
 from asyncio import sleep
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, cast
 
@@ -50,10 +50,10 @@ BRAZE_WAIT_SECONDS: Final = 5.0
 """Messages that are sent to Braze together, and how long fewer are waited with: what it counts are requests."""
 
 BRAZE_PAUSE_SECONDS: Final = 10.0
-"""The time between two requests to Braze that say something else of one user and audience: so long it may take to work off the first."""
+"""The time between two requests to Braze that say something else of one user: so long it may take to work off the first."""
 
 BRAZE_RECENT_MAX: Final = 10_000
-"""Users of whom it is remembered what Braze was told of them last."""
+"""Facts about users of which it is remembered what Braze was told last: a change of an audience takes three."""
 
 BRAZE_DELETED_MAX: Final = 50
 """Users that Braze deletes in one request."""
@@ -144,7 +144,7 @@ class _Sender:
         self._settings = settings
         self._updates_only = settings.get("update_existing_only") is True
         self._taken = Remembered()
-        self._recent: dict[tuple[int, int], tuple[Action, int]] = {}
+        self._recent: dict[Hashable, tuple[str, int]] = {}
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         """Tell Braze."""
@@ -170,14 +170,19 @@ class _Sender:
                     deleted.extend((message.id, *self._doomed(user, users)) for user in users)
             if not users:
                 refused[message.id] = NOBODY
-        await self._keep_apart([one for one in messages if isinstance(one, MembershipMessage)])
+        said = {about: what for message in messages for about, what in self._said(message)}
+        await self._keep_apart(said)
         by_id = {message.id: message for message in messages}
         tracked = [
             Call(frozenset(one.message for one in some), partial(self._tracked, some, by_id))
             for objects in (removed, added, happened)
             for some in chunks(objects, BRAZE_OBJECTS_MAX)
         ]
-        return await outcome_of([*tracked, *self._deletions(deleted, by_id)], refused)
+        try:
+            return await outcome_of([*tracked, *self._deletions(deleted, by_id)], refused)
+        finally:
+            # Also if it is called off: Braze may have heard of it.
+            self._remember(said)
 
     async def check(self) -> Outcome:
         """Send a request without anybody in it. Braze refuses it as empty, after it has looked at the key."""
@@ -188,24 +193,34 @@ class _Sender:
         """Close what is connected."""
         await self._poster.close()
 
-    async def _keep_apart(self, messages: Sequence[MembershipMessage]) -> None:
-        """Wait until whatever else Braze was told of these users is worked off, and remember what it is told now."""
-        told_ms = [
-            at_ms
-            for message in messages
-            for action, at_ms in [self._recent.get((message.audience.id, message.mpid), (message.action, 0))]
-            if action is not message.action
-        ]
+    async def _keep_apart(self, said: Mapping[Hashable, str]) -> None:
+        """Wait until whatever else Braze was told of the same is worked off."""
+        recent = ((what, self._recent[about]) for about, what in said.items() if about in self._recent)
+        told_ms = [at_ms for what, (was_said, at_ms) in recent if was_said != what]
         pause = max(told_ms, default=0) / 1000 + BRAZE_PAUSE_SECONDS - self._now_ms() / 1000
         if told_ms and pause > 0:
             # A clock that was set back must not keep anything waiting for long.
             await sleep(min(pause, BRAZE_PAUSE_SECONDS))
-        for message in messages:
-            user = (message.audience.id, message.mpid)
-            self._recent.pop(user, None)
-            self._recent[user] = (message.action, self._now_ms())
-        for user in list(self._recent)[: max(len(self._recent) - BRAZE_RECENT_MAX, 0)]:
-            del self._recent[user]
+
+    def _remember(self, said: Mapping[Hashable, str]) -> None:
+        now_ms = self._now_ms()
+        for about, what in said.items():
+            self._recent.pop(about, None)
+            self._recent[about] = (what, now_ms)
+        for about in list(self._recent)[: max(len(self._recent) - BRAZE_RECENT_MAX, 0)]:
+            del self._recent[about]
+
+    def _said(self, message: Message) -> Iterator[tuple[Hashable, str]]:
+        """Yield what a message says, and about what: that a user is there, or is to be deleted; that one is in an audience, or is not."""
+        if isinstance(message, SubscriptionMessage):
+            return
+        users = self._users_of(message.identities)
+        for user in users:
+            yield user, "deleted" if isinstance(message, ErasureMessage) else "there"
+        if isinstance(message, MembershipMessage):
+            # By the profile as well: it may have been told of by another name before.
+            for who in (message.mpid, *users):
+                yield (message.audience.id, who), message.action.value
 
     def _users_of(self, identities: Sequence[Outgoing]) -> list[_User]:
         """Return who a user is at Braze. A digest is nobody there."""
