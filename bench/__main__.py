@@ -13,6 +13,7 @@ from bench import (
     backfill,
     crowded_device,
     decision,
+    deliveries,
     erasure,
     events,
     fold,
@@ -62,6 +63,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "accuracy": accuracy,
     "fold": fold,
     "erasure": erasure,
+    "deliveries": deliveries,
 }
 
 

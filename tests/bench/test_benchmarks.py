@@ -105,6 +105,16 @@ def test_measures_an_erasure(store: str, tmp_path: Path) -> None:
         assert len(taken["samples"]) == 2
 
 
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak)])
+def test_measures_deliveries(store: str, tmp_path: Path) -> None:
+    """Messages reach outputs, and questions are answered, in each round, beside outputs that hang and that take."""
+    sizes = ("--messages", "500", "--asks", "200", "--rounds", "2")
+    report = run("deliveries", tmp_path, (*sizes, "--store", store))
+    (goal,) = report["goals"]
+    assert len(goal["samples"]) == 2
+    assert all(value > 0 for value in report["measured"].values())
+
+
 def test_a_seeded_database_holds_what_was_asked_for(tmp_path: Path) -> None:
     """Every seeded user and the whole crowd are found through the store; a second call finds the file again."""
     population = Population(60, crowd=HOLDERS_CONSIDERED_MAX + 4)

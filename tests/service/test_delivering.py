@@ -120,14 +120,8 @@ async def test_one_that_hangs_delays_no_other() -> None:
     job.start()
     await town.are_sent("to 3")
     assert len(town.places[1].requests) == 1
-    await asyncio.wait_for(_closed(job), PATIENCE_SECONDS)
+    await asyncio.wait_for(job.close(wait_seconds=0.0), PATIENCE_SECONDS)
     assert [one.delivery_id for one in town.store.in_state(DeliveryState.WAITING)] == ["to 1", "to 2"]
-
-
-async def _closed(job: Delivering) -> None:
-    job._closing = True
-    await job._leave()
-    await job.close()
 
 
 async def test_many_that_hang_leave_room_after_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:

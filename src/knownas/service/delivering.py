@@ -103,7 +103,7 @@ class Delivering:
         else:
             self._wake.set()
 
-    async def close(self) -> None:
+    async def close(self, wait_seconds: float = DELIVERY_CLOSE_SECONDS) -> None:
         """Finish the requests under way, as far as they take no longer than is waited for, and stop."""
         self._closing = True
         self._wake.set()
@@ -113,7 +113,7 @@ class Delivering:
         for one in self._attended.values():
             one.wake.set()
         if tasks:
-            await asyncio.wait(tasks, timeout=DELIVERY_CLOSE_SECONDS)
+            await asyncio.wait(tasks, timeout=wait_seconds)
         await self._leave()
 
     def standings(self) -> Iterator[Standing]:
