@@ -1,13 +1,14 @@
 """Hands records to Kafka, and tells what became of each message of which they are.
 
-The client works in threads of its own and is waited for in one of ours, so that the event loop goes on.
+The client works in threads of its own. It is waited for in one of ours, which nobody else shares: a cluster that does not answer holds up no other output.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -16,6 +17,8 @@ from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome, Ta
 from knownas.outputs.each import together
 from knownas.outputs.limits import STREAM_CHECK_SECONDS, STREAM_POLL_SECONDS, STREAM_SECONDS
 from knownas.outputs.stream_form import Record, records
+
+_T = TypeVar("_T")
 
 log: Final = logging.getLogger(__name__)
 
@@ -52,21 +55,23 @@ class KafkaSender:
         self._topics = topics
         self._producer: Producer | None = None
         self._trouble: KafkaError | None = None
+        self._thread = ThreadPoolExecutor(1, "stream")
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         """Hand all records over at once, and wait for what became of each."""
-        return await asyncio.to_thread(self._sent, messages)
+        return await self._in_thread(self._sent, messages)
 
     async def check(self) -> Outcome:
         """Ask the cluster for its topics; all that are set must be there."""
-        return await asyncio.to_thread(self._checked)
+        return await self._in_thread(self._checked)
 
     async def close(self) -> None:
         """Let go of the cluster."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.purge()
-            await asyncio.to_thread(producer.flush, STREAM_POLL_SECONDS)
+        await self._in_thread(self._forget)
+        self._thread.shutdown(wait=False)
+
+    async def _in_thread(self, work: Callable[..., _T], *given: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     def _sent(self, messages: Sequence[Message]) -> Outcome:
         producer = self._opened()

@@ -15,7 +15,7 @@ from knownas.core.delivery.outcome import NotAtAll, NotNow, Outcome, Taken, Trou
 from knownas.outputs.files import bucket
 from knownas.outputs.files.destination import DESTINATION
 from tests.outputs.messages import MPID_OF_ADA, membership, surroundings
-from tests.outputs.receiving import receiving
+from tests.outputs.receiving import answering, receiving
 from tests.outputs.refusals import REFUSALS, each_refusal
 from tests.waiting import wait_until
 
@@ -131,6 +131,17 @@ async def test_refusal_has_its_outcome(how: str, monkeypatch: pytest.MonkeyPatch
         return
     assert isinstance(outcome, NotNow)
     assert outcome.trouble is TROUBLES[how]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_proxy_of_the_surroundings_is_not_used(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment says of proxies does not lead files elsewhere."""
+    stored = answering(200, ETag='"1"')
+    async with receiving(otherwise=stored) as proxy, receiving(otherwise=stored) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert await _sent(Store(server.url.replace("127.0.0.1", host), Path()).settings()) == Taken()
+    assert (len(proxy.requests), len(server.requests)) == (0, 1)
 
 
 async def test_store_that_is_not_there_is_tried_again() -> None:

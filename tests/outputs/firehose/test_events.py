@@ -279,6 +279,30 @@ async def test_id_of_an_event_is_the_same_at_each_try() -> None:
     assert len(set(ids)) == 2
 
 
+async def test_no_identity_leaves_that_was_not_chosen() -> None:
+    """Identities that stand in the batch, and not among those that go out, are nowhere in the request."""
+    hidden = {
+        "user_identities": [{"identity_type": "email", "identity": "hidden-1"}],
+        "device_info": {
+            **BATCH["device_info"], "ios_advertising_id": "hidden-2", "push_token": "hidden-3", "android_uuid": "hidden-4"
+        },
+        "mp_deviceid": "hidden-5",
+        "mpid": 666_666,
+        "partner_identities": {"Partner_Id": "hidden-6"},
+        "integration_attributes": {"1": {"id": "hidden-7"}},
+    }  # fmt: skip
+    items = (
+        ("session_start", {}),
+        ("push_message", {"push_message_type": "received", "push_message_token": "hidden-8"}),
+        ("push_registration", {"register": True, "registration_token": "hidden-9"}),
+        ("user_identity_change", {"new": {"identity_type": "other2", "identity": "hidden-10"}, "old": None}),
+    )
+    _, [request] = await told(events(EMAIL, batch=batch(*items, **hidden)), answers=[DONE])
+    assert "hidden" not in str(request)
+    assert "666666" not in str(request)
+    assert request["user_identities"] == [EMAIL_THERE]
+
+
 _MEMBERS = (
     "device_info",
     "application_info",

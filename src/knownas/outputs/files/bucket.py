@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
@@ -28,6 +29,11 @@ _REGION: Final = "us-east-1"
 """What is signed for if no region is set; stores that are compatible with S3 rarely mind."""
 
 
+_NO_PROXY: Final = "http://127.0.0.1:9"
+_AMAZON: Final = ("amazonaws.com", "amazonaws.com.cn", "169.254.169.254", "169.254.170.2")
+"""Where the store is if no endpoint is set, and where a machine there is told its rights."""
+
+
 class Bucket:
     """A bucket of a store."""
 
@@ -50,6 +56,9 @@ class Bucket:
                 "timeout": timedelta(seconds=REQUEST_SECONDS),
                 "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
                 "http1_only": True,
+                # A proxy of the environment is used unless another is named: one is, and nothing goes through it.
+                "proxy_url": _NO_PROXY,
+                "proxy_excludes": ",".join([urlsplit(endpoint).hostname or "", *_AMAZON]).strip(","),
             },
             # What is tried again is the delivery's to say.
             retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=REQUEST_SECONDS)},

@@ -6,11 +6,12 @@ each row has the id of its message, by which a reader finds out what came twice 
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from knownas.core.delivery.message import ErasureMessage, EventsMessage, MembershipMessage, Message, Settings
 from knownas.core.delivery.outcome import NotAtAll, NotNow, Outcome, Taken
@@ -24,6 +25,8 @@ from knownas.service.destination import Batching, Destination, Setting, SettingK
 
 if TYPE_CHECKING:
     from knownas.outputs.files.bucket import Bucket
+
+_T = TypeVar("_T")
 
 STORE_MISSING: Final = "knownas is installed without a client of S3: pip install 'knownas[files]'"
 CHECK_NAME: Final = "knownas-check"
@@ -44,12 +47,13 @@ class FilesSender:
         self._surroundings = surroundings
         self._location = str(settings["location"])
         self._bucket: Bucket | None = None
+        self._thread = ThreadPoolExecutor(1, "files")
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         """Write messages of one kind as one file."""
         kind = KINDS[type(messages[0])]
         try:
-            content = await asyncio.to_thread(written, self._format, kind, rows(messages))
+            content = await self._in_thread(written, self._format, kind, rows(messages))
         except FormatMissing:
             return NotAtAll(ARROW_MISSING)
         return await self._written(file_name(messages[0], self._format), content)
@@ -62,6 +66,11 @@ class FilesSender:
     async def close(self) -> None:
         """Let go of the place."""
         self._bucket = None
+        self._thread.shutdown(wait=False)
+
+    async def _in_thread(self, work: Callable[..., _T], *given: Any) -> _T:
+        """Do what takes long in a thread that nobody else shares: a disk that does not answer holds up no other output."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     async def _written(self, name: str, content: bytes) -> Outcome:
         failure = await self._write(name, content)
@@ -70,7 +79,7 @@ class FilesSender:
     async def _write(self, name: str, content: bytes) -> NotNow | NotAtAll | None:
         if not self._location.startswith(_S3):
             folder = Folder(Path(self._location))
-            return await asyncio.to_thread(folder.write, name, content, self._surroundings.new_id())
+            return await self._in_thread(folder.write, name, content, self._surroundings.new_id())
         if find_spec("obstore") is None:
             return NotAtAll(STORE_MISSING)
         # An extra, which need not be there.
