@@ -30,13 +30,17 @@ class Received:
 
 @dataclass(frozen=True)
 class Answering:
-    """An answer of HTTP. `cut_after` leaves it off after so many bytes of the body, though more were announced; or it `hangs` there."""
+    """An answer of HTTP. `cut_after` leaves it off after so many bytes of the body, though more were announced; or it `hangs` there.
+
+    With `pause_seconds` it comes byte by byte, with so long a pause before each.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     cut_after: int | None = None
     hangs: bool = False
+    pause_seconds: float = 0.0
 
     @property
     def wire(self) -> bytes:
@@ -127,8 +131,7 @@ class Receiving:
                 await writer.drain()
                 return False
             case Answering():
-                writer.write(behaviour.wire)
-                await writer.drain()
+                await _written(behaviour, writer)
                 if behaviour.hangs:
                     await self._hanging.wait()
                 return behaviour.cut_after is None
@@ -149,6 +152,15 @@ async def receiving(
         server.close()
         await receiver.stop()
     assert receiver.unexpected == [], "a request came that the test has no answer for"
+
+
+async def _written(answer: Answering, writer: asyncio.StreamWriter) -> None:
+    wire = answer.wire
+    pieces = [wire[place : place + 1] for place in range(len(wire))] if answer.pause_seconds else [wire]
+    for piece in pieces:
+        await asyncio.sleep(answer.pause_seconds)
+        writer.write(piece)
+        await writer.drain()
 
 
 async def _received(reader: asyncio.StreamReader) -> Received:

@@ -115,6 +115,14 @@ async def test_hanging_answer_ends_in_time(behaviour: Behaviour) -> None:
     assert outcome.trouble is Trouble.TIMEOUT
 
 
+@pytest.mark.usefixtures("short_of_time")
+async def test_answer_that_trickles_ends_in_time() -> None:
+    """Nobody is kept by an answer that comes byte by byte, each of them in time."""
+    outcome = await _posted(Answering(200, b"x" * 1_000, pause_seconds=0.02))
+    assert isinstance(outcome, NotNow)
+    assert outcome.trouble is Trouble.TIMEOUT
+
+
 CUT = Answering(200, b'{"type": "x"}', cut_after=4)
 GARBAGE = [
     HANGING_UP,

@@ -26,7 +26,7 @@ ALL = (subscription(), membership(), events(), erasure())
         ([], ""),
         (7, ""),
         ("just words", "just words"),
-        ({"message": "a@b.example and 12345 and 1234 and " + "x" * 41}, "… and … and 1234 and …"),
+        ({"message": "zoe@q.test and zoe%40q.test and 12345 and 1234 and " + "x" * 41}, "… and … and … and 1234 and …"),
         ({"message": "customer-42 and Augusta bought the Loom"}, "… and … bought the …"),
         ({"message": "CUSTOMER-42, ada%40example.com"}, ""),
         ({"message": "one \x1b[31m two"}, "one … two"),
