@@ -21,6 +21,8 @@ from knownas.store.deliveries import DeliveryState
 from tests.core.delivery.messages import joined
 from tests.service.delivery_stage import Clock, Place, ToldOutputs, answers, destination, new
 from tests.service.kept_deliveries import KeptDeliveries
+from tests.service.stage import Stage as ResolverStage
+from tests.service.stage import mpid_of
 from tests.waiting import moment, until
 
 PATIENCE_SECONDS = 20
@@ -122,6 +124,27 @@ async def test_one_that_hangs_delays_no_other() -> None:
     assert len(town.places[1].requests) == 1
     await asyncio.wait_for(job.close(wait_seconds=0.0), PATIENCE_SECONDS)
     assert [one.delivery_id for one in town.store.in_state(DeliveryState.WAITING)] == ["to 1", "to 2"]
+
+
+async def test_who_asks_who_somebody_is_waits_for_no_output() -> None:
+    """While as many requests hang as can be under way, and more outputs wait for room, identifies over the same store are answered."""
+    town = Town()
+    for output in range(1, delivering.SENDS_AT_ONCE_MAX + 5):
+        town.place(output).then = hangs
+        await town.write(*(f"{number} to {output}" for number in range(20)), output=output)
+    stage = await ResolverStage(town.store.store).start()
+    job = town.job()
+    job.start()
+
+    async def all_hang() -> bool:
+        return sum(len(place.requests) for place in town.places.values()) == delivering.SENDS_AT_ONCE_MAX
+
+    await until(all_hang, PATIENCE_SECONDS)
+    answers_given = await stage.together(*(stage.ask(customerid=f"user-{number}") for number in range(200)))
+    assert len({mpid_of(one) for one in answers_given}) == 200
+    assert await all_hang()
+    await job.close(wait_seconds=0.0)
+    await stage.resolver.close()
 
 
 async def test_many_that_hang_leave_room_after_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,8 +223,9 @@ class OutputDelivery:
             await self._world.outputs.keep(waiting[0].connection, taken.kept)
         accepted = [one for one in waiting if one.seq not in again and one.seq not in refused]
         settlements = [Settlement(one.seq, DeliveryState.SENT, now_ms) for one in accepted]
-        for seq in again.keys() - refused.keys():
-            settlements += self._again(seq, again[seq], now_ms)
+        for one in waiting:
+            if one.seq in again and one.seq not in refused:
+                settlements += self._again(one, again[one.seq], now_ms)
         self._backlog.answered([one.seq for one in waiting])
         for one in waiting:
             if one.seq in refused:
@@ -233,14 +234,18 @@ class OutputDelivery:
         await self._backlog.settle(settlements)
         await self._fault_if_suspect(output)
 
-    def _again(self, seq: int, why: str, now_ms: int) -> list[Settlement]:
+    def _again(self, one: Waiting, why: str, now_ms: int) -> list[Settlement]:
         """Let one be tried again after a pause, or give it up."""
         self._told("again")
-        times = self._backlog.tried(seq)
-        if times >= TRIES_MAX:
-            return [_dead(seq, f"given up after {times} tries: {why}", now_ms)]
-        self._backlog.hold(seq, now_ms + pause_ms(times, self._world.chance()))
-        return []
+        times = self._backlog.tried(one.seq)
+        if times < TRIES_MAX:
+            self._backlog.hold(one.seq, now_ms + pause_ms(times, self._world.chance()))
+            return []
+        why = f"given up after {times} tries: {why}"
+        if _is_beginning(one):
+            self._suspect(one, why)
+            return []
+        return [_dead(one.seq, why, now_ms)]
 
     async def _not_now(self, output: Output, outcome: NotNow) -> None:
         self._told("not_now")
