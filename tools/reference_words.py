@@ -45,6 +45,18 @@ Where the protocol wants 202 for what is refused later, the refusal is kept and 
 """
 
 REASONS: Final[Mapping[str, str]] = {
+    "audience_in_use": "Another audience asks for membership in this one: change or delete that one first.",
+    "invalid_audience": "The audience can't be defined like this; `faults` has each place and what is wanted there.",
+    "invalid_connection": "The audience can't be connected like this; `faults` has each place and what is wanted there.",
+    "invalid_output": "The output can't be set up like this; `faults` has each place and what is wanted there.",
+    "invalid_reasons": "`reasons` is true or false.",
+    "not_dead": "The delivery was sent, waits by now, or was given up: there is nothing to send again.",
+    "superseded": "Something later was told about the same profile; sent now, the older message would undo it.",
+    "unknown_connection": "The audience has no connection of this id.",
+    "unknown_delivery": "The output has no such delivery; one that was sent again has a new number.",
+    "unknown_output": "The workspace has no output of this id.",
+    "unknown_reason": "No member is ever passed over for such a reason; `allowed` lists those that there are.",
+    "unknown_state": "A delivery is never in such a state; `allowed` lists those that there are.",
     "admin_api_off": "The configuration has no `admin_token`. Set one to use `/api/`.",
     "alias_not_provisioned": "The workspace has no aliasing; set `settings: {alias: {provisioned: true}}` of it.",
     "batch_too_long": "The batch is longer than 128 KiB. Send its events in several.",

@@ -118,7 +118,7 @@ def lines() -> dict[Route, Line]:
         table["GET", f"/api/{path}/identity-changes"] = Line(Auth.ADMIN)
     table["POST", "/api/scopes/{scope}/profiles"] = Line(Auth.ADMIN, 201, seeded)
     table["POST", "/api/scopes/{scope}/explain"] = Line(Auth.ADMIN, body=explained)
-    return table | own_lines() | token_lines() | privacy_lines()
+    return table | own_lines() | activation_lines() | token_lines() | privacy_lines()
 
 
 SUBJECT_REQUEST = {
@@ -184,6 +184,38 @@ def own_lines() -> dict[Route, Line]:
         ("POST", "/api/scopes/{scope}/let-in"): Line(Auth.ADMIN, 404, TOXIC),
         ("POST", "/api/workspaces/{workspace}/privacy/preview"): Line(Auth.ADMIN, body=PREVIEWED),
         ("POST", "/api/decisions/{id}/undo"): Line(Auth.ADMIN, query="?preview=true"),
+    }
+
+
+def activation_lines() -> dict[Route, Line]:
+    """Return the lines of audiences and outputs. None is there yet but those that the lines make themselves."""
+    audiences, outputs = "/api/workspaces/{workspace}/audiences", "/api/workspaces/{workspace}/outputs"
+    one, connection, output = (
+        f"{audiences}/{{audience}}",
+        f"{audiences}/{{audience}}/connections",
+        f"{outputs}/{{output}}",
+    )
+    definition = {"schema_version": "1", "audience": {"operator": "exists", "operand": {"model": "user"}}}
+    defined = {"name": "everybody", "definition": definition}
+    absent = Line(Auth.ADMIN, 404)
+    return {
+        ("POST", audiences): Line(Auth.ADMIN, 201, defined),
+        ("GET", audiences): Line(Auth.ADMIN),
+        ("POST", f"{audiences}/preview"): Line(Auth.ADMIN, body={"definition": definition}),
+        ("PUT", one): Line(Auth.ADMIN, 404, defined),
+        ("POST", connection): Line(Auth.ADMIN, 404, {"output": "1"}),
+        ("POST", outputs): Line(Auth.ADMIN, 400, {"name": "nowhere", "type": "nothing"}),
+        ("GET", outputs): Line(Auth.ADMIN),
+        ("GET", "/api/output-types"): Line(Auth.ADMIN),
+        ("GET", "/api/workspaces/{workspace}/profiles/{mpid}/told"): Line(Auth.ADMIN),
+        **{("GET", path): absent for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", connection)},
+        **{
+            ("GET", path): absent
+            for path in (f"{connection}/{{connection}}/passed-over", output, f"{output}/deliveries")
+        },
+        **{("DELETE", path): absent for path in (one, f"{connection}/{{connection}}", output)},
+        **{("POST", f"{output}/{path}"): absent for path in ("pause", "resume", "deliveries/resend")},
+        ("POST", f"{output}/deliveries/{{delivery}}/resend"): absent,
     }
 
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from knownas.api.limits import REQUEST_ID_CHARACTERS_MAX
+from knownas.api.openapi_activation import ACTIVATION_ANSWERS, ACTIVATION_QUERIES, ACTIVATION_REASONS
 from knownas.api.openapi_parts import (
     COMMON_REASONS,
     MEANINGS,
@@ -20,6 +21,7 @@ from knownas.api.own import OPERATIONS
 from knownas.api.own_evidence import ANCHOR_MAX
 from knownas.api.own_identity_changes import AFTER
 from knownas.api.own_operation import Operation
+from knownas.api.own_outputs import DELIVERY_DIGITS_MAX
 from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
 from knownas.api.schemas_evidence import REQUESTS_CURSOR
 from knownas.config.limits import ID_MAX
@@ -29,6 +31,7 @@ from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.service.undoing import UndoRefusal
 
 OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
+    **ACTIVATION_REASONS,
     "showProfile": {
         400: ("malformed_mpid", "invalid_as_of"),
         409: (UndoRefusal.TOO_LARGE,),
@@ -171,6 +174,7 @@ def own_paths() -> Schema:
 
 
 _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
+    **ACTIVATION_ANSWERS,
     "showProfile": (200, "Profile"),
     "showHistory": (200, "History"),
     "seedProfile": (201, "Profile"),
@@ -206,11 +210,17 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "showSubjectRequest": (200, "SubjectRequestTold"),
     "certifySubjectRequest": (200, "EvidenceCertificate"),
 }
+NUMBER: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
+
 _PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
     "mpid": ref("Mpid"),
     "scope": {"type": "string", "minLength": 1},
     "workspace": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
     "id": DECISION_ID,
+    "audience": NUMBER,
+    "connection": NUMBER,
+    "output": NUMBER,
+    "delivery": {"type": "string", "pattern": f"^[0-9]{{1,{DELIVERY_DIGITS_MAX}}}$"},
     "request_id": {"type": "string", "minLength": 1, "maxLength": ALIAS_ID_CHARACTERS_MAX},
 }
 
@@ -322,6 +332,7 @@ def _page_parameters(cursor: str) -> list[Schema]:
 
 
 _QUERIES: Final[Mapping[str, list[Schema]]] = {
+    **ACTIVATION_QUERIES,
     "showProfile": [_AS_OF_PARAMETER],
     "explain": [_AS_OF_PARAMETER],
     "showHistory": _page_parameters("next"),

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from knownas.api.deadline import Deadline
 from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
 from knownas.api.limits import SEED_VALUES_MAX
+from knownas.api.own_audiences import AUDIENCE_OPERATIONS
 from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
 from knownas.api.own_evidence import EVIDENCE_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
@@ -37,6 +38,7 @@ from knownas.api.own_operation import (
     unknown_profile,
     write_cursor,
 )
+from knownas.api.own_outputs import OUTPUT_OPERATIONS
 from knownas.api.own_privacy import PRIVACY_OPERATIONS
 from knownas.api.own_self_check import SELF_CHECK_OPERATIONS
 from knownas.api.own_toxic import TOXIC_OPERATIONS
@@ -197,8 +199,10 @@ OPERATIONS: Final = (
     *PRIVACY_OPERATIONS,
     *AUDIT_OPERATIONS,
     *EVIDENCE_OPERATIONS,
+    *AUDIENCE_OPERATIONS,
+    *OUTPUT_OPERATIONS,
 )
-LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/privacy/preview")
+LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/(privacy|audiences)/preview")
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""
 
 _READING: Final = frozenset({"GET", "HEAD"})

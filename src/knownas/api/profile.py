@@ -14,7 +14,15 @@ import msgspec
 from knownas.api.answering import HttpSurface
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.ids import id_number
-from knownas.api.profile_wire import Asked, ProfileField, asked_of, environment_of, profile_document, subject_of
+from knownas.api.profile_wire import (
+    Asked,
+    Memberships,
+    ProfileField,
+    asked_of,
+    environment_of,
+    profile_document,
+    subject_of,
+)
 from knownas.api.refusals import BAD_REQUEST, FORBIDDEN, UNAUTHORIZED, VALIDATION_ERROR
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
@@ -23,6 +31,7 @@ from knownas.api.token import bearer_credential, challenge
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.config.values import Credential, Role
+from knownas.core.audience.dates import NEVER
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import parse_mpid
@@ -73,8 +82,8 @@ class ProfileTarget(NamedTuple):
     mpid: str | None
 
 
-_AskedFor = tuple[int, Environment, int, frozenset[ProfileField], int]
-"""A workspace, the environment and MPID of a profile, fields of it, and the time as far as values depend on it."""
+_AskedFor = tuple[int, Environment, int, frozenset[ProfileField], int, Memberships]
+"""A workspace, the environment and MPID of a profile, fields of it, the time as far as values depend on it, and the audiences it is in."""
 
 
 class _Answered(NamedTuple):
@@ -108,6 +117,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         self._tokens = tokens
         self._answers: Lately[_AskedFor, _Answered] = Lately(ANSWERS_REMEMBERED_MAX)
         self._calculations = service.calculations
+        self._audiences = service.activation.audiences
         self._allowances = client_allowances()
         retention = service.configuration.retention
         self._kept_ms: Final = FOR_EVER_MS if retention.dry_run else retention.sections_days * DAY_MS
@@ -140,8 +150,12 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             raise unavailable(error, "The store can't be read.") from error
         if self._is_too_old(place, environment, seen):
             raise RequestRefused(400, "unknown_profile", _TOO_OLD, code=UNKNOWN_PROFILE)
+        try:
+            memberships = await self._memberships(place, environment, seen, asked.fields)
+        except StoreError as error:
+            raise unavailable(error, "The store can't be read.") from error
         self._audited(seen.stored.record.mpid, credential.client_id, _OPERATIONS[target.mpid is None], 200)
-        return 200, self._shown(place, environment, seen, asked.fields)
+        return 200, self._shown(place, environment, seen, asked.fields, memberships)
 
     def _is_too_old(self, place: Place, environment: Environment, seen: SeenProfile) -> bool:
         """Whether the user was last seen longer ago than profiles are kept; platform §4.3, §13.
@@ -166,8 +180,25 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             if key.environment == environment and key.workspace in sharing
         }
 
-    def _shown(
+    async def _memberships(
         self, place: Place, environment: Environment, seen: SeenProfile, fields: frozenset[ProfileField]
+    ) -> Memberships:
+        """Return the audiences of the workspace that a profile is in, if they are asked for."""
+        if ProfileField.AUDIENCE_MEMBERSHIPS not in fields:
+            return ()
+        key = SectionKey(place.workspace.id, environment.value, seen.stored.record.mpid)
+        return tuple(
+            (one.audience.id, one.audience.document.name, None if one.until_ms == NEVER else one.until_ms)
+            for one in await self._audiences.memberships(key)
+        )
+
+    def _shown(
+        self,
+        place: Place,
+        environment: Environment,
+        seen: SeenProfile,
+        fields: frozenset[ProfileField],
+        memberships: Memberships,
     ) -> bytes:
         """Write the answer, or take the last one, if it was written of just the same.
 
@@ -176,7 +207,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         now_ms = self._clock()
         calculations = self._calculations.get(place.workspace.id)
         tick = 0 if calculations is None else calculations.tick(now_ms)
-        asked = place.workspace.id, environment, seen.stored.record.mpid, fields, tick
+        asked = place.workspace.id, environment, seen.stored.record.mpid, fields, tick, memberships
         known = self._answers.find(asked)
         if known is not None and known.seen == seen:
             return known.body
@@ -188,7 +219,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             else:
                 others.append(read(stored))
         calculated = calculated_values(self._calculations, place.workspace.id, own, now_ms)
-        body = _ENCODER.encode(profile_document(seen.stored.record, own, fields, calculated, others))
+        body = _ENCODER.encode(profile_document(seen.stored.record, own, fields, calculated, others, memberships))
         size = len(body) + sum(len(one.document) for one in seen.sections.values())
         if size <= ANSWER_BYTES_REMEMBERED_MAX:
             self._answers.note(asked, _Answered(seen, body))

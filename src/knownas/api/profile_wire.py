@@ -89,6 +89,9 @@ class ShownIdentity(msgspec.Struct, frozen=True, gc=False):
 CalculatedAttributes = Mapping[str, str | list[str]]
 """The values of calculated attributes by their names."""
 
+Memberships = tuple[tuple[int, str, int | None], ...]
+"""The audiences that a user is in: id, name, and when the membership lapses by time alone (Unix milliseconds), if ever; platform §6.4."""
+
 _FIELDS: Final[Mapping[str, ProfileField]] = {field.value: field for field in ProfileField}
 _ENVIRONMENTS: Final[Mapping[str, Environment]] = {one.value: one for one in Environment}
 _RESOLVE: Final = msgspec.json.Decoder(ResolveBody)
@@ -169,13 +172,14 @@ def profile_document(
     fields: frozenset[ProfileField],
     calculated: CalculatedAttributes,
     others: Sequence[Section] = (),
+    memberships: Memberships = (),
 ) -> dict[str, Any]:
     """Write a profile down: what every answer has, and the fields that were asked for; platform §4.2.
 
     `section` is what the workspace knows of it, None if the profile was never seen there: then the times are those
     of the identity record, which all workspaces of a scope share. `calculated` are the workspace's calculated
     attributes; one of them hides an attribute of the same name. `others` are the sections of the scope's other
-    workspaces, for what holds of the profile as a whole.
+    workspaces, for what holds of the profile as a whole. `memberships` are the workspace's audiences that it is in.
     """
     whole = whole_of(others if section is None else (section, *others))
     document: dict[str, Any] = {
@@ -194,7 +198,10 @@ def profile_document(
         attributes: Mapping[str, str | list[str]] = {} if section is None else shown(section.attributes)
         document["user_attributes"] = {**attributes, **calculated}
     if ProfileField.AUDIENCE_MEMBERSHIPS in fields:
-        document["audience_memberships"] = []
+        document["audience_memberships"] = [
+            {"audience_id": number, "audience_name": name, "expiration_timestamp_ms": until_ms}
+            for number, name, until_ms in memberships
+        ]
     if ProfileField.ATTRIBUTION in fields:
         document["attribution"] = [
             {"publisher": one.publisher, "campaign": one.campaign, "timestamp_ms": one.at_ms}

@@ -10,8 +10,10 @@ import msgspec
 
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
+from knownas.api.own_audiences import AudienceBody, AudiencePreviewBody, ConnectionBody
 from knownas.api.own_jobs import RehearsalBody
 from knownas.api.own_letting_in import LetInBody
+from knownas.api.own_outputs import OutputBody
 from knownas.api.own_privacy import PreviewBody
 from knownas.api.own_toxic import ToxicBody
 from knownas.api.own_undo import UndoBody
@@ -33,6 +35,7 @@ from knownas.api.schema_parts import (
     ref,
     values_of,
 )
+from knownas.api.schemas_activation import activation_schemas
 from knownas.api.schemas_evidence import evidence_schemas
 from knownas.api.schemas_identity_changes import identity_change_schemas
 from knownas.api.schemas_jobs import job_schemas
@@ -70,6 +73,10 @@ def component_schemas() -> Schema:
         ToxicBody,
         LetInBody,
         PreviewBody,
+        AudienceBody,
+        AudiencePreviewBody,
+        ConnectionBody,
+        OutputBody,
     ]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas: Schema = {
@@ -85,6 +92,7 @@ def component_schemas() -> Schema:
         **user_data_schemas(),
         **privacy_schemas(),
         **vendor_schemas(),
+        **activation_schemas(),
         **_errors(),
     }
     for (name, member), refined in _refinements().items():

@@ -160,7 +160,14 @@ def _profile() -> Schema:
         ProfileField.DEVICE_IDENTITIES.value: listed,
         ProfileField.USER_IDENTITIES.value: listed,
         ProfileField.USER_ATTRIBUTES.value: {**OBJECT, "description": "Texts, and lists of texts, by name."},
-        ProfileField.AUDIENCE_MEMBERSHIPS.value: {"type": "array", "maxItems": 0},
+        ProfileField.AUDIENCE_MEMBERSHIPS.value: list_of(
+            object_of(
+                "",
+                audience_id={"type": "integer", "minimum": 1},
+                audience_name=TEXT,
+                expiration_timestamp_ms={**_MS, "type": ["integer", "null"]},
+            )
+        ),
         ProfileField.ATTRIBUTION.value: list_of(object_of("", publisher=TEXT, campaign=TEXT, timestamp_ms=_MS)),
         ProfileField.CONSENT_STATE.value: {**OBJECT, "description": "As events bring it."},
     }
@@ -239,11 +246,11 @@ def _web() -> Schema:
             dataPlanResult=OBJECT,
         ),
         "Audiences": object_of(
-            "The audiences that a user is in: none, there are none yet.",
+            "The audiences that a user is in.",
             dt={"const": "cam"},
             ct=_MS,
             id=MPID,
-            audience_memberships={"type": "array", "maxItems": 0},
+            audience_memberships=list_of(object_of("", audience_id={"type": "integer", "minimum": 1})),
         ),
         "PlatformAnswer": object_of("What is configured.", data=list_of(OBJECT), dataType=TEXT, errors=_NOTHING),
     }

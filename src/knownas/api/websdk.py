@@ -23,6 +23,7 @@ from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
+from knownas.api.unavailable import unavailable
 from knownas.api.websdk_single import batch_of_single_event
 from knownas.api.wire import INVALID_MPID, Malformed
 from knownas.core.identity.observation import Environment
@@ -32,6 +33,8 @@ from knownas.service.batch_receipts import Rejected
 from knownas.service.directory import Door
 from knownas.service.ingest import Arrival
 from knownas.service.server import Service
+from knownas.store.errors import StoreError
+from knownas.store.user_data import SectionKey
 
 WEB_PREFIX: Final = "/webevents"
 TAGS_PREFIX: Final = "/tags"
@@ -93,6 +96,7 @@ class WebSdk(HttpSurface[Target]):
         self._directory = service.directory
         self._clock = service.clock
         self._ingest = service.ingest
+        self._audiences = service.activation.audiences
         self._throttle = throttle
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
@@ -104,9 +108,9 @@ class WebSdk(HttpSurface[Target]):
             admit(self._throttle, door, perf_counter(), headers, TOO_MUCH)
         match target.call:
             case Call.CONFIG:
-                return 200, _config(door)
+                return 200, _config(door, has_audiences=bool(self._audiences.known(door.workspace.id)))
             case Call.AUDIENCE:
-                return 200, self._audiences(scope["query_string"])
+                return 200, await self._memberships(door, scope["query_string"])
             case Call.EVENTS | Call.SINGLE_EVENTS:
                 body = await _body_of(scope, receive)
                 single = False
@@ -137,12 +141,19 @@ class WebSdk(HttpSurface[Target]):
             return arrival._replace(batch=_repeating(arrival.batch)) if single else arrival
         return Arrival(door, EventBatch(Environment.PRODUCTION, at_ms, door.input.name, Channel.JAVASCRIPT), body)
 
-    def _audiences(self, query: bytes) -> bytes:
+    async def _memberships(self, door: Door, query: bytes) -> bytes:
+        """Return the audiences of the input's workspace that a user is in, in whichever environment that user lives; platform §3.6."""
         given = parse_qs(query.decode("latin-1")).get("mpid", [""])[-1]
         mpid = parse_mpid(given)
         if mpid is None:
             raise RequestRefused(400, "invalid_mpid", INVALID_MPID)
-        return _ENCODER.encode({"dt": "cam", "ct": self._clock(), "id": f"{mpid}", "audience_memberships": []})
+        keys = [SectionKey(door.workspace.id, one.value, mpid) for one in Environment]
+        try:
+            found = [one.audience.id for key in keys for one in await self._audiences.memberships(key)]
+        except StoreError as error:
+            raise unavailable(error, "The store can't be read.") from error
+        listed = [{"audience_id": one} for one in sorted(set(found))]
+        return _ENCODER.encode({"dt": "cam", "ct": self._clock(), "id": f"{mpid}", "audience_memberships": listed})
 
 
 async def _body_of(scope: Scope, receive: Receive) -> bytes | Rejected:
@@ -170,7 +181,7 @@ def _as_batch(body: bytes) -> bytes | Rejected:
         return Rejected(malformed.reason, malformed.sentence)
 
 
-def _config(door: Door) -> bytes:
+def _config(door: Door, *, has_audiences: bool) -> bytes:
     """Write the configuration of an input; platform §3.3. Without kits, the SDK sends everything here alone."""
     workspace = door.workspace
     return _ENCODER.encode(
@@ -188,7 +199,7 @@ def _config(door: Door) -> bytes:
                 "offlineStorage": "100",
                 "directURLRouting": "False",
                 "cacheIdentity": "True",
-                "audienceAPI": "False",
+                "audienceAPI": str(has_audiences),
                 "captureIntegrationSpecificIds": "False",
                 "captureIntegrationSpecificIds.V2": "none",
                 "astBackgroundEvents": "False",

@@ -69,6 +69,11 @@ class Membership:
     audience: KnownAudience
     standing: Standing
 
+    @property
+    def until_ms(self) -> int:
+        """When it lapses by time alone if nothing becomes known; `NEVER` if it does not."""
+        return self.standing.until_ms
+
 
 class AudienceService:
     """The audiences of all workspaces. `changed` is called when somebody has to be looked at because of it."""
