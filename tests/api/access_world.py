@@ -92,6 +92,9 @@ class World:
             "module": "custom",
             "service": "braze",
             "audience": "1",
+            "connection": "1",
+            "output": "1",
+            "delivery": "1",
             "email": "a@example.com",
         }
 
