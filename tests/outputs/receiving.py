@@ -112,10 +112,13 @@ class Receiving:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
+    def _otherwise(self, request: Received) -> Behaviour | None:
+        return self.otherwise(request) if callable(self.otherwise) else self.otherwise
+
     async def _answered(self, request: Received, writer: asyncio.StreamWriter) -> bool:
         """Answer a request. Returns whether the connection can go on."""
         self.requests.append(request)
-        behaviour = self.script.pop(0) if self.script else self.otherwise
+        behaviour = self.script.pop(0) if self.script else self._otherwise(request)
         if callable(behaviour):
             behaviour = behaviour(request)
         match behaviour:
