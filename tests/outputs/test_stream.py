@@ -131,6 +131,20 @@ async def test_broker_that_says_nothing_is_tried_again(monkeypatch: pytest.Monke
     assert isinstance(checked, NotNow)
 
 
+async def test_what_was_given_up_is_not_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts as not taken has left the client's queue: it can't come after what is sent again."""
+    monkeypatch.setattr(kafka, "STREAM_SECONDS", 0.5)
+    async with receiving(otherwise=HANGING) as server:
+        settings = {"bootstrap_servers": server.url.removeprefix("http://"), "security": "plaintext"}
+        sender = kafka.KafkaSender(configuration(settings), {type(membership()): AUDIENCES})
+        producer = sender._opened()
+        assert isinstance(producer, Producer)
+        outcome = await sender.send([membership()])
+        assert isinstance(outcome, NotNow)
+        assert len(producer) == 0
+        await sender.close()
+
+
 async def test_check_finds_missing_topics(cluster: Cluster) -> None:
     """The check says which topics are not there, and is content when they are; it writes nothing."""
     settings = {"bootstrap_servers": cluster.servers, "security": "plaintext"}
