@@ -5,7 +5,7 @@ twice at once. A sender keeps nothing that a crash could lose: what it has not a
 side is an outcome, never an exception.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -19,9 +19,9 @@ from knownas.core.delivery.message import (
     Settings,
     SubscriptionMessage,
 )
-from knownas.core.delivery.outcome import Outcome
+from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome
 from knownas.core.translation.place import Place
-from knownas.core.translation.rule import Keeps, OnIdentityChange
+from knownas.core.translation.rule import Keeps, OnIdentityChange, Requirement
 
 
 class SettingKind(StrEnum):
@@ -75,6 +75,17 @@ class Surroundings:
     new_id: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class AskedPlaces:
+    """Which identities a destination takes by its own word, at least one place, and what it means that some are required."""
+
+    places: tuple[Place, ...]
+    requirement: Requirement
+
+
+AskPlaces = Callable[[Settings, Surroundings], Awaitable[AskedPlaces | NotNow | NotThis | NotAtAll]]
+"""Asks a destination which identities it takes."""
+
 TakenKind = type[SubscriptionMessage] | type[MembershipMessage] | type[EventsMessage] | type[ErasureMessage]
 
 
@@ -83,7 +94,8 @@ class Destination:
     """A kind of output.
 
     `takes` are the messages that it can do something with; others are never written for it. `places` of () means that it takes identities of any
-    type. `on_identity_change` is what becomes of a member's old value if nobody says otherwise. `faults` says what is wrong with settings beyond their kinds, each with the name of the setting and a sentence.
+    type; where `ask_places` is given, the destination says itself which it takes, and is asked before the rule of a connection is made.
+    `on_identity_change` is what becomes of a member's old value if nobody says otherwise. `faults` says what is wrong with settings beyond their kinds, each with the name of the setting and a sentence.
     """
 
     name: str
@@ -93,6 +105,7 @@ class Destination:
     open: Callable[[Settings, Surroundings], Sender]
     connection_settings: tuple[Setting, ...] = ()
     places: tuple[Place, ...] = ()
+    ask_places: AskPlaces | None = None
     keeps: Keeps = Keeps.PROFILES
     on_identity_change: OnIdentityChange = OnIdentityChange.REMOVE_OLD
     batching: Batching = ONE_BY_ONE

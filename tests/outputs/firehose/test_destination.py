@@ -13,10 +13,12 @@ from knownas.core.delivery.message import MembershipMessage, Message, Subscripti
 from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome, Taken, Trouble
 from knownas.core.identity.kinds import DEVICE_TYPES, IdentityType, Surface, name_on, push_token_on_firehose
 from knownas.core.translation.encoding import Encoding
+from knownas.core.translation.rule import Requirement
 from knownas.core.translation.target import MPID
 from knownas.core.translation.telling import Action
 from knownas.outputs.firehose.destination import DESTINATION, refusing
 from knownas.outputs.firehose.identities import NOBODY
+from knownas.service.destination import AskedPlaces
 from tests.outputs.firehose.protocol import (
     EVERY_EVENT,
     EVERYTHING,
@@ -309,6 +311,30 @@ async def test_check_registers_and_tells_of_nobody() -> None:
         members = [assert_is_request(one) for one in server.requests]
         assert len(members) == requests
         assert all("user_profiles" not in one for one in members)
+
+
+async def _asked(says: Behaviour) -> object:
+    async with receiving(says) as server:
+        assert DESTINATION.ask_places is not None
+        return await DESTINATION.ask_places({"url": server.url, "token": "t0ken"}, surroundings())
+
+
+async def test_partner_is_asked_which_identities_it_takes() -> None:
+    """Whoever connects a partner is told what it takes, and that one of what it requires is enough."""
+    permissions = {"user_identities": [permission("email", "sha256", required=True)], "allow_access_mpid": True}
+    asked = await _asked(registration(permissions))
+    assert isinstance(asked, AskedPlaces)
+    assert asked.requirement is Requirement.ANY
+    assert {(place.name, place.encoding, place.required) for place in asked.places} == {
+        ("email", Encoding.SHA256, True),
+        ("mpid", Encoding.RAW, False),
+    }
+
+
+async def test_partner_that_permits_nobody_is_not_taken_for_one_that_permits_everybody() -> None:
+    """Without any permission there is nothing to connect; and a partner that does not answer has not said what it takes."""
+    assert await _asked(registration({})) == NotAtAll("the partner permits no identity of anybody")
+    assert isinstance(await _asked(answering(503)), NotNow)
 
 
 DRAWN = hypothesis_settings(max_examples=30, deadline=None)

@@ -18,6 +18,7 @@ from knownas.outputs.each import send_each
 from knownas.outputs.firehose import requests
 from knownas.outputs.firehose.identities import NOBODY
 from knownas.outputs.firehose.members import Members, mapping, texts
+from knownas.outputs.firehose.permissions import REQUIREMENT, places_of
 from knownas.outputs.firehose.registration import Registration, registration_in
 from knownas.outputs.limits import (
     ACCOUNT_ID_MAX,
@@ -31,7 +32,7 @@ from knownas.outputs.limits import (
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults
 from knownas.outputs.refusing import BECAUSE_OF_CONTENT, Refusal, named
 from knownas.outputs.saying import with_said
-from knownas.service.destination import Batching, Destination, Setting, SettingKind, Surroundings
+from knownas.service.destination import AskedPlaces, Batching, Destination, Setting, SettingKind, Surroundings
 
 BUSY: Final = frozenset({408, 429, 503})
 RETRIED: Final = BUSY | {500, 502, 504}
@@ -202,6 +203,19 @@ class FirehoseSender:
         return members
 
 
+async def ask_places(settings: Settings, surroundings: Surroundings) -> AskedPlaces | Refusal:
+    """Ask a partner which identities it permits."""
+    sender = FirehoseSender(settings, surroundings)
+    try:
+        registration = await sender.registration()
+    finally:
+        await sender.close()
+    if not isinstance(registration, Registration):
+        return registration
+    places = places_of(registration)
+    return AskedPlaces(places, REQUIREMENT) if places else NotAtAll("the partner permits no identity of anybody")
+
+
 def _object(answer: Answer) -> Members | None:
     try:
         members = msgspec.json.decode(answer.body) if answer.is_whole else None
@@ -269,6 +283,7 @@ DESTINATION: Final = Destination(
         ),
     ),
     open=FirehoseSender,
+    ask_places=ask_places,
     batching=Batching(messages_max=CONNECTIONS_MAX, memberships_max=PROFILES_A_REQUEST_MAX),
     faults=lambda settings: tuple(_faults(settings)),
 )
