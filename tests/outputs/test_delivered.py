@@ -109,7 +109,7 @@ async def test_partner_gets_everything_in_order(mpids: list[int], troubles: list
     assert sorted(taken) == sorted(f"customer-{mpid}" for mpid in mpids)
 
 
-@pytest.mark.parametrize("count", [1, 500])
+@pytest.mark.parametrize("count", [1, 3_000])
 async def test_files_hold_everything_once(count: int, tmp_path: Path) -> None:
     """What is delivered to files is in them exactly once, in its order, and in few of them."""
     mpids = [number % 7 + 1 for number in range(count)]

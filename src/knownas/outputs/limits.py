@@ -67,8 +67,9 @@ STREAM_RECORD_BYTES_MAX: Final = 1_000_000
 TOPIC_CHARACTERS_MAX: Final = 249
 """Characters of the name of a topic."""
 
-FILE_MESSAGES_MAX: Final = 10_000
-"""Messages in one file."""
+FILE_MEMBERSHIPS_MAX: Final = 10_000
+FILE_MESSAGES_MAX: Final = 500
+"""Changes of memberships in one file, and other messages: events can be large, and a file is made in memory."""
 
 FILE_WAIT_SECONDS: Final = 60.0
 """How long a file that is not full is waited with for more messages."""

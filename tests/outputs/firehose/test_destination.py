@@ -410,9 +410,10 @@ async def test_each_identity_of_an_erasure_is_told_once(identities: tuple[Any, .
         ({"url": "https://partner.example", "account_settings": "{"}, ["account_settings"]),
         ({"url": "https://partner.example", "account_settings": '{"a": {}}'}, ["account_settings"]),
         ({"url": "https://partner.example", "account_settings": "[]"}, ["account_settings"]),
+        ({"url": "https://partner.example", "account_settings": '{"a": "\ud800"}'}, ["account_settings"]),
         ({"url": "https://partner.example", "account_settings": '{"a": "b", "c": 1.5}'}, []),
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_settings_are_checked(settings: Mapping[str, str | int | bool], names: list[str]) -> None:
     """What is wrong with settings is said of each by its name."""

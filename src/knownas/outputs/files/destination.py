@@ -19,7 +19,7 @@ from knownas.outputs.files.folder import Folder
 from knownas.outputs.files.formats import MISSING as ARROW_MISSING
 from knownas.outputs.files.formats import Format, FormatMissing, can_write, written
 from knownas.outputs.files.rows import KINDS, rows
-from knownas.outputs.limits import FILE_MESSAGES_MAX, FILE_WAIT_SECONDS, LOCATION_CHARACTERS_MAX
+from knownas.outputs.limits import FILE_MEMBERSHIPS_MAX, FILE_MESSAGES_MAX, FILE_WAIT_SECONDS, LOCATION_CHARACTERS_MAX
 from knownas.outputs.posting import address_faults
 from knownas.service.destination import Batching, Destination, Setting, SettingKind, Surroundings
 
@@ -153,6 +153,6 @@ DESTINATION: Final = Destination(
         ),
     ),
     open=FilesSender,
-    batching=Batching(messages_max=FILE_MESSAGES_MAX, wait_seconds=FILE_WAIT_SECONDS, is_whole=True),
+    batching=Batching(FILE_MESSAGES_MAX, FILE_WAIT_SECONDS, is_whole=True, memberships_max=FILE_MEMBERSHIPS_MAX),
     faults=lambda settings: tuple(_faults(settings)),
 )

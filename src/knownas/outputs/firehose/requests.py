@@ -64,7 +64,7 @@ def settings_in(document: str) -> dict[str, str] | None:
     """Read settings as a partner gets them, a JSON object of scalars; None if it is none."""
     try:
         members = msgspec.json.decode(document)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
     given = mapping(members)
     found = texts(given)
