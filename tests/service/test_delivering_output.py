@@ -21,7 +21,7 @@ from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome, Ta
 from knownas.service import delivering_output
 from knownas.service.delivery_limits import OUTPUT_FRESH_MS, SEEN_FRESH_MS, UNREADABLE_WAITS_MS, WAITING_A_PAGE
 from knownas.service.delivery_outputs import OutputState
-from knownas.store.deliveries import DeliveryState
+from knownas.store.deliveries import DeliveryState, Settlement
 from knownas.store.errors import StoreUnavailable
 from tests.core.delivery.messages import joined, subscribed
 from tests.service.delivery_stage import NOW_MS, Stage, answers, ids
@@ -55,6 +55,14 @@ async def test_as_many_go_together_as_the_destination_takes() -> None:
     await stage.write(*(user(number) for number in range(1, 24)))
     await stage.run()
     assert [len(one) for one in stage.place.requests] == [10, 10, 3]
+
+
+async def test_a_request_is_full_although_less_was_read_than_waits() -> None:
+    """What is short by what was read is decided on all that waits."""
+    stage = Stage(Batching(150))
+    await stage.write(*(user(number) for number in range(1, 301)))
+    await stage.run()
+    assert [len(one) for one in stage.place.requests] == [150, 150]
 
 
 async def test_a_message_has_the_settings_of_its_connection_of_now() -> None:
@@ -267,6 +275,38 @@ async def test_one_that_refuses_each_of_everything_is_faulted_as_well() -> None:
     await stage.run()
     assert stage.outputs.outputs[1].why == "it refuses everything: no such list"
     assert not stage.store.in_state(S.DEAD)
+
+
+async def test_refusals_with_something_accepted_in_between_fault_nothing() -> None:
+    """However many there are: each is a dead letter as soon as something else was accepted."""
+    stage = Stage()
+
+    async def takes_every_third(messages: Sequence[Message]) -> Outcome:
+        return Taken() if int(messages[0].id[1:]) % 3 == 0 else NotThis("strange")
+
+    stage.place.then = takes_every_third
+    await stage.write(*(user(number) for number in range(1, 4)))
+    for _ in range(3):
+        await stage.delivery.step()
+    assert stage.states() == {"m1": "dead", "m2": "dead", "m3": "sent"}
+    await stage.write(*(user(number) for number in range(4, 91)))
+    await stage.run()
+    assert stage.outputs.state() is OutputState.ACTIVE
+    assert len(stage.store.in_state(S.DEAD)) == 60
+
+
+async def test_what_is_known_of_a_delivery_is_forgotten_with_it() -> None:
+    """Also when somebody else has settled it."""
+    stage = Stage(BATCHES)
+    stage.place.does = [answers(Taken(again={"m1": "later", "m2": "later"}))]
+    await stage.write(user(1), user(2), user(3))
+    await stage.delivery.step()
+    known = (stage.delivery._backlog._times, stage.delivery._backlog._due_ms)
+    assert [set(one) for one in known] == [{1, 2}, {1, 2}]
+    await stage.store.settle([Settlement(2, S.DROPPED, NOW_MS)])
+    stage.clock.now_ms += SEEN_FRESH_MS
+    await stage.run()
+    assert known == ({}, {})
 
 
 async def test_refusals_one_at_a_time_fault_the_output_as_well() -> None:

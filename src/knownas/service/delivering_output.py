@@ -164,7 +164,6 @@ class OutputDelivery:
                 if len(waiting) > 1:
                     self._backlog.split([one.seq for one in waiting])
                 else:
-                    self._backlog.answered([waiting[0].seq])
                     self._suspect(waiting[0], detail)
                     await self._fault_if_suspect(output)
             case NotAtAll(detail):
@@ -226,7 +225,6 @@ class OutputDelivery:
         for one in waiting:
             if one.seq in again and one.seq not in refused:
                 settlements += self._again(one, again[one.seq], now_ms)
-        self._backlog.answered([one.seq for one in waiting])
         for one in waiting:
             if one.seq in refused:
                 self._suspect(one, refused[one.seq])

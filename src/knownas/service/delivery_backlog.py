@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from knownas.core.delivery.batching import Batch, Batching, Later, Waiting, next_batch
 from knownas.core.delivery.message import Message
-from knownas.core.delivery.splitting import WHOLE, Parts, halved, without
+from knownas.core.delivery.splitting import WHOLE, Parts, halved
 from knownas.service.delivery_form import message_from
 from knownas.service.delivery_limits import (
     SEEN_FRESH_MS,
@@ -108,10 +108,6 @@ class Backlog:
         """Send those of a request that was refused as a whole in halves from now on."""
         self._parts = halved(self._parts, refused)
 
-    def answered(self, seqs: Sequence[int]) -> None:
-        """Note that some were answered for: they need no search any more."""
-        self._parts = without(self._parts, seqs)
-
     async def _planned_on_all(self, batching: Batching, now_ms: int) -> Batch | Later | None:
         known, self._seen, self._read_ms = self._seen, {}, now_ms
         after_seq, is_end = 0, False
@@ -140,7 +136,7 @@ class Backlog:
             planned = next_batch(waiting, batching, now_ms, frozenset(self._parts[0]))
             if planned is not None:
                 return planned
-            # What is left of it is held back by now, and goes with all others when its time comes.
+            # All of it was answered for, or is held back and goes with the others when its time comes.
             self._parts = self._parts[1:]
         return next_batch(waiting, batching, now_ms)
 
