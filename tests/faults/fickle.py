@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HANGS_SECONDS = 6.0
+STEADY_SECONDS = 0.05
 STATUSES = {"took": 204, "refused": 422, "failed": 500, "busy": 429}
 
 
@@ -25,6 +26,10 @@ class Fickle:
     taken: list[str] = field(default_factory=list[str])
     unheard: Counter[str] = field(default_factory=Counter[str])
     behaved: Counter[str] = field(default_factory=Counter[str])
+    senders: list[str] = field(default_factory=list[str])
+    """Who sent each request that it answered, as they say."""
+    is_steady: bool = False
+    """Whether it takes everything, a little slowly."""
     refuses: frozenset[str] = frozenset()
     pid: int | None = None
     kill_in: int | None = None
@@ -40,6 +45,8 @@ class Fickle:
             if self.kill_in <= 0:
                 self.kill_in = None
                 return "killed before" if self.kills_before else "killed after"
+        if self.is_steady:
+            return "took"
         if name in self.refuses:
             return "refused"
         for number, rest, what in (
@@ -53,9 +60,12 @@ class Fickle:
                 return what
         return "took"
 
-    def meet(self, name: str) -> str:
+    def meet(self, name: str, sender: str) -> str:
         """Take a message, or not, and return what happens."""
+        if self.is_steady:
+            threading.Event().wait(STEADY_SECONDS)
         with self.lock:
+            self.senders.append(sender)
             what = self.behaviour(name)
             self.behaved[what] += 1
             if what in ("took", "cut off", "took and hangs", "killed after"):
@@ -86,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         assert body["id"] == self.headers["idempotency-key"]
-        what = self.server.fickle.meet(body["id"])
+        what = self.server.fickle.meet(body["id"], self.headers["authorization"])
         with suppress(OSError):
             if what in STATUSES:
                 self._say(what)

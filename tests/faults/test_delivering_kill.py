@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from knownas.outputs import webhook
 from knownas.store.audiences import AudienceCommit
 from knownas.store.deliveries import DeliveryState, StoredDelivery
 from knownas.store.opening import open_store
@@ -30,7 +31,7 @@ MESSAGES = 240
 POISON = frozenset({17, 99, 180})
 KILLS = 8
 REQUESTS_BETWEEN_KILLS = (4, 40)
-AT_ONCE = 4
+AT_ONCE = webhook.DESTINATION.batching.most_of_any
 """Requests that the webhook has under way at once."""
 
 WITHIN_SECONDS = 120
@@ -43,11 +44,11 @@ class Nursery:
     process: subprocess.Popen[str]
     alive: int | None = None
 
-    def bear(self, database: str, url: str, *, is_hasty: bool = False) -> int:
-        """Start one; returns its process id."""
+    def bear(self, database: str, url: str, kind: str = "alone") -> int:
+        """Start one of a kind; returns its process id."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{database} {url} {int(is_hasty)}\n")
+        self.process.stdin.write(f"{database} {url} {kind}\n")
         self.process.stdin.flush()
         word, pid = self.process.stdout.readline().split()
         assert word == "STARTED"
@@ -161,14 +162,33 @@ def test_one_that_settles_before_it_sends_is_caught(tmp_path: Path) -> None:
     fickle = Fickle(kill_in=10, kills_before=True)
     with PLACES["sqlite"](tmp_path) as at, listening(fickle) as url, nursery() as cradle:
         written(at.url)
-        fickle.pid = cradle.bear(at.url, url, is_hasty=True)
+        fickle.pid = cradle.bear(at.url, url, "hasty")
         cradle.bury()
-        fickle.pid = cradle.bear(at.url, url, is_hasty=True)
+        fickle.pid = cradle.bear(at.url, url, "hasty")
         wait_until(lambda: is_over(at.url), WITHIN_SECONDS)
         cradle.kill()
         states = outcome(at.url)
     sent = {name for name, one in states.items() if one.state is DeliveryState.SENT}
     assert sent - set(fickle.taken)
+
+
+def test_another_process_takes_over_from_one_that_is_killed(tmp_path: Path) -> None:
+    """Of two over one database one delivers; when it is killed, the other goes on where it was, in order."""
+    fickle = Fickle(is_steady=True)
+    with PLACES["postgres"](tmp_path) as at, listening(fickle) as url, nursery() as cradle, nursery() as beside:
+        wanted = written(at.url)
+        first = cradle.bear(at.url, url, "in-turn")
+        wait_until(lambda: fickle.taken, WITHIN_SECONDS)
+        second = beside.bear(at.url, url, "in-turn")
+        wait_until(lambda: len(fickle.taken) > MESSAGES // 3, WITHIN_SECONDS)
+        cradle.kill()
+        wait_until(lambda: is_over(at.url), WITHIN_SECONDS, lambda: f"left over: {fickle.behaved}")
+    who = [int(one) for one in fickle.senders]
+    assert set(who) == {first, second}
+    assert who == sorted(who, key=[first, second].index), "one after the other"
+    for names in wanted.values():
+        assert [one for one in dict.fromkeys(fickle.taken) if one in set(names)] == names
+    assert len(fickle.taken) - MESSAGES <= AT_ONCE
 
 
 pytestmark = pytest.mark.xdist_group("kills")
