@@ -10,9 +10,11 @@ from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import MembershipMessage, SubscriptionMessage
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.device import Device
+from knownas.store.deliveries import DeliveryState, Settlement
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
 from knownas.store.postgres.store import PostgresStore
+from knownas.store.privacy import Holding
 from knownas.store.sqlite.store import SqliteStore
 from knownas.store.user_data import SectionKey
 from tests.postgres import fresh_database
@@ -279,3 +281,36 @@ async def test_a_preview_counts_and_shows_and_keeps_nothing(stage: Stage) -> Non
     assert {one.member.mpid for one in preview.shown} <= mpids
     assert all(one.reasons[0].found == ("gold",) for one in preview.shown)
     assert await stage.service.store.audiences.documents() == []
+
+
+async def test_whom_nobody_knows_any_more_has_left_everything(stage: Stage) -> None:
+    """An erased profile is taken out at each output by what that had; then nothing is kept of it but what waits, and that goes when it is told."""
+    gold = await stage.audience(PLAN)
+    output = await stage.output()
+    await stage.connect(gold, output, identities=["email"])
+    bob = await stage.happen(email("b@example.com"), attributes={"plan": "gold"})
+    ann = await stage.happen(customer("c"), email("a@example.com"), attributes={"plan": "gold"})
+    await stage.settle()
+    store, key = stage.service.store, SectionKey(WORKSPACE, "production", ann)
+    waiting = await store.deliveries.waiting(output, 0, 10)
+    await store.deliveries.settle([Settlement(one.seq, DeliveryState.SENT, stage.now_ms) for one in waiting])
+    await stage.happen(customer("c"), email("second@example.com"))
+    await stage.settle()
+    assert ("add", ann, ("second@example.com",)) in await stage.told(output)
+    while (await store.privacy.erase(Holding(WORKSPACE, ann, (), b"?"), 100)).total:
+        pass
+    assert await stage.service.activation.forgetting.forget(WORKSPACE, ann) > 0
+    await stage.settle()
+    removed = [one for one in await stage.told(output) if one[1] == ann]
+    assert [(action, set(values)) for action, _, values in removed][-1][0] == "remove"
+    assert set().union(*(values for action, _, values in removed if action == "remove")) >= {"a@example.com"}
+    assert all(action == "remove" for action, _, _ in removed), "what was not told yet is not told any more"
+    subject = (await store.audiences.subjects([key]))[key]
+    assert subject.standing is None
+    assert await store.audiences.changes_of(key, None, 10) == []
+    assert await stage.members(gold) == [bob]
+    waiting = await store.deliveries.waiting(output, 0, 10)
+    await store.deliveries.settle([Settlement(one.seq, DeliveryState.SENT, stage.now_ms) for one in waiting])
+    assert {one.document for one in await store.deliveries.deliveries_about(WORKSPACE, ann, None, 100)} == {b""}
+    assert all(one.document for one in await store.deliveries.deliveries_about(WORKSPACE, bob, None, 100))
+    assert await stage.service.activation.forgetting.forget(WORKSPACE, ann) == 0

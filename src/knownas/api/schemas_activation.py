@@ -36,6 +36,7 @@ def activation_schemas() -> Schema:
         **_audiences(),
         **_connections(),
         **_outputs(),
+        **_deliveries(),
         "Deleted": object_of("What is gone.", id=ID, deleted={"const": True}),
     }
 
@@ -116,15 +117,6 @@ def _outputs() -> Schema:
         choices=list_of(TEXT),
     )
     place = object_of("", name=TEXT, accepts=list_of(TEXT), usual=list_of(TEXT), encodings=list_of(TEXT), required=FLAG)
-    identity = object_of("", place=TEXT, type=TEXT, encoding=enum_of(Encoding), value=TEXT)
-    message: Schema = {
-        "type": ["object", "null"],
-        "description": "What is told; null if it was erased.",
-        "properties": {
-            "kind": {"enum": ["erasure", "events", "membership", "subscription"]},
-            "identities": list_of(identity),
-        },
-    }
     return {
         "OutputTypes": object_of(
             "All types of destinations.",
@@ -152,6 +144,20 @@ def _outputs() -> Schema:
             created_at=TIME,
         ),
         "Outputs": object_of("All outputs of a workspace.", items=list_of(ref("Output"))),
+    }
+
+
+def _deliveries() -> Schema:
+    identity = object_of("", place=TEXT, type=TEXT, encoding=enum_of(Encoding), value=TEXT)
+    message: Schema = {
+        "type": ["object", "null"],
+        "description": "What is told; null if it was erased.",
+        "properties": {
+            "kind": {"enum": ["erasure", "events", "membership", "subscription"]},
+            "identities": list_of(identity),
+        },
+    }
+    return {
         "Delivery": object_of(
             "Something that an output was told, or is to be told.",
             delivery={**TEXT, "description": "Its number; it gets another one when it is sent again."},

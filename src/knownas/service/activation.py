@@ -7,6 +7,7 @@ from random import SystemRandom
 
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.audience_catalogue import Catalogues, Destinations
+from knownas.service.audience_forgetting import AudienceForgetting
 from knownas.service.audience_marking import Marking
 from knownas.service.audience_outputs import AudienceOutputs
 from knownas.service.audience_subjects import Subjects
@@ -35,6 +36,7 @@ class Activation:
     delivering: Delivering
     dead_letters: DeadLetters
     marking: Marking
+    forgetting: AudienceForgetting
 
     def start(self) -> None:
         """Begin to judge, and to deliver."""
@@ -78,6 +80,7 @@ async def open_activation(
         delivering,
         DeadLetters(store.deliveries, outputs, delivering.wake),
         Marking(catalogues, work.wake),
+        AudienceForgetting(store, catalogues, judging, clock, delivering.wake),
     )
 
 

@@ -47,6 +47,12 @@ TURN_MS: Final = 30_000
 CATALOGUE_SECONDS: Final = 1.0
 """How old what a server knows of audiences may be; until then it marks everybody of a batch, and none is missed."""
 
+FORGOTTEN_A_STEP: Final = 1_000
+"""Things of an erased profile that are forgotten in one transaction."""
+
+WAITING_DROPPED_A_PAGE: Final = 500
+"""Deliveries about an erased profile that are read at a time."""
+
 PREVIEWED_MEMBERS: Final = 20
 """Members that a preview shows."""
 

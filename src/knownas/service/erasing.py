@@ -70,12 +70,16 @@ class Remembered(NamedTuple):
     """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them.
 
     `noting` lets the ledger remember what is kept (`service.ledger`): it is asked before each step, and while it fails none is taken.
+    `forgetting` forgets a profile in the audiences of a workspace, and has outputs told (`service.audience_forgetting`); `watched` says whether
+    it has any.
     """
 
     recent: RecentDecisions
     following: Following | None = None
     keeping_out: KeepingOut | None = None
     noting: Callable[[], Awaitable[object]] | None = None
+    forgetting: Callable[[int, int], Awaitable[int]] | None = None
+    watched: Callable[[int], bool] | None = None
 
 
 class Erasing:
@@ -304,6 +308,10 @@ class Erasing:
         told: list[Told] = [
             (Step.ERASED, {"store": name, "rows": there.get(name, 0), "left": 0}) for name in Counts._fields
         ]
+        if self._remembered.watched is not None and any(
+            self._remembered.watched(one.workspace.id) for one in self._places(case, place)
+        ):
+            told.append((Step.ERASED, {"store": "audiences", "left": 0}))
         return await self._cases.done(case, self._clock(), self._user_data.__name__, *told)
 
     async def _erase_user_data(self, case: Case, place: Place) -> int:
@@ -312,6 +320,8 @@ class Erasing:
             holding = holding_of(self._directory, one.workspace.id, case.mpid)
             while step := (await self._store.privacy.erase(holding, ERASED_A_STEP)).total:
                 gone += step
+            if self._remembered.forgetting is not None:
+                gone += await self._remembered.forgetting(one.workspace.id, case.mpid)
         return gone
 
     async def _log(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike

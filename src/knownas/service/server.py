@@ -176,16 +176,12 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
-    ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, restores=restores)
+    activation = await open_activation(store, directory, calculations, destinations, clock, turns, secret_keys)
+    ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
     finding = SubjectFinding(store, directory, resolver, clock)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
-    activation = await open_activation(store, directory, calculations, destinations, clock, turns, secret_keys)
     return Service(
-        configuration=configuration,
-        store=store,
-        clock=clock,
-        directory=directory,
-        resolver=resolver,
+        *(configuration, store, clock, directory, resolver),
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
         undoing=Undoing(store, correcting, toxic.apart),
@@ -228,6 +224,7 @@ def _remembered(
     recent: RecentDecisions,
     toxic: ToxicIdentities,
     keeping_out: KeepingOut | None,
+    activation: Activation,
     *,
     restores: bool,
 ) -> tuple[Ledger | None, Remembered]:
@@ -236,7 +233,9 @@ def _remembered(
     if path is not None and not restores:
         ledger = Ledger(store.privacy, path, None if keeping_out is None else keeping_out.key_digest)
     noting = None if ledger is None else ledger.bring_up
-    return ledger, Remembered(recent, toxic.following, keeping_out, noting)
+    return ledger, Remembered(
+        recent, toxic.following, keeping_out, noting, activation.forgetting.forget, activation.forgetting.is_watched
+    )
 
 
 def _works(

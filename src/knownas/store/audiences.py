@@ -234,7 +234,7 @@ class AudienceStore(Protocol):
         """Remove at most `limit` things of what a workspace has of a profile here, durably, and return how many: 0 when nothing is left.
 
         Standings, changes, what outputs have of it and pass over, and its marks go. Of deliveries that are settled the documents are
-        emptied; those that wait stay.
+        emptied; those that wait stay, and are emptied when they are settled.
         """
         ...
 

@@ -13,7 +13,10 @@ that the store never looks into. Times are Unix milliseconds.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+FORGOTTEN: Final = "forgotten"
+"""Said of a delivery that waits: its document is emptied when it is settled."""
 
 
 class DeliveryState(StrEnum):
@@ -46,7 +49,7 @@ class NewDelivery(NamedTuple):
 class StoredDelivery(NamedTuple):
     """A delivery as it is kept. Of one output's that wait, `seq` is the order; it is never reused.
 
-    `settled_ms` and `why`, a sentence, are of one that is settled. `document` is empty where what it told was erased since.
+    `settled_ms` and `why`, a sentence, are of one that is settled; of one that waits `why` is `FORGOTTEN` if its profile was forgotten meanwhile, or None. `document` is empty where what it told was erased since.
     """
 
     seq: int

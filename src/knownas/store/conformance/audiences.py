@@ -35,7 +35,7 @@ from knownas.store.conformance.user_data_examples import (
     section,
 )
 from knownas.store.conformance.verdicts import fails_with, is_not_so, is_so, same
-from knownas.store.deliveries import NewDelivery
+from knownas.store.deliveries import DeliveryState, NewDelivery, Settlement
 from knownas.store.errors import StoreUnavailable
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, UserDataCommit
@@ -344,7 +344,15 @@ class AudiencePromises(MarkPromises):
                 [list(await audiences.holders_of(of, None, PAGE)) for of in (5, 6)], [[8], [7]], "whom connections know"
             )
             same(sorted(await taken(store)), sorted([(*BOB, b""), (*ELSEWHERE, b"")]), "marks")
-            same([one.document for one in await store.deliveries.waiting(4, 0, PAGE)], [b"told"] * 3, "what waits")
+            waiting = await store.deliveries.waiting(4, 0, PAGE)
+            same([one.document for one in waiting], [b"told"] * 3, "what waits")
+            await store.deliveries.settle([Settlement(one.seq, DeliveryState.SENT, START_MS) for one in waiting])
+            settled = {one.mpid: one.document for one in await store.deliveries.deliveries(4, None, None, PAGE)}
+            same((settled[8], await store.audiences.forget_profile(ANN.workspace, 99, PAGE)), (b"told", 0), "others")
+            told = [
+                one.document for one in await store.deliveries.deliveries_about(ANN.workspace, ANN.mpid, None, PAGE)
+            ]
+            same(told, [b""], "what is left of what it was told of")
 
     async def test_every_call_of_audiences_fails_once_closed(self) -> None:
         """With StoreUnavailable."""

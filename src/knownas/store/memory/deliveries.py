@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import count
 
-from knownas.store.deliveries import DeliveryState, NewDelivery, Settlement, StoredDelivery
+from knownas.store.deliveries import FORGOTTEN, DeliveryState, NewDelivery, Settlement, StoredDelivery
 from knownas.store.errors import StoreUnavailable
 
 
@@ -34,17 +34,17 @@ class MemoryDeliveries:
         )
 
     def empty(self, workspace: int, mpid: int, limit: int) -> int:
-        """Empty the documents of settled deliveries about a profile, at most `limit`; return how many."""
-        settled = [
-            one
-            for one in self._deliveries.values()
-            if (one.workspace, one.mpid) == (workspace, mpid)
-            and one.state is not DeliveryState.WAITING
-            and one.document
-        ][:limit]
+        """Empty the documents of deliveries about a profile, at most `limit`, of those that wait as soon as they don't; return how many."""
+        about = [one for one in self._deliveries.values() if (one.workspace, one.mpid) == (workspace, mpid)]
+        settled = [one for one in about if one.state is not DeliveryState.WAITING and one.document][:limit]
         for one in settled:
             self._deliveries[one.seq] = one._replace(document=b"")
-        return len(settled)
+        waiting = [one for one in about if one.state is DeliveryState.WAITING and one.why is None][
+            : limit - len(settled)
+        ]
+        for one in waiting:
+            self._deliveries[one.seq] = one._replace(why=FORGOTTEN)
+        return len(settled) + len(waiting)
 
     async def waiting_outputs(self) -> Sequence[int]:
         """Return the outputs for which anything waits, in order."""
@@ -67,7 +67,10 @@ class MemoryDeliveries:
         for one in settlements:
             was = self._deliveries.get(one.seq)
             if was is not None and was.state is DeliveryState.WAITING:
-                self._deliveries[one.seq] = was._replace(state=one.state, settled_ms=one.at_ms, why=one.why)
+                document = b"" if was.why == FORGOTTEN else was.document
+                self._deliveries[one.seq] = was._replace(
+                    state=one.state, settled_ms=one.at_ms, why=one.why, document=document
+                )
 
     async def wait_again(self, seqs: Sequence[int]) -> Sequence[int]:
         """Let dead deliveries wait again, at the end."""

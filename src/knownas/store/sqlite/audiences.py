@@ -46,6 +46,7 @@ _FORGETTING: Final = (
     "forget_passed_of",
     "forget_marks",
     "empty_deliveries",
+    "forget_waiting",
 )
 
 

@@ -98,7 +98,9 @@ SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms
 FROM knownas.output_delivery WHERE output = $1 AND state = 'waiting' AND seq > $2 ORDER BY seq LIMIT $3;
 
 -- name: settle_deliveries
-UPDATE knownas.output_delivery AS d SET state = w.state, settled_ms = w.at_ms, why = w.why
+UPDATE knownas.output_delivery AS d
+SET state = w.state, settled_ms = w.at_ms, why = w.why,
+    document = CASE d.why WHEN 'forgotten' THEN '' ELSE d.document END
 FROM unnest($1::text::bigint[], $2::text::text[], $3::text::bigint[], $4::text::text[]) AS w (seq, state, at_ms, why)
 WHERE d.seq = w.seq AND d.state = 'waiting';
 

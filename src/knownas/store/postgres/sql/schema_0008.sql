@@ -497,6 +497,13 @@ BEGIN
         LIMIT at_most - gone
     ));
     GET DIAGNOSTICS counted = ROW_COUNT;
+    gone := gone + counted;
+    UPDATE knownas.output_delivery AS d SET why = 'forgotten' WHERE d.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM knownas.output_delivery AS o
+        WHERE o.mpid = wanted AND o.workspace = of_workspace AND o.state = 'waiting' AND o.why IS NULL
+        LIMIT at_most - gone
+    ));
+    GET DIAGNOSTICS counted = ROW_COUNT;
     RETURN gone + counted;
 END $$;
 

@@ -182,6 +182,12 @@ UPDATE output_delivery SET document = x'' WHERE seq IN (
     WHERE mpid = ?1 AND workspace = ?2 AND state <> 'waiting' AND length(document) > 0 LIMIT ?3
 );
 
+-- name: forget_waiting
+UPDATE output_delivery SET why = 'forgotten' WHERE seq IN (
+    SELECT seq FROM output_delivery
+    WHERE mpid = ?1 AND workspace = ?2 AND state = 'waiting' AND why IS NULL LIMIT ?3
+);
+
 -- name: waiting_outputs
 -- From one to the next, past whatever waits for it.
 WITH RECURSIVE found (output) AS (
@@ -197,7 +203,9 @@ SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms
 FROM output_delivery WHERE output = ? AND state = 'waiting' AND seq > ? ORDER BY seq LIMIT ?;
 
 -- name: settle_delivery
-UPDATE output_delivery SET state = ?, settled_ms = ?, why = ? WHERE seq = ? AND state = 'waiting';
+UPDATE output_delivery
+SET state = ?1, settled_ms = ?2, why = ?3, document = CASE why WHEN 'forgotten' THEN x'' ELSE document END
+WHERE seq = ?4 AND state = 'waiting';
 
 -- name: may_wait_again
 -- Those of the dead deliveries, a JSON array, of which nothing later is or will be told, and that were not erased.
