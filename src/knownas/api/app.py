@@ -81,6 +81,7 @@ class Application:
         service = await self._open_service()
         service.start()
         self._telemetry.show_toxic(service.toxic)
+        self._telemetry.show_deliveries(service.activation.delivering)
         self._telemetry.show_privacy(service.privacy, service.ledger)
         self._idsync = IdSync(service, self._throttle, self._telemetry)
         self._surfaces = vendor_surfaces(service, self._throttle, self._telemetry)

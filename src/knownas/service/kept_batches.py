@@ -70,11 +70,26 @@ class AliasMark(msgspec.Struct, frozen=True, omit_defaults=True):
     is_destination_lost: bool = False
 
 
-class Remainder(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What no batch explained of a section: a section's document, None for nothing. `is_all`: nothing else was known then."""
+_NOTHING: Final = b"null"
 
-    section: msgspec.Raw | None = None
+
+class Remainder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What no batch explained of a section: a section's document, `null` for nothing. `is_all`: nothing else was known then."""
+
+    # A decoder of msgspec takes nothing but null for what may be raw or None.
+    section: msgspec.Raw = msgspec.Raw(_NOTHING)
     is_all: bool = False
+
+    @property
+    def document(self) -> bytes | None:
+        """The section's document; None for nothing."""
+        text = bytes(self.section)
+        return None if text == _NOTHING else text
+
+
+def remainder_of(section: bytes | None, *, is_all: bool = False) -> Remainder:
+    """Make a remainder of a section's document, None for nothing."""
+    return Remainder(msgspec.Raw(_NOTHING if section is None else section), is_all)
 
 
 class KeptEvent(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ import msgspec
 from knownas.core.identity.observation import TakenAlias
 from knownas.core.profile.remainder import is_explained, remainder, told, with_remainder
 from knownas.core.profile.section import Section
-from knownas.service.kept_batches import KeptBatch, Remainder, kept_document
+from knownas.service.kept_batches import KeptBatch, Remainder, kept_document, remainder_of
 from knownas.service.section_folding import Folding, Row, add_remainder
 from knownas.service.sections import read, section_from, written
 from knownas.store.user_data import (
@@ -117,10 +117,10 @@ class _Comparing:
                 continue
             rest = remainder(was, there)
             if rest is not None and is_explained(was, with_remainder(there, rest)):
-                self.found[key.mpid] = Remainder(msgspec.Raw(written(rest)))
+                self.found[key.mpid] = remainder_of(written(rest))
             else:
                 # Something is no longer known that kept batches tell: it must not come back.
-                self.found[key.mpid] = Remainder(None if was is None else msgspec.Raw(written(was)), is_all=True)
+                self.found[key.mpid] = remainder_of(None if was is None else written(was), is_all=True)
 
     def write_sections(self) -> None:
         state = self.after.sections(key.mpid for key in self.kept)
@@ -197,7 +197,7 @@ class _Comparing:
         for key in self.kept:
             rests = [row.kept.remainder for row in self.after.rows if row.place == key and row.kept.remainder]
             rests += [self.found[key.mpid]] if key.mpid in self.found else []
-            what = [name for rest in rests if rest.section for name in told(section_from(bytes(rest.section)))]
+            what = [name for rest in rests if rest.document is not None for name in told(section_from(rest.document))]
             if key in gone_from and what:
                 found.append(Left(key, tuple(dict.fromkeys(what))))
         return found

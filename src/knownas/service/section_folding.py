@@ -130,5 +130,5 @@ def add_remainder(state: dict[int, Section], mpid: int, rest: Remainder) -> None
     """Fold a remainder into the section of a profile, among others."""
     if rest.is_all:
         state.pop(mpid, None)
-    if rest.section is not None:
-        state[mpid] = with_remainder(state.get(mpid), section_from(bytes(rest.section)))
+    if rest.document is not None:
+        state[mpid] = with_remainder(state.get(mpid), section_from(rest.document))
