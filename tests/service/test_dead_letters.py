@@ -82,7 +82,7 @@ async def test_what_is_not_dead_is_not_sent_again() -> None:
 
 async def test_all_dead_letters_are_sent_again_in_their_order() -> None:
     """However many there are; those that were superseded stay, and are told of."""
-    names = [(f"{number}", number % 300 + 1) for number in range(2 * WAITING_A_PAGE)]
+    names = [(f"{number}", number % (WAITING_A_PAGE + 50) + 1) for number in range(2 * WAITING_A_PAGE)]
     stage, letters, _ = await dead(*names)
     await stage.write(replace(joined("new", 1), identities=()))
     await stage.run()

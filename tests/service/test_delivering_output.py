@@ -18,7 +18,7 @@ from knownas.core.delivery.limits import (
 )
 from knownas.core.delivery.message import MembershipMessage, Message, Subscription, SubscriptionMessage
 from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome, Taken, Trouble
-from knownas.service import delivering_output
+from knownas.service import delivering_output, delivery_backlog
 from knownas.service.delivery_limits import OUTPUT_FRESH_MS, SEEN_FRESH_MS, UNREADABLE_WAITS_MS, WAITING_A_PAGE
 from knownas.service.delivery_outputs import OutputState
 from knownas.store.deliveries import DeliveryState, Settlement
@@ -542,6 +542,57 @@ async def test_many_that_are_held_back_keep_nobody_else_from_going() -> None:
     await stage.write(*(user(number, mpid=1) for number in range(2, 3 * WAITING_A_PAGE)), user(9_999))
     await stage.delivery.step()
     assert stage.place.sent() == ["m1", "m9999"]
+
+
+async def test_a_long_wait_for_more_is_not_decided_on_for_each_message() -> None:
+    """A request of thousands that waits for more is looked at anew when an eighth more has come, when it is time, or for a connection."""
+    stage = Stage(Batching(10_000, 60.0))
+    await stage.write(*(user(number) for number in range(1, 801)))
+    looked: list[int] = []
+    for more in (0, 99, 1, 1, 50, 60, 5):
+        first = len(stage.store.rows) + 1
+        await stage.write(*(user(number) for number in range(first, first + more)))
+        assert await stage.delivery.step() == NOW_MS + 60_000
+        looked.append(stage.delivery._backlog._rests_with)
+    assert looked == [800, 800, 800, 901, 901, 901, 1_016]
+    await stage.write(subscribed("update"))
+    assert await stage.delivery.step() == NOW_MS
+    assert [len(one) for one in stage.place.requests] == [1_016]
+
+
+async def test_whoever_is_not_held_back_goes_at_once_behind_many_who_are() -> None:
+    """However few they are beside them, and however long these have to wait."""
+    stage = Stage()
+    stage.place.does = [answers(Taken(again={"m1": "later"}))]
+    await stage.write(*(user(number, mpid=1) for number in range(1, 3 * WAITING_A_PAGE)))
+    await stage.delivery.step()
+    for number in range(1_000, 1_003):
+        assert (await stage.delivery.step() or 0) > NOW_MS
+        await stage.write(user(number))
+        assert await stage.delivery.step() == NOW_MS
+    assert stage.place.sent() == ["m1", "m1000", "m1001", "m1002"]
+
+
+async def test_a_long_wait_ends_when_it_is_over() -> None:
+    """With all that has come until then."""
+    stage = Stage(Batching(10_000, 60.0))
+    await stage.write(*(user(number) for number in range(1, 1_201)))
+    assert await stage.delivery.step() == NOW_MS + 60_000
+    await stage.write(user(5_000))
+    stage.clock.now_ms += 60_000
+    await stage.run()
+    assert [len(one) for one in stage.place.requests] == [1_201]
+
+
+async def test_large_events_are_looked_at_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as may be in memory; nobody waits for more then."""
+    monkeypatch.setattr(delivery_backlog, "SEEN_BYTES_MAX", 20_000)
+    stage = Stage(Batching(10_000, 60.0))
+    await stage.write(*(user(number) for number in range(1, 3 * WAITING_A_PAGE)))
+    await stage.run()
+    sizes = [len(one) for one in stage.place.requests]
+    assert sum(sizes) == 3 * WAITING_A_PAGE - 1
+    assert max(sizes) <= 2 * WAITING_A_PAGE
 
 
 async def test_what_appears_later_before_others_is_seen() -> None:

@@ -62,7 +62,7 @@ def test_so_it_does_in_a_database(tmp_path: Path, place: str, examples: int) -> 
 class HastyBacklog(Backlog):
     """Looks past what has to be tried again, as if nothing waited behind it."""
 
-    def _planned(self, batching: Batching, now_ms: int) -> Batch | Later | None:
+    async def _planned(self, batching: Batching, now_ms: int) -> Batch | Later | None:
         waiting = [self._waiting(one) for one in self._seen.values()]
         planned = next_batch([one for one in waiting if one.due_ms <= now_ms], batching, now_ms)
         return planned or next_batch(waiting, batching, now_ms)

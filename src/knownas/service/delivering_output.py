@@ -186,7 +186,7 @@ class OutputDelivery:
         messages: list[Message] = []
         for one in waiting:
             settings = found.get(one.connection)
-            if isinstance(one.message, SubscriptionMessage | MembershipMessage) and settings is not None:
+            if settings and isinstance(one.message, SubscriptionMessage | MembershipMessage):
                 messages.append(replace(one.message, settings=settings))
             elif one.message is not None:
                 messages.append(one.message)

@@ -22,12 +22,24 @@ could outlast the turn."""
 DELIVERY_RETRY_SECONDS: Final = 2.0
 """How long the delivery to an output waits where the store does not work."""
 
-WAITING_A_PAGE: Final = 200
+WAITING_A_PAGE: Final = 100
 """Deliveries that are read at once."""
 
 WAITING_SEEN_MAX: Final = 2_000
 """Deliveries of an output that are looked through for those that can be sent. If so many are held back by others that have to be tried
 again, the rest waits until these are sent or given up."""
+
+SEEN_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Bytes of waiting deliveries that are looked through at once; events can be large."""
+
+GROWN_BY: Final = 8
+"""While a request waits for more, it is decided on anew when one for so many of those that wait has come."""
+
+PLANNED_ON_THE_LOOP_MAX: Final = 1_000
+"""Deliveries up to which it is decided between two requests to the server what goes next; of more, beside them."""
+
+SETTLED_AT_ONCE_MAX: Final = 500
+"""Deliveries that are settled in one transaction; whoever writes meanwhile waits for it."""
 
 SEEN_FRESH_MS: Final = 5_000
 """How long what was read of the waiting deliveries counts: what is erased meanwhile is not sent after that."""
