@@ -23,6 +23,9 @@ SAID_WORD_CHARACTERS_MAX: Final = 40
 SAID_DIGITS_MAX: Final = 4
 """What is longer, or has more digits, is taken for a value and not for a word of a sentence."""
 
+SAID_INSIDE_CHARACTERS_MIN: Final = 3
+"""Characters of a word of what was sent from which on it is left out also where it stands inside another word."""
+
 VALUES_HIDDEN_MAX: Final = 100_000
 """Values of a request that are held against an answer. If there are more, nothing of the answer is kept."""
 

@@ -21,6 +21,7 @@ from knownas.core.delivery.message import (
 from knownas.outputs.limits import (
     SAID_CHARACTERS_MAX,
     SAID_DIGITS_MAX,
+    SAID_INSIDE_CHARACTERS_MIN,
     SAID_WORD_CHARACTERS_MAX,
     SAID_WORDS_READ_MAX,
     VALUES_HIDDEN_MAX,
@@ -48,9 +49,13 @@ def said(body: bytes, sent: Sequence[Message], secrets: Iterable[str] = ()) -> s
         if number > VALUES_HIDDEN_MAX:
             return ""
         hidden.update(_words(value))
-    words = (_shown(word, hidden) for word in text.split(maxsplit=SAID_WORDS_READ_MAX)[:SAID_WORDS_READ_MAX])
-    line = re.sub(rf"{LEFT_OUT}(?: {LEFT_OUT})+", LEFT_OUT, " ".join(words))
-    return "" if line == LEFT_OUT else line[:SAID_CHARACTERS_MAX]
+    words = text.split(maxsplit=SAID_WORDS_READ_MAX)[:SAID_WORDS_READ_MAX]
+    line = " ".join(words)
+    whole = f"{line} {unquote(line)}".lower()
+    inside = {word for word in hidden if len(word) >= SAID_INSIDE_CHARACTERS_MIN and word in whole}
+    shown = (_shown(word, hidden, inside) for word in words)
+    said_of_it = re.sub(rf"{LEFT_OUT}(?: {LEFT_OUT})+", LEFT_OUT, " ".join(shown))
+    return "" if said_of_it == LEFT_OUT else said_of_it[:SAID_CHARACTERS_MAX]
 
 
 def with_said(sentence: str, text: str) -> str:
@@ -58,11 +63,14 @@ def with_said(sentence: str, text: str) -> str:
     return f"{sentence}: {text}" if text else sentence
 
 
-def _shown(word: str, hidden: set[str]) -> str:
-    plain = unquote(word)
-    if "@" in plain or len(word) > SAID_WORD_CHARACTERS_MAX or sum(map(str.isdigit, plain)) > SAID_DIGITS_MAX:
+def _shown(word: str, hidden: set[str], inside: set[str]) -> str:
+    """Return a word, if it is none that is hidden and has none of those in it that must not stand inside another word either."""
+    # As it stands there, and as it was meant if it was escaped.
+    both = f"{word} {unquote(word)}".lower()
+    is_long = len(word) > SAID_WORD_CHARACTERS_MAX or sum(map(str.isdigit, word)) > SAID_DIGITS_MAX
+    if is_long or "@" in both or not word.isprintable():
         return LEFT_OUT
-    return LEFT_OUT if not word.isprintable() or not hidden.isdisjoint(_words(plain)) else word
+    return LEFT_OUT if not hidden.isdisjoint(_words(both)) or any(one in both for one in inside) else word
 
 
 def _words(text: str) -> Iterator[str]:
