@@ -26,6 +26,7 @@ USERS_A_LOGIN = 10
 
 CUTOFF = "2020-01-01"
 OTHERS = 6
+SIGNING_SECRET = "whsec_c2lnbmluZyBzZWNyZXQgb2YgdGhlIGNhbmFyaWVzIQ=="
 LEFT = (
     *("a", "alias", "attribute", "document", "event", "hardware", "list", "location", "message", "mistaken", "model"),
     *("plan", "publisher", "request", "single", "text", "value", "visitor"),
@@ -101,6 +102,18 @@ class Doors:
         answer = self.post(path, body, auth, 202)
         receipt = self.own("GET", f"/api/batches/{answer.headers['x-receipt-id']}")
         assert receipt["outcome"] == "kept", receipt
+
+    def activated(self, url: str) -> None:
+        """Define an audience of everybody, and tell a webhook of its members under all that they are called."""
+        everybody = {"schema_version": "1", "audience": {"operator": "exists", "operand": {"model": "user"}}}
+        at = "/api/workspaces/100"
+        audience = self.own("POST", f"{at}/audiences", 201, json={"name": "all", "definition": everybody})["id"]
+        settings = {"url": f"{url}/canaries", "plain_http": True, "signing_secret": SIGNING_SECRET}
+        output = self.own("POST", f"{at}/outputs", 201, json={"name": "all", "type": "webhook", "settings": settings})[
+            "id"
+        ]
+        named = {"output": output, "identities": ["customer_id", "email", "ios_idfv", "device_application_stamp"]}
+        self.own("POST", f"{at}/audiences/{audience}/connections", 201, json=named)
 
     def seeded(self, person: Person) -> None:
         """Bring somebody over from another system, with all that they are called there."""

@@ -10,7 +10,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from knownas.store.sqlite.erasing import _Step
 from knownas.store.sqlite.privacy import SqlitePrivacy
 from tests.acceptance.canaries import Needles, Person, persons
 from tests.acceptance.doors import LEFT, OTHERS, WITHIN_SECONDS, WORKSPACE, Doors, imported, shop
+from tests.acceptance.test_audiences import Receiver, listening
 from tests.faults.erasing_server import ORDERS
 from tests.postgres import PrivateServer
 from tests.served import Served, start, stop
@@ -63,19 +64,33 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def webhook() -> Iterator[tuple[str, Receiver]]:
+    """Listen to what an output is told, for as long as there are servers."""
+    with listening() as heard:
+        yield heard
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, webhook: tuple[str, Receiver]) -> World:
     """Plant everything, ask for the erasures, and kill the server."""
-    return planted(tmp_path_factory.mktemp("canaries"))
+    url, receiver = webhook
+    planted_world = planted(tmp_path_factory.mktemp("canaries"), url)
+    assert receiver.bodies, "the output is told of nobody"
+    return planted_world
 
 
-def planted(place: Path, database: str | None = None) -> World:
-    """Plant everything in a database that is empty, a SQLite file in the server's folder unless it is another."""
+def planted(place: Path, url: str, database: str | None = None) -> World:
+    """Plant everything in a database that is empty, a SQLite file in the server's folder unless it is another.
+
+    Everybody is in an audience, of which a webhook at a URL is told.
+    """
     folder, desk = place / "server", place / "desk"
     folder.mkdir()
     desk.mkdir()
     people, document = persons(), shop(database or sqlite(folder))
     with Serving(folder, document, waits=True) as server:
         doors = server_doors(server)
+        doors.activated(url)
         others = {mpid: others_profile(doors, mpid) for mpid in others_come(doors)}
         imported(folder, desk, people[:2])
         doors.seeded(people[2])
@@ -93,6 +108,8 @@ def planted(place: Path, database: str | None = None) -> World:
         backup = desk / "backup.db"
         knownas("backup", "--config", folder / "knownas.yaml", "--output", backup)
         assert needles.in_files(backup)
+        output = "/api/workspaces/100/outputs/1"
+        wait_until(lambda: doors.own("GET", output)["waiting"] == 0, WITHIN_SECONDS)
         requests = [asked(doors, person, number) for number, person in enumerate([*people, visitor])]
         assert Path(folder / "server.log").read_text().count("DEBUG")
         if database is None:
@@ -282,22 +299,25 @@ def steps(doors: Doors, world: World, kind: str) -> list[Any]:
     return [step for steps in told for step in steps if step["step"] == kind]
 
 
-def test_no_byte_is_left_of_two_hundred_identities(world: World, tmp_path: Path) -> None:
+def test_no_byte_is_left_of_two_hundred_identities(world: World, tmp_path: Path, webhook: tuple[str, Receiver]) -> None:
     """Neither in the database and its log of writes, nor in what is logged, counted, exported or backed up, nor in temporary files."""
     folder, again = copied(world, tmp_path), tmp_path / "again"
     erased(world, folder, kept_in(folder, sqlite(folder)))
+    told = webhook[1].members("/canaries")
+    assert told
+    assert not told.keys() & {one.mpid for one in world.people}, "an output was not told that somebody has left"
     again.mkdir()
     comes_back(world, again, kept_in(folder, sqlite(again)))
 
 
 @pytest.mark.soak
-def test_no_byte_is_left_in_the_files_of_a_database_server(tmp_path: Path) -> None:
+def test_no_byte_is_left_in_the_files_of_a_database_server(tmp_path: Path, webhook: tuple[str, Receiver]) -> None:
     """The same over PostgreSQL, whose operator has set what is advised: nowhere in its data, the log it writes ahead included."""
     server = PrivateServer(SETTINGS, in_memory=True)
     try:
         server.start()
         server.ask("CREATE DATABASE knownas")
-        world = planted(tmp_path, server.url("knownas"))
+        world = planted(tmp_path, webhook[0], server.url("knownas"))
         before = {one.partition(": ")[2] for one in world.needles.in_files(server.data)}
         assert before >= {kind.value for kind in world.people[0].values} | set(LEFT)
         erased(world, world.folder, shop(server.url("knownas")), server.data)

@@ -4,7 +4,7 @@ What waited to be told of the person is not told any more, but for that: an outp
 identities under which it is told so are all that stays, in what waits; they go as soon as the output has it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from knownas.core.delivery.message import EventsMessage, MembershipMessage
@@ -66,22 +66,35 @@ class AudienceForgetting:
             gone += step
         return gone
 
+    async def waits(self, workspace: int, mpid: int) -> bool:
+        """Whether an output is still to be told of a profile."""
+        return bool(await self._waiting(workspace, mpid, lambda _: True))
+
+    async def give_up(self, workspace: int, mpid: int) -> int:
+        """Give up whatever outputs are still to be told of a profile that was forgotten. Returns how much it was."""
+        return await self._dropped(await self._waiting(workspace, mpid, lambda _: True))
+
     async def _drop_waiting(self, workspace: int, mpid: int) -> int:
         """Give up what waits to be told of the person, but for what takes something away."""
+        return await self._dropped(await self._waiting(workspace, mpid, _tells_more))
+
+    async def _waiting(self, workspace: int, mpid: int, wanted: Callable[[bytes], bool]) -> Sequence[int]:
         before_seq: int | None = None
-        dropped = 0
+        found: list[int] = []
         while page := await self._store.deliveries.deliveries_about(
             workspace, mpid, before_seq, WAITING_DROPPED_A_PAGE
         ):
             before_seq = page[-1].seq
-            given_up = [
-                Settlement(one.seq, DeliveryState.DROPPED, self._clock(), ERASED)
-                for one in page
-                if one.state is DeliveryState.WAITING and _tells_more(one.document)
-            ]
-            await self._store.deliveries.settle(given_up)
-            dropped += len(given_up)
-        return dropped
+            found += [one.seq for one in page if one.state is DeliveryState.WAITING and wanted(one.document)]
+        return found
+
+    async def _dropped(self, seqs: Sequence[int]) -> int:
+        if seqs:
+            now_ms = self._clock()
+            await self._store.deliveries.settle(
+                [Settlement(one, DeliveryState.DROPPED, now_ms, ERASED) for one in seqs]
+            )
+        return len(seqs)
 
 
 def _tells_more(document: bytes) -> bool:

@@ -25,6 +25,7 @@ from knownas.core.identity.record import held_by
 from knownas.core.identity.records import Records
 from knownas.core.privacy.evidence import Fact, Step
 from knownas.core.privacy.request import DAY_MS, RequestType
+from knownas.service.audience_forgetting import AudienceForgetting
 from knownas.service.batch import commit_of
 from knownas.service.chance import Chance
 from knownas.service.correcting import Correcting
@@ -42,7 +43,9 @@ from knownas.service.limits import (
     COMMIT_ATTEMPTS_MAX,
     ERASED_A_STEP,
     ERASURE_AWAITS_JOB_MS,
+    ERASURE_AWAITS_OUTPUTS_MS,
     ERASURE_SETTLES_MS,
+    OUTPUTS_LOOK_MS,
     OWN_IDENTITIES_MAX,
     SCRUB_AGAIN_MS,
     SCRUBS_MAX,
@@ -70,16 +73,14 @@ class Remembered(NamedTuple):
     """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them.
 
     `noting` lets the ledger remember what is kept (`service.ledger`): it is asked before each step, and while it fails none is taken.
-    `forgetting` forgets a profile in the audiences of a workspace, and has outputs told (`service.audience_forgetting`); `watched` says whether
-    it has any.
+    `audiences` forgets a profile in the audiences of a workspace, and has outputs told.
     """
 
     recent: RecentDecisions
     following: Following | None = None
     keeping_out: KeepingOut | None = None
     noting: Callable[[], Awaitable[object]] | None = None
-    forgetting: Callable[[int, int], Awaitable[int]] | None = None
-    watched: Callable[[int], bool] | None = None
+    audiences: AudienceForgetting | None = None
 
 
 class Erasing:
@@ -153,6 +154,7 @@ class Erasing:
             self._keep_out,
             self._documents,
             self._settle,
+            self._outputs,
             self._search,
             self._forget,
         ):
@@ -308,9 +310,7 @@ class Erasing:
         told: list[Told] = [
             (Step.ERASED, {"store": name, "rows": there.get(name, 0), "left": 0}) for name in Counts._fields
         ]
-        if self._remembered.watched is not None and any(
-            self._remembered.watched(one.workspace.id) for one in self._places(case, place)
-        ):
+        if self._watching(case, place):
             told.append((Step.ERASED, {"store": "audiences", "left": 0}))
         return await self._cases.done(case, self._clock(), self._user_data.__name__, *told)
 
@@ -320,8 +320,8 @@ class Erasing:
             holding = holding_of(self._directory, one.workspace.id, case.mpid)
             while step := (await self._store.privacy.erase(holding, ERASED_A_STEP)).total:
                 gone += step
-            if self._remembered.forgetting is not None:
-                gone += await self._remembered.forgetting(one.workspace.id, case.mpid)
+            if self._remembered.audiences is not None:
+                gone += await self._remembered.audiences.forget(one.workspace.id, case.mpid)
         return gone
 
     async def _log(self, case: Case, place: Place) -> Case:  # noqa: ARG002 - all steps are asked alike
@@ -396,6 +396,24 @@ class Erasing:
         else:
             await self._erase_documents(case)
         return await self._cases.done(case, self._clock(), self._settle.__name__)
+
+    def _watching(self, case: Case, place: Place) -> Sequence[int]:
+        """Return those of the workspaces whose data goes that have audiences or outputs."""
+        audiences = self._remembered.audiences
+        workspaces = [one.workspace.id for one in self._places(case, place)]
+        return [] if audiences is None else [one for one in workspaces if audiences.is_watched(one)]
+
+    async def _outputs(self, case: Case, place: Place) -> Case:
+        """Wait until outputs were told that the person has left, for a time; what waits after that is given up."""
+        audiences, workspaces, now_ms = self._remembered.audiences, self._watching(case, place), self._clock()
+        if audiences is None or not workspaces:
+            return await self._cases.done(case, now_ms, self._outputs.__name__)
+        waits = [one for one in workspaces if await audiences.waits(one, case.mpid)]
+        if waits and now_ms < (case.request.begun_ms or now_ms) + ERASURE_AWAITS_OUTPUTS_MS:
+            return await self._cases.write(case, now_ms, again_ms=now_ms + OUTPUTS_LOOK_MS)
+        untold = sum([await audiences.give_up(one, case.mpid) for one in waits])
+        told = (Step.ERASED, {"store": "outputs", "left": 0, "untold": untold})
+        return await self._cases.done(case, now_ms, self._outputs.__name__, told)
 
     async def _again(self, case: Case, place: Place) -> None:
         await self._erase_user_data(case, place)

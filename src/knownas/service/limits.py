@@ -213,6 +213,12 @@ ERASURE_LINES_MAX: Final = 2_000_000
 ERASURE_SETTLES_MS: Final = 30_000
 """How long after a profile was emptied other processes may still write what they had decided before: then an erasure looks again."""
 
+ERASURE_AWAITS_OUTPUTS_MS: Final = 24 * 60 * 60 * 1000
+"""How long an erasure waits for outputs to be told that the person has left; one that does not take it by then is not told."""
+
+OUTPUTS_LOOK_MS: Final = 2_000
+"""The pause between two looks whether outputs were told."""
+
 ERASURE_AWAITS_JOB_MS: Final = 10_000
 """How long until an erasure looks again whether a job has ended that may have read what is erased, and may report it yet."""
 

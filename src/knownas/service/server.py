@@ -233,9 +233,7 @@ def _remembered(
     if path is not None and not restores:
         ledger = Ledger(store.privacy, path, None if keeping_out is None else keeping_out.key_digest)
     noting = None if ledger is None else ledger.bring_up
-    return ledger, Remembered(
-        recent, toxic.following, keeping_out, noting, activation.forgetting.forget, activation.forgetting.is_watched
-    )
+    return ledger, Remembered(recent, toxic.following, keeping_out, noting, activation.forgetting)
 
 
 def _works(
