@@ -1,17 +1,21 @@
 """A service with audiences and outputs over a store, whose clock and jobs a test moves by hand."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from knownas.core.delivery.message import MembershipMessage, Message, Settings
-from knownas.core.delivery.outcome import Outcome, Taken
+from knownas.core.delivery.outcome import NotNow, Outcome, Taken, Trouble
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.event import Channel, Event, EventBatch
+from knownas.core.translation.encoding import Encoding
+from knownas.core.translation.place import Place
+from knownas.core.translation.rule import Requirement
 from knownas.service.batch_receipts import Kept
 from knownas.service.delivery_form import message_from
-from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
+from knownas.service.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
 from knownas.service.directory import Door
 from knownas.service.ingest import Arrival
 from knownas.service.server import Service, open_service
@@ -30,6 +34,16 @@ class Recording:
 
     def __init__(self) -> None:
         self.taken: list[Message] = []
+        self.is_out = False
+
+    async def says(self, _: Settings, __: Surroundings) -> AskedPlaces | NotNow:
+        """Say that addresses are taken, hashed, and nothing else."""
+        if self.is_out:
+            return NotNow(Trouble.NOT_REACHED, "nobody is there")
+        kinds = frozenset({IdentityType.EMAIL})
+        hashed = frozenset({Encoding.SHA256})
+        place = Place("email", kinds, (IdentityType.EMAIL,), Encoding.SHA256, hashed, required=True)
+        return AskedPlaces((place,), Requirement.ANY)
 
     async def send(self, messages: Sequence[Message]) -> Outcome:
         self.taken += messages
@@ -151,7 +165,7 @@ async def open_stage(store: Store) -> Stage:
     kind = Destination("recording", "Remembers", frozenset({MembershipMessage}), (), opened)
     needy = Setting("key", SettingKind.TEXT, "a key", required=True, confidential=True)
     other = Destination("needy", "Needs a key", frozenset({MembershipMessage}), (needy,), opened)
-    service = await open_service(
-        CONFIGURATION, store, clock=lambda: now[0], destinations={one.name: one for one in (kind, other)}
-    )
+    saying = replace(kind, name="saying", ask_places=recording.says)
+    kinds = {one.name: one for one in (kind, other, saying)}
+    service = await open_service(CONFIGURATION, store, clock=lambda: now[0], destinations=kinds)
     return Stage(service, recording, now)

@@ -1,5 +1,6 @@
 """Audiences are kept up to date as things become known and as time goes on, and outputs are told of each change once."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -137,10 +138,9 @@ async def test_an_output_is_told_of_members_and_of_what_changes(stage: Stage) ->
     await stage.connect(gold, output, identities=["email"], hash="sha256")
     first, *rest = await stage.messages(output)
     assert isinstance(first, SubscriptionMessage)
-    digest = "a6ad5ba8e7d6bb7e0d8ad9ea3a7ed5bda0e1a86d9f2b8d5d6c2ab2c5c0ab3f9f"
     assert [type(one) for one in rest] == [MembershipMessage]
     ((action, mpid, values),) = await stage.told(output)
-    assert (action, mpid, len(values[0])) == ("add", ann, len(digest))
+    assert (action, mpid, values[0]) == ("add", ann, hashlib.sha256(b"a@example.com").hexdigest())
     bob = await stage.happen(email("b@example.com"), attributes={"plan": "gold"})
     await stage.happen(email("a@example.com"), attributes={"plan": "tin"})
     await stage.settle()
@@ -314,3 +314,23 @@ async def test_whom_nobody_knows_any_more_has_left_everything(stage: Stage) -> N
     assert {one.document for one in await store.deliveries.deliveries_about(WORKSPACE, ann, None, 100)} == {b""}
     assert all(one.document for one in await store.deliveries.deliveries_about(WORKSPACE, bob, None, 100))
     assert await stage.service.activation.forgetting.forget(WORKSPACE, ann) == 0
+
+
+async def test_a_destination_may_say_itself_which_identities_it_takes(stage: Stage) -> None:
+    """The connection keeps to it from then on; a wish that it does not take is refused, and so is one while it does not answer."""
+    gold = await stage.audience(PLAN)
+    ann = await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
+    output = await stage.output(destination="saying")
+    known = stage.service.activation.catalogues.now.audiences[gold]
+    connect = stage.service.activation.audiences.connect
+    refused = await connect(known, {"output": str(output), "identities": ["customer_id"]})
+    assert isinstance(refused, tuple)
+    assert "/identities" in {one.place for one in refused}
+    stage.recording.is_out = True
+    refused = await connect(known, {"output": str(output), "identities": ["email"]})
+    assert isinstance(refused, tuple)
+    assert "nobody is there" in refused[0].sentence
+    stage.recording.is_out = False
+    await stage.connect(gold, output, identities=["email"])
+    ((action, mpid, values),) = await stage.told(output)
+    assert (action, mpid, len(values[0])) == ("add", ann, 64), "hashed, as the destination takes it"

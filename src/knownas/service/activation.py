@@ -74,7 +74,7 @@ async def open_activation(
     work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake)
     return Activation(
         catalogues,
-        AudienceService(store, catalogues, writing, subjects, clock, work.wake),
+        AudienceService(store, catalogues, writing, subjects, clock, work.wake, outputs, surroundings),
         outputs,
         work,
         delivering,

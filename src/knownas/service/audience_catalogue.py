@@ -16,9 +16,11 @@ from knownas.core.audience.expression import Definition
 from knownas.core.audience.membership import Audiences, nesting_fault
 from knownas.core.audience.mentions import Mentions, mentions
 from knownas.core.audience.reading import read_definition
+from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import AudienceName
 from knownas.core.identity.observation import Environment
 from knownas.core.translation.rule import Rule
+from knownas.service.asked_places_form import KeptPlaces, asked_places
 from knownas.service.audience_documents import (
     AudienceDocument,
     ConnectionDocument,
@@ -169,6 +171,14 @@ def catalogue_of(
     return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs)
 
 
+def rule_by(asked: AudienceConnection, destination: Destination, said: KeptPlaces | None) -> Rule | tuple[Fault, ...]:
+    """Return the rule of a connection, by the places that its destination has, or has said that it has; what is wrong if there is none."""
+    if said is None:
+        return rule_or_faults(asked.wish, destination)
+    places = asked_places(said)
+    return rule_or_faults(asked.wish, destination, places.places, places.requirement)
+
+
 def is_gone(catalogue: Catalogue, connection: KnownConnection) -> bool:
     """Whether a connection is there no more, or its audience or output is not."""
     audience, output = catalogue.audiences.get(connection.audience), catalogue.outputs.get(connection.output)
@@ -219,7 +229,7 @@ def _connection(
     destination = destinations.get(outputs[document.output].document.destination)
     if isinstance(asked, tuple) or destination is None:
         return None
-    rule = rule_or_faults(asked.wish, destination)
+    rule = rule_by(asked, destination, document.places)
     if isinstance(rule, tuple):
         return None
     return KnownConnection(stored.number, stored.workspace, stored.version, document, asked, rule)

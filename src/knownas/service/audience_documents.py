@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from knownas.core.delivery.message import Settings
+from knownas.service.asked_places_form import KeptPlaces
 from knownas.service.delivery_outputs import OutputState
 
 
@@ -43,13 +44,17 @@ class OutputDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ConnectionDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The connection of an audience with an output, as somebody wrote it. What the destination wants kept is not here: it changes nothing."""
+    """The connection of an audience with an output, as somebody wrote it, and the places that its destination said it has, if it was asked.
+
+    What the destination wants kept is not here: it changes nothing.
+    """
 
     audience: int
     output: int
     written: msgspec.Raw
     created_ms: int
     is_deleted: bool = False
+    places: KeptPlaces | None = None
 
 
 _ENCODER: Final = msgspec.json.Encoder()
