@@ -203,6 +203,7 @@ def activation_lines() -> dict[Route, Line]:
         ("GET", audiences): Line(Auth.ADMIN),
         ("POST", f"{audiences}/preview"): Line(Auth.ADMIN, body={"definition": definition}),
         ("PUT", one): Line(Auth.ADMIN, 404, defined),
+        ("PUT", output): Line(Auth.ADMIN, 404, {"name": "nowhere"}),
         ("POST", connection): Line(Auth.ADMIN, 404, {"output": "1"}),
         ("POST", outputs): Line(Auth.ADMIN, 400, {"name": "nowhere", "type": "nothing"}),
         ("GET", outputs): Line(Auth.ADMIN),

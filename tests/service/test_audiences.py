@@ -334,3 +334,20 @@ async def test_a_destination_may_say_itself_which_identities_it_takes(stage: Sta
     await stage.connect(gold, output, identities=["email"])
     ((action, mpid, values),) = await stage.told(output)
     assert (action, mpid, len(values[0])) == ("add", ann, 64), "hashed, as the destination takes it"
+
+
+async def test_an_output_is_set_up_anew(stage: Stage) -> None:
+    """Confidential settings that are not given stay; what is wrong is told with its place."""
+    outputs = stage.service.activation.outputs
+    refused = await outputs.create(WORKSPACE, "needy", "needy", {"unknown": 1})
+    assert isinstance(refused, tuple)
+    assert {one.place for one in refused} == {"/settings/key", "/settings/unknown"}
+    output = await outputs.create(WORKSPACE, "needy", "needy", {"key": "a secret"})
+    assert isinstance(output, int)
+    assert await outputs.change(output, "other", {}) is None
+    opened = await outputs.output(output)
+    assert opened is not None
+    assert opened.settings["key"] == "a secret"
+    (known,) = outputs.known(WORKSPACE)
+    assert (known.document.name, known.document.settings) == ("other", {})
+    assert await outputs.change(output, "", {"key": 5}) is not None

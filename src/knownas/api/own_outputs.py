@@ -40,6 +40,13 @@ class OutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, str | int | bool] = {}
 
 
+class ChangedOutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An output that is set up anew: its name, and what its destination needs to be set."""
+
+    name: str
+    settings: dict[str, str | int | bool] = {}
+
+
 async def create_output(service: Service, request: Request) -> tuple[int, Document]:
     """Set an output up. Confidential settings are never shown again."""
     workspace = path_workspace(service, request)
@@ -66,6 +73,16 @@ async def list_output_types(service: Service, request: Request) -> tuple[int, Do
 
 async def show_output(service: Service, request: Request) -> tuple[int, Document]:
     """Return an output, and how much waits for it and is dead."""
+    return 200, await _shown(service, await path_output(service, request))
+
+
+async def change_output(service: Service, request: Request) -> tuple[int, Document]:
+    """Set an output up anew. Confidential settings that are not given stay as they are; its type can't change."""
+    output = await path_output(service, request)
+    body = await json_body(request, _CHANGED)
+    wrong = await service.activation.outputs.change(output.id, body.name, body.settings)
+    if wrong is not None:
+        raise refused_for(wrong, "invalid_output", "The output can't be set up like this.")
     return 200, await _shown(service, await path_output(service, request))
 
 
@@ -270,6 +287,7 @@ _SENTENCES: Final = {
     Resent.NOT_DEAD: "It was sent, waits by now, or was given up.",
 }
 _OUTPUT: Final = msgspec.json.Decoder(OutputBody)
+_CHANGED: Final = msgspec.json.Decoder(ChangedOutputBody)
 
 _ALL: Final = "/api/workspaces/{workspace}/outputs"
 _ONE: Final = f"{_ALL}/{{output}}"
@@ -279,6 +297,7 @@ OUTPUT_OPERATIONS: Final = (
     Operation("POST", _ALL, "createOutput", create_output, OutputBody),
     Operation("GET", _ALL, "listOutputs", list_outputs),
     Operation("GET", _ONE, "showOutput", show_output),
+    Operation("PUT", _ONE, "changeOutput", change_output, ChangedOutputBody),
     Operation("DELETE", _ONE, "deleteOutput", delete_output),
     Operation("POST", f"{_ONE}/pause", "pauseOutput", pause_output),
     Operation("POST", f"{_ONE}/resume", "resumeOutput", resume_output),

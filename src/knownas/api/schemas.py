@@ -13,7 +13,7 @@ from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.own_audiences import AudienceBody, AudiencePreviewBody, ConnectionBody
 from knownas.api.own_jobs import RehearsalBody
 from knownas.api.own_letting_in import LetInBody
-from knownas.api.own_outputs import OutputBody
+from knownas.api.own_outputs import ChangedOutputBody, OutputBody
 from knownas.api.own_privacy import PreviewBody
 from knownas.api.own_toxic import ToxicBody
 from knownas.api.own_undo import UndoBody
@@ -77,6 +77,7 @@ def component_schemas() -> Schema:
         AudiencePreviewBody,
         ConnectionBody,
         OutputBody,
+        ChangedOutputBody,
     ]
     _, made = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas: Schema = {

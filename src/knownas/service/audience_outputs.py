@@ -73,6 +73,32 @@ class AudienceOutputs:
 
         return await self._writing.add(DocumentKind.OUTPUT, workspace, make)
 
+    async def change(self, output: int, name: str, settings: Mapping[str, Any]) -> tuple[Fault, ...] | None:
+        """Set an output up anew; confidential settings that are not given stay. Returns what is wrong, None if it is done.
+
+        Raises:
+            LookupError: there is none.
+            StoreError: the store does not do it.
+        """
+
+        def make(_: Catalogue, stored: StoredDocument) -> OutputDocument | tuple[Fault, ...]:
+            before = output_from(stored.document)
+            kind = self._catalogues.destinations[before.destination]
+            after = {**self._hidden(before), **settings}
+            faults = [*_name_faults(name), *settings_faults(kind.settings, after, "/settings")]
+            if not faults:
+                wrong = kind.faults(_whole(kind, after))
+                faults = [Fault(f"/settings/{member}", sentence) for member, sentence in wrong]
+            return tuple(faults) or self._document(msgspec.structs.replace(before, name=name), kind, after)
+
+        return await self._writing.change(DocumentKind.OUTPUT, output, make)
+
+    def _hidden(self, document: OutputDocument) -> Mapping[str, str | int | bool]:
+        """Open the confidential settings of an output."""
+        if document.sealed is not None and self._keys is not None:
+            return settings_from(self._keys.open(_SEALED_AS, document.sealed))
+        return document.plain
+
     def _document(self, document: OutputDocument, kind: Destination, settings: Mapping[str, Any]) -> OutputDocument:
         confidential = {one.name for one in kind.settings if one.confidential}
         shown = {name: value for name, value in settings.items() if name not in confidential}
@@ -108,10 +134,8 @@ class AudienceOutputs:
         kind = self._catalogues.destinations.get(document.destination)
         if kind is None:
             return None
-        hidden = document.plain
-        if document.sealed is not None and self._keys is not None:
-            hidden = settings_from(self._keys.open(_SEALED_AS, document.sealed))
-        return Output(kind, _whole(kind, {**document.settings, **hidden}), document.state, known.version, document.why)
+        settings = _whole(kind, {**document.settings, **self._hidden(document)})
+        return Output(kind, settings, document.state, known.version, document.why)
 
     async def settings_of(self, connection: int) -> Settings | None:
         """Return the settings of a connection, with what its destination wanted kept."""
