@@ -1,6 +1,7 @@
 """A copy is the database over again, whatever keeps it: it goes on as the original would, or says what is wrong with it."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from itertools import product
@@ -11,6 +12,7 @@ import pytest
 from knownas.batch import copying
 from knownas.batch.copying import Copied, End, NotCopied, copy
 from knownas.service import resolver
+from knownas.service.copy_mark import COPY_MARK
 from knownas.service.server import open_service
 from knownas.store.conformance.privacy_examples import audited, entry, everything
 from knownas.store.conformance.privacy_examples import keep as keep_for_subjects
@@ -22,6 +24,7 @@ from knownas.store.opening import open_copy_end
 from knownas.store.port import Store
 from knownas.store.privacy import PrivacyCommit
 from knownas.store.user_data import UserDataCommit
+from tests.batch.copied_audiences import fill_audiences, seen, use_up, write_more
 from tests.batch.files import configured
 from tests.store.histories import Restart, draw_history
 from tests.store.places import PLACES, Place
@@ -151,6 +154,7 @@ async def fill(store: Store) -> None:
     await store.keep("setting", b'{"a":1}')
     await keep_for_subjects(store, everything())
     await store.privacy.audit([audited(), audited(8)])
+    await fill_audiences(store)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -187,6 +191,27 @@ def test_a_copy_goes_on_as_the_original_would(pair: tuple[Place, Place], seed: i
 
     asyncio.run(lead())
     assert here.contradictions() + here.unexplained() == []
+
+
+def test_audiences_and_deliveries_go_on_as_the_original_would(pair: tuple[Place, Place]) -> None:
+    """Who is in which, until when and why, what outputs have and what waits for them is shown as before; no number comes again."""
+    there, here = pair
+
+    async def lead() -> None:
+        source = there.open()
+        await fill_audiences(source)
+        given = await use_up(source)
+        before = await seen(source)
+        await source.close()
+        await copied(there, here)
+        target = here.open()
+        assert await seen(target) == before
+        after = await write_more(target)
+        assert all(new > old for new, old in zip(after, given, strict=True)), (given, after)
+        await target.close()
+
+    asyncio.run(lead())
+    assert here.contradictions() == []
 
 
 def test_a_copy_of_a_copy_in_another_database_is_the_same(pair: tuple[Place, Place], tmp_path: Path) -> None:
@@ -229,6 +254,37 @@ def test_a_copy_that_was_stopped_goes_on(files: tuple[Place, Place], *, keeps: b
 
     assert asyncio.run(lead()) > 5
     assert here.contradictions() + here.unexplained() == []
+
+
+def test_a_copy_of_an_older_release_goes_on_and_is_served(files: tuple[Place, Place]) -> None:
+    """One that knew fewer counters has noted fewer: the copy comes to its end, and a server opens what it finished."""
+    there, here = files
+
+    async def aged() -> None:
+        store = here.open()
+        kept = await store.kept(COPY_MARK)
+        assert kept is not None
+        mark = json.loads(kept)
+        assert any(mark["counters"][:4])
+        assert not any(mark["counters"][4:])
+        assert await store.replace_kept(
+            COPY_MARK, kept, json.dumps({**mark, "counters": mark["counters"][:4]}).encode()
+        )
+        await store.close()
+
+    async def lead() -> None:
+        source = there.open()
+        await play(source, 1)
+        await keep(source, whole())
+        await source.close()
+        with pytest.raises(StoreUnavailable):
+            await copied(there, here, failing=(3, True))
+        await aged()
+        await copied(there, here)
+        await aged()
+        await (await open_service(configured(), here.open())).close()
+
+    asyncio.run(lead())
 
 
 @pytest.mark.parametrize("part", [one for one in Part if one is not Part.POOLS])

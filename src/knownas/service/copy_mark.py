@@ -46,10 +46,12 @@ async def set_copy_mark(store: Store, before: CopyMark | None, after: CopyMark) 
         StoreDamaged: somebody else has noted something.
     """
     written = _ENCODER.encode(after)
-    if before is None:
-        is_done = await store.keep(COPY_MARK, written)
+    # Another release may have written the same with other bytes.
+    kept = None if before is None else await store.kept(COPY_MARK)
+    if kept is None:
+        is_done = before is None and await store.keep(COPY_MARK, written)
     else:
-        is_done = await store.replace_kept(COPY_MARK, _ENCODER.encode(before), written)
+        is_done = _DECODER.decode(kept) == before and await store.replace_kept(COPY_MARK, kept, written)
     if not is_done:
         raise StoreDamaged("another copy into this database is under way")
 

@@ -35,6 +35,15 @@ class Part(StrEnum):
     SUPPRESSIONS = "suppressions"
     DELIVERIES = "deliveries"
     AUDIT = "audit"
+    WATCHES = "watches"
+    AUDIENCE_DOCUMENTS = "audience_documents"
+    MARKS = "marks"
+    STANDINGS = "standings"
+    MEMBERS = "members"
+    MEMBERSHIP_CHANGES = "membership_changes"
+    HELD = "held"
+    PASSED = "passed"
+    OUTPUT_DELIVERIES = "output_deliveries"
 
 
 MEMBERS: Final = {
@@ -58,6 +67,16 @@ MEMBERS: Final = {
     Part.SUPPRESSIONS: "digest request_id at_ms",
     Part.DELIVERIES: "delivery_id request_id due_ms document",
     Part.AUDIT: "seq mpid at_ms document",
+    Part.WATCHES: "workspace version",
+    Part.AUDIENCE_DOCUMENTS: "kind number workspace version document",
+    Part.MARKS: "seq workspace environment mpid document",
+    Part.STANDINGS: "mpid workspace environment version due_ms document",
+    Part.MEMBERS: "audience workspace environment mpid since_ms",
+    Part.MEMBERSHIP_CHANGES: "seq mpid workspace environment audience is_member at_ms document",
+    Part.HELD: "connection mpid slot target encoding value device platform",
+    Part.PASSED: "passed connection mpid reason about",
+    Part.OUTPUT_DELIVERIES: "seq delivery_id output connection workspace environment mpid at_ms state settled_ms why written"
+    " document",
 }
 """The members of each part's rows. Flags are 0 or 1, what is JSON is bytes, types are the numbers that stores keep, and
 `made` tells what came first. A digest is written in hexadecimal. A receipt has the `request_id` that stands for it now, if any does."""
@@ -96,12 +115,20 @@ def _key(row: Row, places: Sequence[int]) -> Key:
 
 
 class Counters(NamedTuple):
-    """The numbers that were given out last. None of them, nor a smaller one, may be given out again."""
+    """The numbers that were given out last. None of them, nor a smaller one, may be given out again.
+
+    Those with a default are of tables that earlier releases, which have written such numbers down, did not have. `standing` is 0
+    where sections and standings have their versions from the same clock.
+    """
 
     log: int
     version: int
     section: int
     events: int
+    standing: int = 0
+    mark: int = 0
+    membership_change: int = 0
+    output_delivery: int = 0
 
 
 class CopyEnd(Protocol):

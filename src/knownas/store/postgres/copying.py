@@ -7,7 +7,7 @@ from knownas.store.copying import SMALLEST, Counters, Key, Order, Page, Part, Ro
 from knownas.store.errors import StoreUnavailable
 from knownas.store.postgres.address import read_address
 from knownas.store.postgres.database import Database
-from knownas.store.postgres.limits import CALL_SECONDS, SLOW_CALL_SECONDS
+from knownas.store.postgres.limits import SLOW_CALL_SECONDS
 from knownas.store.postgres.loading import columns
 
 _SMALLEST_INTEGER: Final = -(2**31)
@@ -33,12 +33,22 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.SUPPRESSIONS: {"digest": ""},
     Part.DELIVERIES: {"delivery_id": ""},
     Part.AUDIT: {"seq": SMALLEST},
+    Part.WATCHES: {"workspace": SMALLEST},
+    Part.AUDIENCE_DOCUMENTS: {"kind": "", "number": SMALLEST},
+    Part.MARKS: {"seq": SMALLEST},
+    Part.STANDINGS: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": ""},
+    Part.MEMBERS: {"audience": SMALLEST, "workspace": SMALLEST, "environment": "", "mpid": SMALLEST},
+    Part.MEMBERSHIP_CHANGES: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": "", "seq": SMALLEST},
+    Part.HELD: {"mpid": SMALLEST, "connection": SMALLEST, "slot": "", "target": "", "encoding": "", "value": ""},
+    Part.PASSED: {"connection": SMALLEST, "mpid": SMALLEST, "passed": SMALLEST},
+    Part.OUTPUT_DELIVERIES: {"seq": SMALLEST},
 }
 _FLAGS: Final[Mapping[Part, tuple[int, ...]]] = {
     Part.PROFILES: (2,),
     Part.VALUES: (6,),
     Part.HOLDINGS: (4,),
     Part.RECEIPTS: (5,),
+    Part.MEMBERSHIP_CHANGES: (5,),
 }
 """The places of what is a flag here, and 0 or 1 in a row."""
 
@@ -83,7 +93,7 @@ class PostgresCopyEnd:
 
     async def advance(self, counters: Counters) -> None:
         """Give out no number any more that is not above these."""
-        await self._database.repeat("advance", *counters, seconds=CALL_SECONDS)
+        await self._database.repeat("advance", *counters, seconds=SLOW_CALL_SECONDS)
 
     async def _hold_still(self) -> None:
         """Begin the transaction in which everything is read as of one moment, or look whether it still stands.

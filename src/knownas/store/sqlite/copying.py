@@ -36,9 +36,18 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.SUPPRESSIONS: {"digest": ""},
     Part.DELIVERIES: {"delivery_id": ""},
     Part.AUDIT: {"seq": SMALLEST},
+    Part.WATCHES: {"workspace": SMALLEST},
+    Part.AUDIENCE_DOCUMENTS: {"kind": "", "number": SMALLEST},
+    Part.MARKS: {"seq": SMALLEST},
+    Part.STANDINGS: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": ""},
+    Part.MEMBERS: {"audience": SMALLEST, "workspace": SMALLEST, "environment": "", "mpid": SMALLEST},
+    Part.MEMBERSHIP_CHANGES: {"seq": SMALLEST},
+    Part.HELD: {"mpid": SMALLEST, "connection": SMALLEST, "slot": "", "target": "", "encoding": "", "value": ""},
+    Part.PASSED: {"passed": SMALLEST},
+    Part.OUTPUT_DELIVERIES: {"seq": SMALLEST},
 }
-_LOG, _EVENTS, _VALUES = "log", "user_events", "copied_values"
-"""The counters, by the names under which SQLite keeps them for its tables, and one of our own."""
+_VALUES: Final = "copied_values"
+"""A counter of our own, beside those that SQLite keeps for its tables."""
 
 
 class SqliteCopyEnd:
@@ -100,13 +109,23 @@ class SqliteCopyEnd:
             return Counters._make(first_row(self._connection, statements()["counters"]) or (0, 0, 0, 0))
 
     async def advance(self, counters: Counters) -> None:
-        """Give out no number any more that is not above these; records' versions are seqs of the log here."""
+        """Give out no number any more that is not above these.
+
+        Records' versions are seqs of the log here, and standings' versions are of the sections' clock.
+        """
+        given = {
+            "log": max(counters.log, counters.version),
+            "user_events": counters.events,
+            "mark": counters.mark,
+            "membership_change": counters.membership_change,
+            "output_delivery": counters.output_delivery,
+        }
         with named_errors():
             self._connection.execute("BEGIN IMMEDIATE")
-            for name, number in ((_LOG, max(counters.log, counters.version)), (_EVENTS, counters.events)):
+            for name, number in given.items():
                 self._connection.execute(statements()["add_counter"], (name,))
                 self._connection.execute(statements()["advance_counter"], (name, number))
-            self._connection.execute(statements()["advance_sections"], (counters.section,))
+            self._connection.execute(statements()["advance_sections"], (max(counters.section, counters.standing),))
             self._connection.execute("COMMIT")
 
     async def close(self) -> None:

@@ -258,20 +258,153 @@ SELECT * FROM unnest(
 )
 ON CONFLICT DO NOTHING;
 
+-- name: page_watches
+SELECT workspace, version
+FROM knownas.watch WHERE workspace >= $1 ORDER BY workspace LIMIT $2;
+
+-- name: put_watches
+INSERT INTO knownas.watch (
+    workspace, version
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_audience_documents
+SELECT kind, number, workspace, version, document
+FROM knownas.audience_document WHERE (kind, number) >= ($1, $2) ORDER BY kind, number LIMIT $3;
+
+-- name: put_audience_documents
+INSERT INTO knownas.audience_document (
+    kind, number, workspace, version, document
+)
+SELECT * FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_marks
+SELECT seq, workspace, environment, mpid, document
+FROM knownas.mark WHERE seq >= $1 ORDER BY seq LIMIT $2;
+
+-- name: put_marks
+INSERT INTO knownas.mark (
+    seq, workspace, environment, mpid, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_standings
+SELECT mpid, workspace, environment, version, due_ms, document
+FROM knownas.standing WHERE (mpid, workspace, environment) >= ($1, $2, $3) ORDER BY mpid, workspace, environment LIMIT $4;
+
+-- name: put_standings
+INSERT INTO knownas.standing (
+    mpid, workspace, environment, version, due_ms, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_members
+SELECT audience, workspace, environment, mpid, since_ms
+FROM knownas.member WHERE (audience, workspace, environment, mpid) >= ($1, $2, $3, $4) ORDER BY audience, workspace, environment, mpid LIMIT $5;
+
+-- name: put_members
+INSERT INTO knownas.member (
+    audience, workspace, environment, mpid, since_ms
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_membership_changes
+SELECT seq, mpid, workspace, environment, audience, is_member::integer, at_ms, document
+FROM knownas.membership_change WHERE (mpid, workspace, environment, seq) >= ($1, $2, $3, $4) ORDER BY mpid, workspace, environment, seq LIMIT $5;
+
+-- name: put_membership_changes
+INSERT INTO knownas.membership_change (
+    seq, mpid, workspace, environment, audience, is_member, at_ms, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::bigint[], $8::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_held
+SELECT connection, mpid, slot, target, encoding, value, device, platform
+FROM knownas.held WHERE (mpid, connection, slot, target, encoding, value) >= ($1, $2, $3, $4, $5, $6)
+ORDER BY mpid, connection, slot, target, encoding, value LIMIT $7;
+
+-- name: put_held
+INSERT INTO knownas.held (
+    connection, mpid, slot, target, encoding, value, device, platform
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_passed
+SELECT passed, connection, mpid, reason, about
+FROM knownas.passed WHERE (connection, mpid, passed) >= ($1, $2, $3) ORDER BY connection, mpid, passed LIMIT $4;
+
+-- name: put_passed
+INSERT INTO knownas.passed (
+    passed, connection, mpid, reason, about
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]
+)
+ON CONFLICT DO NOTHING;
+
+-- name: page_output_deliveries
+SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, written, document
+FROM knownas.output_delivery WHERE seq >= $1 ORDER BY seq LIMIT $2;
+
+-- name: put_output_deliveries
+INSERT INTO knownas.output_delivery (
+    seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, written, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::bigint[], $13::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
 -- name: counters
 SELECT
     (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.log_seq),
     (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.version_seq),
     (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.section_version_seq),
-    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.events_seq);
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.events_seq),
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.standing_version_seq),
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.mark_seq_seq),
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.membership_change_seq_seq),
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM knownas.output_delivery_seq);
 
 -- name: advance
--- Each counter to where it stands or to the given number, whichever is larger; the tables' own numbers behind their rows.
+-- Each counter to where it stands or to the given number, whichever is larger; the tables' own numbers behind their rows. Where
+-- standings have no numbers of their own, those of sections count.
 SELECT
     setval('knownas.log_seq', greatest($1::bigint, (SELECT last_value FROM knownas.log_seq))),
     setval('knownas.version_seq', greatest($2::bigint, (SELECT last_value FROM knownas.version_seq))),
     setval('knownas.section_version_seq', greatest($3::bigint, (SELECT last_value FROM knownas.section_version_seq))),
     setval('knownas.events_seq', greatest($4::bigint, (SELECT last_value FROM knownas.events_seq))),
+    setval(
+        'knownas.standing_version_seq',
+        greatest($3::bigint, $5::bigint, (SELECT last_value FROM knownas.standing_version_seq))
+    ),
+    setval('knownas.mark_seq_seq', greatest($6::bigint, (SELECT last_value FROM knownas.mark_seq_seq))),
+    setval(
+        'knownas.membership_change_seq_seq',
+        greatest($7::bigint, (SELECT last_value FROM knownas.membership_change_seq_seq))
+    ),
+    setval('knownas.output_delivery_seq', greatest($8::bigint, (SELECT last_value FROM knownas.output_delivery_seq))),
     setval(
         pg_get_serial_sequence('knownas.pool', 'pool'),
         greatest(1, (SELECT max(pool) FROM knownas.pool))
@@ -287,6 +420,10 @@ SELECT
     setval(
         pg_get_serial_sequence('knownas.audit', 'seq'),
         greatest(1, (SELECT max(seq) FROM knownas.audit))
+    ),
+    setval(
+        pg_get_serial_sequence('knownas.passed', 'passed'),
+        greatest(1, (SELECT max(passed) FROM knownas.passed))
     );
 
 -- name: begin_snapshot

@@ -154,13 +154,85 @@ SELECT seq, mpid, at_ms, document FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?
 -- name: put_audit
 INSERT OR IGNORE INTO audit (seq, mpid, at_ms, document) VALUES (?, ?, ?, ?);
 
+-- name: page_watches
+SELECT workspace, version FROM watch WHERE workspace >= ? ORDER BY workspace LIMIT ?;
+
+-- name: put_watches
+INSERT OR IGNORE INTO watch (workspace, version) VALUES (?, ?);
+
+-- name: page_audience_documents
+SELECT kind, number, workspace, version, document
+FROM audience_document WHERE (kind, number) >= (?, ?) ORDER BY kind, number LIMIT ?;
+
+-- name: put_audience_documents
+INSERT OR IGNORE INTO audience_document (kind, number, workspace, version, document) VALUES (?, ?, ?, ?, ?);
+
+-- name: page_marks
+SELECT seq, workspace, environment, mpid, document FROM mark WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_marks
+INSERT OR IGNORE INTO mark (seq, workspace, environment, mpid, document) VALUES (?, ?, ?, ?, ?);
+
+-- name: page_standings
+SELECT mpid, workspace, environment, version, due_ms, document
+FROM standing WHERE (mpid, workspace, environment) >= (?, ?, ?) ORDER BY mpid, workspace, environment LIMIT ?;
+
+-- name: put_standings
+INSERT OR IGNORE INTO standing (mpid, workspace, environment, version, due_ms, document) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: page_members
+SELECT audience, workspace, environment, mpid, since_ms
+FROM member WHERE (audience, workspace, environment, mpid) >= (?, ?, ?, ?)
+ORDER BY audience, workspace, environment, mpid LIMIT ?;
+
+-- name: put_members
+INSERT OR IGNORE INTO member (audience, workspace, environment, mpid, since_ms) VALUES (?, ?, ?, ?, ?);
+
+-- name: page_membership_changes
+SELECT seq, mpid, workspace, environment, audience, is_member, at_ms, document
+FROM membership_change WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_membership_changes
+INSERT OR IGNORE INTO membership_change (seq, mpid, workspace, environment, audience, is_member, at_ms, document)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: page_held
+SELECT connection, mpid, slot, target, encoding, value, device, platform
+FROM held WHERE (mpid, connection, slot, target, encoding, value) >= (?, ?, ?, ?, ?, ?)
+ORDER BY mpid, connection, slot, target, encoding, value LIMIT ?;
+
+-- name: put_held
+INSERT OR IGNORE INTO held (connection, mpid, slot, target, encoding, value, device, platform)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: page_passed
+SELECT passed, connection, mpid, reason, about FROM passed WHERE passed >= ? ORDER BY passed LIMIT ?;
+
+-- name: put_passed
+INSERT OR IGNORE INTO passed (passed, connection, mpid, reason, about) VALUES (?, ?, ?, ?, ?);
+
+-- name: page_output_deliveries
+SELECT
+    seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, written, document
+FROM output_delivery WHERE seq >= ? ORDER BY seq LIMIT ?;
+
+-- name: put_output_deliveries
+INSERT OR IGNORE INTO output_delivery (
+    seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, written,
+    document
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
 -- name: counters
--- Versions of records are seqs of the log here.
+-- Versions of records are seqs of the log here. Standings have no numbers of their own: their versions are of the sections' clock.
 SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0),
     (SELECT number FROM section_clock),
-    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'user_events'), 0);
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'user_events'), 0),
+    0,
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'mark'), 0),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'membership_change'), 0),
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'output_delivery'), 0);
 
 -- name: add_counter
 INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 WHERE NOT EXISTS (
