@@ -17,6 +17,7 @@ from knownas.store.conformance.user_data_examples import keep, whole
 from knownas.store.copying import Part
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import open_store
+from tests.batch.copied_audiences import fill_audiences, seen
 from tests.store.places import PLACES, Place
 from tests.store.world import START_MS
 
@@ -70,14 +71,19 @@ async def test_a_backup_is_as_of_one_moment(place: Place, tmp_path: Path) -> Non
 
 
 async def test_everything_is_in_it(place: Place, tmp_path: Path) -> None:
-    """A backup has every row, user data and all, and the manifest names no value of anybody."""
+    """A backup has every row, user data, audiences and all, and the manifest names no value of anybody."""
     store = place.open()
     await keep(store, whole())
+    await fill_audiences(store)
+    before = await seen(store)
     await store.close()
     file = tmp_path / "backup.db"
     made = await back_up(place.url, file, START_MS)
     assert made.rows[Part.SECTIONS.value] == 1
     assert set(made.rows) == {part.value for part in Part}
+    backup = open_store(f"sqlite:///{file}")
+    assert await seen(backup) == before
+    await backup.close()
 
 
 async def test_what_was_changed_is_no_backup(tmp_path: Path) -> None:

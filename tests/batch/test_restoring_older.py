@@ -1,6 +1,7 @@
 """A backup that an older release's database is in can be restored: its layout is brought up to date in a copy of it."""
 
 import sqlite3
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from knownas.config.values import Configuration
 from knownas.core.privacy.evidence import START, Step
 from knownas.core.privacy.request import Regulation, RequestType
 from knownas.service.evidence import Evidence
+from knownas.service.keeping_out import KEPT_AS
 from knownas.service.replaying import CantReplay
 from knownas.service.sealing import SecretKeys
 from knownas.service.server import Service, open_service, system_clock
@@ -121,9 +123,9 @@ async def erased_later(at: Before) -> None:
 
 async def test_an_older_layout_is_restored_and_the_backup_stays_as_it_is(before: Before) -> None:
     """Everybody of it is there and found; the file itself keeps its layout, to the byte."""
-    kept = before.backup.read_bytes()
+    kept, layout = before.backup.read_bytes(), layout_of(before.backup)
     done, service = await before.again(has_ledger=False)
-    assert (done.replayed.erasures, before.backup.read_bytes(), layout_of(before.backup)) == (0, kept, 2)
+    assert (done.replayed.erasures, before.backup.read_bytes(), layout_of(before.backup)) == (0, kept, layout)
     assert layout_of(before.folder / "new" / "knownas.db") == schema_steps()[-1][0]
     for mpid, size in ((before.ann, 2), (before.bob, 1)):
         stored = await service.store.profile(mpid)
@@ -138,9 +140,22 @@ async def test_a_database_of_an_older_layout_is_backed_up(before: Before) -> Non
     assert (made.rows["profiles"], made.evidence, layout_of(before.folder / "made.db")) == (2, 0, schema_steps()[-1][0])
 
 
-async def test_who_was_erased_after_the_upgrade_is_erased_by_mpid_alone(before: Before) -> None:
-    """The backup has no key of the ledger's digests: that is refused, and said; given the word, her profile and what it had goes."""
+async def test_who_was_erased_after_the_upgrade_is_erased_again(before: Before) -> None:
+    """Her profile and what it had goes, and what she was called stays out, by the key that the older release has made."""
     await erased_later(before)
+    done, service = await before.again(ledgers=[before.ledger])
+    assert (done.replayed.erasures, done.replayed.suppressions) == (1, len(ANN))
+    assert bytes_of(before.folder / "new", (*ANN.values(), "bob")) == ["bob"]
+    assert await service.profiles.erased_by(before.ann) == REQUEST
+    await service.close()
+
+
+async def test_without_the_key_of_the_ledger_she_is_erased_by_mpid_alone(before: Before) -> None:
+    """A release that kept nobody out had no key of the ledger's digests: that is refused, and said; given the word, what she had goes."""
+    await erased_later(before)
+    with closing(sqlite3.connect(before.backup)) as opened, opened:
+        opened.execute("DELETE FROM kept WHERE name = ?", (KEPT_AS,))
+    vouched_for(before.backup)
     with pytest.raises(CantReplay, match="--without-key erases again by MPID alone"):
         await before.again(ledgers=[before.ledger])
     done, service = await before.again(ledgers=[before.ledger], has_key=False)
