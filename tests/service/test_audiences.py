@@ -11,6 +11,14 @@ from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import MembershipMessage, SubscriptionMessage
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.device import Device
+from knownas.store.audiences import (
+    EVERYBODY,
+    EVERYWHERE,
+    AudienceCommit,
+    MembershipChange,
+    StandingWrite,
+    StoredMark,
+)
 from knownas.store.deliveries import DeliveryState, Settlement
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
@@ -89,6 +97,24 @@ async def test_who_is_there_already_belongs_to_a_new_audience(stage: Stage) -> N
     assert await stage.members(audience) == [gold]
     known = stage.service.activation.catalogues.now.audiences[audience]
     assert await stage.service.activation.audiences.share_of(known) == 1.0
+
+
+async def test_a_mark_of_everybody_has_everybody_judged_again(stage: Stage) -> None:
+    """As a backfill leaves it: whoever came without a mark of their own belongs to every audience that says so."""
+    gold = await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
+    audience = await stage.audience(PLAN)
+    key, audiences = SectionKey(WORKSPACE, "production", gold), stage.service.store.audiences
+    standing = (await audiences.subjects([key]))[key].standing
+    assert standing is not None
+    left = MembershipChange(key, audience, is_member=False, at_ms=stage.now_ms, document=b"{}")
+    unseen = AudienceCommit(standings=[StandingWrite(key, standing.version, None, None)], changes=[left])
+    assert await audiences.commit(unseen)
+    await stage.settle()
+    assert await stage.members(audience) == []
+    assert await audiences.commit(AudienceCommit(marks=[StoredMark(0, EVERYWHERE, "", EVERYBODY, b"")]))
+    await stage.settle()
+    assert await stage.members(audience) == [gold]
+    assert list(await audiences.marks(0, 10)) == []
 
 
 async def test_who_learns_of_something_joins_and_leaves(stage: Stage) -> None:

@@ -26,7 +26,10 @@ from knownas.store.deliveries import NewDelivery
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
 
 EVERYWHERE: Final = 0
-"""Stands in a mark for every workspace, and for everybody; the watch under this number counts all documents."""
+"""Stands in a mark for every workspace; the watch under this number counts all documents."""
+
+EVERYBODY: Final = 0
+"""Stands in a mark for everybody: no profile has this MPID."""
 
 
 class DocumentKind(StrEnum):

@@ -58,7 +58,10 @@ class BulkEnd(Protocol):
         ...
 
     async def publish(self, pools: Sequence[tuple[int, Pool]], mark: Mark) -> bool:
-        """Give pools their names, and move the mark; False, and nothing is changed, if a name is taken."""
+        """Give pools their names, and move the mark; False, and nothing is changed, if a name is taken.
+
+        Where any workspace is watched (`store.audiences`), everybody is marked in the same transaction.
+        """
         ...
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,8 +15,10 @@ from knownas.batch.backfill.loading import NotLoadable
 from knownas.batch.backfill.local import LocalEngine
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Strategy, policy
+from knownas.store.audiences import EVERYBODY, EVERYWHERE
+from knownas.store.conformance.marks import taken, watch
 from knownas.store.opening import open_bulk_end
-from knownas.store.port import Pool, Wanted
+from knownas.store.port import Pool, Store, Wanted
 from tests.batch.backfill import histories
 from tests.batch.backfill.histories import (
     SCOPE,
@@ -124,13 +126,21 @@ def _is_stopped(place: Place, job: BackfillJob, work: Path, monkeypatch: pytest.
 def _seen(place: Place) -> list[Any]:
     """Return the records and the log of the scope. Nobody is looked for, since that would be a use of it."""
 
-    async def look() -> list[Any]:
-        store = place.open()
-        found = [(await records_in(store, pool), await lines_in(store, pool)) for pool in POOLS]
-        await store.close()
-        return found
+    async def look(store: Store) -> list[Any]:
+        return [(await records_in(store, pool), await lines_in(store, pool)) for pool in POOLS]
 
-    return asyncio.run(look())
+    return _with_store(place, look)
+
+
+def _with_store(place: Place, work: Callable[[Store], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        store = place.open()
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
 
 
 @pytest.mark.parametrize("kind", PLACES)
@@ -147,10 +157,24 @@ def test_a_scope_that_has_been_used_is_refused(kind: str, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("watched", [True, False])
+def test_everybody_is_judged_where_anybody_watches(kind: str, tmp_path: Path, *, watched: bool) -> None:
+    """One mark of everybody, from the moment on at which the history shows; none where there are no audiences."""
+    path = write_rows(tmp_path / "history.jsonl", _history())
+    with PLACES[kind](tmp_path) as place:
+        if watched:
+            _with_store(place, watch)
+        backfill_into(place, job_of(RULES, [path]), tmp_path / "work")
+        assert any(map(any, _seen(place)))
+        assert _with_store(place, taken) == ([(EVERYWHERE, "", EVERYBODY, b"")] if watched else [])
+
+
+@pytest.mark.parametrize("kind", PLACES)
 def test_a_scope_that_is_used_meanwhile_is_not_overwritten(kind: str, tmp_path: Path) -> None:
     """Somebody who is asked for while a history is loaded is not lost: the history is refused, and nothing of it shows."""
     path = write_rows(tmp_path / "history.jsonl", _history())
     with PLACES[kind](tmp_path) as place:
+        _with_store(place, watch)
 
         def engine(folder: Path, job: BackfillJob) -> Engine:
             made = LocalEngine(folder, job, processes=1)
@@ -166,6 +190,7 @@ def test_a_scope_that_is_used_meanwhile_is_not_overwritten(kind: str, tmp_path: 
         with pytest.raises(NotLoadable, match="has been used"):
             backfill_into(place, job_of(RULES, [path]), tmp_path / "work", engine)
         assert not any(map(any, _seen(place)))
+        assert _with_store(place, taken) == []
 
 
 def _use(place: Place) -> None:

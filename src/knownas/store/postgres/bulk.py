@@ -82,6 +82,7 @@ class PostgresBulkEnd:
                 if columns:
                     await connection.fetch(statement("bulk_name"), *columns)
                 await self._move(connection, mark)
+                await connection.fetch(statement("bulk_mark_everybody"))
         except _NameTaken:
             return False
         return True

@@ -14,6 +14,7 @@ from knownas.store.errors import StoreDamaged
 from knownas.store.port import Pool
 from knownas.store.sqlite.connection import Binding, first_row, migrate, named_errors, open_connection
 from knownas.store.sqlite.holders import NUMBERS_A_COMMIT_BITS
+from knownas.store.sqlite.marking import mark_everybody
 from knownas.store.sqlite.statements import statements
 
 _CHANCE: Final = SystemRandom()
@@ -84,6 +85,7 @@ class SqliteBulkEnd:
                 with self._writing():
                     self._connection.executemany(statements()["bulk_name"], [(one, *pool) for one, pool in pools])
                     self._move(mark)
+                    mark_everybody(self._connection)
             except apsw.ConstraintError:
                 return False
         return True

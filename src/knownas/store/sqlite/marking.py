@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from knownas.store.audiences import EVERYWHERE
+from knownas.store.audiences import EVERYBODY, EVERYWHERE
 from knownas.store.sqlite.connection import Binding, Connection, first_row
 from knownas.store.sqlite.statements import statements
 from knownas.store.user_data import Marks, SectionKey
@@ -53,6 +53,11 @@ def mark_erased(connection: Connection, workspace: int, mpid: int) -> None:
     """Mark a profile that a workspace loses something of; it has not been removed yet."""
     if watch_of(connection, workspace) is not None:
         connection.execute(statements()["mark_erased"], (workspace, mpid))
+
+
+def mark_everybody(connection: Connection) -> None:
+    """Mark everybody, if any workspace is watched."""
+    mark_changed(connection, [EVERYBODY])
 
 
 def _add(connection: Connection, rows: Sequence[Sequence[Binding]]) -> None:

@@ -26,3 +26,6 @@ SELECT nextval('knownas.log_seq');
 -- name: bulk_name
 INSERT INTO knownas.pool (pool, scope, environment)
 SELECT * FROM unnest($1::integer[], $2::text[], $3::text[]);
+
+-- name: bulk_mark_everybody
+SELECT knownas.audience_mark_profiles_1(ARRAY[0::bigint]);
