@@ -192,6 +192,13 @@ class CountsAll(MemoryDeliveries):
         return await super().count_deliveries(output, state, 10_000 + limit)
 
 
+class CountsTheSettledOfAllTimes(MemoryDeliveries):
+    """Counts what is settled, whenever that was."""
+
+    async def count_settled(self, settled_ms: int) -> int:
+        return await super().count_settled(settled_ms + 2**40)
+
+
 class ForgetsWhatWaits(MemoryDeliveries):
     """Forgets deliveries by when they were written."""
 

@@ -126,6 +126,10 @@ class DeliveryStore(Protocol):
         """Count the deliveries of an output in a state, at most up to a limit: there may be years of them."""
         ...
 
+    async def count_settled(self, settled_ms: int) -> int:
+        """Count the deliveries settled before a time, all that `forget_deliveries` would remove. Its time grows with them."""
+        ...
+
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
         """Remove at most `limit` deliveries settled before a time, durably, and return how many: 0 when nothing is left."""
         ...

@@ -43,6 +43,7 @@ CALLS: Final[Mapping[str, Callable[[DeliveryStore], Awaitable[object]]]] = {
     "deliveries_about": lambda deliveries: deliveries.deliveries_about(100, 7, None, PAGE),
     "delivery": lambda deliveries: deliveries.delivery(1),
     "count_deliveries": lambda deliveries: deliveries.count_deliveries(OUTPUT, WAITING, PAGE),
+    "count_settled": lambda deliveries: deliveries.count_settled(START_MS),
     "forget_deliveries": lambda deliveries: deliveries.forget_deliveries(START_MS, PAGE),
 }
 """A call of each of the port's methods."""
@@ -330,13 +331,16 @@ class ShownPromises(Subject):
             same(await store.deliveries.count_deliveries(9, WAITING, PAGE), 1, "the count of another output")
 
     async def test_old_deliveries_are_forgotten(self) -> None:
-        """Those settled before a time, so many at once; what waits stays however old, and no number is given out again."""
+        """Those settled before a time, so many at once, as many as are counted; what waits stays however old, and no number comes again."""
         async with self.opened() as store:
             rows = await write(store, *(told(f"{n}", mpid=n + 1) for n in range(8)))
             await store.deliveries.settle([Settlement(row.seq, SENT, START_MS + n) for n, row in enumerate(rows[:7])])
             same(await store.deliveries.forget_deliveries(START_MS, PAGE), 0, "nothing was settled before")
+            counts = [await store.deliveries.count_settled(START_MS + n) for n in (0, 4, 99)]
+            same(counts, [0, 4, 7], "how many were settled before")
             gone = [await store.deliveries.forget_deliveries(START_MS + 4, 3) for _ in range(3)]
             same(gone, [3, 1, 0], "what goes each time")
+            same(await store.deliveries.count_settled(START_MS + 4), 0, "how many are left of those")
             left = await store.deliveries.deliveries(OUTPUT, None, None, PAGE)
             same([row.delivery_id for row in left], ["7", "6", "5", "4"], "what stays")
             await settled(store, DROPPED, rows[7])

@@ -127,13 +127,21 @@ class MemoryDeliveries:
         self._check_open()
         return min(limit, sum((one.output, one.state) == (output, state) for one in self._deliveries.values()))
 
+    async def count_settled(self, settled_ms: int) -> int:
+        """Count the deliveries settled before a time."""
+        self._check_open()
+        return len(self._settled_before(settled_ms))
+
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
         """Remove deliveries settled before a time."""
         self._check_open()
-        old = [one for one in self._deliveries.values() if one.settled_ms is not None and one.settled_ms < settled_ms]
-        for one in old[:limit]:
+        old = self._settled_before(settled_ms)[:limit]
+        for one in old:
             del self._deliveries[one.seq], self._written[one.seq]
-        return len(old[:limit])
+        return len(old)
+
+    def _settled_before(self, settled_ms: int) -> list[StoredDelivery]:
+        return [one for one in self._deliveries.values() if one.settled_ms is not None and one.settled_ms < settled_ms]
 
     def _check_open(self) -> None:
         if self._closed:

@@ -70,6 +70,11 @@ class PostgresDeliveries:
         )
         return count
 
+    async def count_settled(self, settled_ms: int) -> int:
+        """Count the deliveries settled before a time."""
+        ((count,),) = await self._database.read("count_settled", settled_ms, seconds=SLOW_CALL_SECONDS)
+        return count
+
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:
         """Remove deliveries settled before a time, the first ones first."""
         bounds = (settled_ms, limit)

@@ -1,6 +1,5 @@
 """The SQLite store's fourth part: who is in which audience, and what outputs have of whom."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -30,8 +29,8 @@ from knownas.store.sqlite.connection import (
     SharedReads,
     Transactions,
     named_errors,
-    open_connection,
 )
+from knownas.store.sqlite.counting import count_apart
 from knownas.store.sqlite.deliveries import BEYOND, add_deliveries
 from knownas.store.sqlite.finding import find
 from knownas.store.sqlite.rows import record_from
@@ -195,7 +194,9 @@ class SqliteAudiences:
 
     async def count_members(self, workspace: int, environment: str, audience: int) -> int:
         """Count the members of an audience; off the loop, since the time grows with them."""
-        return await self._count("count_members", audience, workspace, environment)
+        self._check_open()
+        (count,) = await count_apart(self._path, "count_members", audience, workspace, environment)
+        return count
 
     async def changes_of(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredChange]:
         """Return the changes of a profile's memberships, the newest first."""
@@ -261,20 +262,6 @@ class SqliteAudiences:
     def _each(self, statement: str, rows: Sequence[Sequence[Binding]]) -> None:
         if rows:
             self._connection.executemany(statements()[statement], rows)
-
-    async def _count(self, statement: str, *bindings: Binding) -> int:
-        self._check_open()
-
-        def counted() -> int:
-            with named_errors():
-                connection = open_connection(self._path, read_only=True)
-                try:
-                    ((count,),) = connection.execute(statements()[statement], bindings).fetchall()
-                finally:
-                    connection.close()
-            return count
-
-        return await asyncio.to_thread(counted)
 
     def _check_open(self) -> None:
         if self._closed:

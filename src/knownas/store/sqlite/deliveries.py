@@ -1,6 +1,7 @@
 """The SQLite store's fifth part: what outputs are told, in the same file as what it tells of."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ from knownas.core.identity.record import MPID_MAX
 from knownas.store.deliveries import DeliveryState, NewDelivery, Settlement, StoredDelivery
 from knownas.store.errors import StoreUnavailable
 from knownas.store.sqlite.connection import Binding, Connection, Row, SharedReads, Transactions, named_errors
+from knownas.store.sqlite.counting import count_apart
 from knownas.store.sqlite.statements import statements
 
 BEYOND: Final = MPID_MAX
@@ -24,8 +26,9 @@ def add_deliveries(connection: Connection, deliveries: Sequence[NewDelivery]) ->
 class SqliteDeliveries:
     """Keeps deliveries in a SQLite file. Implements `store.deliveries.DeliveryStore`."""
 
-    def __init__(self, connection: Connection, reads: SharedReads, transactions: Transactions) -> None:
+    def __init__(self, path: Path, connection: Connection, reads: SharedReads, transactions: Transactions) -> None:
         """Write over a connection that somebody else closes; read over `reads`, in turns by `transactions`."""
+        self._path = path
         self._connection = connection
         self._reads = reads
         self._transactions = transactions
@@ -95,6 +98,12 @@ class SqliteDeliveries:
     async def count_deliveries(self, output: int, state: DeliveryState, limit: int) -> int:
         """Count the deliveries of an output in a state, at most up to a limit."""
         ((count,),) = self._read("count_output_deliveries", output, state.value, limit)
+        return count
+
+    async def count_settled(self, settled_ms: int) -> int:
+        """Count the deliveries settled before a time; off the loop, since the time grows with them."""
+        self._check_open()
+        (count,) = await count_apart(self._path, "count_settled", settled_ms)
         return count
 
     async def forget_deliveries(self, settled_ms: int, limit: int) -> int:

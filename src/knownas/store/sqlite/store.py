@@ -87,7 +87,7 @@ class SqliteStore:
             self._judging.pragma("cache_size", -JUDGING_CACHE_KIB)
             self._judging.pragma("busy_timeout", LOCK_BLOCKS_MS)
             self._audiences = SqliteAudiences(path, self._judging, self._reads, self._transactions)
-            self._deliveries = SqliteDeliveries(self._judging, self._reads, self._transactions)
+            self._deliveries = SqliteDeliveries(path, self._judging, self._reads, self._transactions)
         except BaseException:
             self._connection.close()
             raise

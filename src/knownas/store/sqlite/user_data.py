@@ -1,6 +1,5 @@
 """The SQLite store's second half: what workspaces know of users, in the same file as who is who."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from knownas.store.sqlite.connection import (
     named_errors,
     open_connection,
 )
+from knownas.store.sqlite.counting import count_apart
 from knownas.store.sqlite.finding import find
 from knownas.store.sqlite.marking import mark_committed, mark_forgotten
 from knownas.store.sqlite.statements import statements
@@ -229,18 +229,9 @@ class SqliteUserData:
     async def count_older(self, *, events_ms: int, requests_ms: int, sections_ms: int) -> tuple[int, int, int]:
         """Count what `forget_older` would remove in all; off the loop, since the time grows with what there is."""
         self._check_open()
-
-        def count() -> tuple[int, int, int]:
-            with named_errors():
-                connection = open_connection(self._path, read_only=True)
-                try:
-                    bounds = (events_ms, requests_ms, requests_ms, sections_ms)
-                    ((events, requests, sections),) = connection.execute(statements()["count_older"], bounds)
-                finally:
-                    connection.close()
-                return events, requests, sections
-
-        return await asyncio.to_thread(count)
+        bounds = (events_ms, requests_ms, requests_ms, sections_ms)
+        events, requests, sections = await count_apart(self._path, "count_older", *bounds)
+        return events, requests, sections
 
     async def forget_older(self, *, events_ms: int, requests_ms: int, sections_ms: int, limit: int) -> int:
         """Remove at most `limit` things that are older, the oldest of each kind first, in one transaction."""

@@ -135,6 +135,9 @@ SELECT count(*) FROM (
     SELECT 1 FROM knownas.output_delivery WHERE output = $1 AND state = $2 LIMIT $3::bigint
 ) AS counted;
 
+-- name: count_settled
+SELECT count(*) FROM knownas.output_delivery WHERE settled_ms < $1;
+
 -- name: forget_output_deliveries
 DELETE FROM knownas.output_delivery AS d WHERE d.seq = ANY (ARRAY(
     SELECT o.seq FROM knownas.output_delivery AS o WHERE o.settled_ms < $1 ORDER BY o.settled_ms LIMIT $2

@@ -255,6 +255,9 @@ FROM output_delivery WHERE seq = ?;
 -- name: count_output_deliveries
 SELECT count(*) FROM (SELECT 1 FROM output_delivery WHERE output = ? AND state = ? LIMIT ?);
 
+-- name: count_settled
+SELECT count(*) FROM output_delivery WHERE settled_ms < ?;
+
 -- name: forget_output_deliveries
 DELETE FROM output_delivery WHERE seq IN (
     SELECT seq FROM output_delivery WHERE settled_ms < ? ORDER BY settled_ms LIMIT ?
