@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from knownas.service.retention import DAY_MS, FORGOTTEN_A_STEP
+from knownas.store.audiences import AudienceCommit
+from knownas.store.deliveries import DeliveryState, NewDelivery, Settlement
 from knownas.store.sqlite.store import SqliteStore
 from knownas.store.user_data import EventsWrite, MessageKey, SectionKey, SectionWrite, UserDataCommit
 from tests.cli.test_commands import run
@@ -30,6 +32,9 @@ def filled(folder: Path, **retention: object) -> Path:
         sections = [SectionWrite(KEY, None, b"{}", old)]
         messages = {MessageKey("key", 1, "old"): old, MessageKey("key", 1, "new"): now}
         assert await store.user_data.commit(UserDataCommit(sections=sections, events=events, messages=messages))
+        told = NewDelivery("old", 1, 0, 100, "production", 1, old, b"{}")
+        assert await store.audiences.commit(AudienceCommit(deliveries=[told]))
+        await store.deliveries.settle([Settlement(1, DeliveryState.SENT, old)])
         await store.close()
 
     asyncio.run(fill())
@@ -47,7 +52,7 @@ def test_a_dry_run_tells_and_removes_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         told = run(tmp_path, "retention", "--dry-run")
         assert told.returncode == 0, told.stderr
-        assert found(told.stdout) == [BATCHES, 1, 1]
+        assert found(told.stdout) == [BATCHES, 1, 1, 1]
         assert "nothing was removed" in told.stdout
 
 
@@ -57,16 +62,16 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
     with served(tmp_path, configuration(retention={"events_days": 50})) as server:
         gone = run(tmp_path, "retention", "--config", "knownas.yaml")
         assert gone.returncode == 0, gone.stderr
-        assert f"{BATCHES + 2} removed." in gone.stdout
-        assert server.api.get("/api/retention").json()["now"]["found"] == {"events": 0, "requests": 0, "profiles": 0}
-    assert found(run(tmp_path, "retention").stdout) == [0, 0, 0]
+        assert f"{BATCHES + 3} removed." in gone.stdout
+        assert set(server.api.get("/api/retention").json()["now"]["found"].values()) == {0}
+    assert found(run(tmp_path, "retention").stdout) == [0, 0, 0, 0]
 
 
 def test_a_configured_dry_run_counts_only(tmp_path: Path) -> None:
     """Where the configuration says that nothing may go, nothing goes, and the output says why."""
     filled(tmp_path, dry_run=True)
     told = run(tmp_path, "retention")
-    assert (told.returncode, found(told.stdout)) == (0, [BATCHES, 1, 1])
+    assert (told.returncode, found(told.stdout)) == (0, [BATCHES, 1, 1, 1])
     assert "retention.dry_run" in told.stdout
 
 

@@ -196,12 +196,14 @@ def test_retention_has_defaults() -> None:
 
 def test_retention_is_read() -> None:
     """Each member by itself."""
-    text = "retention: {events_days: 90, profiles_days: 400, requests_days: 30, dry_run: true}"
-    assert read(text).retention == RetentionSettings(90, 400, 30, dry_run=True)
+    text = "retention: {events_days: 90, profiles_days: 400, requests_days: 30, deliveries_days: 7, dry_run: true}"
+    assert read(text).retention == RetentionSettings(90, 400, 30, dry_run=True, deliveries_days=7)
     assert read("retention: {events_days: 90}").retention.sections_days == 90
 
 
-@pytest.mark.parametrize("member", ["events_days: 0", "profiles_days: 0", "requests_days: 29", "requests_days: 366"])
+@pytest.mark.parametrize(
+    "member", ["events_days: 0", "profiles_days: 0", "requests_days: 29", "requests_days: 366", "deliveries_days: 0"]
+)
 def test_retention_has_bounds(member: str) -> None:
     """An id that was forgotten too soon would let a repeat count twice."""
     (fault,) = faults_of(f"retention: {{{member}}}")

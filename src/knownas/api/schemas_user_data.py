@@ -117,7 +117,12 @@ def _alias() -> Schema:
 
 def _retention() -> Schema:
     settings = object_of(
-        "The settings, in days.", events_days=_COUNT, profiles_days=_COUNT, requests_days=_COUNT, dry_run=FLAG
+        "The settings, in days.",
+        events_days=_COUNT,
+        profiles_days=_COUNT,
+        requests_days=_COUNT,
+        deliveries_days=_COUNT,
+        dry_run=FLAG,
     )
     return object_of(
         "For how long things are kept, what is too old now, and what the last run did.",
@@ -132,8 +137,8 @@ def _report() -> Schema:
         "What a run of the retention found and removed.",
         at=TIME,
         dry_run=FLAG,
-        older_than=object_of("", events=TIME, requests=TIME, profiles=TIME),
-        found=object_of("", events=_COUNT, requests=_COUNT, profiles=_COUNT),
+        older_than=object_of("", events=TIME, requests=TIME, profiles=TIME, deliveries=TIME),
+        found=object_of("", events=_COUNT, requests=_COUNT, profiles=_COUNT, deliveries=_COUNT),
         removed=_COUNT,
         finished={**FLAG, "description": "Whether nothing was left for the next run."},
     )

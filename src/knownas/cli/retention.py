@@ -26,7 +26,7 @@ def retention(config_file: Path | None, *, dry_run: bool) -> None:
     settings = configuration.retention
 
     async def work(store: Store) -> None:
-        report = await forget(configuration, store.user_data, system_clock, dry_run=dry_run or settings.dry_run)
+        report = await forget(configuration, store, system_clock, dry_run=dry_run or settings.dry_run)
         for line in _table(settings, report):
             click.echo(line)
         click.echo(_outcome(report, asked=dry_run))
@@ -41,6 +41,7 @@ def _table(settings: RetentionSettings, report: Report) -> list[str]:
         ("event batches", settings.events_days, bounds.events_ms, report.events),
         ("ids and receipts of requests", settings.requests_days, bounds.requests_ms, report.requests),
         ("what workspaces know of users", settings.sections_days, bounds.sections_ms, report.sections),
+        ("what outputs were told", settings.deliveries_days, bounds.deliveries_ms, report.deliveries),
     )
     head = f"{'':29}  {'kept for':>10}  {'older than':20}  {'found':>12}"
     return [

@@ -36,6 +36,12 @@ REQUESTS_DAYS: Final = Member(
     "how long a batch's receipt can be asked for by it.",
     "platform §2.7",
 )
+DELIVERIES_DAYS: Final = Member(
+    "deliveries_days",
+    Whole(1, DAYS_KEPT_MAX),
+    _DEFAULTS.deliveries_days,
+    "For how many days it is kept what an output was told, after it has it or was given up; a dead letter can be sent again as long.",
+)
 DRY_RUN: Final = Member(
     "dry_run",
     Flag(),
@@ -53,12 +59,19 @@ AUDIT_DAYS: Final = Member(
 
 def _retention(given: Given) -> RetentionSettings:
     return RetentionSettings(
-        given[EVENTS_DAYS], given[PROFILES_DAYS], given[REQUESTS_DAYS], given[DRY_RUN], given[AUDIT_DAYS]
+        given[EVENTS_DAYS],
+        given[PROFILES_DAYS],
+        given[REQUESTS_DAYS],
+        given[DRY_RUN],
+        given[AUDIT_DAYS],
+        given[DELIVERIES_DAYS],
     )
 
 
 RETENTION_SECTION: Final = Section(
-    "How long things are kept", (EVENTS_DAYS, PROFILES_DAYS, REQUESTS_DAYS, DRY_RUN, AUDIT_DAYS), _retention
+    "How long things are kept",
+    (EVENTS_DAYS, PROFILES_DAYS, REQUESTS_DAYS, DELIVERIES_DAYS, DRY_RUN, AUDIT_DAYS),
+    _retention,
 )
 RETENTION: Final = Member(
     "retention", RETENTION_SECTION, _DEFAULTS, "For how long data is kept; a job removes older data once a day."

@@ -294,7 +294,7 @@ REQUESTS_DAYS_MAX: Final = 365
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """For how many days events, what is known of users, ids of requests, and who read or changed what are kept; platform §13.
+    """For how many days events, what is known of users, ids of requests, who read or changed what, and deliveries are kept; platform §13.
 
     `profiles_days` None means as long as events. With `dry_run` nothing is removed.
 
@@ -307,10 +307,12 @@ class RetentionSettings:
     requests_days: int = 45
     dry_run: bool = False
     audit_days: int = 365
+    deliveries_days: int = 90
 
     def __post_init__(self) -> None:
-        if not all(1 <= days <= DAYS_KEPT_MAX for days in (self.events_days, self.sections_days, self.audit_days)):
-            raise ValueError(f"events, profiles and who read them are kept for 1 to {DAYS_KEPT_MAX} days")
+        kept = (self.events_days, self.sections_days, self.audit_days, self.deliveries_days)
+        if not all(1 <= days <= DAYS_KEPT_MAX for days in kept):
+            raise ValueError(f"events, profiles, who read them, and deliveries are kept for 1 to {DAYS_KEPT_MAX} days")
         if not REQUESTS_DAYS_MIN <= self.requests_days <= REQUESTS_DAYS_MAX:
             raise ValueError(f"ids are remembered for {REQUESTS_DAYS_MIN} to {REQUESTS_DAYS_MAX} days")
 

@@ -1,7 +1,7 @@
 """Removes what is older than it may be kept, once a day and in small steps (platform §13).
 
-Removed are event batches, the ids of requests and messages with their receipts, and what workspaces know of users who
-were not seen for long. Identity records stay: the same MPID answers when somebody comes back (platform §13, idsync §1.3).
+Removed are event batches, the ids of requests and messages with their receipts, what workspaces know of users who
+were not seen for long, and what outputs were told. What waits to be told stays. Identity records stay: the same MPID answers when somebody comes back (platform §13, idsync §1.3).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from knownas.service.receipts import rfc3339
 from knownas.service.repeating import happens_within
 from knownas.service.turns import Turns
 from knownas.store.errors import StoreError
-from knownas.store.user_data import UserDataStore
+from knownas.store.port import Store
 
 log: Final = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Bounds:
     events_ms: int
     requests_ms: int
     sections_ms: int
+    deliveries_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Report:
     events: int
     requests: int
     sections: int
+    deliveries: int
     removed: int
     finished: bool
 
@@ -73,13 +75,14 @@ class Retention:
 
     def __init__(
         self,
-        user_data: UserDataStore,
+        store: Store,
         settings: RetentionSettings,
         clock: Callable[[], int],
         turns: Turns | None = None,
     ) -> None:
         """With `turns`, one process a day does it of those that share a database."""
-        self._data = user_data
+        self._data = store.user_data
+        self._deliveries = store.deliveries
         self._turns = turns
         self._settings = settings
         self._clock = clock
@@ -95,6 +98,7 @@ class Retention:
             max(0, now - settings.events_days * DAY_MS),
             max(0, now - settings.requests_days * DAY_MS),
             max(0, now - settings.sections_days * DAY_MS),
+            max(0, now - settings.deliveries_days * DAY_MS),
         )
 
     async def run(self, *, dry_run: bool) -> Report:
@@ -107,24 +111,30 @@ class Retention:
         events, requests, sections = await self._data.count_older(
             events_ms=bounds.events_ms, requests_ms=bounds.requests_ms, sections_ms=bounds.sections_ms
         )
+        deliveries = await self._deliveries.count_settled(bounds.deliveries_ms)
         removed, finished = (0, True) if dry_run else await self._forget(bounds)
-        return Report(at_ms, dry_run, bounds, events, requests, sections, removed, finished)
+        return Report(at_ms, dry_run, bounds, events, requests, sections, deliveries, removed, finished)
 
     async def _forget(self, bounds: Bounds) -> tuple[int, bool]:
         removed = 0
         for _ in range(STEPS_A_RUN_MAX):
-            gone = await self._data.forget_older(
-                events_ms=bounds.events_ms,
-                requests_ms=bounds.requests_ms,
-                sections_ms=bounds.sections_ms,
-                limit=FORGOTTEN_A_STEP,
-            )
+            gone = await self._step(bounds)
             removed += gone
             if gone == 0:
                 return removed, True
             if await happens_within(self._stopping, PAUSE_SECONDS):
                 break
         return removed, False
+
+    async def _step(self, bounds: Bounds) -> int:
+        """Remove what users have left, and once nothing of that is too old, what outputs were told; return how much."""
+        gone = await self._data.forget_older(
+            events_ms=bounds.events_ms,
+            requests_ms=bounds.requests_ms,
+            sections_ms=bounds.sections_ms,
+            limit=FORGOTTEN_A_STEP,
+        )
+        return gone or await self._deliveries.forget_deliveries(bounds.deliveries_ms, FORGOTTEN_A_STEP)
 
     def start(self) -> None:
         """Run from now on, a while after the start and then once a day, until it is closed."""
@@ -166,6 +176,7 @@ class Retention:
                 "events_days": settings.events_days,
                 "profiles_days": settings.sections_days,
                 "requests_days": settings.requests_days,
+                "deliveries_days": settings.deliveries_days,
                 "dry_run": settings.dry_run,
             },
             "now": report_document(await self.run(dry_run=True)),
@@ -182,8 +193,14 @@ def report_document(report: Report) -> Document:
             "events": rfc3339(report.bounds.events_ms),
             "requests": rfc3339(report.bounds.requests_ms),
             "profiles": rfc3339(report.bounds.sections_ms),
+            "deliveries": rfc3339(report.bounds.deliveries_ms),
         },
-        "found": {"events": report.events, "requests": report.requests, "profiles": report.sections},
+        "found": {
+            "events": report.events,
+            "requests": report.requests,
+            "profiles": report.sections,
+            "deliveries": report.deliveries,
+        },
         "removed": report.removed,
         "finished": report.finished,
     }
@@ -191,24 +208,23 @@ def report_document(report: Report) -> Document:
 
 def _tell(report: Report) -> None:
     log.info(
-        "retention%s: found %d event batches, %d ids of requests and %d sections too old; removed %d%s",
+        "retention%s: found %d event batches, %d ids of requests, %d sections and %d deliveries too old; removed %d%s",
         " (dry run)" if report.dry_run else "",
         report.events,
         report.requests,
         report.sections,
+        report.deliveries,
         report.removed,
         "" if report.finished else ", the rest goes with the next run",
     )
 
 
-async def forget(
-    configuration: Configuration, user_data: UserDataStore, clock: Callable[[], int], *, dry_run: bool
-) -> Report:
+async def forget(configuration: Configuration, store: Store, clock: Callable[[], int], *, dry_run: bool) -> Report:
     """Run once with a configuration's settings, for the command line.
 
     Raises:
         StoreError: the store could not do it.
     """
-    report = await Retention(user_data, configuration.retention, clock).run(dry_run=dry_run)
+    report = await Retention(store, configuration.retention, clock).run(dry_run=dry_run)
     _tell(report)
     return report

@@ -194,7 +194,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         calculations=calculations,
         seeding=Seeding(store, resolver, calculations, clock),
         aliasing=Aliasing(store, clock, turns),
-        retention=Retention(store.user_data, configuration.retention, clock, turns),
+        retention=Retention(store, configuration.retention, clock, turns),
         erasing=erasing,
         toxic=toxic,
         toxic_watch=ToxicWatch(store, toxic, resolver, clock, turns),
