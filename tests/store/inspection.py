@@ -2,13 +2,17 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from knownas.core.identity.kinds import KIND_OF, IdentityType
 
 _TOUCHED = "SELECT mpid, seq FROM touched UNION ALL SELECT mpid, first_seq FROM profile WHERE first_seq > 0"
+_MEMBERS = "SELECT audience, workspace, environment, mpid, since_ms FROM member"
+_CHANGES = "SELECT audience, workspace, environment, mpid, at_ms, is_member FROM membership_change ORDER BY seq"
 
 
 def contradictions(file: Path) -> list[str]:
@@ -19,6 +23,8 @@ def contradictions(file: Path) -> list[str]:
         found = [] if checked == ["ok"] else checked
         found += _holdings(connection)
         found += _log(connection)
+        members, changes = (connection.execute(query).fetchall() for query in (_MEMBERS, _CHANGES))
+        found += wrong_members(members, changes)
     finally:
         connection.close()
     return found
@@ -70,6 +76,15 @@ def _log(connection: apsw.Connection) -> list[str]:
     # Beside its profiles a line can stand under further subjects.
     found += [f"a history has a line that is not in the log: {row}" for row in there if row[1] not in lines]
     return found
+
+
+def wrong_members(members: Iterable[Sequence[Any]], changes: Iterable[Sequence[Any]]) -> list[str]:
+    """Compare who is in which audience, and since when, with the newest change of each membership; changes come in their order."""
+    newest = {tuple(key): (at_ms, is_member) for *key, at_ms, is_member in changes}
+    wanted = {(*key, at_ms) for key, (at_ms, is_member) in newest.items() if is_member}
+    there = set(map(tuple, members))
+    found = [f"joined and is no member: {row}" for row in wanted - there]
+    return found + [f"is a member and did not join then: {row}" for row in there - wanted]
 
 
 def unexplained(file: Path) -> list[str]:

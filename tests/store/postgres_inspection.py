@@ -8,9 +8,12 @@ import asyncpg
 
 from knownas.core.identity.kinds import KIND_OF, IdentityType
 from knownas.store.postgres.distribution import SETTINGS, WITH_EXTENSION
+from tests.store.inspection import wrong_members
 
 _TOUCHED = "SELECT mpid, seq FROM knownas.touched"
 _MADE = "SELECT mpid, first_seq FROM knownas.profile WHERE first_seq > 0"
+_MEMBERS = "SELECT audience, workspace, environment, mpid, since_ms FROM knownas.member"
+_CHANGES = "SELECT audience, workspace, environment, mpid, at_ms, is_member FROM knownas.membership_change ORDER BY seq"
 
 
 async def contradictions(url: str) -> list[str]:
@@ -18,7 +21,8 @@ async def contradictions(url: str) -> list[str]:
     connection = await asyncpg.connect(url, timeout=10, server_settings={**SETTINGS, **WITH_EXTENSION})
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return [*await _holdings(connection), *await _log(connection), *await _requests(connection)]
+            found = [*await _holdings(connection), *await _log(connection), *await _requests(connection)]
+            return [*found, *wrong_members(*[await connection.fetch(query) for query in (_MEMBERS, _CHANGES)])]
     finally:
         await connection.close(timeout=10)
 
