@@ -5,8 +5,8 @@ This is the fourth part of the port. Audiences, outputs, connections and groups 
 **Watched workspaces.** A workspace is watched as soon as one of its documents was written; its *watch* counts how often that happened. Whatever
 changes what is known of somebody in a watched workspace leaves a *mark* in the same transaction: so nothing is known that is not judged.
 A mark without a document says that anything may have changed. Whoever commits batches may know better, and gives marks of its own, or none, with the
-watch by which it knows; if the watch is another by now, the store marks everybody of the commit. So a document that is written counts for
-every commit that is not over by then, whoever makes it. What is not a batch always leaves a mark without a document: a correction, an erasure, what is
+watch by which it knows; if the watch is another by now, the store marks everybody of the commit, and keeps of the marks that were given those that
+last. So a document that is written counts for every commit that is not over by then, whoever makes it, and what has to be forwarded is not lost. What is not a batch always leaves a mark without a document: a correction, an erasure, what is
 forgotten for its age, a record that changed.
 
 **Judging.** Whoever judges reads marks, looks at the profiles, and commits what came of it, together with the marks that are done. Standings are

@@ -142,10 +142,14 @@ class UserDataSnapshot:
 
 
 class NewMark(NamedTuple):
-    """Says that somebody has to be judged, and by its document what may have changed."""
+    """Says that somebody has to be judged, and by its document what may have changed.
+
+    One that `lasts` is kept whatever its maker knew: what it says is nowhere else, such as what is to be forwarded.
+    """
 
     key: SectionKey
     document: bytes
+    lasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,19 @@ class MarkPromises(Subject):
             await keep(store, commit)
             same(sorted(await taken(store)), [(*BOB, b"a little"), (*ELSEWHERE, b"")], "the marks")
 
+    async def test_a_mark_that_lasts_is_left_beside_those_of_everybody(self) -> None:
+        """Whatever its maker knew of the watch: what it says is nowhere else. Where nobody watches there is none."""
+        async with self.opened() as store:
+            given = [NewMark(ANN, b"forward this", lasts=True), NewMark(ANN, b"a little")]
+            await keep(store, UserDataCommit(sections=[section()], marks=Marks({100: 1}, given)))
+            same(await taken(store), [], "the marks where nobody watches")
+            await watch(store)
+            for known in (1, 7):
+                change = section(version=await version_of(store))
+                await keep(store, UserDataCommit(sections=[change], marks=Marks({100: known}, given)))
+            marks = [(*ANN, b"forward this"), (*ANN, b"a little"), (*ANN, b"forward this"), (*ANN, b"")]
+            same(sorted(await taken(store)), sorted(marks), "the marks")
+
     async def test_a_batch_that_is_refused_leaves_no_mark(self) -> None:
         """Neither those that it gives, nor others."""
         async with self.opened() as store:

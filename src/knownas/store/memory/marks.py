@@ -38,9 +38,14 @@ class MemoryMarks:
                 self.add(EVERYWHERE, "", mpid)
 
     def committed(self, marks: Marks, keys: Sequence[SectionKey]) -> None:
-        """Leave the marks of a commit of batches: those that it gives, and of workspaces of which it knows too little everybody."""
+        """Leave the marks of a commit of batches: those that it gives, and of workspaces of which it knows too little everybody.
+
+        Of these, marks that it gives are left if they last.
+        """
+        if not self.watches:
+            return
         up_to_date = {one for one, watch in self.watches.items() if marks.known.get(one) == watch}
-        for key, document in marks.marks:
-            if key.workspace in up_to_date:
+        for key, document, lasts in marks.marks:
+            if lasts or key.workspace in up_to_date:
                 self.add(*key, document)
         self.concerned(key for key in keys if key.workspace not in up_to_date)

@@ -155,6 +155,7 @@ def _arguments(commit: UserDataCommit) -> list[object]:
     events = [(one.key.mpid, one.key.workspace, one.key.environment, *one[1:]) for one in commit.events]
     _all_different([(one.input_key, one.request_id) for one in commit.receipts if one.request_id is not None])
     _all_different([row.request_id for row in commit.settled_aliases])
+    marks = commit.marks.marks
     settled = [(row.request_id, row.state.value, row.reason, row.settled_ms) for row in commit.settled_aliases]
     return [
         *columns_text(changed, 6, {5}),
@@ -166,7 +167,7 @@ def _arguments(commit: UserDataCommit) -> list[object]:
         *columns_text(commit.new_aliases, _ALIAS_COLUMNS),
         *columns_text(settled, 4),
         *columns_text(list(commit.marks.known.items()), 2),
-        *columns_text([(key.mpid, key.workspace, key.environment, text) for key, text in commit.marks.marks], 4, {3}),
+        *columns_text([(one.key.mpid, one.key.workspace, one.key.environment, *one[1:]) for one in marks], 5, {3}),
         *columns_text([(key.mpid, key.workspace, key.environment) for key in commit.concerned()], 3),
     ]
 

@@ -17,12 +17,17 @@ def watch_of(connection: Connection, workspace: int) -> int | None:
 
 
 def mark_committed(connection: Connection, marks: Marks, keys: Sequence[SectionKey]) -> None:
-    """Leave the marks of a commit of batches: those that it gives, and of workspaces of which it knows too little everybody."""
+    """Leave the marks of a commit of batches: those that it gives, and of workspaces of which it knows too little everybody.
+
+    Of these, marks that it gives are left if they last.
+    """
     if not keys or watch_of(connection, EVERYWHERE) is None:
         return
     watches = {one: watch_of(connection, one) for one in {key.workspace for key in keys}}
     stale = {one for one, watch in watches.items() if watch is not None and watch != marks.known.get(one)}
-    rows: list[Sequence[Binding]] = [(*key, document) for key, document in marks.marks if key.workspace not in stale]
+    rows: list[Sequence[Binding]] = [
+        (*key, document) for key, document, lasts in marks.marks if lasts or key.workspace not in stale
+    ]
     rows += [(*key, _ANYTHING) for key in keys if key.workspace in stale]
     _add(connection, rows)
 

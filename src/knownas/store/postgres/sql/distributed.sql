@@ -67,7 +67,7 @@ SELECT
     knownas.distributed_user_data_commit_bare_1(/*arguments*/),
     knownas.audience_mark_batches_1(
         $50::text::bigint[], $51::text::bigint[], $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::bytea[],
-        $56::text::bigint[], $57::text::bigint[], $58::text::text[]
+        $56::text::boolean[], $57::text::bigint[], $58::text::bigint[], $59::text::text[]
     );
 
 -- name: distributed_receipt

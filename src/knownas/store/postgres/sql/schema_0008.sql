@@ -164,9 +164,11 @@ BEGIN
 END $$;
 
 -- Leaves the marks of a commit of batches: those that it gives, and of workspaces of whose watch it does not know everybody.
+-- Of these, marks that it gives are left if they last.
 CREATE FUNCTION knownas.audience_mark_batches_1(
     known_workspaces bigint[], known_watches bigint[],
     mark_mpids bigint[], mark_workspaces bigint[], mark_environments text[], mark_documents bytea[],
+    mark_lasts boolean[],
     concerned_mpids bigint[], concerned_workspaces bigint[], concerned_environments text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -184,8 +186,9 @@ BEGIN
     );
     INSERT INTO knownas.mark (workspace, environment, mpid, document)
     SELECT m.workspace, m.environment, m.mpid, m.document
-    FROM unnest(mark_mpids, mark_workspaces, mark_environments, mark_documents) AS m (mpid, workspace, environment, document)
-    WHERE m.workspace <> ALL (stale)
+    FROM unnest(mark_mpids, mark_workspaces, mark_environments, mark_documents, mark_lasts)
+        AS m (mpid, workspace, environment, document, lasts)
+    WHERE m.lasts OR m.workspace <> ALL (stale)
     UNION ALL
     SELECT c.workspace, c.environment, c.mpid, ''
     FROM unnest(concerned_mpids, concerned_workspaces, concerned_environments) AS c (mpid, workspace, environment)

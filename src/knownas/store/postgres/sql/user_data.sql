@@ -24,10 +24,10 @@ CROSS JOIN LATERAL (
 ) AS m;
 
 -- name: user_data_commit
--- A commit, and then its marks: the last nine arguments.
+-- A commit, and then its marks: the last ten arguments.
 SELECT knownas.audience_mark_batches_1(
     $50::text::bigint[], $51::text::bigint[], $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::bytea[],
-    $56::text::bigint[], $57::text::bigint[], $58::text::text[]
+    $56::text::boolean[], $57::text::bigint[], $58::text::bigint[], $59::text::text[]
 )
 FROM (SELECT knownas.user_data_commit_bare_1(/*arguments*/) AS done OFFSET 0) AS committed;
 
