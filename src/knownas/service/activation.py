@@ -18,6 +18,8 @@ from knownas.service.delivering import Delivering
 from knownas.service.delivering_output import World
 from knownas.service.destination import Surroundings
 from knownas.service.directory import Directory
+from knownas.service.event_forwarding import EventForwarding
+from knownas.service.forwarding import ForwardingService
 from knownas.service.judging import Judging
 from knownas.service.judging_work import JudgingWork
 from knownas.service.sealing import SecretKeys
@@ -32,6 +34,8 @@ class Activation:
     catalogues: Catalogues
     audiences: AudienceService
     outputs: AudienceOutputs
+    forwarding: ForwardingService
+    forwarded: EventForwarding
     work: JudgingWork
     delivering: Delivering
     dead_letters: DeadLetters
@@ -70,12 +74,15 @@ async def open_activation(
     outputs = AudienceOutputs(store, catalogues, writing, clock, keys)
     surroundings = Surroundings(clock, _new_id)
     delivering = Delivering(World(store.deliveries, outputs, surroundings, SystemRandom().random), turns)
-    judging = Judging(store.audiences, subjects, clock, _new_id)
+    forwarded = EventForwarding(subjects)
+    judging = Judging(store.audiences, subjects, clock, _new_id, forwarded)
     work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake)
     return Activation(
         catalogues,
         AudienceService(store, catalogues, writing, subjects, clock, work.wake, outputs, surroundings),
         outputs,
+        ForwardingService(directory, catalogues, writing, clock),
+        forwarded,
         work,
         delivering,
         DeadLetters(store.deliveries, outputs, delivering.wake),

@@ -19,18 +19,23 @@ from knownas.core.audience.reading import read_definition
 from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import AudienceName
 from knownas.core.identity.observation import Environment
+from knownas.core.translation.forwarding import Connection
 from knownas.core.translation.rule import Rule
 from knownas.service.asked_places_form import KeptPlaces, asked_places
 from knownas.service.audience_documents import (
     AudienceDocument,
     ConnectionDocument,
+    ForwardingDocument,
     OutputDocument,
     audience_from,
     connection_from,
+    forwarding_from,
+    is_forwarding,
     output_from,
 )
 from knownas.service.connection_form import AudienceConnection, read_connection, rule_or_faults
 from knownas.service.destination import Destination
+from knownas.service.forwarding_form import InputConnection, read_input_connection
 from knownas.store.audiences import EVERYWHERE, AudienceStore, DocumentKind, StoredDocument
 
 log: Final = logging.getLogger(__name__)
@@ -84,6 +89,28 @@ class KnownConnection:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownForwarding:
+    """An input's connection with an output, and what it comes to at its destination."""
+
+    id: int
+    workspace: int
+    version: int
+    document: ForwardingDocument
+    asked: InputConnection
+    connection: Connection
+
+    @property
+    def input(self) -> str:
+        """The lasting key of the input."""
+        return self.document.input
+
+    @property
+    def output(self) -> int:
+        """The output."""
+        return self.document.output
+
+
+@dataclass(frozen=True, slots=True)
 class KnownOutput:
     """An output that somebody has set up."""
 
@@ -101,6 +128,8 @@ class WorkspaceAudiences:
     known: Mapping[int, KnownAudience]
     connections: Mapping[int, Sequence[KnownConnection]]
     """Those that are there, by audience."""
+    forwarding: Mapping[str, Sequence[KnownForwarding]] = field(default_factory=dict[str, Sequence[KnownForwarding]])
+    """The connections of inputs that are there, by the lasting key of the input."""
 
 
 NO_AUDIENCES: Final = WorkspaceAudiences(Audiences({}), {}, {})
@@ -115,6 +144,8 @@ class Catalogue:
     audiences: Mapping[int, KnownAudience] = field(default_factory=dict[int, KnownAudience])
     connections: Mapping[int, KnownConnection] = field(default_factory=dict[int, KnownConnection])
     outputs: Mapping[int, KnownOutput] = field(default_factory=dict[int, KnownOutput])
+    forwarding: Mapping[int, KnownForwarding] = field(default_factory=dict[int, KnownForwarding])
+    """The connections of inputs; those of audiences are in `connections`."""
 
     def of(self, workspace: int) -> WorkspaceAudiences:
         """Return the audiences of a workspace."""
@@ -157,7 +188,13 @@ def catalogue_of(
     """Make a catalogue of documents. One that can't be read any more, since it means something else now, is left out with a warning."""
     outputs = dict(_read(documents, DocumentKind.OUTPUT, _output))
     audiences = dict(_read(documents, DocumentKind.AUDIENCE, _audience))
-    connections = dict(_read(documents, DocumentKind.CONNECTION, lambda one: _connection(one, outputs, destinations)))
+    of_either = [one for one in documents if one.kind is DocumentKind.CONNECTION]
+    of_inputs = [one for one in of_either if is_forwarding(one.document)]
+    of_audiences = [one for one in of_either if not is_forwarding(one.document)]
+    connections = dict(
+        _read(of_audiences, DocumentKind.CONNECTION, lambda one: _connection(one, outputs, destinations))
+    )
+    forwarding = dict(_read(of_inputs, DocumentKind.CONNECTION, lambda one: _forwarding(one, outputs, destinations)))
     there = {one: found for one, found in audiences.items() if not found.document.is_deleted}
     workspaces: dict[int, WorkspaceAudiences] = {}
     for workspace in {one.workspace for one in documents}:
@@ -166,9 +203,14 @@ def catalogue_of(
         for one in connections.values():
             if one.audience in known and not one.document.is_deleted and not outputs[one.output].document.is_deleted:
                 by_audience.setdefault(one.audience, []).append(one)
+        by_input: dict[str, list[KnownForwarding]] = {}
+        for one in forwarding.values():
+            is_there = not one.document.is_deleted and not outputs[one.output].document.is_deleted
+            if one.workspace == workspace and is_there:
+                by_input.setdefault(one.input, []).append(one)
         definitions = {str(one): found.definition for one, found in _nested(known).items()}
-        workspaces[workspace] = WorkspaceAudiences(Audiences(definitions), known, by_audience)
-    return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs)
+        workspaces[workspace] = WorkspaceAudiences(Audiences(definitions), known, by_audience, by_input)
+    return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs, forwarding)
 
 
 def rule_by(asked: AudienceConnection, destination: Destination, said: KeptPlaces | None) -> Rule | tuple[Fault, ...]:
@@ -233,6 +275,21 @@ def _connection(
     if isinstance(rule, tuple):
         return None
     return KnownConnection(stored.number, stored.workspace, stored.version, document, asked, rule)
+
+
+def _forwarding(
+    stored: StoredDocument, outputs: Mapping[int, KnownOutput], destinations: Destinations
+) -> KnownForwarding | None:
+    document = forwarding_from(stored.document)
+    asked = read_input_connection(msgspec.json.decode(document.written))
+    destination = destinations.get(outputs[document.output].document.destination)
+    if isinstance(asked, tuple) or destination is None:
+        return None
+    rule = rule_or_faults(asked.wish, destination)
+    if isinstance(rule, tuple):
+        return None
+    place = (stored.number, stored.workspace, stored.version)
+    return KnownForwarding(*place, document, asked, asked.forwarding(rule))
 
 
 def _nested(known: Mapping[int, KnownAudience]) -> Mapping[int, KnownAudience]:

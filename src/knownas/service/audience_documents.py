@@ -57,13 +57,36 @@ class ConnectionDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     places: KeptPlaces | None = None
 
 
+class ForwardingDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The connection of an input with an output, as somebody wrote it. The input is named by its lasting key.
+
+    It is a connection like those of audiences, with a number among theirs, so that each number names one of either.
+    """
+
+    input: str
+    output: int
+    written: msgspec.Raw
+    created_ms: int
+    is_deleted: bool = False
+
+
+class _Either(msgspec.Struct, frozen=True):
+    """Tells the connection of an input from that of an audience."""
+
+    input: str | None = None
+
+
+Document = AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument
+
 _ENCODER: Final = msgspec.json.Encoder()
 _AUDIENCE: Final = msgspec.json.Decoder(AudienceDocument)
 _OUTPUT: Final = msgspec.json.Decoder(OutputDocument)
 _CONNECTION: Final = msgspec.json.Decoder(ConnectionDocument)
+_FORWARDING: Final = msgspec.json.Decoder(ForwardingDocument)
+_EITHER: Final = msgspec.json.Decoder(_Either)
 
 
-def document_bytes(document: AudienceDocument | OutputDocument | ConnectionDocument) -> bytes:
+def document_bytes(document: Document) -> bytes:
     """Write a document down."""
     return _ENCODER.encode(document)
 
@@ -79,8 +102,18 @@ def output_from(document: bytes) -> OutputDocument:
 
 
 def connection_from(document: bytes) -> ConnectionDocument:
-    """Read a connection."""
+    """Read the connection of an audience."""
     return _CONNECTION.decode(document)
+
+
+def forwarding_from(document: bytes) -> ForwardingDocument:
+    """Read the connection of an input."""
+    return _FORWARDING.decode(document)
+
+
+def is_forwarding(document: bytes) -> bool:
+    """Whether a connection is that of an input."""
+    return _EITHER.decode(document).input is not None
 
 
 def settings_bytes(settings: Settings) -> bytes:

@@ -23,6 +23,15 @@ DOCUMENT_ATTEMPTS_MAX: Final = 10
 MARKS_A_ROUND: Final = 2_000
 """Marks that are read at a time."""
 
+MARKS_OF_BATCHES_A_ROUND: Final = 200
+"""Marks that are read at a time where batches are forwarded: such a mark has a batch in it."""
+
+FORWARDED_TO_MAX: Final = 20
+"""Connections of one input over which its events are forwarded."""
+
+NOT_FORWARDED_SHOWN: Final = 1_000
+"""Batches of which nothing was forwarded that a server remembers with the reason, the last ones."""
+
 JUDGED_TOGETHER: Final = 200
 """Profiles that are judged and written down in one transaction."""
 

@@ -139,7 +139,8 @@ class AudienceOutputs:
 
     async def settings_of(self, connection: int) -> Settings | None:
         """Return the settings of a connection, with what its destination wanted kept."""
-        known = (await self._catalogues.refresh()).connections.get(connection)
+        catalogue = await self._catalogues.refresh()
+        known = catalogue.connections.get(connection) or catalogue.forwarding.get(connection)
         if known is None:
             return None
         kept = await self._store.kept(f"{_KEPT_AS}{connection}")

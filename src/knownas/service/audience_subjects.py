@@ -9,10 +9,12 @@ from knownas.core.audience.dates import NEVER
 from knownas.core.audience.membership import Standing, Standings
 from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Subject
 from knownas.core.identity.record import is_known
+from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.calculated import WorkspaceCalculations
-from knownas.core.profile.event import Event
+from knownas.core.profile.event import Event, EventBatch
 from knownas.core.profile.whole import whole_of
 from knownas.core.profile.window import TICK_MS
+from knownas.core.translation.forwarding_rules import ForwardedUser
 from knownas.core.translation.view import ProfileView, view_of
 from knownas.service.directory import Directory
 from knownas.service.kept_batches import kept_from
@@ -66,6 +68,31 @@ class Subjects:
             read(one) for of, one in stored.sections.items() if of != key and of.environment == key.environment
         ]
         return view_of(stored.record, None if mine is None else read(mine), elsewhere)
+
+    def forwarded(self, key: SectionKey, stored: StoredSubject, batch: EventBatch, now_ms: int) -> ForwardedUser | None:
+        """Return the user of a batch that is forwarded, with what it brings; None if their workspace knows them no more.
+
+        Calculated attributes are among the attributes, and shadow others of their names (platform §2.6).
+        """
+        mine, rules = stored.sections.get(key), self._rules.get(key.workspace)
+        if stored.record is None or mine is None or rules is None:
+            return None
+        section, policy = read(mine), rules.policy
+        elsewhere = [
+            read(one) for of, one in stored.sections.items() if of != key and of.environment == key.environment
+        ]
+        guarded = policy.login_ids | policy.unique_ids | policy.immutable_ids
+        own = self._calculations.get(key.workspace)
+        calculated: Mapping[str, str | list[str]] = {} if own is None else own.shown(section.calculated, now_ms)
+        shadowing = {
+            name: Attribute(tuple(value) if isinstance(value, list) else value, now_ms)
+            for name, value in calculated.items()
+        }
+        return ForwardedUser(
+            view_of(stored.record, section, elsewhere, batch, frozenset(guarded)),
+            {**section.attributes, **shadowing},
+            section.attributions,
+        )
 
 
 def past_events(kept: Sequence[StoredEvents]) -> Sequence[PastEvent]:

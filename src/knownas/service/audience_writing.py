@@ -4,13 +4,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from knownas.service.audience_catalogue import Catalogue, Catalogues
-from knownas.service.audience_documents import AudienceDocument, ConnectionDocument, OutputDocument, document_bytes
+from knownas.service.audience_documents import (
+    AudienceDocument,
+    ConnectionDocument,
+    Document,
+    ForwardingDocument,
+    OutputDocument,
+    document_bytes,
+)
 from knownas.service.audience_limits import DOCUMENT_ATTEMPTS_MAX
 from knownas.service.retrying import pause_before_retry
 from knownas.store.audiences import AudienceStore, DocumentKind, StoredDocument
 from knownas.store.errors import StoreBusy
 
-Document = AudienceDocument | OutputDocument | ConnectionDocument
 _Refused = TypeVar("_Refused")
 
 
@@ -34,7 +40,7 @@ class Writing:
             taken = [one.number for one in await self._store.documents() if one.kind is kind]
             number = max(taken, default=0) + 1
             made = make(catalogue, number)
-            if not isinstance(made, AudienceDocument | OutputDocument | ConnectionDocument):
+            if not isinstance(made, AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument):
                 return made
             new = StoredDocument(kind, number, workspace, 0, document_bytes(made))
             if await self._store.write_document(new, None):
@@ -56,7 +62,7 @@ class Writing:
             catalogue = await self._catalogues.refresh()
             stored = {(one.kind, one.number): one for one in await self._store.documents()}[kind, number]
             made = make(catalogue, stored)
-            if not isinstance(made, AudienceDocument | OutputDocument | ConnectionDocument):
+            if not isinstance(made, AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument):
                 return made
             if await self._store.write_document(stored._replace(document=document_bytes(made)), stored.version):
                 await self._catalogues.refresh()

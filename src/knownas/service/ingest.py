@@ -28,7 +28,7 @@ from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.profile.event import Event, EventBatch
 from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold
-from knownas.service.audience_marking import Marking
+from knownas.service.audience_marking import Came, Marking
 from knownas.service.batch_receipts import Kept, Outcome, Rejected, Repeated, receipt_document
 from knownas.service.chance import Chance
 from knownas.service.directory import Door
@@ -275,10 +275,13 @@ class Ingest:
             fresh = _fresh_batch(one, seen, messages)
             calculations = self._calculations.get(key.workspace, NO_CALCULATIONS)
             folded = fold(sections.get(key), fresh, calculations)
+            write = batch_write(key, fresh, _placing(one))
             if marking is not None:
-                marking.learn(key, sections.get(key), folded.section, fresh)
+                is_news = bool(fresh.events) or not one.arrival.batch.events
+                came = Came(one.arrival.door.lasting_key, one.receipt_id, fresh, write, is_news)
+                marking.learn(key, sections.get(key), folded.section, came)
             sections[key] = changed[key] = folded.section
-            events.append(batch_write(key, fresh, _placing(one)))
+            events.append(write)
             one.outcome = Kept(
                 key.mpid,
                 one.created,

@@ -20,6 +20,7 @@ from knownas.core.translation.telling import Cause, Standing
 from knownas.core.translation.view import ProfileView
 from knownas.service.audience_catalogue import Catalogue, KnownConnection, is_gone
 from knownas.service.audience_limits import EVENT_BATCHES_MAX, JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
+from knownas.service.audience_mark_form import ToForward
 from knownas.service.audience_subjects import Subjects, standings_bytes, standings_from
 from knownas.service.audience_telling import (
     Ledger,
@@ -30,6 +31,7 @@ from knownas.service.audience_telling import (
     standing_of,
     write_telling,
 )
+from knownas.service.event_forwarding import EventForwarding
 from knownas.service.retrying import pause_before_retry
 from knownas.store.audiences import (
     AudienceCommit,
@@ -50,12 +52,14 @@ class Asked:
     """What is to be looked at of a profile: audiences by id (None: all), and connections, by id (None: all).
 
     `translated`: destinations are told anew also where no membership changes. `corrects`: what they have was wrong.
+    `batches` are to be forwarded, in their order.
     """
 
     audiences: frozenset[str] | None = frozenset()
     translated: bool = False
     connections: frozenset[int] = frozenset()
     corrects: bool = False
+    batches: tuple[ToForward, ...] = ()
 
     def __or__(self, other: "Asked") -> "Asked":
         both = None if self.audiences is None or other.audiences is None else self.audiences | other.audiences
@@ -64,6 +68,7 @@ class Asked:
             self.translated or other.translated,
             self.connections | other.connections,
             self.corrects or other.corrects,
+            (*self.batches, *other.batches),
         )
 
 
@@ -102,10 +107,16 @@ class Judging:
     """Judges over one store. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
 
     def __init__(
-        self, store: AudienceStore, subjects: Subjects, clock: Callable[[], int], new_id: Callable[[], str]
+        self,
+        store: AudienceStore,
+        subjects: Subjects,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+        forwarding: EventForwarding,
     ) -> None:
         self._store = store
         self._subjects = subjects
+        self._forwarding = forwarding
         self._clock = clock
         self._new_id = new_id
 
@@ -126,6 +137,11 @@ class Judging:
             seen = await self._look(catalogue, asked, now_ms)
             tellings = await self._tell(catalogue, asked, seen, now_ms)
             changes = [one for key, found in seen.items() for one in self._changes(catalogue, key, found, now_ms)]
+            forwarded = [
+                decided
+                for key, one in asked.items()
+                for decided in self._forwarding.decide(catalogue, key, seen[key].stored, one.batches, now_ms)
+            ]
             commit = AudienceCommit(
                 standings=list(_writes(seen, frozenset(one.mpid for one in tellings.deliveries))),
                 changes=changes,
@@ -133,10 +149,11 @@ class Judging:
                 held=tellings.held,
                 passed_by=tellings.passed_by,
                 passed=tellings.passed,
-                deliveries=[*before, *tellings.deliveries],
+                deliveries=[*before, *tellings.deliveries, *(one for _, one in forwarded if one is not None)],
                 done=done,
             )
             if _is_empty(commit) or await self._store.commit(commit):
+                self._forwarding.note(decided for decided, _ in forwarded)
                 return Outcome(len(changes), frozenset(one.output for one in commit.deliveries))
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {JUDGE_ATTEMPTS_MAX} times")

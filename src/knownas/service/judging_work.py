@@ -17,6 +17,7 @@ from knownas.service.audience_limits import (
     JUDGED_TOGETHER,
     LOOK_SECONDS,
     MARKS_A_ROUND,
+    MARKS_OF_BATCHES_A_ROUND,
     TURN_MS,
 )
 from knownas.service.audience_mark_form import told_from
@@ -93,7 +94,7 @@ class JudgingWork:
 
     async def _judge_marked(self, catalogue: Catalogue) -> int:
         """Judge who is marked, each once for all of the marks that were read."""
-        marks = await self._store.marks(0, MARKS_A_ROUND)
+        marks = await self._store.marks(0, MARKS_OF_BATCHES_A_ROUND if catalogue.forwarding else MARKS_A_ROUND)
         if not marks:
             return 0
         everybody = [one for one in marks if one.mpid == 0]
@@ -116,7 +117,8 @@ class JudgingWork:
         for one in marks:
             told = told_from(one.document)
             audiences = None if told.audiences is None else frozenset(map(str, told.audiences))
-            wish = Asked(audiences, translated=told.translated)
+            batches = () if told.batch is None else (told.batch,)
+            wish = Asked(audiences, translated=told.translated, batches=batches)
             if one.workspace == EVERYWHERE:
                 wide[one.mpid] = wide[one.mpid] | wish if one.mpid in wide else wish
             else:

@@ -17,7 +17,7 @@ from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
-from knownas.store.user_data import EventsWrite, SectionKey, StoredEvents
+from knownas.store.user_data import EventsWrite, SectionKey
 
 TIME_MS_MAX: Final = 2**62
 """Later than any event."""
@@ -171,8 +171,8 @@ def kept_document(kept: KeptBatch) -> bytes:
     return _ENCODER.encode(kept)
 
 
-def batch_from(key: SectionKey, stored: StoredEvents, kept: KeptBatch) -> EventBatch | None:
-    """Return a batch as it was when it was kept; None for anything else than a whole batch."""
+def batch_from(key: SectionKey, at_ms: int, kept: KeptBatch) -> EventBatch | None:
+    """Return a batch that came at a time as it was when it was kept; None for anything else than a whole batch."""
     said = kept.said
     if said is None:
         return None
@@ -183,7 +183,7 @@ def batch_from(key: SectionKey, stored: StoredEvents, kept: KeptBatch) -> EventB
     events = tuple(Event(one.type, one.at_ms, one.message_id, _DATA.decode(one.data)) for one in kept.events)
     return EventBatch(
         Environment(key.environment),
-        stored.at_ms,
+        at_ms,
         kept.input,
         said.channel,
         mpid=said.named,

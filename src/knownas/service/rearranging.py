@@ -158,7 +158,7 @@ class _Reading:
                     raise TooLarge
                 for key, stored in page:
                     kept = kept_from(stored.document)
-                    row = Row(key, stored, kept, batch_from(key, stored, kept), key.mpid, kept.is_aside)
+                    row = Row(key, stored, kept, batch_from(key, stored.at_ms, kept), key.mpid, kept.is_aside)
                     self._group(key).rows.append(row)
                 if len(page) < _BATCHES_A_READ:
                     break
