@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from knownas.core.delivery.message import MembershipMessage, Message, Settings
+from knownas.core.delivery.message import EventsMessage, MembershipMessage, Message, Settings
 from knownas.core.delivery.outcome import NotNow, Outcome, Taken, Trouble
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
@@ -63,6 +63,8 @@ class Stage:
         self.service = service
         self.recording = recording
         self._now = now
+        self.batches: list[EventBatch] = []
+        """Those that have happened."""
 
     @property
     def now_ms(self) -> int:
@@ -85,6 +87,7 @@ class Stage:
         attributes: Mapping[str, AttributeValue | None] | None = None,
         mpid: int | None = None,
         data: Mapping[str, Any] | None = None,
+        given: tuple[Event, ...] = (),
         **more: Any,
     ) -> int:
         """Let a batch arrive; return whose it is."""
@@ -101,7 +104,9 @@ class Stage:
                 Event("custom_event", self.now_ms, None, {"event_name": name, **(data or {})}) for name in events
             ),
         )
-        receipt = await self.service.ingest.submit(Arrival(door, batch._replace(**more)))
+        batch = batch._replace(events=(*batch.events, *given), **more)
+        self.batches.append(batch)
+        receipt = await self.service.ingest.submit(Arrival(door, batch))
         assert isinstance(receipt.outcome, Kept), receipt.outcome
         return receipt.outcome.mpid
 
@@ -113,9 +118,9 @@ class Stage:
         await self.settle()
         return made
 
-    async def output(self, name: str = "output", destination: str = "recording") -> int:
+    async def output(self, name: str = "output", destination: str = "recording", **settings: Any) -> int:
         """Set an output up."""
-        made = await self.service.activation.outputs.create(WORKSPACE, name, destination, {})
+        made = await self.service.activation.outputs.create(WORKSPACE, name, destination, settings)
         assert isinstance(made, int), made
         return made
 
@@ -125,6 +130,14 @@ class Stage:
         made = await self.service.activation.audiences.connect(known, {"output": str(output), **written})
         assert isinstance(made, int), made
         await self.settle()
+        return made
+
+    async def forward(self, output: int, **written: Any) -> int:
+        """Connect the input of the stage with an output, so that its events are forwarded."""
+        made = await self.service.activation.forwarding.connect(
+            WORKSPACE, {"input": "app", "output": str(output), **written}
+        )
+        assert isinstance(made, int), made
         return made
 
     async def members(self, audience: int) -> list[int]:
@@ -162,7 +175,8 @@ async def open_stage(store: Store) -> Stage:
     def opened(_: Settings, __: Surroundings) -> Recording:
         return recording
 
-    kind = Destination("recording", "Remembers", frozenset({MembershipMessage}), (), opened)
+    takes = frozenset({MembershipMessage, EventsMessage})
+    kind = Destination("recording", "Remembers", takes, (), opened)
     needy = Setting("key", SettingKind.TEXT, "a key", required=True, confidential=True)
     other = Destination("needy", "Needs a key", frozenset({MembershipMessage}), (needy,), opened)
     saying = replace(kind, name="saying", ask_places=recording.says)
