@@ -1,18 +1,14 @@
 """The acceptance line of use case H (platform §16.1): an audience reaches outputs with the identities that each needs, over HTTP alone."""
 
-import base64
 import hashlib
-import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.acceptance.receiver import listening, made, webhook
 from tests.served import KEY, SECRET, Served, configuration, served
 from tests.waiting import wait_until
 
@@ -21,60 +17,6 @@ GOLD: dict[str, Any] = {
     "schema_version": "1.6.0",
     "audience": {"operator": "equals", "left": {"model": "user_attributes", "path": "plan"}, "right": "gold"},
 }
-SIGNING_SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()
-
-
-class Receiver:
-    """A webhook's other end: takes what comes, and remembers it."""
-
-    def __init__(self) -> None:
-        self.bodies: list[tuple[str, dict[str, Any]]] = []
-        self.fails = 0
-
-    def members(self, path: str) -> dict[str, set[str]]:
-        """Return whom the audience has at a path by what it was told, under which values."""
-        has: dict[str, set[str]] = {}
-        for at, body in list(self.bodies):
-            if at == path and body["type"] == "audience_membership":
-                values = {one["value"] for one in body["identities"]}
-                held = has.setdefault(body["mpid"], set())
-                if body["action"] == "add":
-                    held |= values
-                else:
-                    held -= values
-        return {mpid: values for mpid, values in has.items() if values}
-
-
-@contextmanager
-def listening() -> Iterator[tuple[str, Receiver]]:
-    """Listen on a free port."""
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if receiver.fails:
-                receiver.fails -= 1
-                self.send_response(500)
-            else:
-                assert "webhook-signature" in self.headers
-                receiver.bodies.append((self.path, json.loads(body)))
-                self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -91,20 +33,12 @@ def send(client: httpx.Client, **batch: Any) -> str:
     return answer.text
 
 
-def made(answer: httpx.Response) -> dict[str, Any]:
-    """Return what was made."""
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
 def connect(api: httpx.Client, url: str, path: str, audience: int, **members: Any) -> tuple[int, int]:
     """Set a webhook up and connect it; return the output and the connection."""
-    settings = {"url": f"{url}{path}", "plain_http": True, "signing_secret": SIGNING_SECRET}
-    body = {"name": path, "type": "webhook", "settings": settings}
-    output = made(api.post("/api/workspaces/100/outputs", json=body))
-    connection = {"output": output["id"], **members}
+    output = webhook(api, url, path)
+    connection = {"output": output, **members}
     made_connection = made(api.post(f"/api/workspaces/100/audiences/{audience}/connections", json=connection))
-    return output["id"], made_connection["id"]
+    return output, made_connection["id"]
 
 
 def test_h_an_audience_reaches_outputs_with_the_identities_that_they_need(server: Served) -> None:

@@ -195,6 +195,7 @@ def activation_lines() -> dict[Route, Line]:
         f"{audiences}/{{audience}}/connections",
         f"{outputs}/{{output}}",
     )
+    inputs = "/api/workspaces/{workspace}/connections"
     definition = {"schema_version": "1", "audience": {"operator": "exists", "operand": {"model": "user"}}}
     defined = {"name": "everybody", "definition": definition}
     absent = Line(Auth.ADMIN, 404)
@@ -207,6 +208,10 @@ def activation_lines() -> dict[Route, Line]:
         ("POST", connection): Line(Auth.ADMIN, 404, {"output": "1"}),
         ("POST", outputs): Line(Auth.ADMIN, 400, {"name": "nowhere", "type": "nothing"}),
         ("GET", outputs): Line(Auth.ADMIN),
+        ("POST", inputs): Line(Auth.ADMIN, 400, {"input": "nowhere", "output": "1"}),
+        ("GET", inputs): Line(Auth.ADMIN),
+        ("GET", f"{inputs}/{{connection}}"): absent,
+        ("DELETE", f"{inputs}/{{connection}}"): absent,
         ("GET", "/api/output-types"): Line(Auth.ADMIN),
         ("GET", "/api/workspaces/{workspace}/profiles/{mpid}/told"): Line(Auth.ADMIN),
         **{("GET", path): absent for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", connection)},

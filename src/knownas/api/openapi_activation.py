@@ -13,6 +13,7 @@ _PATH: Final = "unknown_path"
 _WORKSPACE: Final = ("unknown_workspace", _PATH)
 _AUDIENCE: Final = ("unknown_audience", *_WORKSPACE)
 _CONNECTION: Final = ("unknown_connection", *_AUDIENCE)
+_INPUT_CONNECTION: Final = ("unknown_connection", *_WORKSPACE)
 _OUTPUT: Final = ("unknown_output", *_WORKSPACE)
 _PAGED: Final = ("invalid_limit", "malformed_next")
 
@@ -43,6 +44,10 @@ ACTIVATION_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         404: ("unknown_delivery", *_OUTPUT),
         409: (Resent.SUPERSEDED.value, Resent.ERASED.value, Resent.NOT_DEAD.value),
     },
+    "createInputConnection": {400: ("invalid_connection",), 404: _WORKSPACE},
+    "listInputConnections": {404: _WORKSPACE},
+    "showInputConnection": {404: _INPUT_CONNECTION},
+    "deleteInputConnection": {404: _INPUT_CONNECTION},
     "listTold": {400: ("malformed_mpid", *_PAGED), 404: _WORKSPACE},
 }
 """Why an operation refuses a request, beside what all of them or all bodies can meet."""
@@ -71,6 +76,10 @@ ACTIVATION_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "listDeliveries": (200, "Deliveries"),
     "resendDeliveries": (202, "ResentAll"),
     "resendDelivery": (202, "Resent"),
+    "createInputConnection": (201, "InputConnection"),
+    "listInputConnections": (200, "InputConnections"),
+    "showInputConnection": (200, "InputConnection"),
+    "deleteInputConnection": (200, "Deleted"),
     "listTold": (200, "Deliveries"),
 }
 """How an operation answers, and the schema of it."""

@@ -18,6 +18,7 @@ from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own_audiences import AUDIENCE_OPERATIONS
 from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
 from knownas.api.own_evidence import EVIDENCE_OPERATIONS
+from knownas.api.own_forwarding import FORWARDING_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_jobs import JOB_OPERATIONS
 from knownas.api.own_letting_in import LETTING_IN_OPERATIONS
@@ -201,6 +202,7 @@ OPERATIONS: Final = (
     *EVIDENCE_OPERATIONS,
     *AUDIENCE_OPERATIONS,
     *OUTPUT_OPERATIONS,
+    *FORWARDING_OPERATIONS,
 )
 LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/(privacy|audiences)/preview")
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""

@@ -35,6 +35,7 @@ def activation_schemas() -> Schema:
     return {
         **_audiences(),
         **_connections(),
+        **_input_connections(),
         **_outputs(),
         **_deliveries(),
         "Deleted": object_of("What is gone.", id=ID, deleted={"const": True}),
@@ -102,6 +103,33 @@ def _connections() -> Schema:
             "A page of members of whom an output gets nothing.",
             items=list_of(object_of("", mpid=MPID, **why)),
             next=_MPID_NEXT,
+        ),
+    }
+
+
+def _input_connections() -> Schema:
+    reason = {**TEXT, "description": "A stable word."}
+    connection = object_of(
+        "The connection of an input with an output, over which events are forwarded.",
+        id=ID,
+        input={**TEXT, "description": "The lasting key of the input."},
+        output=ID,
+        connected={**OBJECT, "description": "What was written when it was made, with what was left out."},
+        batches={
+            "type": "object",
+            "description": "How many batches this server has forwarded since it began, and how many not, by reason.",
+            "additionalProperties": _COUNT,
+        },
+        created_at=TIME,
+    )
+    decided: Schema = {
+        **list_of(object_of("", at=TIME, mpid=MPID, receipt=TEXT, reason=reason)),
+        "description": "Batches of which nothing was forwarded by this server, the last ones.",
+    }
+    return {
+        "InputConnection": {**connection, "properties": {**connection["properties"], "not_forwarded": decided}},
+        "InputConnections": object_of(
+            "All connections of a workspace's inputs.", items=list_of(ref("InputConnection"))
         ),
     }
 
