@@ -81,7 +81,7 @@ async def open_activation(
         catalogues,
         AudienceService(store, catalogues, writing, subjects, clock, work.wake, outputs, surroundings),
         outputs,
-        ForwardingService(directory, catalogues, writing, clock),
+        ForwardingService(directory, catalogues, writing, outputs, surroundings),
         forwarded,
         work,
         delivering,

@@ -20,6 +20,7 @@ from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import AudienceName
 from knownas.core.identity.observation import Environment
 from knownas.core.translation.forwarding import Connection
+from knownas.core.translation.place import Wish
 from knownas.core.translation.rule import Rule
 from knownas.service.asked_places_form import KeptPlaces, asked_places
 from knownas.service.audience_documents import (
@@ -131,6 +132,11 @@ class WorkspaceAudiences:
     forwarding: Mapping[str, Sequence[KnownForwarding]] = field(default_factory=dict[str, Sequence[KnownForwarding]])
     """The connections of inputs that are there, by the lasting key of the input."""
 
+    @property
+    def all_connections(self) -> int:
+        """How many connections there are, of audiences and of inputs."""
+        return sum(map(len, (*self.connections.values(), *self.forwarding.values())))
+
 
 NO_AUDIENCES: Final = WorkspaceAudiences(Audiences({}), {}, {})
 
@@ -213,12 +219,12 @@ def catalogue_of(
     return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs, forwarding)
 
 
-def rule_by(asked: AudienceConnection, destination: Destination, said: KeptPlaces | None) -> Rule | tuple[Fault, ...]:
+def rule_by(wish: Wish, destination: Destination, said: KeptPlaces | None) -> Rule | tuple[Fault, ...]:
     """Return the rule of a connection, by the places that its destination has, or has said that it has; what is wrong if there is none."""
     if said is None:
-        return rule_or_faults(asked.wish, destination)
+        return rule_or_faults(wish, destination)
     places = asked_places(said)
-    return rule_or_faults(asked.wish, destination, places.places, places.requirement)
+    return rule_or_faults(wish, destination, places.places, places.requirement)
 
 
 def is_gone(catalogue: Catalogue, connection: KnownConnection) -> bool:
@@ -271,7 +277,7 @@ def _connection(
     destination = destinations.get(outputs[document.output].document.destination)
     if isinstance(asked, tuple) or destination is None:
         return None
-    rule = rule_by(asked, destination, document.places)
+    rule = rule_by(asked.wish, destination, document.places)
     if isinstance(rule, tuple):
         return None
     return KnownConnection(stored.number, stored.workspace, stored.version, document, asked, rule)
@@ -285,7 +291,7 @@ def _forwarding(
     destination = destinations.get(outputs[document.output].document.destination)
     if isinstance(asked, tuple) or destination is None:
         return None
-    rule = rule_or_faults(asked.wish, destination)
+    rule = rule_by(asked.wish, destination, document.places)
     if isinstance(rule, tuple):
         return None
     place = (stored.number, stored.workspace, stored.version)

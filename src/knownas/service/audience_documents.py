@@ -58,7 +58,7 @@ class ConnectionDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ForwardingDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The connection of an input with an output, as somebody wrote it. The input is named by its lasting key.
+    """The connection of an input, named by its lasting key, with an output, as somebody wrote it, and the places that its destination said it has.
 
     It is a connection like those of audiences, with a number among theirs, so that each number names one of either.
     """
@@ -68,6 +68,7 @@ class ForwardingDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     written: msgspec.Raw
     created_ms: int
     is_deleted: bool = False
+    places: KeptPlaces | None = None
 
 
 class _Either(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ AUDIENCES_MAX: Final = 1_000
 """Audiences of one workspace that are there at a time."""
 
 CONNECTIONS_MAX: Final = 1_000
-"""Connections of one workspace's audiences with outputs that are there at a time."""
+"""Connections of one workspace's audiences and inputs with outputs that are there at a time."""
 
 OUTPUTS_MAX: Final = 200
 """Outputs of one workspace that are there at a time."""

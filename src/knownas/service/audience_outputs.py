@@ -7,12 +7,13 @@ import msgspec
 
 from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import Settings
+from knownas.service.asked_places_form import KeptPlaces, kept_places
 from knownas.service.audience_catalogue import Catalogue, Catalogues, KnownOutput
 from knownas.service.audience_documents import OutputDocument, output_from, settings_bytes, settings_from
 from knownas.service.audience_limits import NAME_CHARACTERS_MAX, OUTPUTS_MAX, SETTING_CHARACTERS_MAX
 from knownas.service.audience_writing import Writing
 from knownas.service.delivery_outputs import Output, OutputState
-from knownas.service.destination import Destination, Setting, SettingKind
+from knownas.service.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
 from knownas.service.sealing import SecretKeys
 from knownas.store.audiences import DocumentKind, StoredDocument
 from knownas.store.port import Store
@@ -137,6 +138,21 @@ class AudienceOutputs:
         settings = _whole(kind, {**document.settings, **self._hidden(document)})
         return Output(kind, settings, document.state, known.version, document.why)
 
+    async def said_places(self, workspace: int, name: str, surroundings: Surroundings) -> KeptPlaces | Fault | None:
+        """Ask the destination of an output which identities it takes; None if it is none that says so itself.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        known = output_named(await self._catalogues.refresh(), workspace, name)
+        output = None if known is None else await self.output(known.id)
+        if output is None or output.destination.ask_places is None:
+            return None
+        said = await output.destination.ask_places(output.settings, surroundings)
+        if isinstance(said, AskedPlaces):
+            return kept_places(said)
+        return Fault("/output", f"its destination does not say which identities it takes: {said.detail}")
+
     async def settings_of(self, connection: int) -> Settings | None:
         """Return the settings of a connection, with what its destination wanted kept."""
         catalogue = await self._catalogues.refresh()
@@ -187,6 +203,14 @@ class AudienceOutputs:
             return change(output_from(stored.document))
 
         await self._writing.change(DocumentKind.OUTPUT, output, make)
+
+
+def output_named(catalogue: Catalogue, workspace: int, name: str) -> KnownOutput | None:
+    """Return an output by its id or its name."""
+    for one in catalogue.outputs.values():
+        if one.workspace == workspace and not one.document.is_deleted and name in (str(one.id), one.document.name):
+            return one
+    return None
 
 
 def _name_faults(name: str) -> Sequence[Fault]:

@@ -16,13 +16,11 @@ from knownas.core.audience.reading_text import Fault
 from knownas.core.audience.reasons import Reason, reasons
 from knownas.core.audience.subject import Subject
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
-from knownas.service.asked_places_form import KeptPlaces, kept_places
 from knownas.service.audience_catalogue import (
     Catalogue,
     Catalogues,
     KnownAudience,
     KnownConnection,
-    KnownOutput,
     rule_by,
 )
 from knownas.service.audience_documents import (
@@ -40,12 +38,12 @@ from knownas.service.audience_limits import (
     PREVIEWED_MEMBERS,
     SWEPT_A_PAGE,
 )
-from knownas.service.audience_outputs import AudienceOutputs, settings_faults
+from knownas.service.audience_outputs import AudienceOutputs, output_named, settings_faults
 from knownas.service.audience_subjects import Subjects, standings_from
 from knownas.service.audience_sweeps import Phase, progress_from, sweep_name
 from knownas.service.audience_writing import Writing
 from knownas.service.connection_form import read_connection
-from knownas.service.destination import AskedPlaces, Surroundings
+from knownas.service.destination import Surroundings
 from knownas.store.audiences import AudienceStore, DocumentKind, Member, StoredDocument
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, StoredEvents
@@ -186,18 +184,18 @@ class AudienceService:
             return asked
         raw = msgspec.Raw(msgspec.json.encode(written))
         now_ms = self._clock()
-        said = await self._said_places(await self.catalogues.refresh(), audience.workspace, asked.output)
+        said = await self._outputs.said_places(audience.workspace, asked.output, self._surroundings)
         if isinstance(said, Fault):
             return (said,)
 
         def make(catalogue: Catalogue, _: int) -> ConnectionDocument | Faults:
-            output = _output_named(catalogue, audience.workspace, asked.output)
+            output = output_named(catalogue, audience.workspace, asked.output)
             if output is None:
                 return (Fault("/output", "the workspace has no such output"),)
-            if sum(map(len, catalogue.of(audience.workspace).connections.values())) >= CONNECTIONS_MAX:
+            if catalogue.of(audience.workspace).all_connections >= CONNECTIONS_MAX:
                 return (Fault("", f"a workspace has at most {CONNECTIONS_MAX} connections"),)
             kind = self.catalogues.destinations[output.document.destination]
-            rule = rule_by(asked, kind, said)
+            rule = rule_by(asked.wish, kind, said)
             faults = [*settings_faults(kind.connection_settings, asked.settings, "/settings")]
             if isinstance(rule, tuple):
                 faults += rule
@@ -206,17 +204,6 @@ class AudienceService:
         made = await self._writing.add(DocumentKind.CONNECTION, audience.workspace, make)
         self._changed()
         return made
-
-    async def _said_places(self, catalogue: Catalogue, workspace: int, name: str) -> KeptPlaces | Fault | None:
-        """Ask a destination which identities it takes, if it is one that says so itself."""
-        known = _output_named(catalogue, workspace, name)
-        output = None if known is None else await self._outputs.output(known.id)
-        if output is None or output.destination.ask_places is None:
-            return None
-        said = await output.destination.ask_places(output.settings, self._surroundings)
-        if isinstance(said, AskedPlaces):
-            return kept_places(said)
-        return Fault("/output", f"its destination does not say which identities it takes: {said.detail}")
 
     async def disconnect(self, connection: int) -> None:
         """Take a connection away: its output is told that all members have left.
@@ -336,14 +323,6 @@ class AudienceService:
                 members = frozenset(each for each, standing in standings.items() if standing.is_member)
                 found[key] = subject._replace(audiences=members)
         return found
-
-
-def _output_named(catalogue: Catalogue, workspace: int, name: str) -> KnownOutput | None:
-    """Return an output by its id or its name."""
-    for one in catalogue.outputs.values():
-        if one.workspace == workspace and not one.document.is_deleted and name in (str(one.id), one.document.name):
-            return one
-    return None
 
 
 def _named(name: str, external_name: str | None) -> Faults:

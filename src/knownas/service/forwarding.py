@@ -1,18 +1,19 @@
 """Connects inputs of workspaces with outputs, over which their events are forwarded, and takes such connections away (platform §7.1)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import EventsMessage
-from knownas.service.audience_catalogue import Catalogue, Catalogues, KnownForwarding, KnownOutput
+from knownas.service.asked_places_form import KeptPlaces
+from knownas.service.audience_catalogue import Catalogue, Catalogues, KnownForwarding, KnownOutput, rule_by
 from knownas.service.audience_documents import ForwardingDocument, forwarding_from, is_forwarding
 from knownas.service.audience_limits import CONNECTIONS_MAX, FORWARDED_TO_MAX
-from knownas.service.audience_outputs import settings_faults
+from knownas.service.audience_outputs import AudienceOutputs, output_named, settings_faults
 from knownas.service.audience_writing import Writing
-from knownas.service.connection_form import rule_or_faults
+from knownas.service.destination import Surroundings
 from knownas.service.directory import Directory
 from knownas.service.forwarding_form import InputConnection, read_input_connection
 from knownas.store.audiences import DocumentKind, StoredDocument
@@ -24,12 +25,18 @@ class ForwardingService:
     """The connections of all inputs with outputs."""
 
     def __init__(
-        self, directory: Directory, catalogues: Catalogues, writing: Writing, clock: Callable[[], int]
+        self,
+        directory: Directory,
+        catalogues: Catalogues,
+        writing: Writing,
+        outputs: AudienceOutputs,
+        surroundings: Surroundings,
     ) -> None:
         self._directory = directory
         self._catalogues = catalogues
         self._writing = writing
-        self._clock = clock
+        self._outputs = outputs
+        self._surroundings = surroundings
 
     async def connect(self, workspace: int, written: Mapping[str, Any]) -> int | Faults:
         """Connect an input with an output of its workspace; return the connection's id, or what is wrong, each with its place.
@@ -45,15 +52,18 @@ class ForwardingService:
         input_key = self._input(workspace, asked.input)
         if input_key is None:
             return (Fault("/input", "the workspace has no such input; it is named by its lasting key or its name"),)
+        said = await self._outputs.said_places(workspace, asked.output, self._surroundings)
+        if isinstance(said, Fault):
+            return (said,)
         raw = msgspec.Raw(msgspec.json.encode(written))
-        now_ms = self._clock()
+        now_ms = self._surroundings.now_ms()
 
         def make(catalogue: Catalogue, _: int) -> ForwardingDocument | Faults:
-            output = _output(catalogue, workspace, asked.output)
+            output = output_named(catalogue, workspace, asked.output)
             if output is None:
                 return (Fault("/output", "the workspace has no such output"),)
-            faults = (*_too_many(catalogue, workspace, input_key), *self._faults(output, asked))
-            return faults or ForwardingDocument(input_key, output.id, raw, now_ms)
+            faults = (*_too_many(catalogue, workspace, input_key), *self._faults(output, asked, said))
+            return faults or ForwardingDocument(input_key, output.id, raw, now_ms, places=said)
 
         return await self._writing.add(DocumentKind.CONNECTION, workspace, make)
 
@@ -83,24 +93,18 @@ class ForwardingService:
         by_key = [one.lasting_key for one in doors if one.lasting_key == named]
         return next(iter((*by_key, *(one.lasting_key for one in doors if one.input.name == named))), None)
 
-    def _faults(self, output: KnownOutput, asked: InputConnection) -> Faults:
+    def _faults(self, output: KnownOutput, asked: InputConnection, said: KeptPlaces | None) -> Faults:
         kind = self._catalogues.destinations[output.document.destination]
         faults = list(settings_faults(kind.connection_settings, asked.settings, "/settings"))
         if EventsMessage not in kind.takes:
             faults.append(Fault("/output", f"{kind.title} takes no events"))
-        rule = rule_or_faults(asked.wish, kind)
+        rule = rule_by(asked.wish, kind, said)
         return (*faults, *rule) if isinstance(rule, tuple) else tuple(faults)
-
-
-def _output(catalogue: Catalogue, workspace: int, named: str) -> KnownOutput | None:
-    there = [one for one in catalogue.outputs.values() if one.workspace == workspace and not one.document.is_deleted]
-    return next((one for one in there if named in (str(one.id), one.document.name)), None)
 
 
 def _too_many(catalogue: Catalogue, workspace: int, input_key: str) -> Faults:
     own = catalogue.of(workspace)
-    there = [*own.connections.values(), *own.forwarding.values()]
-    if sum(map(len, there)) >= CONNECTIONS_MAX:
+    if own.all_connections >= CONNECTIONS_MAX:
         return (Fault("", f"a workspace has at most {CONNECTIONS_MAX} connections"),)
     if len(own.forwarding.get(input_key, ())) >= FORWARDED_TO_MAX:
         return (Fault("/input", f"an input has at most {FORWARDED_TO_MAX} connections"),)
