@@ -11,6 +11,7 @@ import msgspec
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.own_audiences import AudienceBody, AudiencePreviewBody, ConnectionBody
+from knownas.api.own_forwarding import InputConnectionBody
 from knownas.api.own_jobs import RehearsalBody
 from knownas.api.own_letting_in import LetInBody
 from knownas.api.own_outputs import ChangedOutputBody, OutputBody
@@ -76,6 +77,7 @@ def component_schemas() -> Schema:
         AudienceBody,
         AudiencePreviewBody,
         ConnectionBody,
+        InputConnectionBody,
         OutputBody,
         ChangedOutputBody,
     ]
