@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from knownas.core.delivery.message import EventsMessage, MembershipMessage, Message, Settings
+from knownas.core.delivery.message import ErasureMessage, EventsMessage, MembershipMessage, Message, Settings
 from knownas.core.delivery.outcome import NotNow, Outcome, Taken, Trouble
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
@@ -175,7 +175,7 @@ async def open_stage(store: Store) -> Stage:
     def opened(_: Settings, __: Surroundings) -> Recording:
         return recording
 
-    takes = frozenset({MembershipMessage, EventsMessage})
+    takes = frozenset({MembershipMessage, EventsMessage, ErasureMessage})
     kind = Destination("recording", "Remembers", takes, (), opened)
     needy = Setting("key", SettingKind.TEXT, "a key", required=True, confidential=True)
     other = Destination("needy", "Needs a key", frozenset({MembershipMessage}), (needy,), opened)

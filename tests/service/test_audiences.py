@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from knownas.core.audience.reading_text import Fault
-from knownas.core.delivery.message import MembershipMessage, SubscriptionMessage
+from knownas.core.delivery.message import ErasureMessage, MembershipMessage, SubscriptionMessage
 from knownas.core.identity.kinds import IdentityType
+from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectIdentity
 from knownas.core.profile.device import Device
+from knownas.service.subject_requests import GivenRequest, Taken
 from knownas.store.audiences import (
     EVERYBODY,
     EVERYWHERE,
@@ -377,3 +379,41 @@ async def test_an_output_is_set_up_anew(stage: Stage) -> None:
     (known,) = outputs.known(WORKSPACE)
     assert (known.document.name, known.document.settings) == ("other", {})
     assert await outputs.change(output, "", {"key": 5}) is not None
+
+
+async def test_an_output_is_told_of_an_erasure_as_soon_as_it_is_asked_for(stage: Stage) -> None:
+    """Under what the profile and the request name, once, also by a server that looks again; only if somebody has said so of the output."""
+    outputs, erasures = stage.service.activation.outputs, stage.service.activation.erasures
+    told = await outputs.create(
+        WORKSPACE, "told", "recording", {}, {"identities": ["customer_id", "email"], "hash": True}
+    )
+    silent = await stage.output("silent")
+    assert isinstance(told, int)
+    refused = await outputs.create(WORKSPACE, "wrong", "recording", {}, {"identities": []})
+    assert isinstance(refused, tuple)
+    assert refused[0].place.startswith("/erasures")
+    ann = await stage.happen(customer("c"), email("a@example.com"))
+    subject = Subject((SubjectIdentity(customer("c")),))
+    asked = GivenRequest(
+        "11111111-2222-4333-8444-555555555555",
+        Regulation.GDPR,
+        RequestType.ERASURE,
+        subject,
+        stage.now_ms,
+        None,
+        (),
+        skips_waiting=False,
+    )
+    place = next(iter(stage.service.directory.places))
+    assert isinstance(await stage.service.privacy.requests.take(place, asked, stage.now_ms), Taken)
+    assert await erasures.forward() == 1
+    assert await erasures.forward() == 0
+    erasures._seen.clear()
+    assert await erasures.forward() == 1, "a server that begins looks at what is open"
+    (message,) = await stage.messages(told)
+    assert isinstance(message, ErasureMessage)
+    assert (message.mpid, message.request_id) == (ann, asked.request_id)
+    assert {one.value for one in message.identities} == {
+        hashlib.sha256(one).hexdigest() for one in (b"c", b"a@example.com")
+    }
+    assert await stage.messages(silent) == []

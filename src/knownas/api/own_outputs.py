@@ -38,6 +38,8 @@ class OutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     type: str
     settings: dict[str, str | int | bool] = {}
+    erasures: dict[str, Any] | None = None
+    """What it gets of whoever asks to be erased: members of a connection, such as `identities`; null for nothing."""
 
 
 class ChangedOutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,13 +47,14 @@ class ChangedOutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     name: str
     settings: dict[str, str | int | bool] = {}
+    erasures: dict[str, Any] | None = None
 
 
 async def create_output(service: Service, request: Request) -> tuple[int, Document]:
     """Set an output up. Confidential settings are never shown again."""
     workspace = path_workspace(service, request)
     body = await json_body(request, _OUTPUT)
-    made = await service.activation.outputs.create(workspace, body.name, body.type, body.settings)
+    made = await service.activation.outputs.create(workspace, body.name, body.type, body.settings, body.erasures)
     if isinstance(made, tuple):
         raise refused_for(made, "invalid_output", "The output can't be set up like this.")
     return 201, await _shown(service, service.activation.catalogues.now.outputs[made])
@@ -80,7 +83,7 @@ async def change_output(service: Service, request: Request) -> tuple[int, Docume
     """Set an output up anew. Confidential settings that are not given stay as they are; its type can't change."""
     output = await path_output(service, request)
     body = await json_body(request, _CHANGED)
-    wrong = await service.activation.outputs.change(output.id, body.name, body.settings)
+    wrong = await service.activation.outputs.change(output.id, body.name, body.settings, body.erasures)
     if wrong is not None:
         raise refused_for(wrong, "invalid_output", "The output can't be set up like this.")
     return 200, await _shown(service, await path_output(service, request))
@@ -244,6 +247,7 @@ async def _shown(service: Service, output: KnownOutput) -> Document:
         "name": document.name,
         "type": document.destination,
         "settings": document.settings,
+        "erasures": msgspec.json.decode(document.erasures),
         "state": document.state.value,
         "why": document.why,
         **counts,

@@ -165,6 +165,7 @@ def _outputs() -> Schema:
             name=TEXT,
             type=TEXT,
             settings=OBJECT,
+            erasures={"type": ["object", "null"], "description": "What it gets of whoever asks to be erased."},
             state=enum_of(OutputState),
             why=TEXT_OR_NULL,
             waiting={**_COUNT, "description": "At most 10,000 are counted."},

@@ -18,11 +18,13 @@ from knownas.service.delivering import Delivering
 from knownas.service.delivering_output import World
 from knownas.service.destination import Surroundings
 from knownas.service.directory import Directory
+from knownas.service.erasure_forwarding import ErasureForwarding
 from knownas.service.event_forwarding import EventForwarding
 from knownas.service.forwarding import ForwardingService
 from knownas.service.judging import Judging
 from knownas.service.judging_work import JudgingWork
 from knownas.service.sealing import SecretKeys
+from knownas.service.subject_finding import SubjectFinding
 from knownas.service.turns import Turns
 from knownas.store.port import Store
 
@@ -41,14 +43,17 @@ class Activation:
     dead_letters: DeadLetters
     marking: Marking
     forgetting: AudienceForgetting
+    erasures: ErasureForwarding
 
     def start(self) -> None:
         """Begin to judge, and to deliver."""
         self.work.start()
         self.delivering.start()
+        self.erasures.start()
 
     async def close(self) -> None:
         """Finish what is under way, and stop."""
+        await self.erasures.close()
         await self.work.close()
         await self.delivering.close()
 
@@ -57,6 +62,7 @@ async def open_activation(
     store: Store,
     directory: Directory,
     calculations: Mapping[int, WorkspaceCalculations],
+    finding: SubjectFinding,
     destinations: Destinations,
     clock: Callable[[], int],
     turns: Turns | None = None,
@@ -88,6 +94,7 @@ async def open_activation(
         DeadLetters(store.deliveries, outputs, delivering.wake),
         Marking(catalogues, work.wake),
         AudienceForgetting(store, catalogues, judging, clock, delivering.wake),
+        ErasureForwarding(store, catalogues, finding, directory, subjects, clock, delivering.wake),
     )
 
 

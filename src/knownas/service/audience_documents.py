@@ -12,6 +12,8 @@ from knownas.core.delivery.message import Settings
 from knownas.service.asked_places_form import KeptPlaces
 from knownas.service.delivery_outputs import OutputState
 
+NOTHING: Final = b"null"
+
 
 class AudienceDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     """An audience: its name here, the one that is told outside (None: the same), and its definition."""
@@ -41,6 +43,14 @@ class OutputDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     state: OutputState = OutputState.ACTIVE
     why: str | None = None
     is_deleted: bool = False
+    erasures: msgspec.Raw = msgspec.Raw(NOTHING)
+    """What it gets of whoever asks to be erased, as somebody wrote it; `null` for nothing."""
+
+    @property
+    def erasures_written(self) -> bytes | None:
+        """What it gets of whoever asks to be erased, as JSON; None for nothing."""
+        text = bytes(self.erasures)
+        return None if text == NOTHING else text
 
 
 class ConnectionDocument(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -62,6 +62,15 @@ FORGOTTEN_A_STEP: Final = 1_000
 WAITING_DROPPED_A_PAGE: Final = 500
 """Deliveries about an erased profile that are read at a time."""
 
+ERASURES_A_PAGE: Final = 500
+"""Requests of data subjects that are looked through at a time for erasures that outputs are to be told of."""
+
+ERASURES_LOOK_SECONDS: Final = 2.0
+"""The pause between two looks for new erasures."""
+
+ERASURES_SEEN_AGAIN_MS: Final = 3_600_000
+"""How far behind the newest request a look begins: those of other processes may appear a little later."""
+
 PREVIEWED_MEMBERS: Final = 20
 """Members that a preview shows."""
 

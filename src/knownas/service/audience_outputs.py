@@ -6,12 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from knownas.core.audience.reading_text import Fault
-from knownas.core.delivery.message import Settings
+from knownas.core.delivery.message import ErasureMessage, Settings
 from knownas.service.asked_places_form import KeptPlaces, kept_places
 from knownas.service.audience_catalogue import Catalogue, Catalogues, KnownOutput
 from knownas.service.audience_documents import OutputDocument, output_from, settings_bytes, settings_from
 from knownas.service.audience_limits import NAME_CHARACTERS_MAX, OUTPUTS_MAX, SETTING_CHARACTERS_MAX
 from knownas.service.audience_writing import Writing
+from knownas.service.connection_form import read_connection, rule_or_faults
 from knownas.service.delivery_outputs import Output, OutputState
 from knownas.service.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
 from knownas.service.sealing import SecretKeys
@@ -46,9 +47,14 @@ class AudienceOutputs:
         self._keys = keys
 
     async def create(
-        self, workspace: int, name: str, destination: str, settings: Mapping[str, Any]
+        self,
+        workspace: int,
+        name: str,
+        destination: str,
+        settings: Mapping[str, Any],
+        erasures: Mapping[str, Any] | None = None,
     ) -> int | tuple[Fault, ...]:
-        """Set an output up; return its id, or what is wrong.
+        """Set an output up; return its id, or what is wrong. `erasures` is what it gets of whoever asks to be erased, None for nothing.
 
         Raises:
             StoreError: the store does not do it.
@@ -62,9 +68,11 @@ class AudienceOutputs:
             faults = [
                 Fault(f"/settings/{member}", sentence) for member, sentence in kind.faults(_whole(kind, settings))
             ]
+        faults += _erasure_faults(kind, erasures)
         if faults:
             return tuple(faults)
         document = self._document(OutputDocument(name, destination, self._clock()), kind, settings)
+        document = msgspec.structs.replace(document, erasures=msgspec.Raw(msgspec.json.encode(erasures)))
 
         def make(catalogue: Catalogue, _: int) -> OutputDocument | tuple[Fault, ...]:
             there = [one for one in catalogue.outputs.values() if one.workspace == workspace]
@@ -74,7 +82,9 @@ class AudienceOutputs:
 
         return await self._writing.add(DocumentKind.OUTPUT, workspace, make)
 
-    async def change(self, output: int, name: str, settings: Mapping[str, Any]) -> tuple[Fault, ...] | None:
+    async def change(
+        self, output: int, name: str, settings: Mapping[str, Any], erasures: Mapping[str, Any] | None = None
+    ) -> tuple[Fault, ...] | None:
         """Set an output up anew; confidential settings that are not given stay. Returns what is wrong, None if it is done.
 
         Raises:
@@ -90,7 +100,11 @@ class AudienceOutputs:
             if not faults:
                 wrong = kind.faults(_whole(kind, after))
                 faults = [Fault(f"/settings/{member}", sentence) for member, sentence in wrong]
-            return tuple(faults) or self._document(msgspec.structs.replace(before, name=name), kind, after)
+            faults += _erasure_faults(kind, erasures)
+            said = msgspec.Raw(msgspec.json.encode(erasures))
+            return tuple(faults) or self._document(
+                msgspec.structs.replace(before, name=name, erasures=said), kind, after
+            )
 
         return await self._writing.change(DocumentKind.OUTPUT, output, make)
 
@@ -211,6 +225,17 @@ def output_named(catalogue: Catalogue, workspace: int, name: str) -> KnownOutput
         if one.workspace == workspace and not one.document.is_deleted and name in (str(one.id), one.document.name):
             return one
     return None
+
+
+def _erasure_faults(kind: Destination, erasures: Mapping[str, Any] | None) -> Sequence[Fault]:
+    """Say what is wrong with what an output gets of whoever asks to be erased."""
+    if erasures is None:
+        return ()
+    if ErasureMessage not in kind.takes:
+        return (Fault("/erasures", "such a destination is not told of erasures"),)
+    asked = read_connection({"output": "0", **erasures})
+    faults = asked if isinstance(asked, tuple) else rule_or_faults(asked.wish, kind)
+    return [one._replace(place=f"/erasures{one.place}") for one in faults] if isinstance(faults, tuple) else ()
 
 
 def _name_faults(name: str) -> Sequence[Fault]:

@@ -35,6 +35,7 @@ from knownas.service.erased_lines import CHANGED_MEANWHILE, ErasedLines, TooMuch
 from knownas.service.erased_space import ErasedSpace
 from knownas.service.erasing_begin import begun_with
 from knownas.service.erasing_case import Case, Cases, Told, case_of, forgetful
+from knownas.service.erasure_forwarding import ErasureForwarding
 from knownas.service.evidence import Evidence
 from knownas.service.jobs import forget_in_reports, is_still_running
 from knownas.service.keeping_out import KeepingOut
@@ -73,7 +74,7 @@ class Remembered(NamedTuple):
     """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them.
 
     `noting` lets the ledger remember what is kept (`service.ledger`): it is asked before each step, and while it fails none is taken.
-    `audiences` forgets a profile in the audiences of a workspace, and has outputs told.
+    `audiences` forgets a profile in the audiences of a workspace, and has outputs told; `erasures` has them told that somebody is erased.
     """
 
     recent: RecentDecisions
@@ -81,6 +82,7 @@ class Remembered(NamedTuple):
     keeping_out: KeepingOut | None = None
     noting: Callable[[], Awaitable[object]] | None = None
     audiences: AudienceForgetting | None = None
+    erasures: ErasureForwarding | None = None
 
 
 class Erasing:
@@ -129,6 +131,8 @@ class Erasing:
         place = place_of(self._directory, row.workspace)
         if place is None:
             raise StoreUnavailable(f"there is no workspace {row.workspace} in the configuration")
+        if self._remembered.erasures is not None and not case.progress.is_sought:
+            await self._remembered.erasures.forward_at_once(row)
         case = await self._begin(case, place)
         try:
             case = await self._steps(case, place, scrubs=scrubs)

@@ -78,6 +78,9 @@ class JudgingWork:
         if self._tasks:
             self._tasks[1].cancel()
             await asyncio.wait(self._tasks)
+        if self._turns is not None:
+            with suppress(StoreError):
+                await self._turns.give_back(TURN)
 
     async def work_off(self) -> int:
         """Judge who is marked and who is due, and sweep a page of what has to be. Returns how much was done: 0 when nothing is left.
@@ -182,11 +185,20 @@ class JudgingWork:
 
     async def _work_in_turn(self) -> int:
         """Work off what there is, unless another process is at it."""
-        if self._turns is None or not self._catalogues.is_watching:
+        if self._turns is None:
             return await self.work_off()
-        if not await self._turns.take(TURN, TURN_MS):
+        if not await self._has_work() or not await self._turns.take(TURN, TURN_MS):
             return 0
         return await self.work_off()
+
+    async def _has_work(self) -> bool:
+        """Whether anybody is marked or due, or anything has to be swept: the turn is not taken, which is a write, for nothing."""
+        catalogue = await self._catalogues.refresh()
+        if EVERYWHERE not in catalogue.watches:
+            return False
+        if await self._store.marks(0, 1) or await self._store.due(self._clock(), 1):
+            return True
+        return await self._sweeps.next(catalogue) is not None
 
     async def _follow(self) -> None:
         """Keep the catalogue fresh, for those who keep batches."""

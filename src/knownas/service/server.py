@@ -176,9 +176,9 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
-    activation = await open_activation(store, directory, calculations, destinations, clock, turns, secret_keys)
-    ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
     finding = SubjectFinding(store, directory, resolver, clock)
+    activation = await open_activation(store, directory, calculations, finding, destinations, clock, turns, secret_keys)
+    ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     return Service(
         *(configuration, store, clock, directory, resolver),
@@ -233,7 +233,7 @@ def _remembered(
     if path is not None and not restores:
         ledger = Ledger(store.privacy, path, None if keeping_out is None else keeping_out.key_digest)
     noting = None if ledger is None else ledger.bring_up
-    return ledger, Remembered(recent, toxic.following, keeping_out, noting, activation.forgetting)
+    return ledger, Remembered(recent, toxic.following, keeping_out, noting, activation.forgetting, activation.erasures)
 
 
 def _works(
