@@ -202,7 +202,7 @@ def activation_lines() -> dict[Route, Line]:
     return {
         ("POST", audiences): Line(Auth.ADMIN, 201, defined),
         ("GET", audiences): Line(Auth.ADMIN),
-        ("POST", f"{audiences}/preview"): Line(Auth.ADMIN, body={"definition": definition}),
+        ("POST", "/api/workspaces/{workspace}/audience-preview"): Line(Auth.ADMIN, body={"definition": definition}),
         ("PUT", one): Line(Auth.ADMIN, 404, defined),
         ("PUT", output): Line(Auth.ADMIN, 404, {"name": "nowhere"}),
         ("POST", connection): Line(Auth.ADMIN, 404, {"output": "1"}),

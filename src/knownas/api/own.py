@@ -204,7 +204,7 @@ OPERATIONS: Final = (
     *OUTPUT_OPERATIONS,
     *FORWARDING_OPERATIONS,
 )
-LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/(privacy|audiences)/preview")
+LONG_PATHS: Final = re.compile(r"/api/retention|/api/workspaces/[^/]+/(privacy/preview|audience-preview)")
 """What looks through everything that is kept, and may take `LONG_REQUEST_SECONDS` for it."""
 
 _READING: Final = frozenset({"GET", "HEAD"})

@@ -321,7 +321,9 @@ _ONE: Final = f"{_ALL}/{{audience}}"
 AUDIENCE_OPERATIONS: Final = (
     Operation("POST", _ALL, "createAudience", create_audience, AudienceBody),
     Operation("GET", _ALL, "listAudiences", list_audiences),
-    Operation("POST", f"{_ALL}/preview", "previewAudience", preview_audience, AudiencePreviewBody),
+    Operation(
+        "POST", "/api/workspaces/{workspace}/audience-preview", "previewAudience", preview_audience, AudiencePreviewBody
+    ),
     Operation("GET", _ONE, "showAudience", show_audience),
     Operation("PUT", _ONE, "changeAudience", change_audience, AudienceBody),
     Operation("DELETE", _ONE, "deleteAudience", delete_audience),
