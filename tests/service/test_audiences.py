@@ -285,6 +285,18 @@ async def test_an_audience_may_ask_for_another(stage: Stage) -> None:
     assert await stage.service.activation.audiences.delete(gold) == [asking]
 
 
+async def test_who_joins_by_another_audience_is_judged_by_their_events(stage: Stage) -> None:
+    """Although what became known of them has nothing to do with events."""
+    gold = await stage.audience(PLAN, "gold")
+    inner = {"operator": "in", "left": {"model": "user"}, "right": {"audience": str(gold)}}
+    asking = await stage.audience({"operator": "and", "expressions": [inner, bought(7)]}, "asking")
+    ann = await stage.happen(email("a@example.com"), attributes={"plan": "tin"}, events=["purchase"])
+    await stage.settle()
+    await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
+    await stage.settle()
+    assert await stage.members(asking) == [ann]
+
+
 async def test_what_is_wrong_with_a_definition_has_a_place(stage: Stage) -> None:
     """Nothing of it is kept."""
     definition = {

@@ -42,7 +42,10 @@ class Subjects:
         if mine is None or record is None:
             return None
         section = read(mine)
-        whole = whole_of([read(one) for of, one in stored.sections.items() if of.environment == key.environment])
+        elsewhere = (
+            read(one) for of, one in stored.sections.items() if of != key and of.environment == key.environment
+        )
+        whole = whole_of([section, *elsewhere])
         own = self._calculations.get(key.workspace)
         calculated: Mapping[str, str | list[str]] = {} if own is None else own.shown(section.calculated, now_ms)
         rules = self._rules.get(key.workspace)

@@ -8,7 +8,9 @@ Where an item's field stands in the condition of an aggregation or a step, it me
 of them may meet a comparison: so `name equals purchase and name equals refund` asks for two events, and not for one that is both.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, assert_never
 
 from knownas.core.audience.comparing import compare, compare_date, time_of
@@ -35,6 +37,8 @@ from knownas.core.audience.expression import (
     parts_of,
 )
 from knownas.core.audience.field import Field, Model
+from knownas.core.audience.mentions import names_within
+from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.subject import Found, Item, PastEvent, Subject, found, items_of, of_item
 from knownas.core.profile.attributes import Scalar
 from knownas.core.profile.device import Device
@@ -61,11 +65,14 @@ _DATES: Final = (AbsoluteDate, RelativeDate)
 
 
 class Judge:
-    """Judges one user at one time (Unix milliseconds)."""
+    """Judges one user at one time (Unix milliseconds). `events` are the user's, where they are sorted already."""
 
-    def __init__(self, subject: Subject, now_ms: int) -> None:
+    def __init__(self, subject: Subject, now_ms: int, events: NamedEvents | None = None) -> None:
         self._subject = subject
         self._now_ms = now_ms
+        self._events = NamedEvents(subject.events) if events is None else events
+        self._found: dict[int, tuple[Aggregate, Sequence[Item], int]] = {}
+        """What was found for an aggregation, which is asked for again by whoever says why; by its identity, since it is large to compare."""
 
     def judge(self, definition: Definition) -> Held:
         """Judge whether the user belongs to an audience."""
@@ -89,15 +96,29 @@ class Judge:
             case Member(audience=audience, negated=negated):
                 return Held((audience in self._subject.audiences) is not negated)
             case Sequenced():
-                return _Search(self, self._subject.events, expression).result()
+                return _Search(self, self._events, expression).result()
             case _:
                 assert_never(expression)
 
     def items(self, aggregate: Aggregate) -> tuple[Sequence[Item], int]:
         """Return the items that the condition of an aggregation holds for, and until when these are the ones."""
-        items = items_of(self._subject, aggregate.field.model)
+        known = self._found.get(id(aggregate))
+        if known is None:
+            # The aggregation is held with it, so that no other one gets its identity meanwhile.
+            known = self._found[id(aggregate)] = (aggregate, *self._items(aggregate))
+        return known[1:]
+
+    def _items(self, aggregate: Aggregate) -> tuple[Sequence[Item], int]:
+        model = aggregate.field.model
         if aggregate.condition is None:
-            return items, NEVER
+            return items_of(self._subject, model), NEVER
+        if model is Model.EVENTS:
+            # Of another name, none fits now or later.
+            items: Sequence[Item] = [
+                self._subject.events[place] for place in self._events.places(names_within(aggregate.condition))
+            ]
+        else:
+            items = items_of(self._subject, model)
         chosen: list[Item] = []
         until_ms = NEVER
         for item in items:
@@ -109,7 +130,7 @@ class Judge:
 
     def chosen(self, sequence: Sequenced) -> Sequence[PastEvent]:
         """Return the events that were found for the steps of a sequence; none if it is not there."""
-        found_now = _Search(self, self._subject.events, sequence).found()
+        found_now = _Search(self, self._events, sequence).found()
         return () if found_now is None else list(found_now.values())
 
     def _until(self, inner: Sequence[Expression], item: Item | None, bound: Bound, *, decisive: bool) -> Held:
@@ -218,10 +239,12 @@ _MODEL_OF: Final = {PastEvent: Model.EVENTS, Device: Model.DEVICES, Attribution:
 
 def _any(comparison: Comparison, left: Found, right: Found) -> Held:
     """Whether any value on the left stands in a relation to any on the right."""
-    holds = any(
-        compare(comparison, value, other, of_list=left.is_list) for other in right.values for value in left.values
-    )
-    return Held(holds, min(left.until_ms, right.until_ms))
+    until_ms = min(left.until_ms, right.until_ms)
+    for other in right.values:
+        for value in left.values:
+            if compare(comparison, value, other, of_list=left.is_list):
+                return Held(holds=True, until_ms=until_ms)
+    return Held(holds=False, until_ms=until_ms)
 
 
 def _number(aggregation: Aggregation, values: Sequence[Scalar]) -> Sequence[Scalar]:
@@ -252,8 +275,10 @@ class _Search:
     Else one after the other is tried.
     """
 
-    def __init__(self, judge: Judge, events: Sequence[PastEvent], sequence: Sequenced) -> None:
-        self._judge, self._events, self._steps = judge, events, sequence.steps
+    def __init__(self, judge: Judge, events: NamedEvents, sequence: Sequenced) -> None:
+        self._judge, self._events, self._steps = judge, events.all, sequence.steps
+        asked = (None if one.condition is None else names_within(one.condition) for one in sequence.steps)
+        self._places = [events.places(names) for names in asked]
         self._spoken_of = _spoken_of(sequence)
         self._tries = 0
         self._until_ms = NEVER
@@ -271,7 +296,8 @@ class _Search:
         if number == len(self._steps):
             return bound
         step = self._steps[number]
-        for at in range(place, len(self._events)):
+        places = self._places[number]
+        for at in islice(places, bisect_left(places, place), None):
             if self._tries == SEQUENCE_TRIES_MAX:
                 return None
             self._tries += 1

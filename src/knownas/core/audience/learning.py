@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from knownas.core.audience.field import Model
 from knownas.core.audience.mentions import Mentions
+from knownas.core.profile.attributes import Attributes
 from knownas.core.profile.event import Event
 from knownas.core.profile.section import Section
 
@@ -28,9 +29,15 @@ def learnt(before: Section, after: Section, events: Iterable[Event]) -> Mentions
     attributes: frozenset[str] = frozenset()
     if before.attributes is not after.attributes:
         was, now = before.attributes, after.attributes
-        attributes = frozenset(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+        attributes = frozenset(name for name in was.keys() | now.keys() if _value(was, name) != _value(now, name))
     names = frozenset((one.name or NAMELESS).casefold() for one in events)
     return Mentions(names, attributes, frozenset(), frozenset(models))
+
+
+def _value(attributes: Attributes, name: str) -> str | None:
+    """Return what an attribute says, written so that true is not 1; when it was said is nothing that a definition asks for."""
+    held = attributes.get(name)
+    return None if held is None or held.value is None else repr(held.value)
 
 
 def concerns_translation(before: Section, after: Section) -> bool:

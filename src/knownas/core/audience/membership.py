@@ -17,6 +17,7 @@ from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Judge
 from knownas.core.audience.mentions import NONE, Mentions, mentions
+from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.subject import Subject
 
 
@@ -74,8 +75,11 @@ class Audiences:
             fault = nesting_fault(one, self._mentions)
             if fault is not None:
                 raise ValueError(f"{one}: {fault}")
-        self._in_order: Final = sorted(definitions, key=lambda one: (bool(self._mentions[one].audiences), one))
+        in_order = sorted(definitions, key=lambda one: (bool(self._mentions[one].audiences), one))
+        self._places: Final = {one: place for place, one in enumerate(in_order)}
         """Those that are asked for come before those that ask."""
+        self._asking: Final = frozenset(one for one in definitions if self._mentions[one].audiences)
+        self._of_events: Final = frozenset(one for one in definitions if self._mentions[one].events != NONE)
 
     def concerned_by(self, learnt: Mentions) -> frozenset[str]:
         """Return the audiences for which what became known of a user can change the answer."""
@@ -83,11 +87,18 @@ class Audiences:
 
     def asking_events(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> bool:
         """Whether any of the audiences that would be judged asks for events; `concerned` as in `judge`."""
-        return any(
-            self._mentions[one].events != NONE
-            and (concerned is None or one in concerned or _is_due(standings.get(one), now_ms))
-            for one in self._definitions
+        first = self._looked_at(concerned, standings, now_ms)
+        # If one of these changes, those that ask for it are judged, too.
+        return not self._of_events.isdisjoint(first) or any(
+            one in self._of_events and not self._mentions[one].audiences.isdisjoint(first) for one in self._asking
         )
+
+    def _looked_at(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> frozenset[str]:
+        """Return the audiences that are judged whatever comes of it: those concerned and those due."""
+        if concerned is None:
+            return frozenset(self._definitions)
+        due = (one for one, standing in standings.items() if standing.until_ms <= now_ms)
+        return frozenset(self._places.keys() & concerned.union(due))
 
     def judge(self, subject: Subject, standings: Standings, now_ms: int, concerned: frozenset[str] | None) -> Judged:
         """Judge a user of whom something became known, in the audiences that are `concerned` and those that are due.
@@ -98,15 +109,13 @@ class Audiences:
         after = {one: standing for one, standing in standings.items() if one in self._definitions}
         changes = [Change(one, is_member=False, at_ms=now_ms) for one in _left(standings, after)]
         changed = frozenset(change.audience for change in changes)
-        for one in self._in_order:
-            standing = after.get(one)
-            is_concerned = (
-                concerned is None or one in concerned or not self._mentions[one].audiences.isdisjoint(changed)
-            )
-            if not (is_concerned or _is_due(standing, now_ms)):
+        first, events = self._looked_at(concerned, standings, now_ms), NamedEvents(subject.events)
+        for one in sorted(first | self._asking, key=self._places.__getitem__):
+            if one not in first and self._mentions[one].audiences.isdisjoint(changed):
                 continue
-            seen = subject._replace(audiences=frozenset(_members(after)))
-            held = Judge(seen, now_ms).judge(self._definitions[one])
+            standing = after.get(one)
+            seen = subject._replace(audiences=frozenset(_members(after))) if one in self._asking else subject
+            held = Judge(seen, now_ms, events).judge(self._definitions[one])
             was_member = standing is not None and standing.is_member
             if held.holds is not was_member:
                 changes.append(Change(one, held.holds, now_ms))
@@ -130,10 +139,6 @@ def nesting_fault(audience: str, all_mentions: Mapping[str, Mentions]) -> Nestin
     asks_deeper = any(all_mentions[one].audiences for one in own)
     is_asked_for = bool(own) and any(audience in one.audiences for one in all_mentions.values())
     return Nesting.TOO_DEEP if asks_deeper or is_asked_for else None
-
-
-def _is_due(standing: Standing | None, now_ms: int) -> bool:
-    return standing is not None and standing.until_ms <= now_ms
 
 
 def _members(standings: Standings) -> Iterator[str]:

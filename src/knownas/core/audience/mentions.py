@@ -101,7 +101,7 @@ def _events(expression: Expression) -> Names:
             asked = _asked_for(expression)
             return _united(_events_of(left), _events_of(right)) if asked is None else asked
         case Sequenced(steps=steps):
-            return _united(*(None if step.condition is None else _within(step.condition) for step in steps))
+            return _united(*(None if step.condition is None else names_within(step.condition) for step in steps))
         case _:
             assert_never(expression)
 
@@ -113,21 +113,21 @@ def _events_of(operand: Operand) -> Names:
         case Aggregate(field=field, condition=condition):
             if field.model is not Model.EVENTS:
                 return NONE if condition is None else _events(condition)
-            return None if condition is None else _within(condition)
+            return None if condition is None else names_within(condition)
         case _:
             return NONE
 
 
-def _within(condition: Expression) -> Names:
-    """Return the names of the events for which a condition on an event may hold."""
+def names_within(condition: Expression) -> Names:
+    """Return the names of the events for which a condition on an event may hold, at any time; None for any name."""
     match condition:
         case Compared():
             return None if condition.negated else _asked_for(condition)
         case Every(expressions=inner):
             # Each of them narrows it; the first that names any is taken.
-            return next((names for names in map(_within, inner) if names is not None), None)
+            return next((names for names in map(names_within, inner) if names is not None), None)
         case Some(expressions=inner):
-            return _united(*map(_within, inner))
+            return _united(*map(names_within, inner))
         case Not() | Member() | Tested() | Sequenced():
             return None
         case _:
