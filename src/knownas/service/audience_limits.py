@@ -44,7 +44,7 @@ JOINED_ROUNDS_MAX: Final = 3
 EVENT_BATCHES_MAX: Final = 10_000
 """Kept batches of events, the newest ones, that a profile is judged by."""
 
-SWEPT_A_PAGE: Final = 500
+SWEPT_A_PAGE: Final = 2_000
 """Profiles that are looked at together when an audience or a connection is new, or gone."""
 
 LOOK_SECONDS: Final = 0.5

@@ -7,6 +7,7 @@ A standing names the version that was read. So of two who judge the same profile
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from knownas.core.audience.subject import Subject
 from knownas.core.delivery.message import Origin
 from knownas.core.translation.telling import Cause, Standing
 from knownas.core.translation.view import ProfileView
-from knownas.service.audience_catalogue import Catalogue, KnownConnection, is_gone
+from knownas.service.audience_catalogue import Catalogue, KnownConnection, WorkspaceAudiences, is_gone
 from knownas.service.audience_limits import EVENT_BATCHES_MAX, JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
 from knownas.service.audience_mark_form import ToForward
 from knownas.service.audience_subjects import Subjects, standings_bytes, standings_from
@@ -73,7 +74,7 @@ class Asked:
 
 
 JUDGED_AT_ONCE: Final = 32
-"""Profiles that are judged before anything else gets its turn."""
+"""Profiles that are loaded and judged before anything else gets its turn."""
 
 ALL_ASKED: Final = Asked(None, translated=True)
 RETOLD: Final = Asked(translated=True)
@@ -89,13 +90,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A profile as it was looked at."""
+    """A profile as it was looked at, without its events, of which there may be many."""
 
     stored: StoredSubject
-    subject: Subject | None
     view: ProfileView | None
     before: Standings
     judged: Judged
+    changes: Sequence[MembershipChange]
 
     def is_member(self, audience: int) -> bool:
         """Whether it is in an audience now."""
@@ -136,7 +137,7 @@ class Judging:
             now_ms = self._clock()
             seen = await self._look(catalogue, asked, now_ms)
             tellings = await self._tell(catalogue, asked, seen, now_ms)
-            changes = [one for key, found in seen.items() for one in self._changes(catalogue, key, found, now_ms)]
+            changes = [one for found in seen.values() for one in found.changes]
             forwarded = [
                 decided
                 for key, one in asked.items()
@@ -161,7 +162,17 @@ class Judging:
     async def _look(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
     ) -> dict[SectionKey, _Seen]:
-        """Load profiles and judge them."""
+        """Load profiles and judge them, a few at a time: requests are served between, and the events of no more are in memory."""
+        seen: dict[SectionKey, _Seen] = {}
+        everybody = iter(asked.items())
+        while some := dict(islice(everybody, JUDGED_AT_ONCE)):
+            seen |= await self._look_at(catalogue, some, now_ms)
+            await asyncio.sleep(0)
+        return seen
+
+    async def _look_at(
+        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
+    ) -> dict[SectionKey, _Seen]:
         stored = await self._store.subjects(list(asked))
         befores = {key: standings_from(one.standing) for key, one in stored.items()}
         eventful = [
@@ -174,31 +185,18 @@ class Judging:
         if eventful:
             events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
         seen: dict[SectionKey, _Seen] = {}
-        for number, (key, one) in enumerate(asked.items()):
-            if number % JUDGED_AT_ONCE == 0:
-                # Requests are served between.
-                await asyncio.sleep(0)
+        for key, one in asked.items():
             before, found = befores[key], stored[key]
             subject = self._subjects.subject(key, found, events.get(key, ()), now_ms)
-            audiences = catalogue.of(key.workspace).audiences
-            judged = (
-                _left(before, now_ms) if subject is None else audiences.judge(subject, before, now_ms, one.audiences)
-            )
             own = catalogue.of(key.workspace)
+            judged = (
+                _left(before, now_ms)
+                if subject is None
+                else own.audiences.judge(subject, before, now_ms, one.audiences)
+            )
             view = self._subjects.view(key, found) if own.connections or one.connections else None
-            seen[key] = _Seen(found, subject, view, before, judged)
+            seen[key] = _Seen(found, view, before, judged, list(_changes(own, key, subject, judged, now_ms)))
         return seen
-
-    def _changes(self, catalogue: Catalogue, key: SectionKey, seen: _Seen, now_ms: int) -> Iterable[MembershipChange]:
-        known = catalogue.of(key.workspace).known
-        for change in seen.judged.changes:
-            told: Sequence[Reason] = ()
-            audience = known.get(int(change.audience))
-            if audience is not None and seen.subject is not None:
-                within = seen.subject._replace(audiences=_members(seen.judged.standings))
-                told = reasons(audience.definition, within, now_ms)
-            document = _ENCODER.encode(reason_documents(told))
-            yield MembershipChange(key, int(change.audience), change.is_member, now_ms, document)
 
     async def _tell(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], seen: dict[SectionKey, _Seen], now_ms: int
@@ -266,6 +264,20 @@ def _left(before: Standings, now_ms: int) -> Judged:
     """Return that somebody who is not known any more has left everything."""
     changes = tuple(Change(one, is_member=False, at_ms=now_ms) for one, was in sorted(before.items()) if was.is_member)
     return Judged({}, changes, NEVER)
+
+
+def _changes(
+    own: WorkspaceAudiences, key: SectionKey, subject: Subject | None, judged: Judged, now_ms: int
+) -> Iterable[MembershipChange]:
+    """Yield the changes of somebody's memberships, each with its reasons."""
+    for change in judged.changes:
+        told: Sequence[Reason] = ()
+        audience = own.known.get(int(change.audience))
+        if audience is not None and subject is not None:
+            within = subject._replace(audiences=_members(judged.standings))
+            told = reasons(audience.definition, within, now_ms)
+        document = _ENCODER.encode(reason_documents(told))
+        yield MembershipChange(key, int(change.audience), change.is_member, now_ms, document)
 
 
 def _writes(seen: Mapping[SectionKey, _Seen], told: frozenset[int]) -> Iterable[StandingWrite]:

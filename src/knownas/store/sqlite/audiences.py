@@ -173,15 +173,16 @@ class SqliteAudiences:
         self._change("remove_standing", removed)
 
     def _write_changes(self, changes: Sequence[MembershipChange]) -> None:
+        rows: list[Sequence[Binding]] = []
+        members: dict[tuple[int, int, str, int], int | None] = {}
         for one in changes:
             workspace, environment, mpid = one.key
-            row = (mpid, workspace, environment, one.audience, int(one.is_member), one.at_ms, one.document)
-            self._each("add_change", [row])
-            whose = (one.audience, workspace, environment, mpid)
-            if one.is_member:
-                self._each("join_audience", [(*whose, one.at_ms)])
-            else:
-                self._each("leave_audience", [whose])
+            rows.append((mpid, workspace, environment, one.audience, int(one.is_member), one.at_ms, one.document))
+            # What is said last of somebody counts.
+            members[one.audience, workspace, environment, mpid] = one.at_ms if one.is_member else None
+        self._each("add_change", rows)
+        self._each("join_audience", [(*whose, at_ms) for whose, at_ms in members.items() if at_ms is not None])
+        self._each("leave_audience", [whose for whose, at_ms in members.items() if at_ms is None])
 
     async def members(
         self, workspace: int, environment: str, audience: int, after_mpid: int | None, limit: int
