@@ -10,6 +10,9 @@ from typing import Final, Protocol
 
 from bench import (
     accuracy,
+    audiences_backfill,
+    audiences_dead_output,
+    audiences_events,
     backfill,
     crowded_device,
     decision,
@@ -64,6 +67,9 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "fold": fold,
     "erasure": erasure,
     "deliveries": deliveries,
+    "audiences_events": audiences_events,
+    "audiences_backfill": audiences_backfill,
+    "audiences_dead_output": audiences_dead_output,
 }
 
 

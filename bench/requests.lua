@@ -51,15 +51,15 @@ end
 local BATCH = '{"environment":"production","user_identities":{"customer_id":"c%09d","email":"u%08x.%d@example.com"},'
   .. '"user_attributes":{"tier":"gold","visits":%d},"events":[%s]}'
 local EVENT = '{"event_type":"custom_event","data":{"event_name":"%s","custom_event_type":"transaction",'
-  .. '"timestamp_unixtime_ms":1735689600000,"custom_attributes":{"sku":"sku-%d","amount":"12.50","store":"north"}}}'
+  .. '"timestamp_unixtime_ms":%s,"custom_attributes":{"sku":"sku-%d","amount":"12.50","store":"north"}}}'
 local NAMES = { "Viewed", "Searched", "Added", "Removed", "Bought" }
 
 function questions.events(options)
-  local profiles = tonumber(options.profiles)
+  local profiles, at_ms = tonumber(options.profiles), options.at or "1735689600000"
   return function()
     local number = math.random(1, profiles)
     local parts = {}
-    for place, name in ipairs(NAMES) do parts[place] = string.format(EVENT, name, math.random(1, 1000)) end
+    for place, name in ipairs(NAMES) do parts[place] = string.format(EVENT, name, at_ms, math.random(1, 1000)) end
     return string.format(BATCH, number, scatter(number), number, number % 100, table.concat(parts, ","))
   end
 end

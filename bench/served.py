@@ -87,6 +87,10 @@ class Arena:
             database = copied(database, self.folder / f"{name}.db")
         return self._serving(Kind.OURS, name, database)
 
+    def over(self, name: str, database: Path) -> Server:
+        """Start our server over a SQLite file that is there, and that it may change."""
+        return self._serving(Kind.OURS, name, database)
+
     def several(self, name: str, population: Population, servers: int) -> list[Server]:
         """Start so many of our servers over one seeded PostgreSQL database.
 

@@ -115,6 +115,29 @@ def test_measures_deliveries(store: str, tmp_path: Path) -> None:
     assert all(value > 0 for value in report["measured"].values())
 
 
+def test_measures_events_beside_a_hundred_audiences(tmp_path: Path) -> None:
+    """Batches are accepted and everybody is judged in the end, in each round."""
+    report = run("audiences_events", tmp_path, (*SHORT, "--profiles", "40"))
+    accepted, judged = report["goals"]
+    assert accepted["result"] >= judged["result"] > 0
+    assert len(report["measured"]["samples"]) == 1
+
+
+def test_measures_the_backfill_of_an_audience(tmp_path: Path) -> None:
+    """Ours and DuckDB find the same members, of attributes and of events."""
+    report = run("audiences_backfill", tmp_path, ("--profiles", "3000", "--rounds", "1"))
+    assert [one["result"] > 0 for one in report["goals"]] == [True, True]
+    assert all(0 < report["measured"][name]["members"] < 3000 for name in ("attributes", "events"))
+
+
+def test_measures_beside_a_webhook_that_hangs(tmp_path: Path) -> None:
+    """Known users are answered while messages wait for it."""
+    report = run("audiences_dead_output", tmp_path, (*SHORT, "--profiles", "300"))
+    (goal,) = report["goals"]
+    assert goal["result"] > 0
+    assert report["measured"]["waiting_at_least"] > 0
+
+
 def test_a_seeded_database_holds_what_was_asked_for(tmp_path: Path) -> None:
     """Every seeded user and the whole crowd are found through the store; a second call finds the file again."""
     population = Population(60, crowd=HOLDERS_CONSIDERED_MAX + 4)
