@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 2
-BENCHMARKS ?= known_user new_profile crowded_device growth hot_users decision events profile_read import_file backfill accuracy fold erasure
+BENCHMARKS ?= known_user new_profile crowded_device growth hot_users decision events profile_read import_file backfill accuracy fold erasure audiences_events audiences_backfill audiences_dead_output
 
 .PHONY: help demo test lint types unit soak bench docs wheel clean
 

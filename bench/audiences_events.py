@@ -16,11 +16,11 @@ import apsw
 
 from bench.audience_mix import database_url, define, hundred, opened, settled
 from bench.contest import Contender, Plan, Say
-from bench.facts import with_facts
+from bench.facts import write_facts
 from bench.load import LoadFailed, Question
 from bench.population import Population
 from bench.report import Finding, Goal
-from bench.seeding import copied
+from bench.seeding import copied, seeded
 from bench.served import add_options as add_served_options
 from bench.served import arena, plan_of
 from bench.serving import WEB_SECRET
@@ -46,10 +46,13 @@ def run(options: argparse.Namespace, say: Say) -> Finding:
         raise LoadFailed("what waits to be judged is counted in a SQLite file only")
     question = Question("events", {"profiles": options.profiles, "secret": WEB_SECRET, "at": system_clock()})
     with arena(options.cache, say) as place:
-        seed = place.folder / "seed.db"
-        with_facts(Population(options.profiles), options.events, system_clock(), options.cache, seed, say)
+        population = Population(options.profiles)
+        seed = seeded(population, options.cache, say)
         plain, judging = (copied(seed, place.folder / f"{name}.db") for name in ("plain", "judging"))
+        # They are defined before anything is known of anybody: a hundred backfills are not what is measured.
         _define(judging, options.audiences)
+        for file in (plain, judging):
+            write_facts(population, options.events, system_clock(), file, say)
         without = Contender("without", [place.over("without", plain)], question, "kept")
         audiences = Contender("audiences", [place.over("audiences", judging)], question, "kept")
         rounds = _rounds(without, audiences, judging, plan_of(options), say)

@@ -75,6 +75,12 @@ def batch_of(number: int, events: int, now_ms: int) -> EventBatch:
 def with_facts(population: Population, events: int, now_ms: int, cache: Path, to: Path, say: Say) -> Path:
     """Copy a seeded database and write into the copy what is known of its users, with so many events each."""
     copied(seeded(population, cache, say), to)
+    write_facts(population, events, now_ms, to, say)
+    return to
+
+
+def write_facts(population: Population, events: int, now_ms: int, to: Path, say: Say) -> None:
+    """Write into a database what is known of its users, with so many events each; nobody is marked to be judged."""
     say(f"writing sections and {events} events each of {population.profiles} users")
     connection = open_connection(to)
     try:
@@ -84,7 +90,6 @@ def with_facts(population: Population, events: int, now_ms: int, cache: Path, to
         connection.pragma("wal_checkpoint(truncate)")
     finally:
         connection.close()
-    return to
 
 
 def _write(connection: Connection, numbers: range, events: int, now_ms: int) -> None:
