@@ -44,7 +44,8 @@ class Fickle:
             self.kill_in -= 1
             if self.kill_in <= 0:
                 self.kill_in = None
-                return "killed before" if self.kills_before else "killed after"
+                # What it refuses it takes at no time, not even when it kills.
+                return "killed before" if self.kills_before or name in self.refuses else "killed after"
         if self.is_steady:
             return "took"
         if name in self.refuses:
