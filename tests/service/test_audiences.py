@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from knownas.core.delivery.message import ErasureMessage, MembershipMessage, Sub
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectIdentity
 from knownas.core.profile.device import Device
+from knownas.service.audience_subjects import Subjects
 from knownas.service.subject_requests import GivenRequest, Taken
 from knownas.store.audiences import (
     EVERYBODY,
@@ -429,3 +431,27 @@ async def test_an_output_is_told_of_an_erasure_as_soon_as_it_is_asked_for(stage:
         hashlib.sha256(one).hexdigest() for one in (b"c", b"a@example.com")
     }
     assert await stage.messages(silent) == []
+
+
+async def test_a_profile_that_can_not_be_judged_keeps_nobody_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of its group are judged; it is looked at again, until it can be."""
+    gold = await stage.audience(PLAN)
+    ann = await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
+    bob = await stage.happen(email("b@example.com"), attributes={"plan": "gold"})
+    work, was = stage.service.activation.work, Subjects.subject
+
+    def breaks(self: Subjects, key: SectionKey, *given: Any) -> Any:
+        if key.mpid == ann:
+            raise ZeroDivisionError
+        return was(self, key, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Subjects, "subject", breaks)
+        for _ in range(3):
+            await work.work_off()
+        assert await stage.members(gold) == [bob]
+        assert work.counted["failed"] >= 2
+    await stage.settle()
+    assert await stage.members(gold) == sorted([ann, bob])

@@ -39,6 +39,7 @@ from knownas.store.audiences import (
     AudienceStore,
     MembershipChange,
     StandingWrite,
+    StoredMark,
     StoredSubject,
 )
 from knownas.store.deliveries import NewDelivery
@@ -127,8 +128,11 @@ class Judging:
         asked: Mapping[SectionKey, Asked],
         done: Sequence[int] = (),
         before: Sequence[NewDelivery] = (),
+        again: Sequence[SectionKey] = (),
     ) -> Outcome:
         """Judge some profiles, and write down what came of it, with the marks that are done by it, and what is told `before`.
+
+        Who is to be looked at `again` is marked anew.
 
         Raises:
             StoreError: the store does not do it; nothing is written.
@@ -151,6 +155,7 @@ class Judging:
                 passed_by=tellings.passed_by,
                 passed=tellings.passed,
                 deliveries=[*before, *tellings.deliveries, *(one for _, one in forwarded if one is not None)],
+                marks=[StoredMark(0, *key, b"") for key in again],
                 done=done,
             )
             if _is_empty(commit) or await self._store.commit(commit):
@@ -299,6 +304,7 @@ def _is_empty(commit: AudienceCommit) -> bool:
             commit.gave_up,
             commit.held,
             commit.passed_by,
+            commit.marks,
             commit.done,
         )
     )

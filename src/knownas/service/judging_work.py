@@ -22,7 +22,7 @@ from knownas.service.audience_limits import (
 )
 from knownas.service.audience_mark_form import told_from
 from knownas.service.audience_sweeps import Sweeps
-from knownas.service.judging import Asked, Judging
+from knownas.service.judging import Asked, Judging, Outcome
 from knownas.service.turns import Turns
 from knownas.store.audiences import EVERYWHERE, AudienceStore, StoredMark
 from knownas.store.deliveries import NewDelivery
@@ -58,6 +58,7 @@ class JudgingWork:
         self._told = told
         self._wake = asyncio.Event()
         self._closing = False
+        self._is_failing = False
         self._tasks: list[asyncio.Task[None]] = []
         self.counted: Counter[str] = Counter()
         """How many profiles were judged, how many memberships changed, how many marks are done."""
@@ -108,8 +109,10 @@ class JudgingWork:
         keys = list(asked)
         groups = [keys[start : start + JUDGED_TOGETHER] for start in range(0, len(keys), JUDGED_TOGETHER)] or [[]]
         for group in groups[:-1]:
-            await self._judge(catalogue, {key: asked[key] for key in group})
-        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, [one.seq for one in marks])
+            failed = await self._judge(catalogue, {key: asked[key] for key in group})
+            # What can't be judged now keeps its marks.
+            marks = [one for one in marks if one.mpid not in failed]
+        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks)
         self.counted["marks"] += len(marks)
         return len(marks)
 
@@ -148,7 +151,9 @@ class JudgingWork:
         keys = await self._sweeps.page(sweep)
         announced = self._sweeps.announcement(sweep, catalogue, keys, self._clock())
         first: Sequence[NewDelivery] = () if sweep.is_gone else announced
-        await self._judge(catalogue, dict.fromkeys(keys, sweep.wish), before=first)
+        failed = await self._judge(catalogue, dict.fromkeys(keys, sweep.wish), before=first)
+        if failed:
+            await self._judging.judge(catalogue, {}, again=[key for key in keys if key.mpid in failed])
         if sweep.is_gone and announced:
             await self._judge(catalogue, {}, before=announced)
         await self._sweeps.move(sweep, keys)
@@ -158,18 +163,55 @@ class JudgingWork:
         self,
         catalogue: Catalogue,
         asked: Mapping[SectionKey, Asked],
-        done: Sequence[int] = (),
+        done: Sequence[StoredMark] = (),
         before: Sequence[NewDelivery] = (),
-    ) -> None:
-        outcome = await self._judging.judge(catalogue, asked, done, before)
+    ) -> frozenset[int]:
+        """Judge profiles; returns those that can't be."""
+        failed: frozenset[int] = frozenset()
+        try:
+            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before)
+        except StoreError:
+            raise
+        except Exception:
+            # One of them breaks a rule of ours: the others must not wait for it.
+            log.exception("%d profiles are judged one by one", len(asked))
+            outcome, failed = await self._judge_apart(catalogue, asked, done, before)
         self.counted["judged"] += len(asked)
         self.counted["changes"] += outcome.changes
         for output in outcome.outputs:
             self._told(output)
+        return failed
+
+    async def _judge_apart(
+        self,
+        catalogue: Catalogue,
+        asked: Mapping[SectionKey, Asked],
+        done: Sequence[StoredMark],
+        before: Sequence[NewDelivery],
+    ) -> tuple[Outcome, frozenset[int]]:
+        """Judge profiles one by one. Those that can't be keep their marks, and are looked at again after a pause."""
+        failed: set[int] = set()
+        changes, outputs = 0, frozenset[int]()
+        for key, wish in asked.items():
+            try:
+                outcome = await self._judging.judge(catalogue, {key: wish})
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("a profile can't be judged")
+                self.counted["failed"] += 1
+                failed.add(key.mpid)
+            else:
+                changes, outputs = changes + outcome.changes, outputs | outcome.outputs
+        self._is_failing = self._is_failing or bool(failed)
+        seqs = [one.seq for one in done if one.mpid not in failed]
+        last = await self._judging.judge(catalogue, {}, seqs, before)
+        return Outcome(changes, outputs | last.outputs), frozenset(failed)
 
     async def _run(self) -> None:
         while not self._closing:
             self._wake.clear()
+            self._is_failing = False
             try:
                 done = await self._work_in_turn()
             except StoreError as error:
@@ -178,7 +220,7 @@ class JudgingWork:
             except Exception:
                 log.exception("audiences are looked at again later")
                 done = 0
-            if not done:
+            if not done or self._is_failing:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._wake.wait()
