@@ -32,7 +32,7 @@ from knownas.store.sqlite.erasing import _Step
 from knownas.store.sqlite.privacy import SqlitePrivacy
 from tests.acceptance.canaries import Needles, Person, persons
 from tests.acceptance.doors import LEFT, OTHERS, WITHIN_SECONDS, WORKSPACE, Doors, imported, shop
-from tests.acceptance.test_audiences import Receiver, listening
+from tests.acceptance.receiver import Receiver, listening
 from tests.faults.erasing_server import ORDERS
 from tests.postgres import PrivateServer
 from tests.served import Served, start, stop

@@ -71,7 +71,8 @@ class Judge:
         self._subject = subject
         self._now_ms = now_ms
         self._events = NamedEvents(subject.events) if events is None else events
-        self._found: dict[int, tuple[Aggregate, Sequence[Item], int]] = {}
+        self._last: tuple[Aggregate, Sequence[Item], int] | None = None
+        """The aggregation that was computed last: whoever wants a reason asks for the same one several times."""
         """What was found for an aggregation, which is asked for again by whoever says why; by its identity, since it is large to compare."""
 
     def judge(self, definition: Definition) -> Held:
@@ -102,10 +103,9 @@ class Judge:
 
     def items(self, aggregate: Aggregate) -> tuple[Sequence[Item], int]:
         """Return the items that the condition of an aggregation holds for, and until when these are the ones."""
-        known = self._found.get(id(aggregate))
-        if known is None:
-            # The aggregation is held with it, so that no other one gets its identity meanwhile.
-            known = self._found[id(aggregate)] = (aggregate, *self._items(aggregate))
+        known = self._last
+        if known is None or known[0] is not aggregate:
+            known = self._last = (aggregate, *self._items(aggregate))
         return known[1:]
 
     def _items(self, aggregate: Aggregate) -> tuple[Sequence[Item], int]:
