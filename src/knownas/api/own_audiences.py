@@ -7,7 +7,15 @@ import msgspec
 from starlette.requests import Request
 
 from knownas.api.ids import id_number
-from knownas.api.own_operation import Operation, Refusal, json_body, page_limit, path_mpid, query_environment
+from knownas.api.own_operation import (
+    Operation,
+    Refusal,
+    json_body,
+    page_limit,
+    path_mpid,
+    path_place,
+    query_environment,
+)
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.reading_text import Fault
 from knownas.core.identity.document import Document
@@ -17,7 +25,6 @@ from knownas.core.translation.reason import Reason, sentence
 from knownas.service.audience_catalogue import KnownAudience, KnownConnection
 from knownas.service.audiences import Reasoned
 from knownas.service.judging import reason_documents
-from knownas.service.knowing import place_of
 from knownas.service.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey
@@ -207,10 +214,7 @@ def path_workspace(service: Service, request: Request) -> int:
     Raises:
         Refusal: there is none.
     """
-    number = id_number(request.path_params["workspace"])
-    if number is None or place_of(service.directory, number) is None:
-        raise Refusal(404, "unknown_workspace", "No workspace has this id.")
-    return number
+    return path_place(service, request).workspace.id
 
 
 async def path_audience(service: Service, request: Request) -> KnownAudience:

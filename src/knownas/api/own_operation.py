@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 from starlette.requests import Request
 
+from knownas.api.ids import id_number
 from knownas.api.limits import BODY_BYTES_MAX
 from knownas.api.wire import NAME_CHARACTERS_SHOWN, Body, decode_document, refuse_repeated_keys
 from knownas.core.identity.document import Document
@@ -21,6 +22,8 @@ from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX, is_alias_id
 from knownas.service.components import TooLarge
 from knownas.service.decisions import is_decision_id
+from knownas.service.directory import Place
+from knownas.service.knowing import place_of
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.service.question import Rules
 from knownas.service.server import Service
@@ -224,6 +227,19 @@ def path_rules(service: Service, request: Request) -> Rules:
         allowed = sorted(service.directory.scopes)
         raise Refusal(404, "unknown_scope", f"There is no scope {scope[:NAME_CHARACTERS_SHOWN]!r}.", allowed=allowed)
     return rules
+
+
+def path_place(service: Service, request: Request) -> Place:
+    """Return the workspace of a path.
+
+    Raises:
+        Refusal: there is none.
+    """
+    number = id_number(request.path_params["workspace"])
+    place = None if number is None else place_of(service.directory, number)
+    if place is None:
+        raise Refusal(404, "unknown_workspace", "No workspace has this id.")
+    return place
 
 
 async def refuse_erased(service: Service, mpid: int) -> None:

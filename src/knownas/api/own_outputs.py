@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from knownas.api.ids import id_number
 from knownas.api.own_audiences import path_workspace, refused_for
-from knownas.api.own_operation import Operation, Refusal, json_body, page_limit, path_mpid, read_cursor, write_cursor
+from knownas.api.own_operation import Operation, Refusal, json_body, page_cursor, page_limit, path_mpid, write_cursor
 from knownas.core.delivery.message import (
     ErasureMessage,
     EventsMessage,
@@ -172,11 +172,7 @@ def before_cursor(request: Request) -> int | None:
     Raises:
         Refusal: it is nothing that a page answered.
     """
-    given = request.query_params.get("next")
-    seq = None if given is None else read_cursor(given)
-    if given is not None and seq is None:
-        raise Refusal(400, "malformed_next", "next must be the `next` that an earlier page answered.")
-    return seq
+    return page_cursor(request) or None
 
 
 def _path_delivery(request: Request) -> int:

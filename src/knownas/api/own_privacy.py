@@ -7,16 +7,13 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
-from knownas.api.ids import id_number
-from knownas.api.own_operation import Operation, Refusal, json_body
+from knownas.api.own_operation import Operation, Refusal, json_body, path_place
 from knownas.api.wire import NAME_CHARACTERS_SHOWN
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, Surface, types_named_on, value_fault
 from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, RequestType, Subject, SubjectIdentity
-from knownas.service.directory import Place
-from knownas.service.knowing import place_of
 from knownas.service.server import Service
 from knownas.service.subject_preview import preview_document
 
@@ -52,18 +49,10 @@ async def preview_privacy(service: Service, request: Request) -> tuple[int, Docu
 
     Of other people it says only how many there are.
     """
-    place = _place(service, request)
+    place = path_place(service, request)
     body = await json_body(request, _BODY)
     subject = _subject(body.subject_identities, body.mpids)
     return 200, preview_document(place, await service.previews.preview(place, body.subject_request_type, subject))
-
-
-def _place(service: Service, request: Request) -> Place:
-    number = id_number(request.path_params["workspace"])
-    place = None if number is None else place_of(service.directory, number)
-    if place is None:
-        raise Refusal(404, "unknown_workspace", "No workspace has this id.")
-    return place
 
 
 def _subject(given: Mapping[str, PreviewedIdentity], mpids: Sequence[str | int]) -> Subject:

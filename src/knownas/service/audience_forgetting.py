@@ -54,9 +54,10 @@ class AudienceForgetting:
             return 0
         gone = await self._drop_waiting(workspace, mpid)
         connections = frozenset(one.id for one in catalogue.connections.values() if one.workspace == workspace)
+        there = await self._store.user_data.sections_of(mpid)
         for environment in Environment:
             key = SectionKey(workspace, environment.value, mpid)
-            if key in await self._store.user_data.sections_of(mpid):
+            if key in there:
                 # It came back, as somebody new in this workspace.
                 continue
             outcome = await self._judging.judge(catalogue, {key: Asked(None, connections=connections, corrects=True)})

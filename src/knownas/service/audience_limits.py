@@ -76,6 +76,3 @@ PREVIEWED_MEMBERS: Final = 20
 
 PREVIEW_SECONDS: Final = 20.0
 """How long a preview counts; then it says how far it came."""
-
-MEMBERS_A_PAGE_MAX: Final = 1_000
-"""Members that one page of a list has at most."""

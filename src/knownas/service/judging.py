@@ -77,9 +77,6 @@ class Asked:
 JUDGED_AT_ONCE: Final = 32
 """Profiles that are loaded and judged before anything else gets its turn."""
 
-ALL_ASKED: Final = Asked(None, translated=True)
-RETOLD: Final = Asked(translated=True)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -120,6 +120,11 @@ class Held(NamedTuple):
     platform: str | None = None
 
 
+def held_name(one: Held) -> Held:
+    """Return what is held without the device, which is no part of its name."""
+    return one._replace(device=None, platform=None)
+
+
 class Passed(NamedTuple):
     """A member of whom an output gets nothing, and why: a stable code, and what it is about."""
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from knownas.core.identity.kinds import DEVICE_TYPES, IdentityType, Surface, name_on
+from knownas.core.identity.kinds import IdentityType, Surface, name_on
 from knownas.core.translation.encoding import Encoding
 from knownas.outputs.limits import PERMISSIONS_MAX
 
@@ -130,8 +130,6 @@ def _names(kind: IdentityType) -> tuple[str, ...]:
 
 NAMES: Final[Mapping[IdentityType, tuple[str, ...]]] = {kind: _names(kind) for kind in IdentityType}
 """The names of each type in the protocol: a push token has one for each maker's service, some types have none."""
-
-DEVICE_NAMES: Final = frozenset(name for kind in DEVICE_TYPES for name in NAMES[kind])
 
 
 def registration_in(body: bytes) -> Registration | str:

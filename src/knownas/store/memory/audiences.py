@@ -19,6 +19,7 @@ from knownas.store.audiences import (
     StoredMark,
     StoredStanding,
     StoredSubject,
+    held_name,
 )
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.deliveries import MemoryDeliveries
@@ -125,8 +126,8 @@ class MemoryAudiences:
         for change in commit.changes:
             self._write_change(change)
         for one in commit.gave_up:
-            self._held.pop(_named(one), None)
-        self._held.update((_named(one), one) for one in commit.held)
+            self._held.pop(held_name(one), None)
+        self._held.update((held_name(one), one) for one in commit.held)
         for key in commit.passed_by:
             self._passed.pop(key, None)
         for one in commit.passed:
@@ -186,14 +187,14 @@ class MemoryAudiences:
         """Return what connections have of profiles."""
         self._check_open()
         of, whose = set(connections), set(mpids)
-        return sorted((one for one in self._held.values() if one.connection in of and one.mpid in whose), key=_named)
+        return sorted((one for one in self._held.values() if one.connection in of and one.mpid in whose), key=held_name)
 
     async def held_values(self, connection: int, values: Sequence[str]) -> Sequence[Held]:
         """Return what a connection has under some values."""
         self._check_open()
         wanted = set(values)
         found = (one for one in self._held.values() if one.connection == connection and one.value in wanted)
-        return sorted(found, key=_named)
+        return sorted(found, key=held_name)
 
     async def holders_of(self, connection: int, after_mpid: int | None, limit: int) -> Sequence[int]:
         """Return the profiles that a connection knows anything of, by MPID."""
@@ -249,11 +250,6 @@ class MemoryAudiences:
 
 def _place(key: SectionKey) -> tuple[int, str]:
     return key.mpid, key.environment
-
-
-def _named(one: Held) -> Held:
-    """Return what is held without the device, which is no part of its name."""
-    return one._replace(device=None, platform=None)
 
 
 def _drop(table: dict[_Key, _Value], keys: Sequence[_Key], limit: int) -> int:

@@ -15,6 +15,7 @@ from knownas.store.audiences import (
     StoredMark,
     StoredStanding,
     StoredSubject,
+    held_name,
 )
 from knownas.store.postgres.arrays import columns_text
 from knownas.store.postgres.database import Database
@@ -131,12 +132,12 @@ class PostgresAudiences:
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""
         rows = await self._database.read("held_of", list(mpids), list(connections), seconds=_seconds(len(mpids)))
-        return sorted((Held(*row) for row in rows), key=_named)
+        return sorted((Held(*row) for row in rows), key=held_name)
 
     async def held_values(self, connection: int, values: Sequence[str]) -> Sequence[Held]:
         """Return what a connection has under some values."""
         rows = await self._database.read("held_values", list(values), connection, seconds=_seconds(len(values)))
-        return sorted((Held(*row) for row in rows), key=_named)
+        return sorted((Held(*row) for row in rows), key=held_name)
 
     async def holders_of(self, connection: int, after_mpid: int | None, limit: int) -> Sequence[int]:
         """Return the profiles that a connection knows anything of, by MPID."""
@@ -215,8 +216,3 @@ def _seconds(rows: int) -> float:
 
 def _following(mpid: int | None) -> int:
     return MPID_MIN if mpid is None else mpid + 1
-
-
-def _named(one: Held) -> Held:
-    """Return what is held without the device, which is no part of its name."""
-    return one._replace(device=None, platform=None)

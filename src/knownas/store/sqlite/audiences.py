@@ -19,6 +19,7 @@ from knownas.store.audiences import (
     StoredMark,
     StoredStanding,
     StoredSubject,
+    held_name,
 )
 from knownas.store.errors import StoreUnavailable
 from knownas.store.sqlite.connection import (
@@ -211,12 +212,12 @@ class SqliteAudiences:
         """Return what connections have of profiles."""
         of = frozenset(connections)
         found = map(Held._make, self._find("held_of", [(mpid,) for mpid in dict.fromkeys(mpids)]))
-        return sorted((one for one in found if one.connection in of), key=_named)
+        return sorted((one for one in found if one.connection in of), key=held_name)
 
     async def held_values(self, connection: int, values: Sequence[str]) -> Sequence[Held]:
         """Return what a connection has under some values."""
         wanted = [(value, connection) for value in dict.fromkeys(values)]
-        return sorted(map(Held._make, self._find("held_values", wanted)), key=_named)
+        return sorted(map(Held._make, self._find("held_values", wanted)), key=held_name)
 
     async def holders_of(self, connection: int, after_mpid: int | None, limit: int) -> Sequence[int]:
         """Return the profiles that a connection knows anything of, by MPID."""
@@ -281,8 +282,3 @@ class SqliteAudiences:
 
 def _following(mpid: int | None) -> int:
     return MPID_MIN if mpid is None else mpid + 1
-
-
-def _named(one: Held) -> Held:
-    """Return what is held without the device, which is no part of its name."""
-    return one._replace(device=None, platform=None)
