@@ -30,17 +30,17 @@ from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.outcome import Outgoing
 from knownas.core.translation.target import MPID
 from knownas.core.translation.telling import Action
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.delivering import Delivering
-from knownas.service.delivering_output import World
-from knownas.service.delivery_form import message_document
-from knownas.service.delivery_limits import DELIVERY_CLOSE_SECONDS
-from knownas.service.delivery_outputs import Output, OutputState
-from knownas.service.destination import Destination, Sender, Surroundings
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.delivery.delivering import Delivering
+from knownas.service.delivery.delivering_output import World
+from knownas.service.delivery.destination import Destination, Sender, Surroundings
+from knownas.service.delivery.form import message_document
+from knownas.service.delivery.limits import DELIVERY_CLOSE_SECONDS
+from knownas.service.delivery.outputs import Output, OutputState
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.service.server import system_clock
 from knownas.store.audiences import AudienceCommit
 from knownas.store.deliveries import NewDelivery

@@ -31,13 +31,13 @@ from knownas.core.identity.observation import Endpoint, Environment, IdentityReq
 from knownas.core.privacy.evidence import Happening, Step
 from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectRequest
 from knownas.core.profile.event import Channel, Event, EventBatch
-from knownas.service import erased_space, erasing
-from knownas.service.batch_receipts import Kept
-from knownas.service.directory import Door
-from knownas.service.evidence import Evidence
-from knownas.service.ingest import Arrival
+from knownas.service.erasure import erased_space, erasing
+from knownas.service.evidence.chain import Evidence
+from knownas.service.privacy.subject_request_form import KeptRequest, stored
+from knownas.service.profile.batch_receipts import Kept
+from knownas.service.profile.ingest import Arrival
+from knownas.service.security.directory import Door
 from knownas.service.server import Service, open_service, system_clock
-from knownas.service.subject_request_form import KeptRequest, stored
 from knownas.store.opening import open_store
 from knownas.store.privacy import PrivacyCommit, RequestWrite, Scrubbed
 from tests.postgres import PrivateServer

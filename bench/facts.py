@@ -18,8 +18,8 @@ from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.core.profile.section import Section
-from knownas.service.kept_batches import batch_document
-from knownas.service.sections import written
+from knownas.service.profile.kept_batches import batch_document
+from knownas.service.profile.sections import written
 from knownas.store.sqlite.connection import Connection, open_connection
 
 PLANS: Final = ("gold", *("silver",) * 3, *("free",) * 6)

@@ -125,8 +125,8 @@ def _verify_here(database: str, scope: str, processes: str, rows: str) -> Mappin
 def _rehearse_here(database: str, scope: str, processes: str, _rows: str) -> Mapping[str, Any]:
     # Only the process that is measured.
     from knownas.batch.rehearsing import RehearsingHow, rehearse  # noqa: PLC0415
-    from knownas.service.folds import ToRehearse  # noqa: PLC0415
-    from knownas.service.policies import policies_of  # noqa: PLC0415
+    from knownas.service.history.folds import ToRehearse  # noqa: PLC0415
+    from knownas.service.identity.policies import policies_of  # noqa: PLC0415
     from knownas.store.opening import open_store  # noqa: PLC0415
 
     async def rehearsed() -> Mapping[str, Any]:

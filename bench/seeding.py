@@ -30,12 +30,12 @@ from knownas.core.identity.observation import Endpoint, Environment, IdentityReq
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.core.identity.resolve import resolve
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.service.limits import BATCH_MAX
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
 from knownas.store.port import Commit, Committed, Pool, PoolWrites, Store, Wanted
 from knownas.store.postgres.store import PostgresStore
 from knownas.store.sqlite.connection import Connection

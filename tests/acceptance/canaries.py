@@ -16,7 +16,7 @@ import numpy as np
 
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX
-from knownas.service.subjects import subject_of
+from knownas.service.history.subjects import subject_of
 from knownas.store.port import Pool
 
 POOL = Pool("shop", "production")

@@ -23,8 +23,8 @@ from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.privacy.request import RequestType
-from knownas.service.erased_lines import ErasedLines
-from knownas.service.erasing import Erasing
+from knownas.service.erasure.erased_lines import ErasedLines
+from knownas.service.erasure.erasing import Erasing
 from knownas.service.server import open_service
 from knownas.store.opening import open_store
 from knownas.store.privacy import Counts, Scrubbed

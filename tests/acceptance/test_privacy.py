@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from knownas.cli.main import main
-from knownas.service.processor import make_authority
+from knownas.service.privacy.processor import make_authority
 from tests.opendsr.client import Controller
 from tests.postgres import fresh_database
 from tests.served import KEY, SECRET, Served, configuration, served

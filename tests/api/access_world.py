@@ -25,10 +25,10 @@ from knownas.config.values import (
 )
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, Strategy, policy
-from knownas.service.keys import Holder, Holding, rotate
-from knownas.service.sealing import SecretKeys
+from knownas.service.security.keys import Holder, Holding, rotate
+from knownas.service.security.sealing import SecretKeys
+from knownas.service.security.tokens import Issued, open_tokens
 from knownas.service.server import Service, open_service, system_clock
-from knownas.service.tokens import Issued, open_tokens
 from knownas.store.memory.store import MemoryStore
 from tests.api.access_lines import ASKED, BATCH, LINES, PERSON, SUBJECT_REQUEST, Auth, Case
 from tests.api.listed_routes import Route

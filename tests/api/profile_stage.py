@@ -17,9 +17,9 @@ from knownas.core.identity.kinds import IdentityType, identity
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest, SeedRequest
 from knownas.core.identity.policy import EnvironmentPools, Settings, Strategy, policy
 from knownas.core.profile.section import Section
-from knownas.service.sections import Sections, written
+from knownas.service.profile.sections import Sections, written
+from knownas.service.security.tokens import Issued, Tokens, open_tokens
 from knownas.service.server import Service, open_service
-from knownas.service.tokens import Issued, Tokens, open_tokens
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import StoredProfile
 from knownas.store.user_data import SectionKey, SectionWrite, UserDataCommit

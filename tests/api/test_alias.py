@@ -22,7 +22,7 @@ from knownas.config.values import AliasSettings, RateLimits
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Strategy
 from knownas.core.profile.alias import AliasRequest
-from knownas.service.aliasing import Aliasing
+from knownas.service.identity.aliasing import Aliasing
 from knownas.store.errors import StoreFull, StoreUnavailable
 from tests.api.surface_app import app_of
 from tests.service.alias_stage import DAY, SECRET, SHOP, TV, AliasStage, opened

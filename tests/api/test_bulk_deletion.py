@@ -12,8 +12,8 @@ from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle
 from tests.api.surface_app import app_of
 from tests.served import KEY, SECRET
+from tests.service.erasure.test_bulk_deletion import arrive, left
 from tests.service.privacy_stage import stage
-from tests.service.test_bulk_deletion import arrive, left
 
 AUTH, PATH = (KEY, SECRET), "/userprofile/bulkdelete"
 

@@ -19,13 +19,13 @@ from knownas.api.opendsr_results import Results
 from knownas.api.telemetry import Telemetry
 from knownas.core.privacy.evidence import Happening, Step
 from knownas.core.privacy.request import DAY_MS
-from knownas.service.processor import is_signed
-from knownas.service.subject_request_form import KeptRequest
+from knownas.service.privacy.processor import is_signed
+from knownas.service.privacy.subject_request_form import KeptRequest
 from knownas.store.errors import StoreUnavailable
 from tests.api.surface_app import app_of
 from tests.served import KEY
+from tests.service.erasure.test_bulk_deletion import arrive
 from tests.service.privacy_stage import Stage, processor, stage
-from tests.service.test_bulk_deletion import arrive
 
 AUTH = ("ws-key-for-tests", "ws-secret-for-tests")
 OTHER = ("other-ws-key", "other-ws-secret")

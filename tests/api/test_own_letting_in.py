@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from knownas.core.privacy.evidence import Head
-from knownas.service.ledger_reading import ledger_after
+from knownas.service.evidence.ledger_reading import ledger_after
 from tests.cli.test_commands import run
 from tests.served import TOKEN, configuration, served
 

@@ -28,10 +28,10 @@ from knownas.core.profile.conditions import Condition, ConditionType, Operator
 from knownas.core.profile.definition import AttributeCategory, DataPoint, Definition
 from knownas.core.profile.tallies import CalculationType
 from knownas.core.profile.window import Window, WindowUnit
-from knownas.service.keys import Holder, Holding, rotate
-from knownas.service.sealing import SecretKeys
+from knownas.service.security.keys import Holder, Holding, rotate
+from knownas.service.security.sealing import SecretKeys
+from knownas.service.security.tokens import Issued, Tokens, open_tokens
 from knownas.service.server import open_service
-from knownas.service.tokens import Issued, Tokens, open_tokens
 from knownas.store.memory.store import MemoryStore
 from tests.store.world import START_MS
 

@@ -8,7 +8,7 @@ from joserfc.jwk import ECKey
 
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import IdentityType
-from knownas.service.tokens import LIFETIME_SECONDS, Issued, Tokens, open_tokens
+from knownas.service.security.tokens import LIFETIME_SECONDS, Issued, Tokens, open_tokens
 from tests.api.profile_stage import (
     ADMIN,
     APP,

@@ -24,7 +24,7 @@ from knownas.api.token import (
     TokenEndpoint,
 )
 from knownas.config.values import Configuration, Credential, Secret
-from knownas.service.tokens import AUDIENCE, Tokens, open_tokens
+from knownas.service.security.tokens import AUDIENCE, Tokens, open_tokens
 from knownas.store.memory.store import MemoryStore
 from tests.api.surface_app import app_of
 from tests.store.world import START_MS

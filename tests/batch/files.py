@@ -23,7 +23,7 @@ from knownas.config.values import Configuration
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel
 from knownas.service.chance import SystemChance
-from knownas.service.directory import open_directory
+from knownas.service.security.directory import open_directory
 from knownas.store.port import Store
 from tests.served import FEED_KEY, configuration
 

@@ -9,7 +9,7 @@ from knownas.batch.backing_up import back_up
 from knownas.batch.restoring import Restore, Restored, restore
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.record import Record
-from knownas.service.sealing import SecretKeys
+from knownas.service.security.sealing import SecretKeys
 from knownas.store.opening import open_store
 from knownas.store.port import Store
 from tests.config.texts import read

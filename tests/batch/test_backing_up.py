@@ -12,7 +12,7 @@ from knownas.batch.backing_up import UnusableBackup, back_up, check_backup, mani
 from knownas.batch.copying import Step
 from knownas.core.privacy.evidence import Happening
 from knownas.core.privacy.evidence import Step as Told
-from knownas.service.evidence import Evidence
+from knownas.service.evidence.chain import Evidence
 from knownas.store.conformance.user_data_examples import keep, whole
 from knownas.store.copying import Part
 from knownas.store.errors import StoreUnavailable

@@ -11,8 +11,8 @@ import pytest
 
 from knownas.batch import copying
 from knownas.batch.copying import Copied, End, NotCopied, copy
-from knownas.service import resolver
 from knownas.service.copy_mark import COPY_MARK
+from knownas.service.identity import resolver
 from knownas.service.server import open_service
 from knownas.store.conformance.privacy_examples import audited, entry, everything
 from knownas.store.conformance.privacy_examples import keep as keep_for_subjects

@@ -18,7 +18,7 @@ from knownas.core.identity.observation import (
     ModifyRequest,
     Observation,
 )
-from knownas.service.log_form import observation_bytes
+from knownas.service.identity.log_form import observation_bytes
 from knownas.store.whole import Line
 
 TYPES = frozenset({IdentityType.EMAIL, IdentityType.CUSTOMER_ID})

@@ -12,7 +12,7 @@ from knownas.batch.verifying import How, PoolVerified, verify
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import IdentityRequest
 from knownas.core.identity.policy import Strategy, policy
-from knownas.service.folds import ToRehearse
+from knownas.service.history.folds import ToRehearse
 from knownas.store.opening import open_store
 from tests.service.toxic_stage import DESK, FEW_DEVICES, GUEST, SHOP, Desk, settings
 

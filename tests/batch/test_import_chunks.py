@@ -18,7 +18,7 @@ from knownas.batch.import_results import RowResult
 from knownas.batch.import_staging import Staging
 from knownas.batch.import_working import Worker
 from knownas.core.profile.attributes import shown
-from knownas.service.sections import Sections
+from knownas.service.profile.sections import Sections
 from knownas.store.opening import open_store
 from knownas.store.port import Pool, Store
 from tests.batch.files import NOW_MS, configured, job_of, section_results, write_json_lines

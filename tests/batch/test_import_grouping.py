@@ -11,7 +11,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Strategy, policy
 from knownas.core.profile.event import Channel
-from knownas.service.question import Rules
+from knownas.service.identity.question import Rules
 from tests.batch.files import mapped
 
 ROWS = st.lists(st.lists(st.integers(0, 15), max_size=4), max_size=25)

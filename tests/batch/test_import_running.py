@@ -14,7 +14,7 @@ from knownas.core.identity.observation import Environment
 from knownas.core.profile.attributes import shown
 from knownas.core.profile.event import Channel
 from knownas.service.chance import SystemChance
-from knownas.service.sections import Sections
+from knownas.service.profile.sections import Sections
 from knownas.store.opening import open_store
 from knownas.store.port import Pool, Store
 from knownas.store.user_data import SectionKey

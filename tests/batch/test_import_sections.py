@@ -6,7 +6,7 @@ from knownas.batch.import_sections import Said, keep_sections
 from knownas.core.identity.observation import Environment
 from knownas.core.limits import ATTRIBUTES_MAX
 from knownas.core.profile.event import Channel, EventBatch
-from knownas.service.sections import read
+from knownas.service.profile.sections import read
 from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.user_data import SectionKey

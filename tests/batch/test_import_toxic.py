@@ -20,12 +20,12 @@ from knownas.batch.import_running import Import
 from knownas.core.history.conditions import conditions_of
 from knownas.core.history.world import Line, corrections_in, world_of
 from knownas.core.identity.toxic_limits import ToxicReason
-from knownas.service.directory import open_directory
-from knownas.service.log_form import decision_from
-from knownas.service.policies import policies_of
-from knownas.service.receipts import logged
-from knownas.service.toxic_beside import toxic_beside
-from knownas.service.toxic_list import Past, ToxicList, read_list
+from knownas.service.identity.log_form import decision_from
+from knownas.service.identity.policies import policies_of
+from knownas.service.identity.receipts import logged
+from knownas.service.security.directory import open_directory
+from knownas.service.toxic.beside import toxic_beside
+from knownas.service.toxic.list import Past, ToxicList, read_list
 from knownas.store.opening import open_store
 from knownas.store.port import Pool, Store
 from tests.batch.files import NOW_MS, configured, job_of, mapped, write_csv

@@ -25,15 +25,15 @@ from knownas.core.history.rehearsal import CLUSTERS_SHOWN, Found
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, TieBreak
 from knownas.core.identity.record import Record, lasting
-from knownas.service import correcting
-from knownas.service import resolving as resolving_module
-from knownas.service.folds import Differing, ToRehearse
-from knownas.service.policies import policies_of
-from knownas.service.resolving import Resolved, Resolving
-from knownas.service.undoing import UndoRefused
+from knownas.service.history import correcting
+from knownas.service.history import resolving as resolving_module
+from knownas.service.history.folds import Differing, ToRehearse
+from knownas.service.history.resolving import Resolved, Resolving
+from knownas.service.history.undoing import UndoRefused
+from knownas.service.identity.policies import policies_of
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Store
-from tests.service.test_undoing import Player, Scopes, check, logs
+from tests.service.history.test_undoing import Player, Scopes, check, logs
 from tests.store.histories import Flush, Restart, Together, draw_history, draw_policy
 from tests.store.places import PLACES
 from tests.store.world import records_in

@@ -10,7 +10,7 @@ import pytest
 
 from knownas.batch.rehearsing import RehearsingHow, differing, rehearse, report_document
 from knownas.batch.rehearsing_beside import ProcessFolds, StoreFolds
-from knownas.service.folds import Stage, ToRehearse
+from knownas.service.history.folds import Stage, ToRehearse
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.store import MemoryStore
 from tests.store.histories import draw_history, draw_policy

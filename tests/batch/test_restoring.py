@@ -18,10 +18,10 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Endpoint
 from knownas.core.privacy.evidence import Entry, Step, faults_of, head_of
 from knownas.core.privacy.request import RequestState
-from knownas.service.evidence import Evidence
-from knownas.service.ledger_reading import UnusableLedger
-from knownas.service.replaying import Replaying
-from knownas.service.sealing import SecretKeys
+from knownas.service.erasure.replaying import Replaying
+from knownas.service.evidence.chain import Evidence
+from knownas.service.evidence.ledger_reading import UnusableLedger
+from knownas.service.security.sealing import SecretKeys
 from knownas.store.errors import StoreDamaged
 from knownas.store.opening import open_store
 from tests.batch.restoring_stage import CANARIES, GONE, LATE, MOVED, REQUESTS, Loss, bytes_of, lost

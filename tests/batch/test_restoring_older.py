@@ -15,12 +15,12 @@ from knownas.batch.restoring import Restore, Restored, restore
 from knownas.config.values import Configuration
 from knownas.core.privacy.evidence import START, Step
 from knownas.core.privacy.request import Regulation, RequestType
-from knownas.service.evidence import Evidence
-from knownas.service.keeping_out import KEPT_AS
-from knownas.service.replaying import CantReplay
-from knownas.service.sealing import SecretKeys
+from knownas.service.erasure.keeping_out import KEPT_AS
+from knownas.service.erasure.replaying import CantReplay
+from knownas.service.evidence.chain import Evidence
+from knownas.service.privacy.subject_requests import GivenRequest, Taken
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import Service, open_service, system_clock
-from knownas.service.subject_requests import GivenRequest, Taken
 from knownas.store.opening import open_store
 from knownas.store.sqlite.connection import schema_steps
 from tests.batch.restoring_stage import bytes_of

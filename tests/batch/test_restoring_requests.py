@@ -9,10 +9,10 @@ from knownas.batch.backing_up import back_up
 from knownas.batch.restoring import Restored
 from knownas.core.privacy.evidence import Step
 from knownas.core.privacy.request import RequestState
-from knownas.service.erasing import Erasing
-from knownas.service.evidence import Evidence
-from knownas.service.replaying import CantReplay
-from knownas.service.subject_request_form import kept_request
+from knownas.service.erasure.erasing import Erasing
+from knownas.service.erasure.replaying import CantReplay
+from knownas.service.evidence.chain import Evidence
+from knownas.service.privacy.subject_request_form import kept_request
 from knownas.store.opening import open_store
 from tests.batch.restoring_stage import Loss, bytes_of
 from tests.service.erasing_stage import SHOP, ErasingStage, asked, erase, subject, text

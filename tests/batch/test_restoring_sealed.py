@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from knownas.batch.writing_ledger import write_ledger
-from knownas.service.keeping_out import KEPT_AS
-from knownas.service.resealing import reseal
-from knownas.service.sealing import SecretKeys, Unopenable, is_sealed
+from knownas.service.erasure.keeping_out import KEPT_AS
+from knownas.service.security.resealing import reseal
+from knownas.service.security.sealing import SecretKeys, Unopenable, is_sealed
 from knownas.store.errors import StoreDamaged
 from knownas.store.opening import open_store
 from tests.batch.restoring_stage import Loss, bytes_of, lost

@@ -7,8 +7,8 @@ import pytest
 from knownas.batch.backing_up import back_up
 from knownas.batch.writing_ledger import write_ledger
 from knownas.core.privacy.request import Subject
-from knownas.service.ledger_form import LEDGER_VERSION, LedgerRequest, line_from
-from knownas.service.sealing import SecretKeys
+from knownas.service.evidence.ledger_form import LEDGER_VERSION, LedgerRequest, line_from
+from knownas.service.security.sealing import SecretKeys
 from knownas.store.opening import open_store
 from tests.batch.restoring_stage import Loss, bytes_of
 from tests.service.erasing_stage import ErasingStage, erase, raw, subject, told
@@ -86,7 +86,7 @@ async def test_who_takes_one_erasure_a_request_is_noticed(
 ) -> None:
     """The saboteur: the first profile alone is read from the ledger, and the others are back."""
     monkeypatch.setattr(
-        "knownas.service.subject_request_form.KeptRequest.each", property(lambda self: (self.progress,))
+        "knownas.service.privacy.subject_request_form.KeptRequest.each", property(lambda self: (self.progress,))
     )
     wrong = await wrong_with(loss, tmp_path)
     assert {"second has no tombstone", "late has no tombstone", SECOND} <= set(wrong)

@@ -15,7 +15,7 @@ from knownas.batch import folding, folding_working, verifying, verifying_judge
 from knownas.batch.folding import THIS_PROCESS
 from knownas.batch.verifying import How, PoolVerified, pool_document, verify
 from knownas.batch.verifying_judge import Why
-from knownas.service import resolver
+from knownas.service.identity import resolver
 from knownas.store.postgres.whole import PostgresWhole
 from knownas.store.sqlite.whole import SqliteWhole
 from tests.store.histories import draw_history

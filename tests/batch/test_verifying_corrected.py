@@ -10,10 +10,10 @@ import pytest
 from knownas.batch import verifying_judge
 from knownas.batch.folding import THIS_PROCESS
 from knownas.batch.verifying import How, pool_document, verify
-from knownas.service.undoing import UndoRefused
+from knownas.service.history.undoing import UndoRefused
 from knownas.store.sqlite.whole import SqliteWhole
-from tests.service.test_toxic import Judging, named_by
-from tests.service.test_undoing import logs
+from tests.service.history.test_undoing import logs
+from tests.service.toxic.test_deciding import Judging, named_by
 from tests.store.histories import draw_history
 from tests.store.places import PLACES, Place
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from knownas.service.processor import make_authority
+from knownas.service.privacy.processor import make_authority
 from tests.served import TOKEN, Served, configuration, served
 
 

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from knownas.core.identity.record import Record
-from knownas.service.sections import Sections
+from knownas.service.profile.sections import Sections
 from knownas.store.opening import open_store
 from knownas.store.port import Pool
 from tests.batch.dying import BESIDE, OTHER_KILLED

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from knownas.config.template import generate_configuration
-from knownas.service.keys import TAKEN_UP_WITHIN_SECONDS
+from knownas.service.security.keys import TAKEN_UP_WITHIN_SECONDS
 from knownas.store.opening import open_store
 from tests.cli.test_commands import run
 from tests.served import KEY, SECRET, Served, configuration, served, stop

@@ -13,8 +13,8 @@ from knownas.cli.main import main
 from knownas.cli.noted_lines import who_runs
 from knownas.cli.noting import NOT_NOTED, VERBS, noted
 from knownas.core.identity.observation import Endpoint
-from knownas.service.auditing import ON_COMMAND_LINE, Access, Auditing
 from knownas.service.copy_mark import CopyMark, set_copy_mark
+from knownas.service.security.auditing import ON_COMMAND_LINE, Access, Auditing
 from knownas.service.server import system_clock
 from knownas.store.copying import Counters, Part
 from knownas.store.errors import StoreUnavailable

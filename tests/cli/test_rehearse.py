@@ -13,7 +13,7 @@ from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
-from knownas.service import resolving
+from knownas.service.history import resolving
 from knownas.service.server import open_service
 from knownas.store.opening import open_store
 

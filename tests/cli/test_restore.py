@@ -24,7 +24,7 @@ REQUEST = "a7551968-d5d6-44b2-9831-815ac9017798"
 ANN = {"customerid": "ann-canary", "email": "ann-canary@example.com"}
 DIES = """
 import os, signal, sys
-from knownas.service.erasing import Erasing
+from knownas.service.erasure.erasing import Erasing
 from knownas.cli.main import main
 
 async def _log(*_):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from knownas.core.identity.observation import IdentityRequest, ModifyRequest
-from knownas.service.log_form import observation_from
+from knownas.service.identity.log_form import observation_from
 from knownas.store.port import LogEntry
 from tests.concurrency.history import Failed, History, Operation, ScopeRules
 from tests.concurrency.linearizability import NEVER_NS, parted

@@ -12,11 +12,11 @@ from knownas.core.identity.decision import Created, Returned
 from knownas.core.identity.kinds import IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.policy import Policy
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.port import Store
 
 SCOPE = "shop"

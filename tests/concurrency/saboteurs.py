@@ -21,7 +21,7 @@ from unittest.mock import patch
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
-from knownas.service import resolver
+from knownas.service.identity import resolver
 from knownas.store.port import (
     Commit,
     CommitOutcome,

@@ -14,13 +14,13 @@ from knownas.core.identity.decision import Created, NotFound, Refused, Returned
 from knownas.core.identity.decision import Modified as ModifiedOutcome
 from knownas.core.identity.kinds import identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.policies import policy_in_force
-from knownas.service.question import Answer as Decided
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Answer as Decided
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.errors import StoreBusy, StoreError
 from knownas.store.port import Store
 from knownas.store.postgres.rows import Row

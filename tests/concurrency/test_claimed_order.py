@@ -7,7 +7,7 @@ import pytest
 
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
-from knownas.service.log_form import observation_bytes
+from knownas.service.identity.log_form import observation_bytes
 from knownas.store.port import LogEntry, Pool
 from tests.concurrency.claimed_order import Claim, check_claim, numbered
 from tests.concurrency.history import History, Operation

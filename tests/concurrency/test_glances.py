@@ -7,12 +7,12 @@ from knownas.core.identity.decision import Created, Modified, Returned
 from knownas.core.identity.kinds import IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.identity.policy import Strategy, policy
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.policies import policy_in_force
-from knownas.service.question import Question, Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Question, Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Snapshot, Wanted
 from tests.store.world import START_MS, fold_differs

@@ -17,12 +17,12 @@ from knownas.core.identity.decision import Created, Modified, Refused
 from knownas.core.identity.kinds import IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.identity.policy import Policy, Strategy, policy
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.policies import policy_in_force
-from knownas.service.question import Answer, Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Answer, Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.port import Pool
 from knownas.store.sqlite.committing import Writer
 from knownas.store.sqlite.statements import statements

@@ -20,7 +20,7 @@ from knownas.core.identity.policy import Strategy
 from knownas.core.profile.alias import AliasRefused
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.section import Section
-from knownas.service.aliasing import HOUR_MS
+from knownas.service.identity.aliasing import HOUR_MS
 from tests.api.surface_app import app_of
 from tests.conformance.scenarios import document
 from tests.service.alias_stage import DAY, SHOP, AliasStage, opened

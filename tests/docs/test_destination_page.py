@@ -11,7 +11,7 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.place import Wish, rule_of
 from knownas.core.translation.telling import Action
-from knownas.service.destination import Destination
+from knownas.service.delivery.destination import Destination
 from tests.outputs.messages import NOW_MS, membership, outgoing, surroundings
 from tests.outputs.receiving import answering, receiving
 from tests.outputs.refusals import REFUSALS, assert_means, each_refusal, short_of_time  # noqa: F401 - a fixture

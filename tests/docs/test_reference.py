@@ -23,7 +23,7 @@ from knownas.core.identity.decision import Refusal
 from knownas.core.identity.kinds import KINDS
 from knownas.core.identity.policy import Settings, Strategy
 from knownas.core.profile.alias import AliasRefusal, AliasRejection
-from knownas.service.tokens import TokenFault
+from knownas.service.security.tokens import TokenFault
 from knownas.store.errors import StoreError
 from tests.docs.pages import ROOT
 from tests.parsed import parsed_file
@@ -123,7 +123,7 @@ def literals() -> set[str]:
     files = [
         file
         for folder in SURFACES
-        for file in (ROOT / folder).glob("*.py")
+        for file in (ROOT / folder).rglob("*.py")
         if not file.stem.startswith(("openapi", "schema"))
     ]
     nodes = [node for file in files for node in ast.walk(parsed_file(file))]
@@ -133,7 +133,7 @@ def literals() -> set[str]:
 def reasons() -> list[str]:
     """Return every reason that stands in the code behind the HTTP surfaces."""
     found: set[str] = set()
-    for file in (file for folder in SURFACES for file in (ROOT / folder).glob("*.py")):
+    for file in (file for folder in SURFACES for file in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(parsed_file(file)):
             if isinstance(node, ast.Call):
                 called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

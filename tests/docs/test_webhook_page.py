@@ -18,7 +18,7 @@ from knownas.core.delivery.outcome import NotAtAll, Outcome, Taken
 from knownas.outputs.signing import secret_key, signature_headers
 from knownas.outputs.telling_form import told
 from knownas.outputs.webhook import DESTINATION, webhook_body
-from knownas.service.destination import Surroundings
+from knownas.service.delivery.destination import Surroundings
 from tests.outputs.messages import erasure, events, membership, subscription
 from tests.outputs.test_signing import OTHER, SECRET
 from tests.waiting import wait_until

@@ -19,11 +19,11 @@ from knownas.core.delivery import backoff, breaker
 from knownas.core.delivery.batching import Waiting
 from knownas.core.delivery.message import Settings
 from knownas.outputs import posting, webhook
-from knownas.service import delivering
-from knownas.service.delivering import Delivering
-from knownas.service.delivering_output import OutputDelivery, World
-from knownas.service.delivery_outputs import Output, OutputState
-from knownas.service.destination import Surroundings
+from knownas.service.delivery import delivering
+from knownas.service.delivery.delivering import Delivering
+from knownas.service.delivery.delivering_output import OutputDelivery, World
+from knownas.service.delivery.destination import Surroundings
+from knownas.service.delivery.outputs import Output, OutputState
 from knownas.service.server import system_clock
 from knownas.service.turns import Turns
 from knownas.store.deliveries import DeliveryState, Settlement

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from knownas.core.privacy.evidence import faults_of
-from knownas.service.evidence import Evidence
+from knownas.service.evidence.chain import Evidence
 from knownas.store.memory.store import MemoryStore
 from tests.faults.mortal import Died, Fuse
 from tests.service.erasing_stage import ErasingStage, holds, told

@@ -19,8 +19,9 @@ from typing import Any, NoReturn
 
 from knownas.cli.main import main
 from knownas.core.privacy.evidence import Step
-from knownas.service import erased_space, erasing, privacy_work
-from knownas.service.erasing_case import Case
+from knownas.service.erasure import erased_space, erasing
+from knownas.service.erasure.erasing_case import Case
+from knownas.service.privacy import work as privacy_work
 from tests.faults.mortal import Fuse, Mortal
 
 ORDERS = "orders.json"

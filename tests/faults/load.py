@@ -18,13 +18,13 @@ from knownas.core.identity.decision import Created, Returned
 from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.policy import Strategy, policy
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.service.limits import REQUEST_SECONDS
-from knownas.service.policies import policy_in_force
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool
 from knownas.store.postgres.store import PostgresStore

@@ -7,11 +7,11 @@ import pytest
 
 from knownas.core.identity.observation import Environment
 from knownas.core.privacy.evidence import Step, faults_of
-from knownas.service import bulk_deletion
-from knownas.service.bulk_deletion import Deletion
-from knownas.service.evidence import Evidence
-from knownas.service.knowing import holding_of
-from knownas.service.privacy_limits import DELETION_TAKEN_UP_MS
+from knownas.service.erasure import bulk_deletion
+from knownas.service.erasure.bulk_deletion import Deletion
+from knownas.service.evidence.chain import Evidence
+from knownas.service.identity.knowing import holding_of
+from knownas.service.privacy.limits import DELETION_TAKEN_UP_MS
 from knownas.store.errors import StoreBusy
 from knownas.store.memory.store import MemoryStore
 from knownas.store.privacy import PrivacyCommit, StoredRequest

@@ -9,8 +9,8 @@ import pytest
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint
 from knownas.core.identity.toxic_limits import ToxicReason
-from knownas.service.erasing import Erasing
-from knownas.service.toxic_list import ToxicState, toxic
+from knownas.service.erasure.erasing import Erasing
+from knownas.service.toxic.list import ToxicState, toxic
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool
 from tests.faults.dying_erasures import OPERATIONS_MAX, PERSON, carried_out, first_fault

@@ -26,8 +26,8 @@ import yaml
 
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.privacy.evidence import faults_of
-from knownas.service.evidence import Evidence
-from knownas.service.subject_request_form import kept_request
+from knownas.service.evidence.chain import Evidence
+from knownas.service.privacy.subject_request_form import kept_request
 from knownas.store.opening import open_store
 from tests.acceptance.canaries import Needles, Person, persons
 from tests.acceptance.doors import ADMIN, WORKSPACE, Doors, shop

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from knownas.core.privacy.request import Subject
-from knownas.service.erasing import Erasing
-from knownas.service.erasing_case import Case
+from knownas.service.erasure.erasing import Erasing
+from knownas.service.erasure.erasing_case import Case
 from knownas.store.memory.store import MemoryStore
 from tests.faults.dying_erasures import OPERATIONS_MAX, PERSON, carried_out, first_fault
 from tests.faults.mortal import Fuse, Mortal

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from knownas.service.identity.question import Answer
+from knownas.service.identity.resolver import Overloaded
 from knownas.service.limits import BATCH_MAX, WAITING_MAX
-from knownas.service.question import Answer
-from knownas.service.resolver import Overloaded
 from knownas.store.errors import StoreBusy, StoreError, StoreUnavailable
 from knownas.store.postgres.limits import CONNECTIONS_MAX, FREE_CONNECTION_SECONDS, WAITING_FOR_CONNECTION_MAX
 from knownas.store.postgres.store import PostgresStore

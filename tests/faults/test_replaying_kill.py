@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from knownas.core.privacy.evidence import Head, Step, faults_of
-from knownas.service.erasing import Erasing
-from knownas.service.evidence import Evidence
-from knownas.service.ledger_reading import LedgerAfter, ledger_after
-from knownas.service.replaying import Replaying
+from knownas.service.erasure.erasing import Erasing
+from knownas.service.erasure.replaying import Replaying
+from knownas.service.evidence.chain import Evidence
+from knownas.service.evidence.ledger_reading import LedgerAfter, ledger_after
 from knownas.store.memory.store import MemoryStore
 from tests.faults.mortal import Died, Fuse, Mortal
 from tests.service.erasing_stage import SHOP, ErasingStage, erase, holds, subject

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from knownas.service.correcting import HistoryCorrected
-from knownas.service.log_form import observation_from
+from knownas.service.history.correcting import HistoryCorrected
+from knownas.service.identity.log_form import observation_from
 from knownas.store.sqlite.store import SqliteStore
 from tests.service.sorting_stage import POOL, SortingStage
 from tests.store.world import EVERYTHING

@@ -29,12 +29,12 @@ from knownas.core.identity.observation import (
     Observation,
 )
 from knownas.core.identity.policy import Strategy, policy
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.policies import policy_in_force
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.port import Pool
 from knownas.store.sqlite.connection import Binding, Connection, Cursor
 from knownas.store.sqlite.store import SqliteStore

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from knownas.service.processor import make_authority
+from knownas.service.privacy.processor import make_authority
 from tests.opendsr.client import DOMAIN, SIGNATURE, Controller, NotBelieved, certificate_of, verify
 from tests.served import KEY, SECRET, Served, configuration, served
 from tests.service.receiver import Received, Receiver

@@ -22,7 +22,7 @@ from knownas.core.translation.encoding import Encoding, encoded
 from knownas.core.translation.outcome import Outgoing
 from knownas.core.translation.target import MPID, Target
 from knownas.core.translation.telling import Action
-from knownas.service.destination import Surroundings
+from knownas.service.delivery.destination import Surroundings
 
 NOW_MS = 1_763_884_800_000
 """23 November 2025, 08:00 UTC."""

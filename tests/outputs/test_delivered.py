@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from knownas.core.identity.kinds import IdentityType
 from knownas.outputs.destinations import DESTINATIONS
-from knownas.service.delivery_limits import OUTPUT_FRESH_MS
-from knownas.service.delivery_outputs import Output, OutputState
+from knownas.service.delivery.limits import OUTPUT_FRESH_MS
+from knownas.service.delivery.outputs import Output, OutputState
 from tests.outputs.firehose.protocol import registration, response
 from tests.outputs.messages import membership, outgoing
 from tests.outputs.receiving import HANGING_UP, Answering, Behaviour, Received, answering, receiving

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from knownas.outputs.destinations import DESTINATIONS
-from knownas.service.destination import Destination, Setting, SettingKind
+from knownas.service.delivery.destination import Destination, Setting, SettingKind
 
 KINDS = {SettingKind.TEXT: str, SettingKind.INTEGER: int, SettingKind.BOOLEAN: bool}
 each = pytest.mark.parametrize("destination", DESTINATIONS.values(), ids=list(DESTINATIONS))

@@ -18,7 +18,7 @@ from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.outcome import Outgoing
 from knownas.core.translation.telling import Action
 from knownas.outputs import braze, iterable, meta
-from knownas.service.destination import Destination
+from knownas.service.delivery.destination import Destination
 from tests.outputs import braze_contract, iterable_contract, meta_contract
 from tests.outputs.messages import NOW_MS, membership, outgoing, surroundings
 from tests.outputs.receiving import HANGING_UP, Answering, Behaviour, Received, answering, receiving

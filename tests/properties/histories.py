@@ -25,7 +25,7 @@ from knownas.core.identity.observation import (
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
-from knownas.service.log_form import observation_bytes, observation_from
+from knownas.service.identity.log_form import observation_bytes, observation_from
 from tests.properties.comparison import (
     START_MS,
     fresh_mpid,

@@ -17,7 +17,7 @@ from knownas.core.history import counterfactual, recollection
 from knownas.core.identity import lookup
 from knownas.core.identity.decision import Decision
 from knownas.core.identity.observation import IdentityRequest, Observation
-from knownas.service import recollecting
+from knownas.service.identity import recollecting
 from tests.properties.histories import History, histories
 from tests.properties.test_folding import smallest
 from tests.properties.trials import first_failing, seed_of_this_run

@@ -12,12 +12,12 @@ import pytest
 
 from knownas.core.privacy import evidence, evidence_way
 from knownas.core.privacy.evidence import Finding, canonical
-from knownas.service import evidence_verifying
-from knownas.service.evidence_documents import HeadDocument, document_bytes
-from knownas.service.evidence_pdf import certificate_pdf
-from knownas.service.evidence_trust import Trust
-from knownas.service.evidence_verifying import verify
-from knownas.service.processor import Processor
+from knownas.service.evidence import verifying as evidence_verifying
+from knownas.service.evidence.documents import HeadDocument, document_bytes
+from knownas.service.evidence.pdf import certificate_pdf
+from knownas.service.evidence.trust import Trust
+from knownas.service.evidence.verifying import verify
+from knownas.service.privacy.processor import Processor
 from tests.service.evidence_stage import EvidenceStage, processor, trusted
 
 TAMPERINGS, CONTROLS = 1_000, 200

@@ -20,7 +20,7 @@ from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.core.privacy import redaction
 from knownas.core.privacy.redaction import Replacements, redacted, redacted_decision, redacted_record, replacements
-from knownas.service.log_form import decision_bytes, observation_bytes, value_bytes
+from knownas.service.identity.log_form import decision_bytes, observation_bytes, value_bytes
 from tests.properties.comparison import policy_of
 from tests.properties.histories import History, Server, divergence, histories, read_back, served, state
 from tests.properties.trials import first_failing, seed_of_this_run

@@ -26,7 +26,7 @@ from knownas.core.identity.observation import (
 )
 from knownas.core.identity.policy import Capture, Policy
 from knownas.core.identity.records import Records
-from knownas.service.subjects import named_in
+from knownas.service.history.subjects import named_in
 from tests.properties.histories import History, Restart, Server, histories, read_back, served, state
 from tests.properties.programs import Visit
 from tests.properties.trials import first_failing, seed_of_this_run

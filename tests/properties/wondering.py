@@ -18,12 +18,12 @@ from knownas.core.identity.observation import Endpoint, IdentityChange, Identity
 from knownas.core.identity.policy import Capture
 from knownas.core.identity.records import Records
 from knownas.core.limits import HOLDERS_CONSIDERED_MAX
-from knownas.service.activity import ActivityMemory
-from knownas.service.decisions import Decisions
-from knownas.service.policies import encode_policy
-from knownas.service.question import Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.decisions import Decisions
+from knownas.service.identity.policies import encode_policy
+from knownas.service.identity.question import Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Activity, Pool, StoredPolicy
 from tests.properties.comparison import START_MS, mpid_named, observation_of, policy_of

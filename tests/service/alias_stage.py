@@ -27,13 +27,13 @@ from knownas.core.profile.alias import AliasRequest
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
 from knownas.core.profile.section import Section, fold
-from knownas.service.activity import ActivityMemory
-from knownas.service.aliasing import Aliasing
-from knownas.service.directory import Directory, Door, open_directory
-from knownas.service.kept_batches import batch_write, shown_document
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
-from knownas.service.sections import read, written
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.aliasing import Aliasing
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
+from knownas.service.profile.kept_batches import batch_write, shown_document
+from knownas.service.profile.sections import read, written
+from knownas.service.security.directory import Directory, Door, open_directory
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, SectionWrite, StoredEvents, UserDataCommit

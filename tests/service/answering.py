@@ -5,9 +5,9 @@ from collections.abc import Callable
 import msgspec
 
 from knownas.core.privacy.evidence import Happening, Step
-from knownas.service.evidence import Evidence
-from knownas.service.subject_request_form import KeptRequest, kept_request
-from knownas.service.subject_requests import rewritten
+from knownas.service.evidence.chain import Evidence
+from knownas.service.privacy.subject_request_form import KeptRequest, kept_request
+from knownas.service.privacy.subject_requests import rewritten
 from knownas.store.privacy import PrivacyStore, StoredRequest
 
 

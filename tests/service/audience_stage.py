@@ -13,14 +13,14 @@ from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.place import Place
 from knownas.core.translation.rule import Requirement
-from knownas.service.batch_receipts import Kept
-from knownas.service.delivery_form import message_from
-from knownas.service.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
-from knownas.service.directory import Door
-from knownas.service.ingest import Arrival
+from knownas.service.delivery.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.form import message_from
+from knownas.service.profile.batch_receipts import Kept
+from knownas.service.profile.ingest import Arrival
+from knownas.service.security.directory import Door
 from knownas.service.server import Service, open_service
 from knownas.store.port import Store
-from tests.service.test_ingest import CONFIGURATION
+from tests.service.profile.test_ingest import CONFIGURATION
 from tests.store.world import START_MS
 
 Json = dict[str, Any]

@@ -17,10 +17,10 @@ from knownas.core.delivery.message import (
     SubscriptionMessage,
 )
 from knownas.core.delivery.outcome import Outcome, Taken
-from knownas.service.delivering_output import OutputDelivery, World
-from knownas.service.delivery_form import message_document
-from knownas.service.delivery_outputs import Output, OutputState
-from knownas.service.destination import Destination, Sender, Surroundings
+from knownas.service.delivery.delivering_output import OutputDelivery, World
+from knownas.service.delivery.destination import Destination, Sender, Surroundings
+from knownas.service.delivery.form import message_document
+from knownas.service.delivery.outputs import Output, OutputState
 from knownas.store.deliveries import DeliveryStore, NewDelivery
 from tests.service.kept_deliveries import KeptDeliveries
 

@@ -16,9 +16,9 @@ from knownas.core.delivery.batching import Batching, Waiting
 from knownas.core.delivery.limits import TRIES_MAX
 from knownas.core.delivery.message import ErasureMessage, EventsMessage, Message
 from knownas.core.delivery.outcome import NotAtAll, NotNow, NotThis, Outcome, Taken, Trouble
-from knownas.service.delivering_output import OutputDelivery
-from knownas.service.delivery_limits import OUTPUT_FRESH_MS
-from knownas.service.delivery_outputs import OutputState
+from knownas.service.delivery.delivering_output import OutputDelivery
+from knownas.service.delivery.limits import OUTPUT_FRESH_MS
+from knownas.service.delivery.outputs import OutputState
 from knownas.store.errors import StoreError
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store

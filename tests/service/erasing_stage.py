@@ -19,13 +19,13 @@ from knownas.core.privacy.request import (
     SubjectRequest,
 )
 from knownas.core.profile.event import Channel, Event, EventBatch
-from knownas.service.directory import Door, Place
-from knownas.service.evidence import Evidence
-from knownas.service.ingest import Arrival, Receipted
-from knownas.service.question import Answer
-from knownas.service.sealing import SecretKeys
+from knownas.service.evidence.chain import Evidence
+from knownas.service.identity.question import Answer
+from knownas.service.privacy.subject_request_form import KeptRequest, stored
+from knownas.service.profile.ingest import Arrival, Receipted
+from knownas.service.security.directory import Door, Place
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import Service, open_service
-from knownas.service.subject_request_form import KeptRequest, stored
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
 from knownas.store.privacy import PrivacyCommit, RequestWrite, StoredRequest

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from knownas.core.privacy.evidence import Happening, Step
-from knownas.service.certificates import Certificates
-from knownas.service.evidence import Evidence, entry_bytes
-from knownas.service.evidence_documents import CertificateDocument, HeadDocument, document_bytes
-from knownas.service.evidence_trust import Trust
-from knownas.service.evidence_verifying import Verified, verify
-from knownas.service.processor import Kept, Processor, make_authority
+from knownas.service.evidence.certificates import Certificates
+from knownas.service.evidence.chain import Evidence, entry_bytes
+from knownas.service.evidence.documents import CertificateDocument, HeadDocument, document_bytes
+from knownas.service.evidence.trust import Trust
+from knownas.service.evidence.verifying import Verified, verify
+from knownas.service.privacy.processor import Kept, Processor, make_authority
 from knownas.store.memory.store import MemoryStore
 
 NOW_MS = 1_790_000_000_000

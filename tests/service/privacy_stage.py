@@ -11,13 +11,13 @@ from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.privacy.evidence import Step
 from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectIdentity
-from knownas.service.directory import Place
-from knownas.service.kept_secret import sealed_name
-from knownas.service.privacy import Privacy
-from knownas.service.processor import KEPT_AS, Kept, Processor, make_authority
-from knownas.service.sealing import SecretKeys
+from knownas.service.privacy.assembly import Privacy
+from knownas.service.privacy.processor import KEPT_AS, Kept, Processor, make_authority
+from knownas.service.privacy.subject_requests import GivenRequest
+from knownas.service.security.directory import Place
+from knownas.service.security.kept_secret import sealed_name
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import Service, open_service
-from knownas.service.subject_requests import GivenRequest
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
 from tests.config.texts import read

@@ -8,10 +8,10 @@ from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.core.profile.section import fold
 from knownas.core.profile.tallies import Seed
-from knownas.service.calculations import calculated_values, calculations_of
-from knownas.service.directory import Place
-from knownas.service.sections import Sections, written
-from knownas.service.seeding import AttributeSeed, Seeding, UserSeeds
+from knownas.service.profile.calculations import calculated_values, calculations_of
+from knownas.service.profile.sections import Sections, written
+from knownas.service.profile.seeding import AttributeSeed, Seeding, UserSeeds
+from knownas.service.security.directory import Place
 from knownas.service.server import Service, open_service
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, SectionWrite, UserDataCommit, UserDataStore

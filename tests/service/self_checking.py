@@ -13,9 +13,9 @@ from contextlib import suppress
 from knownas.config.values import SelfCheckSettings
 from knownas.core.identity.document import Document
 from knownas.service import jobs as jobs_module
-from knownas.service.folds import Tell
+from knownas.service.history.folds import Tell
+from knownas.service.history.self_check import SelfCheck
 from knownas.service.jobs import Job, JobKind, Jobs
-from knownas.service.self_check import SelfCheck
 from knownas.service.server import system_clock
 from knownas.service.turns import Turns
 from knownas.store.opening import open_store

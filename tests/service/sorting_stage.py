@@ -32,15 +32,15 @@ from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.core.profile.section import NO_CALCULATIONS, Section, fold
-from knownas.service.alias_settling import claim_of
-from knownas.service.batch_receipts import Kept
-from knownas.service.ingest import Arrival
-from knownas.service.kept_batches import AliasMark, kept_from
-from knownas.service.log_form import decision_from
-from knownas.service.policies import policies_of
-from knownas.service.question import Answer
-from knownas.service.receipts import logged
-from knownas.service.sections import read, section_from, written
+from knownas.service.identity.alias_settling import claim_of
+from knownas.service.identity.log_form import decision_from
+from knownas.service.identity.policies import policies_of
+from knownas.service.identity.question import Answer
+from knownas.service.identity.receipts import logged
+from knownas.service.profile.batch_receipts import Kept
+from knownas.service.profile.ingest import Arrival
+from knownas.service.profile.kept_batches import AliasMark, kept_from
+from knownas.service.profile.sections import read, section_from, written
 from knownas.service.server import Service, open_service
 from knownas.store.port import LogEntry, Pool, Store
 from knownas.store.user_data import AliasState, SectionKey, StoredEvents

@@ -16,14 +16,14 @@ from knownas.core.identity.observation import (
 )
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record
-from knownas.service.activity import ActivityMemory
-from knownas.service.decisions import Decisions
-from knownas.service.directory import Directory
-from knownas.service.policies import policy_in_force
-from knownas.service.profiles import Profiles
-from knownas.service.question import Answer, Question, Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.decisions import Decisions
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Answer, Question, Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
+from knownas.service.profile.profiles import Profiles
+from knownas.service.security.directory import Directory
 from knownas.store.errors import StoreError
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Activity, Commit, CommitOutcome, LogEntry, Pool, Snapshot, Store, Wanted

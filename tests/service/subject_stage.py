@@ -13,11 +13,11 @@ from knownas.core.profile.consent import Consent, Purpose
 from knownas.core.profile.consent import Regulation as ConsentRegulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Channel, Event, EventBatch
-from knownas.service.access import Results
-from knownas.service.batch_receipts import Kept
-from knownas.service.ingest import Arrival
+from knownas.service.access.archive import Results
+from knownas.service.privacy.subject_request_form import KeptRequest, Progress
+from knownas.service.profile.batch_receipts import Kept
+from knownas.service.profile.ingest import Arrival
 from knownas.service.server import Service, open_service
-from knownas.service.subject_request_form import KeptRequest, Progress
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
 from tests.config.texts import read as configured

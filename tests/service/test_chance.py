@@ -6,7 +6,7 @@ import pytest
 
 from knownas.core.identity.record import valid_mpid
 from knownas.service.chance import MPID_BITS, SystemChance
-from knownas.service.decisions import is_decision_id
+from knownas.service.identity.decisions import is_decision_id
 from tests.store.world import START_MS
 
 SEVERAL_BLOCKS = 5_000

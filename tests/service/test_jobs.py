@@ -9,7 +9,7 @@ import pytest
 
 from knownas.core.identity.document import Document
 from knownas.service import jobs as jobs_module
-from knownas.service.folds import Stage, Tell
+from knownas.service.history.folds import Stage, Tell
 from knownas.service.jobs import Job, JobKind, Jobs, JobState, TooManyWait
 from knownas.service.limits import JOB_ATTEMPTS_MAX, JOB_TURN_MS, JOBS_KEPT_MAX, JOBS_WAITING_MAX
 from knownas.service.turns import Turns

@@ -7,8 +7,8 @@ import pytest
 
 from knownas.core.identity.decision import Created, Returned
 from knownas.core.identity.observation import Endpoint
+from knownas.service.identity.question import Answer
 from knownas.service.line import Line, Outdated
-from knownas.service.question import Answer
 from knownas.store.errors import StoreError, StoreUnavailable, UnknownOutcome
 from knownas.store.port import Snapshot, Wanted
 from tests.service.stage import PRODUCTION, Stage, mpid_of

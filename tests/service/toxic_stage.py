@@ -7,16 +7,16 @@ from knownas.core.identity.kinds import Identity, IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.policy import Capture, Settings, Strategy, policy
 from knownas.core.identity.toxic_limits import MetLimits, ToxicLimit, ToxicMode, ToxicSettings
-from knownas.service.activity import ActivityMemory
-from knownas.service.correcting import Correcting
-from knownas.service.directory import Directory
-from knownas.service.policies import policy_in_force
-from knownas.service.question import Answer, screened_rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
-from knownas.service.toxic import ToxicIdentities
-from knownas.service.toxic_list import ToxicValue
-from knownas.service.toxic_watch import ToxicWatch
+from knownas.service.history.correcting import Correcting
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import Answer, screened_rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
+from knownas.service.security.directory import Directory
+from knownas.service.toxic.deciding import ToxicIdentities
+from knownas.service.toxic.list import ToxicValue
+from knownas.service.toxic.watch import ToxicWatch
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Pool, Store
 from tests.store.world import START_MS, RepeatingChance

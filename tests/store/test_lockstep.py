@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from knownas.core.identity.observation import Environment
-from knownas.service import resolver
+from knownas.service.identity import resolver
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import LogEntry, Pool, Store
 from tests.citus import CITUS_DSN

@@ -13,11 +13,11 @@ import pytest
 from knownas.core.identity.kinds import IdentityType, identities
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.policy import Strategy, policy
-from knownas.service.activity import ActivityMemory
 from knownas.service.chance import SystemChance
-from knownas.service.question import Answer, Rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.question import Answer, Rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.store.conformance.examples import EMAIL, START_MS, get, put, record
 from knownas.store.errors import StoreBusy, StoreFull
 from knownas.store.port import Activity

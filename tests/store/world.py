@@ -10,11 +10,11 @@ from knownas.core.identity.kinds import identities
 from knownas.core.identity.observation import IdentityChange, IdentityRequest, ModifyRequest, Observation, SeedRequest
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record
-from knownas.service.activity import ActivityMemory
-from knownas.service.policies import policies_of, policy_in_force
-from knownas.service.question import Answer, Question, Rules
-from knownas.service.receipts import RecentDecisions, log_entry, logged
-from knownas.service.resolver import Resolver
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policies_of, policy_in_force
+from knownas.service.identity.question import Answer, Question, Rules
+from knownas.service.identity.receipts import RecentDecisions, log_entry, logged
+from knownas.service.identity.resolver import Resolver
 from knownas.store.port import LogEntry, Pool, Store
 from tests.store.histories import Ask, Call, Flush, Mode, Modify, Restart, Seed, Step, Together
 

@@ -21,8 +21,8 @@ from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.profile.alias import AliasRefused
-from knownas.service.aliasing import Aliasing, Queued, Repeated
-from knownas.service.directory import Directory, Door
+from knownas.service.identity.aliasing import Aliasing, Queued, Repeated
+from knownas.service.security.directory import Directory, Door
 from knownas.store.errors import StoreError
 
 INVALID_DATA: Final = "INVALID_DATA"

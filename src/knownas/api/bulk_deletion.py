@@ -23,9 +23,9 @@ from knownas.api.wire import (
 )
 from knownas.core.identity.kinds import IdentityType, Surface, types_named_on
 from knownas.core.identity.observation import Environment
-from knownas.service.bulk_deletion import BulkDeletion, Deletion
-from knownas.service.directory import Directory, Door
-from knownas.service.resolver import Overloaded
+from knownas.service.erasure.bulk_deletion import BulkDeletion, Deletion
+from knownas.service.identity.resolver import Overloaded
+from knownas.service.security.directory import Directory, Door
 from knownas.store.errors import StoreError
 
 DELETIONS_A_REQUEST_MAX: Final = 100

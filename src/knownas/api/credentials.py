@@ -14,7 +14,7 @@ from typing import Final
 
 from knownas.api.exchange import Header, Scope
 from knownas.config.values import Secret
-from knownas.service.directory import Directory, Door
+from knownas.service.security.directory import Directory, Door
 
 PREFIX: Final = b"/identity"
 _SIGNATURE_DIGITS: Final = 64

@@ -19,10 +19,10 @@ from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.profile.event import Channel
-from knownas.service.batch_receipts import Kept, Rejected, Repeated
-from knownas.service.directory import Door
-from knownas.service.ingest import Arrival, Ingest, Receipted
-from knownas.service.resolver import Overloaded
+from knownas.service.identity.resolver import Overloaded
+from knownas.service.profile.batch_receipts import Kept, Rejected, Repeated
+from knownas.service.profile.ingest import Arrival, Ingest, Receipted
+from knownas.service.security.directory import Door
 from knownas.service.server import Service
 from knownas.store.errors import StoreError
 

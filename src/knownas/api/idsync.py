@@ -33,9 +33,9 @@ from knownas.core.identity.kinds import DEVICE_TYPES
 from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import EphemeralPolicy, ErrorBody, Policy
 from knownas.core.identity.record import Record, parse_mpid
-from knownas.service.directory import Door
-from knownas.service.question import Answer, Question
-from knownas.service.resolver import Overloaded
+from knownas.service.identity.question import Answer, Question
+from knownas.service.identity.resolver import Overloaded
+from knownas.service.security.directory import Door
 from knownas.service.server import Service
 from knownas.store.errors import StoreError
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from knownas.api.schema_parts import CURSOR, Schema, ref
 from knownas.core.translation.reason import Reason
-from knownas.service.dead_letters import Resent
+from knownas.service.delivery.dead_letters import Resent
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.store.deliveries import DeliveryState
 

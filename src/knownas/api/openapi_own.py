@@ -27,8 +27,8 @@ from knownas.api.schemas_evidence import REQUESTS_CURSOR
 from knownas.config.limits import ID_MAX
 from knownas.core.identity.decision import Refusal
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
+from knownas.service.history.undoing import UndoRefusal
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
-from knownas.service.undoing import UndoRefusal
 
 OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     **ACTIVATION_REASONS,

@@ -27,7 +27,7 @@ from knownas.api.profile_wire import ProfileField
 from knownas.api.schema_parts import DECISION_ID, Schema, ref, values_of
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.alias import AliasRefusal
-from knownas.service.tokens import TokenFault
+from knownas.service.security.tokens import TokenFault
 
 _RECEIPT: Final = "The id of the receipt, which says whether the batch was kept: `GET /api/batches/{id}`."
 _RECEIPTS: Final = "The ids of the receipts, in the order of the batches, separated by commas."

@@ -21,11 +21,19 @@ from knownas.api.telemetry import Telemetry
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.identity.document import Document
-from knownas.service.directory import Directory, Place
-from knownas.service.privacy import Privacy
+from knownas.service.privacy.assembly import Privacy
+from knownas.service.privacy.subject_requests import (
+    AlreadyExists,
+    Cancelled,
+    InProgress,
+    NotCalled,
+    NotPending,
+    Taken,
+    Unknown,
+)
+from knownas.service.privacy.subject_status import status_document
+from knownas.service.security.directory import Directory, Place
 from knownas.service.server import Clock
-from knownas.service.subject_requests import AlreadyExists, Cancelled, InProgress, NotCalled, NotPending, Taken, Unknown
-from knownas.service.subject_status import status_document
 from knownas.store.errors import StoreError
 
 VERSIONS: Final[Mapping[str, str]] = {"v3": "3.0", "v2": "2.0"}

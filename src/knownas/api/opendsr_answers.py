@@ -19,11 +19,11 @@ from knownas.api.routes import Asked, Target
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Allowances
 from knownas.config.values import RateLimits
-from knownas.service.callbacks import DOMAIN_HEADER, SIGNATURE_HEADER
-from knownas.service.directory import Directory, Place
 from knownas.service.lately import Lately
-from knownas.service.processor import Processor
-from knownas.service.signing import Signing
+from knownas.service.privacy.callbacks import DOMAIN_HEADER, SIGNATURE_HEADER
+from knownas.service.privacy.processor import Processor
+from knownas.service.privacy.signing import Signing
+from knownas.service.security.directory import Directory, Place
 from knownas.store.errors import StoreError
 
 REQUESTS_A_MINUTE_MAX: Final = 1_000

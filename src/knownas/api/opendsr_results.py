@@ -14,13 +14,13 @@ from knownas.api.routes import Route, Routes
 from knownas.api.telemetry import Telemetry
 from knownas.api.unavailable import unavailable
 from knownas.core.privacy.request import DAY_MS
-from knownas.service.access import FetchedTooOften
-from knownas.service.directory import Directory
+from knownas.service.access.archive import FetchedTooOften
 from knownas.service.limits import RESULTS_FETCHES_MAX
-from knownas.service.privacy import Privacy
+from knownas.service.privacy.assembly import Privacy
+from knownas.service.privacy.subject_request_form import KeptRequest
+from knownas.service.privacy.subject_status import RESULTS_DAYS, are_results_old, has_results
+from knownas.service.security.directory import Directory
 from knownas.service.server import Clock
-from knownas.service.subject_request_form import KeptRequest
-from knownas.service.subject_status import RESULTS_DAYS, are_results_old, has_results
 from knownas.store.errors import StoreError
 
 ROUTES: Final = Routes(

@@ -21,8 +21,8 @@ from knownas.core.identity.kinds import Identity, IdentityType, Surface, name_on
 from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, Regulation, RequestType, Subject, SubjectIdentity
-from knownas.service.receipts import rfc3339
-from knownas.service.subject_requests import GivenRequest
+from knownas.service.identity.receipts import rfc3339
+from knownas.service.privacy.subject_requests import GivenRequest
 
 VENDOR: Final = "opendsr.mparticle.com"
 """The name under which a request's extension is found (platform §5.2)."""

@@ -57,9 +57,9 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Surface, identities, types_named_on
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest, SeedRequest
 from knownas.core.identity.record import parse_mpid, valid_mpid
-from knownas.service.auditing import ADMIN, persons_in
+from knownas.service.identity.resolver import Overloaded
 from knownas.service.limits import LONG_REQUEST_SECONDS
-from knownas.service.resolver import Overloaded
+from knownas.service.security.auditing import ADMIN, persons_in
 from knownas.service.server import Service
 from knownas.store.errors import StoreError, UnknownOutcome
 

@@ -22,10 +22,10 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.core.translation.reason import Reason, sentence
-from knownas.service.audience_catalogue import KnownAudience, KnownConnection
-from knownas.service.audiences import Reasoned
-from knownas.service.judging import reason_documents
-from knownas.service.receipts import rfc3339
+from knownas.service.audience.audiences import Reasoned
+from knownas.service.audience.catalogue import KnownAudience, KnownConnection
+from knownas.service.audience.judging import reason_documents
+from knownas.service.identity.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey
 

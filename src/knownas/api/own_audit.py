@@ -7,7 +7,7 @@ from starlette.requests import Request
 from knownas.api.own_operation import Operation, Refusal, page_cursor, page_limit, rfc3339_ms, write_cursor
 from knownas.core.identity.document import Document
 from knownas.core.identity.record import parse_mpid
-from knownas.service.auditing import access_document
+from knownas.service.security.auditing import access_document
 from knownas.service.server import Service
 
 LIST_AUDIT: Final = "listAudit"

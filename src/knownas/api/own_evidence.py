@@ -10,13 +10,13 @@ from knownas.api.ids import id_number
 from knownas.api.own_operation import File, Operation, Refusal, page_cursor, page_limit, read_cursor, write_cursor
 from knownas.core.identity.document import Document
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
-from knownas.service.bulk_deletion_form import is_deletion
-from knownas.service.certificates import TooManyEntries
-from knownas.service.evidence import entry_document
-from knownas.service.evidence_pdf import certificate_pdf
+from knownas.service.erasure.bulk_deletion_form import is_deletion
+from knownas.service.evidence.certificates import TooManyEntries
+from knownas.service.evidence.chain import entry_document
+from knownas.service.evidence.pdf import certificate_pdf
 from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX
+from knownas.service.privacy.subject_request_telling import request_document, step_document
 from knownas.service.server import Service
-from knownas.service.subject_request_telling import request_document, step_document
 from knownas.store.privacy import StoredRequest
 
 ANCHOR_MAX: Final = 10**15

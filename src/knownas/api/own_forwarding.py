@@ -9,10 +9,10 @@ from knownas.api.ids import id_number
 from knownas.api.own_audiences import path_workspace, refused_for
 from knownas.api.own_operation import Operation, Refusal, json_body
 from knownas.core.identity.document import Document
-from knownas.service.audience_catalogue import KnownForwarding
-from knownas.service.event_forwarding import Decided
-from knownas.service.forwarding_form import input_connection_document
-from knownas.service.receipts import rfc3339
+from knownas.service.audience.catalogue import KnownForwarding
+from knownas.service.delivery.event_forwarding import Decided
+from knownas.service.delivery.forwarding_form import input_connection_document
+from knownas.service.identity.receipts import rfc3339
 from knownas.service.server import Service
 
 NOT_FORWARDED_LISTED: Final = 20

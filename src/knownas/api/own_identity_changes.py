@@ -16,7 +16,7 @@ from knownas.api.own_operation import (
     write_cursor,
 )
 from knownas.core.identity.document import Document
-from knownas.service.identity_changes import ChangesPage, changes_in_pool, changes_of_profile
+from knownas.service.history.identity_changes import ChangesPage, changes_in_pool, changes_of_profile
 from knownas.service.server import Service
 
 AFTER: Final = "after"

@@ -10,11 +10,11 @@ from knownas.config.faults import InvalidConfiguration
 from knownas.config.policies import read_policy
 from knownas.core.identity.document import Document
 from knownas.core.identity.policy import Policy
-from knownas.service.folds import ToRehearse
+from knownas.service.history.folds import ToRehearse
+from knownas.service.history.rehearsing import OtherPools, asked_with, job_document
+from knownas.service.identity.question import Rules
 from knownas.service.jobs import Job, JobKind, TooManyWait
 from knownas.service.limits import JOBS_WAITING_MAX
-from knownas.service.question import Rules
-from knownas.service.rehearsing import OtherPools, asked_with, job_document
 from knownas.service.server import Service
 
 ACCEPTED: Final = 202

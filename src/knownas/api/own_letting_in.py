@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from knownas.api.own_operation import Operation, Refusal, json_body, own_identity, path_rules, query_environment
 from knownas.core.identity.document import Document
-from knownas.service.letting_in import LettingIn
+from knownas.service.erasure.letting_in import LettingIn
 from knownas.service.server import Service
 
 

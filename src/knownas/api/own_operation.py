@@ -20,14 +20,14 @@ from knownas.core.identity.kinds import Identity, Surface, types_named_on, value
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX, is_alias_id
-from knownas.service.components import TooLarge
-from knownas.service.decisions import is_decision_id
-from knownas.service.directory import Place
-from knownas.service.knowing import place_of
+from knownas.service.history.components import TooLarge
+from knownas.service.history.undoing import UndoRefusal
+from knownas.service.identity.decisions import is_decision_id
+from knownas.service.identity.knowing import place_of
+from knownas.service.identity.question import Rules
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
-from knownas.service.question import Rules
+from knownas.service.security.directory import Place
 from knownas.service.server import Service
-from knownas.service.undoing import UndoRefusal
 
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TYPES_ALLOWED: Final = sorted(_NAMES)

@@ -18,10 +18,10 @@ from knownas.core.delivery.message import (
 )
 from knownas.core.identity.document import Document
 from knownas.core.translation.outcome import Outgoing
-from knownas.service.audience_catalogue import KnownOutput
-from knownas.service.dead_letters import Resent
-from knownas.service.delivery_form import message_from
-from knownas.service.receipts import rfc3339
+from knownas.service.audience.catalogue import KnownOutput
+from knownas.service.delivery.dead_letters import Resent
+from knownas.service.delivery.form import message_from
+from knownas.service.identity.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.deliveries import DeliveryState, StoredDelivery
 

@@ -14,8 +14,8 @@ from knownas.core.identity.kinds import Identity, Surface, types_named_on, value
 from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, RequestType, Subject, SubjectIdentity
+from knownas.service.privacy.subject_preview import preview_document
 from knownas.service.server import Service
-from knownas.service.subject_preview import preview_document
 
 MPID_NAME: Final = "mpid"
 """How a request names a profile itself; then it must be the only identity (platform §5.2)."""

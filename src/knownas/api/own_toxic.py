@@ -20,8 +20,8 @@ from knownas.api.own_operation import (
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity
 from knownas.service.server import Service
-from knownas.service.toxic import Judgement
-from knownas.service.toxic_showing import show_value
+from knownas.service.toxic.deciding import Judgement
+from knownas.service.toxic.showing import show_value
 from knownas.store.port import Pool
 
 

@@ -14,8 +14,8 @@ from knownas.api.own_operation import (
     query_preview,
 )
 from knownas.core.identity.document import Document
+from knownas.service.history.undoing import UndoRefusal, UndoRefused, corrected_document
 from knownas.service.server import Service
-from knownas.service.undoing import UndoRefusal, UndoRefused, corrected_document
 
 _STATUS: Final = {UndoRefusal.UNKNOWN_DECISION: 404, UndoRefusal.UNKNOWN_IDENTITY: 400}
 _CONFLICT: Final = 409

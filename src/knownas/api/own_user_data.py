@@ -21,9 +21,9 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.section import Section
-from knownas.service.consent_history import change_document, changes_of, consent_document
-from knownas.service.decisions import is_decision_id
-from knownas.service.receipts import rfc3339
+from knownas.service.identity.decisions import is_decision_id
+from knownas.service.identity.receipts import rfc3339
+from knownas.service.profile.consent_history import change_document, changes_of, consent_document
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey
 

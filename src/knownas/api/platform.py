@@ -33,9 +33,9 @@ from knownas.api.token import bearer_credential, challenge
 from knownas.config.values import Account, Credential, Input, InputPlatform, Role, Workspace
 from knownas.core.identity.document import Document
 from knownas.core.profile.definition import Definition
-from knownas.service.directory import Directory
+from knownas.service.security.directory import Directory
+from knownas.service.security.tokens import TokenRefused, Tokens
 from knownas.service.server import Service
-from knownas.service.tokens import TokenRefused, Tokens
 
 log: Final = logging.getLogger(__name__)
 

@@ -37,14 +37,14 @@ from knownas.core.identity.observation import Endpoint, Environment, IdentityReq
 from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.moments import DAY_MS
 from knownas.core.profile.section import Section
-from knownas.service.calculations import calculated_values
-from knownas.service.directory import Place
+from knownas.service.history.successors import gone_among
+from knownas.service.identity.resolver import Overloaded
 from knownas.service.lately import Lately
-from knownas.service.resolver import Overloaded
-from knownas.service.sections import read
+from knownas.service.profile.calculations import calculated_values
+from knownas.service.profile.sections import read
+from knownas.service.security.directory import Place
+from knownas.service.security.tokens import TokenRefused, Tokens
 from knownas.service.server import Service
-from knownas.service.successors import gone_among
-from knownas.service.tokens import TokenRefused, Tokens
 from knownas.store.errors import StoreError
 from knownas.store.port import SeenProfile, StoredProfile
 from knownas.store.user_data import SectionKey, StoredSection

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final
 
-from knownas.service.decisions import DECISION_ID_DIGITS
+from knownas.service.identity.decisions import DECISION_ID_DIGITS
 
 Schema = dict[str, Any]
 

@@ -17,7 +17,7 @@ from knownas.api.schema_parts import (
 )
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.reason import Reason
-from knownas.service.delivery_outputs import OutputState
+from knownas.service.delivery.outputs import OutputState
 from knownas.store.deliveries import DeliveryState
 
 ID: Schema = {"type": "integer", "minimum": 1}

@@ -17,7 +17,7 @@ from knownas.api.schema_parts import (
 )
 from knownas.core.privacy.evidence import Step
 from knownas.core.privacy.request import Regulation, RequestState, RequestType
-from knownas.service.evidence_documents import CERTIFICATE_FORMAT, HEAD_FORMAT
+from knownas.service.evidence.documents import CERTIFICATE_FORMAT, HEAD_FORMAT
 
 REQUESTS_CURSOR: Final[Schema] = {
     "type": "string",

@@ -13,7 +13,7 @@ from knownas.api.schema_parts import (
     ref,
 )
 from knownas.core.identity.kinds import KINDS
-from knownas.service.identity_changes import ERASED_TYPE, EVENT_TYPE
+from knownas.service.history.identity_changes import ERASED_TYPE, EVENT_TYPE
 
 
 def identity_change_schemas() -> Schema:

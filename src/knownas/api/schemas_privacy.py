@@ -7,8 +7,8 @@ from knownas.core.identity.kinds import IdentityType, Surface, name_on
 from knownas.core.identity.observation import Environment
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX
 from knownas.core.privacy.request import Encoding, RequestType
-from knownas.service.subject_finding import Why
-from knownas.service.subject_preview import Fate
+from knownas.service.privacy.subject_finding import Why
+from knownas.service.privacy.subject_preview import Fate
 from knownas.store.privacy import Counts
 
 

@@ -14,7 +14,7 @@ from knownas.api.schema_parts import (
     ref,
 )
 from knownas.core.identity.toxic_limits import ToxicReason
-from knownas.service.toxic_list import Past, ToxicState
+from knownas.service.toxic.list import Past, ToxicState
 
 _DECISION_OR_NULL: Schema = {
     "anyOf": [DECISION_ID, {"type": "null"}],

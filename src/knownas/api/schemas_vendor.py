@@ -30,7 +30,7 @@ from knownas.core.profile.conditions import ConditionType, Operator
 from knownas.core.profile.definition import AttributeCategory
 from knownas.core.profile.tallies import CalculationType
 from knownas.core.profile.window import WindowUnit
-from knownas.service.tokens import AUDIENCE, ISSUER, LIFETIME_SECONDS
+from knownas.service.security.tokens import AUDIENCE, ISSUER, LIFETIME_SECONDS
 
 _NOTHING: Final[Schema] = {"type": "null"}
 _OBJECT_OR_NULL: Final[Schema] = {"type": ["object", "null"]}

@@ -18,9 +18,9 @@ from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Allowances
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed
-from knownas.service.directory import Directory, Place
-from knownas.service.resolver import Overloaded
-from knownas.service.seeding import SeedFault, Seeding
+from knownas.service.identity.resolver import Overloaded
+from knownas.service.profile.seeding import SeedFault, Seeding
+from knownas.service.security.directory import Directory, Place
 from knownas.store.errors import StoreError
 
 

@@ -19,7 +19,7 @@ from knownas.core.identity.observation import Environment
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.section import attribute_value
 from knownas.core.profile.tallies import Seed
-from knownas.service.seeding import AttributeSeed, UserSeeds
+from knownas.service.profile.seeding import AttributeSeed, UserSeeds
 
 USERS_A_REQUEST_MAX: Final = 100
 """Users of one bulk request, as batches of a bulk request of events; platform §2.2."""

@@ -9,11 +9,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from knownas.service.delivering import Delivering
-from knownas.service.ledger import Ledger
-from knownas.service.privacy import Privacy
-from knownas.service.self_check import Checked
-from knownas.service.toxic import ToxicIdentities
+from knownas.service.delivery.delivering import Delivering
+from knownas.service.evidence.ledger import Ledger
+from knownas.service.history.self_check import Checked
+from knownas.service.privacy.assembly import Privacy
+from knownas.service.toxic.deciding import ToxicIdentities
 
 LATENCY_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 

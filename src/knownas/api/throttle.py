@@ -14,7 +14,7 @@ from knownas.api.exchange import Header, RequestRefused
 from knownas.api.limits import HELD_BUCKETS_MAX
 from knownas.config.values import Input, RateLimits
 from knownas.core.identity.kinds import Identity
-from knownas.service.directory import Door
+from knownas.service.security.directory import Door
 
 _FULL: Final = 100
 Who = TypeVar("Who")

@@ -23,7 +23,7 @@ from knownas.api.routes import Routes, literal
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Bucket
 from knownas.config.values import Credential
-from knownas.service.tokens import AUDIENCE, ISSUER, Issued, TokenFault, TokenRefused, Tokens
+from knownas.service.security.tokens import AUDIENCE, ISSUER, Issued, TokenFault, TokenRefused, Tokens
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path, not a secret
 KEYS_PATH: Final = "/.well-known/jwks.json"

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from knownas.api.exchange import Header, RequestRefused
-from knownas.service.resolver import Overloaded
+from knownas.service.identity.resolver import Overloaded
 from knownas.store.errors import StoreError, StoreUnavailable, UnknownOutcome
 
 log: Final = logging.getLogger(__name__)

@@ -29,9 +29,9 @@ from knownas.api.wire import INVALID_MPID, Malformed
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.event import NO_ATTRIBUTES, Channel, EventBatch
-from knownas.service.batch_receipts import Rejected
-from knownas.service.directory import Door
-from knownas.service.ingest import Arrival
+from knownas.service.profile.batch_receipts import Rejected
+from knownas.service.profile.ingest import Arrival
+from knownas.service.security.directory import Door
 from knownas.service.server import Service
 from knownas.store.errors import StoreError
 from knownas.store.user_data import SectionKey

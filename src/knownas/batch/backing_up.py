@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from knownas.batch.copying import End, NotCopied, Watch, copy
-from knownas.service.evidence import Evidence
-from knownas.service.receipts import rfc3339
+from knownas.service.evidence.chain import Evidence
+from knownas.service.identity.receipts import rfc3339
 from knownas.store.opening import SQLITE, open_copy_end, open_store
 
 MANIFEST_SUFFIX: Final = ".manifest.json"

@@ -18,8 +18,8 @@ from knownas.core.history.fold import FoldDiverged, fold_line
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.service.copy_mark import COPY_MARK, CopyMark, copy_mark, refuse_half_copied, set_copy_mark
-from knownas.service.policies import policies_of
-from knownas.service.receipts import logged
+from knownas.service.identity.policies import policies_of
+from knownas.service.identity.receipts import logged
 from knownas.store.copying import CopyEnd, Key, Part, Row
 from knownas.store.errors import StoreDamaged
 from knownas.store.port import Pool, Store

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from knownas.core.history.components import names
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import IdentityRequest
-from knownas.service.log_form import Damaged, observation_from, requests_from
+from knownas.service.identity.log_form import Damaged, observation_from, requests_from
 from knownas.store.whole import Line
 
 Numbers = NDArray[np.int64]

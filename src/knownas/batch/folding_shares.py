@@ -14,7 +14,7 @@ from knownas.core.history.fold import FoldDiverged, Logged, fold_line
 from knownas.core.history.plain import PlainRules
 from knownas.core.identity.observation import Correction, IdentityRequest, Observation
 from knownas.core.identity.records import Records
-from knownas.service.log_form import Damaged, answered_in, observation_from, requests_from
+from knownas.service.identity.log_form import Damaged, answered_in, observation_from, requests_from
 from knownas.store.whole import Line
 
 _MPIDS: Final = msgspec.json.Decoder(tuple[int, ...])

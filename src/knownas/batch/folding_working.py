@@ -23,8 +23,8 @@ from knownas.core.history.components import types_looked_up
 from knownas.core.history.plain import PlainRules
 from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
-from knownas.service.log_form import Damaged, is_correction, observation_bytes, observation_from
-from knownas.service.policies import decode_policy
+from knownas.service.identity.log_form import Damaged, is_correction, observation_bytes, observation_from
+from knownas.service.identity.policies import decode_policy
 from knownas.store.port import Pool, Store, StoredPolicy
 from knownas.store.whole import Contradiction, Line, WholeReader
 

@@ -8,7 +8,7 @@ from knownas.batch.import_limits import CHUNK_ROWS, FIRST_SECTION_ROWS, SECTION_
 from knownas.batch.import_reading import ImportFile, Row, RowReader, RowRefusal, UnreadableFile
 from knownas.batch.import_rows import Reading, RowInterpreter
 from knownas.batch.import_staging import Section, Staging, staged_row, written
-from knownas.service.question import Rules
+from knownas.service.identity.question import Rules
 
 
 class Arranger:

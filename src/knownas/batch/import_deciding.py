@@ -22,11 +22,11 @@ from knownas.core.identity.decision import (
 )
 from knownas.core.identity.observation import SeedRequest
 from knownas.core.identity.records import Records
-from knownas.service.activity import ActivityMemory
-from knownas.service.batch import Batch, captures, load_whole
 from knownas.service.chance import Chance
-from knownas.service.question import Answer, Question, Rules
-from knownas.service.receipts import with_set_aside
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.batch import Batch, captures, load_whole
+from knownas.service.identity.question import Answer, Question, Rules
+from knownas.service.identity.receipts import with_set_aside
 from knownas.store.port import Activity, Pool, Snapshot, StoredProfile, Wanted
 
 NOT_FOUND: Final = RowRefusal("not_found", "No profile may answer for the row, and the input makes none.")

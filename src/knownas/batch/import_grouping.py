@@ -17,7 +17,7 @@ from knownas.batch.import_limits import LANE_NAMES_MAX
 from knownas.batch.import_rows import Content, Reading
 from knownas.core.history.components import join, root_of
 from knownas.core.identity.kinds import IdentityType
-from knownas.service.question import Rules
+from knownas.service.identity.question import Rules
 
 
 class Grouping:

@@ -19,8 +19,8 @@ from knownas.batch.import_rows import Reading
 from knownas.batch.import_staging import Section, Staging
 from knownas.batch.import_working import Worker
 from knownas.service.chance import SystemChance
-from knownas.service.policies import decode_policy, encode_policy
-from knownas.service.question import screened_rules
+from knownas.service.identity.policies import decode_policy, encode_policy
+from knownas.service.identity.question import screened_rules
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import open_store
 from knownas.store.port import StoredPolicy

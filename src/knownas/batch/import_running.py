@@ -39,7 +39,7 @@ from knownas.batch.import_rows import Reading
 from knownas.batch.import_staging import Section, Staging
 from knownas.batch.import_working import TakesPieces, Worker
 from knownas.service.chance import Chance
-from knownas.service.directory import Door
+from knownas.service.security.directory import Door
 from knownas.store.port import Store
 
 FOLDER_SUFFIX: Final = ".work"

@@ -12,8 +12,8 @@ from knownas.core.limits import ATTRIBUTES_MAX
 from knownas.core.profile.event import EventBatch
 from knownas.core.profile.section import Section, fold
 from knownas.service.limits import COMMIT_ATTEMPTS_MAX
+from knownas.service.profile.sections import read, section_write
 from knownas.service.retrying import pause_before_retry
-from knownas.service.sections import read, section_write
 from knownas.store.errors import StoreBusy
 from knownas.store.user_data import SectionKey, StoredSection, UserDataCommit, UserDataStore
 

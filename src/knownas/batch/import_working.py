@@ -23,13 +23,13 @@ from knownas.batch.import_results import RowOutcome, RowResult, Tally, UnusableR
 from knownas.batch.import_rows import event_batch
 from knownas.batch.import_sections import Said, keep_sections
 from knownas.batch.import_staging import DoneFile, Section, StagedRow, Staging, Step
-from knownas.service.batch import captures, commit_of
 from knownas.service.chance import Chance
-from knownas.service.keeping_out import KeepingOut
+from knownas.service.erasure.keeping_out import KeepingOut
+from knownas.service.identity.batch import captures, commit_of
+from knownas.service.identity.receipts import log_entry
 from knownas.service.limits import COMMIT_ATTEMPTS_MAX
-from knownas.service.receipts import log_entry
 from knownas.service.retrying import pause_before_retry
-from knownas.service.toxic_following import Following
+from knownas.service.toxic.following import Following
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Activity, Commit, Committed, Store
 from knownas.store.user_data import SectionKey

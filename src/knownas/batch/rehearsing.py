@@ -17,9 +17,9 @@ from knownas.batch.rehearsing_judge import RehearseJudge, ShareRehearsed, Start
 from knownas.batch.rehearsing_store import StoreWhole
 from knownas.core.history.rehearsal import Cluster, Example, Found, Kind, together
 from knownas.core.identity.document import Document
-from knownas.service.folds import Differing, Stage, ToRehearse
-from knownas.service.policies import decode_policy, encode_policy, policy_document
-from knownas.service.receipts import rfc3339
+from knownas.service.history.folds import Differing, Stage, ToRehearse
+from knownas.service.identity.policies import decode_policy, encode_policy, policy_document
+from knownas.service.identity.receipts import rfc3339
 from knownas.store.opening import MEMORY, open_store, open_whole
 from knownas.store.port import Pool, Store, StoredPolicy
 

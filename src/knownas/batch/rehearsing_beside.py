@@ -28,8 +28,8 @@ from knownas.batch.staging_folder import clear_abandoned
 from knownas.batch.verifying import check_document, verify_store
 from knownas.core.identity.document import Document
 from knownas.core.identity.policy import Policy
-from knownas.service.folds import Differing, Folds, Stage, Tell, ToRehearse
-from knownas.service.policies import encode_policy
+from knownas.service.history.folds import Differing, Folds, Stage, Tell, ToRehearse
+from knownas.service.identity.policies import encode_policy
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import MEMORY
 from knownas.store.port import Pool, Store

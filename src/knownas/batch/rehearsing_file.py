@@ -24,9 +24,9 @@ from knownas.batch.staging_folder import staging_folder
 from knownas.core.identity.decision import DecidedBy, Decision, NotFound, Receipt
 from knownas.core.identity.observation import Endpoint, IdentityRequest, Observation
 from knownas.core.identity.policy import Policy
-from knownas.service.log_form import decision_bytes, observation_bytes, observation_from
-from knownas.service.policies import encode_policy
-from knownas.service.question import Rules, screened_rules
+from knownas.service.identity.log_form import decision_bytes, observation_bytes, observation_from
+from knownas.service.identity.policies import encode_policy
+from knownas.service.identity.question import Rules, screened_rules
 from knownas.store.opening import SQLITE
 from knownas.store.port import Commit, LogEntry, StoredPolicy
 from knownas.store.sqlite.store import SqliteStore

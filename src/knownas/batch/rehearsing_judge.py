@@ -1,6 +1,6 @@
 """Folds each share of a log into two worlds, as it counts now and as it would under another policy, and compares them.
 
-Both worlds are those that a correction is made from (`service.correcting`), names included: what is told here is what
+Both worlds are those that a correction is made from (`service.history.correcting`), names included: what is told here is what
 resolving the history under the policy comes to.
 """
 
@@ -30,11 +30,11 @@ from knownas.core.identity.observation import (
     Observation,
     SeedRequest,
 )
-from knownas.service.correcting import fresh_mpid_of
-from knownas.service.log_form import Damaged, is_correction, observation_from, requests_from
-from knownas.service.policies import decode_policy
-from knownas.service.resolving import resolution_reason
-from knownas.service.subjects import named_in
+from knownas.service.history.correcting import fresh_mpid_of
+from knownas.service.history.resolving import resolution_reason
+from knownas.service.history.subjects import named_in
+from knownas.service.identity.log_form import Damaged, is_correction, observation_from, requests_from
+from knownas.service.identity.policies import decode_policy
 from knownas.store.port import StoredPolicy
 from knownas.store.whole import Line
 

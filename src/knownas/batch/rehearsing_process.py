@@ -19,8 +19,8 @@ from knownas.batch.folding import FoldStep
 from knownas.batch.rehearsing import RehearsingHow, Watch, differing, rehearse, report_document, stage_of
 from knownas.batch.verifying import How, check_document, verify
 from knownas.core.identity.document import Document
-from knownas.service.folds import Differing, ToRehearse
-from knownas.service.policies import decode_policy
+from knownas.service.history.folds import Differing, ToRehearse
+from knownas.service.identity.policies import decode_policy
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool, StoredPolicy
 

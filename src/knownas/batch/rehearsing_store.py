@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from knownas.core.identity.record import Record
-from knownas.service.log_form import mpids_bytes
+from knownas.service.identity.log_form import mpids_bytes
 from knownas.store.copying import Key
 from knownas.store.port import Pool, Store
 from knownas.store.whole import Checked, Line, State

@@ -17,9 +17,9 @@ from knownas.batch.copying import End, NotCopied, Step, Watch, copy, finish_copy
 from knownas.config.values import Configuration
 from knownas.core.privacy.evidence import Head
 from knownas.service.copy_mark import copy_mark
-from knownas.service.ledger_reading import LedgerAfter, ledger_after, without_digests
-from knownas.service.replaying import CantReplay, Replayed, Replaying
-from knownas.service.sealing import SecretKeys
+from knownas.service.erasure.replaying import CantReplay, Replayed, Replaying
+from knownas.service.evidence.ledger_reading import LedgerAfter, ledger_after, without_digests
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import Clock, open_service
 from knownas.store.opening import SQLITE, open_copy_end, open_store
 

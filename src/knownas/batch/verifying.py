@@ -18,7 +18,7 @@ from knownas.batch.rehearsing_store import StoreWhole
 from knownas.batch.verifying_judge import Difference, Verdict, VerifyJudge, Why, line_name
 from knownas.core.identity.document import Document, values_document
 from knownas.core.identity.record import Record
-from knownas.service.receipts import rfc3339
+from knownas.service.identity.receipts import rfc3339
 from knownas.store.opening import MEMORY, open_store, open_whole
 from knownas.store.port import Pool, Store
 from knownas.store.whole import Contradiction, WholeReader

@@ -28,9 +28,9 @@ from knownas.core.identity.observation import Correction
 from knownas.core.identity.policy import Policy
 from knownas.core.identity.record import Record, Values, emptied, is_known, lasts_as, with_value, without_value
 from knownas.core.identity.records import Records
-from knownas.service.log_form import Damaged, erased_in, is_correction, observation_from
-from knownas.service.policies import policies_of
-from knownas.service.receipts import changes_of
+from knownas.service.identity.log_form import Damaged, erased_in, is_correction, observation_from
+from knownas.service.identity.policies import policies_of
+from knownas.service.identity.receipts import changes_of
 from knownas.store.port import LogEntry
 from knownas.store.whole import Line
 

@@ -8,11 +8,10 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from knownas.service.evidence import Evidence
-from knownas.service.keeping_out import KEPT_AS, suppression_key
-from knownas.service.knowing import ERASED_FOR, ErasedFor
-from knownas.service.ledger import lines_of
-from knownas.service.ledger_form import (
+from knownas.service.erasure.keeping_out import KEPT_AS, suppression_key
+from knownas.service.evidence.chain import Evidence
+from knownas.service.evidence.ledger import lines_of
+from knownas.service.evidence.ledger_form import (
     LedgerErasure,
     LedgerLine,
     LedgerStart,
@@ -20,8 +19,9 @@ from knownas.service.ledger_form import (
     key_digest,
     line_bytes,
 )
+from knownas.service.identity.knowing import ERASED_FOR, ErasedFor
 from knownas.service.limits import LEDGER_ENTRIES_A_STEP, PAGE_MAX
-from knownas.service.sealing import SecretKeys
+from knownas.service.security.sealing import SecretKeys
 from knownas.store.copying import CopyEnd, Key, Part
 from knownas.store.opening import open_copy_end, open_store
 from knownas.store.port import Store

@@ -12,8 +12,8 @@ from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
 from knownas.core.identity.document import Document
 from knownas.core.identity.record import parse_mpid
-from knownas.service.auditing import Auditing, access_document
 from knownas.service.limits import PAGE_MAX
+from knownas.service.security.auditing import Auditing, access_document
 from knownas.service.server import system_clock
 from knownas.store.port import Store
 

@@ -44,8 +44,8 @@ from knownas.cli.progress import ProgressLine
 from knownas.config.values import Configuration
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel
-from knownas.service.directory import Directory, Door, open_directory
-from knownas.service.policies import encode_policy
+from knownas.service.identity.policies import encode_policy
+from knownas.service.security.directory import Directory, Door, open_directory
 from knownas.service.server import system_clock
 from knownas.store.errors import StoreError
 from knownas.store.opening import open_bulk_end, open_store

@@ -8,8 +8,8 @@ import click
 
 from knownas.config.reader import InvalidConfiguration, read_configuration, warnings_of
 from knownas.config.values import Configuration
-from knownas.service.processor import InvalidProcessor
-from knownas.service.signing import configured_processor
+from knownas.service.privacy.processor import InvalidProcessor
+from knownas.service.privacy.signing import configured_processor
 
 USUAL_FILE: Final = Path("knownas.yaml")
 

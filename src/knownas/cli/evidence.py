@@ -10,15 +10,15 @@ import click
 from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
 from knownas.config.values import Configuration
-from knownas.service.certificates import Certificates, TooManyEntries
-from knownas.service.evidence import Evidence, entry_bytes
-from knownas.service.evidence_documents import document_bytes
-from knownas.service.evidence_pdf import certificate_pdf
+from knownas.service.evidence.certificates import Certificates, TooManyEntries
+from knownas.service.evidence.chain import Evidence, entry_bytes
+from knownas.service.evidence.documents import document_bytes
+from knownas.service.evidence.pdf import certificate_pdf
 from knownas.service.limits import EVIDENCE_OF_REQUEST_MAX, PAGE_MAX
-from knownas.service.processor import InvalidProcessor
-from knownas.service.sealing import SecretKeys
+from knownas.service.privacy.processor import InvalidProcessor
+from knownas.service.privacy.signing import Signing
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import system_clock
-from knownas.service.signing import Signing
 from knownas.store.port import Store
 
 

@@ -17,7 +17,7 @@ from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Surface, identities, types_named_on
 from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import parse_mpid
-from knownas.service.decisions import is_decision_id
+from knownas.service.identity.decisions import is_decision_id
 from knownas.service.server import open_service, system_clock
 from knownas.store.errors import StoreError
 from knownas.store.opening import SQLITE, open_store

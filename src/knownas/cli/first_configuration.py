@@ -11,8 +11,8 @@ import click
 from knownas.cli.configured import parse
 from knownas.config.template import generate_configuration
 from knownas.config.values import DATABASE_DEFAULT, Configuration
-from knownas.service.resealing import FIRST_CONFIGURATION, seal_first_configuration
-from knownas.service.sealing import (
+from knownas.service.security.resealing import FIRST_CONFIGURATION, seal_first_configuration
+from knownas.service.security.sealing import (
     VARIABLE,
     InvalidSecretKey,
     SecretKeys,

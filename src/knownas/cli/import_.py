@@ -31,11 +31,11 @@ from knownas.config.values import Configuration
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel
 from knownas.service.chance import SystemChance
-from knownas.service.directory import Directory, Door, open_directory
-from knownas.service.keeping_out import suppression_key
-from knownas.service.sealing import Unopenable
+from knownas.service.erasure.keeping_out import suppression_key
+from knownas.service.security.directory import Directory, Door, open_directory
+from knownas.service.security.sealing import Unopenable
 from knownas.service.server import system_clock
-from knownas.service.toxic_beside import quarantines, toxic_beside
+from knownas.service.toxic.beside import quarantines, toxic_beside
 from knownas.store.errors import StoreError
 from knownas.store.opening import MEMORY, SQLITE, open_store
 from knownas.store.port import Store

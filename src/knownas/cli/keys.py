@@ -12,7 +12,8 @@ import click
 from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
 from knownas.config.values import Configuration, Input, Secret, Workspace
-from knownas.service.keys import (
+from knownas.service.identity.receipts import rfc3339
+from knownas.service.security.keys import (
     TAKEN_UP_WITHIN_SECONDS,
     Holder,
     Holding,
@@ -21,8 +22,7 @@ from knownas.service.keys import (
     revoke,
     rotate,
 )
-from knownas.service.receipts import rfc3339
-from knownas.service.resealing import reseal
+from knownas.service.security.resealing import reseal
 from knownas.service.server import system_clock
 from knownas.store.port import Store
 

@@ -9,7 +9,7 @@ import click
 from knownas.batch.writing_ledger import write_ledger
 from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, existing_database
-from knownas.service.sealing import Unopenable
+from knownas.service.security.sealing import Unopenable
 from knownas.store.errors import StoreError
 
 

@@ -15,8 +15,8 @@ from knownas.cli.first_configuration import kept_configuration
 from knownas.config.faults import InvalidConfiguration
 from knownas.config.reader import read_configuration
 from knownas.core.identity.document import Document
-from knownas.service.auditing import EVERYBODY, ON_COMMAND_LINE, UNTOLD, Auditing, persons_in
 from knownas.service.copy_mark import refuse_half_copied
+from knownas.service.security.auditing import EVERYBODY, ON_COMMAND_LINE, UNTOLD, Auditing, persons_in
 from knownas.service.server import system_clock
 from knownas.store.errors import StoreError
 from knownas.store.opening import MEMORY, SQLITE, open_store

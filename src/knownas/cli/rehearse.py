@@ -27,7 +27,7 @@ from knownas.config.values import Configuration, Scope
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.policy import Policy
 from knownas.core.profile.event import Channel
-from knownas.service.folds import ToRehearse
+from knownas.service.history.folds import ToRehearse
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool
 

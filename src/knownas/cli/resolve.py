@@ -15,8 +15,8 @@ from knownas.cli.rehearse import progress, scope_named, show
 from knownas.cli.stored import configured, existing_database
 from knownas.config.values import Configuration, Scope
 from knownas.core.identity.policy import Policy
-from knownas.service.folds import Differing, Stage, Tell, ToRehearse
-from knownas.service.resolving import Resolved, Resolving, resolved_document
+from knownas.service.history.folds import Differing, Stage, Tell, ToRehearse
+from knownas.service.history.resolving import Resolved, Resolving, resolved_document
 from knownas.service.server import open_service
 from knownas.store.errors import StoreError
 from knownas.store.opening import open_store

@@ -14,10 +14,10 @@ from knownas.cli.configured import config_option
 from knownas.cli.copy import told
 from knownas.cli.progress import ProgressLine
 from knownas.cli.stored import configured
-from knownas.service.ledger_reading import UnusableLedger
-from knownas.service.processor import InvalidProcessor
-from knownas.service.replaying import CantReplay
-from knownas.service.sealing import Unopenable
+from knownas.service.erasure.replaying import CantReplay
+from knownas.service.evidence.ledger_reading import UnusableLedger
+from knownas.service.privacy.processor import InvalidProcessor
+from knownas.service.security.sealing import Unopenable
 from knownas.service.server import system_clock
 from knownas.store.errors import StoreError
 

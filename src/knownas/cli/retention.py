@@ -7,7 +7,7 @@ import click
 from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
 from knownas.config.values import RetentionSettings
-from knownas.service.receipts import rfc3339
+from knownas.service.identity.receipts import rfc3339
 from knownas.service.retention import Report, forget
 from knownas.service.server import system_clock
 from knownas.store.port import Store

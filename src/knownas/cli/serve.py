@@ -19,11 +19,11 @@ from knownas.cli.first_configuration import configured_keys, first_configuration
 from knownas.cli.workers import WORKERS_MAX, run_workers
 from knownas.config.values import Configuration
 from knownas.outputs.destinations import DESTINATIONS
-from knownas.service.directory import Pairs
-from knownas.service.keys import read_changes
-from knownas.service.sealing import SecretKeys, Unopenable
+from knownas.service.security.directory import Pairs
+from knownas.service.security.keys import read_changes
+from knownas.service.security.sealing import SecretKeys, Unopenable
+from knownas.service.security.tokens import open_tokens
 from knownas.service.server import Service, open_service, system_clock
-from knownas.service.tokens import open_tokens
 from knownas.store.errors import StoreError
 from knownas.store.opening import is_shared, open_store
 

@@ -9,8 +9,8 @@ import click
 from knownas.cli.configured import chosen_file, read_file
 from knownas.cli.first_configuration import configured_keys, kept_configuration
 from knownas.config.values import Configuration
-from knownas.service.keys import KeyChangeRefused
-from knownas.service.sealing import SecretKeys, Unopenable
+from knownas.service.security.keys import KeyChangeRefused
+from knownas.service.security.sealing import SecretKeys, Unopenable
 from knownas.store.errors import StoreError
 from knownas.store.opening import MEMORY, SQLITE, open_store
 from knownas.store.port import Store

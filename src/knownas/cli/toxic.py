@@ -10,12 +10,12 @@ from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
 from knownas.core.identity.kinds import Identity, InvalidIdentity, Surface, identity, types_named_on
 from knownas.core.identity.observation import Environment
-from knownas.service.directory import Directory, open_directory
-from knownas.service.question import Rules
+from knownas.service.identity.question import Rules
+from knownas.service.security.directory import Directory, open_directory
 from knownas.service.server import system_clock
-from knownas.service.toxic import TAKEN_UP_AFTER_MS, Judgement, ToxicIdentities
-from knownas.service.toxic_beside import toxic_beside
-from knownas.service.toxic_showing import show_value
+from knownas.service.toxic.beside import toxic_beside
+from knownas.service.toxic.deciding import TAKEN_UP_AFTER_MS, Judgement, ToxicIdentities
+from knownas.service.toxic.showing import show_value
 from knownas.store.port import Pool, Store
 
 _Work = Callable[[ToxicIdentities, Store, Pool], Awaitable[None]]

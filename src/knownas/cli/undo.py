@@ -14,9 +14,9 @@ from knownas.cli.stored import existing_database
 from knownas.config.values import Configuration
 from knownas.core.identity.kinds import Identity, Surface, types_named_on
 from knownas.core.profile.alias import is_alias_id
+from knownas.service.history.undoing import UndoRefused, corrected_document
 from knownas.service.line import Overloaded
 from knownas.service.server import open_service
-from knownas.service.undoing import UndoRefused, corrected_document
 from knownas.store.errors import StoreError
 from knownas.store.opening import open_store
 

@@ -18,7 +18,7 @@ from knownas.cli.configured import config_option
 from knownas.cli.progress import ProgressLine
 from knownas.cli.stored import configured, existing_database
 from knownas.core.identity.record import Record, Values
-from knownas.service.receipts import rfc3339
+from knownas.service.identity.receipts import rfc3339
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool
 

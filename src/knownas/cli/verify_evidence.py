@@ -7,9 +7,9 @@ from typing import Final, NoReturn
 import click
 
 from knownas.core.privacy.evidence import Fault, Finding
-from knownas.service.evidence_documents import CertificateDocument, HeadDocument, NotADocument, SignedDocument
-from knownas.service.evidence_trust import NotPem, Trust, fingerprint
-from knownas.service.evidence_verifying import Verified, read_anchors, verify
+from knownas.service.evidence.documents import CertificateDocument, HeadDocument, NotADocument, SignedDocument
+from knownas.service.evidence.trust import NotPem, Trust, fingerprint
+from knownas.service.evidence.verifying import Verified, read_anchors, verify
 from knownas.service.limits import EVIDENCE_FAULTS_MAX
 
 FAULTY: Final = 1

@@ -9,7 +9,7 @@ from knownas.core.identity.observation import Endpoint, Environment, IdentityReq
 from knownas.demo.player import Answer as Played
 from knownas.demo.player import play
 from knownas.demo.traffic import HOUR_MS, Visit, traffic
-from knownas.service.question import Answer
+from knownas.service.identity.question import Answer
 from knownas.service.server import Service
 
 AT_ONCE = 64

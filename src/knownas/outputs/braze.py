@@ -40,7 +40,7 @@ from knownas.outputs.activity import Did, Kind, Product, Scalar, done
 from knownas.outputs.calls import UNREADABLE, Call, Remembered, chunks, count_of, encoded, members_of, outcome_of
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults, words_of
 from knownas.outputs.refusing import Refusal, is_success, refusal, retry_after_seconds
-from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Destination, Setting, SettingKind, Surroundings
 
 BRAZE_OBJECTS_MAX: Final = 50
 """Objects of a request to Braze, attributes, events and purchases together."""

@@ -7,7 +7,7 @@ from typing import Final
 from knownas.outputs import braze, iterable, meta, stream, webhook
 from knownas.outputs.files import destination as files
 from knownas.outputs.firehose import destination as firehose
-from knownas.service.destination import Destination
+from knownas.service.delivery.destination import Destination
 
 _ALL: Final = (
     braze.DESTINATION,

@@ -35,7 +35,7 @@ from knownas.outputs.activity import Did, Kind, Product, done
 from knownas.outputs.calls import UNREADABLE, Call, Remembered, chunks, count_of, encoded, members_of, outcome_of
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults
 from knownas.outputs.refusing import Refusal
-from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Destination, Setting, SettingKind, Surroundings
 
 ITERABLE_SUBSCRIBERS_MAX: Final = 500
 """Users of a list that are told to Iterable in one request."""

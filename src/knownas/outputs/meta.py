@@ -43,7 +43,7 @@ from knownas.outputs.calls import UNREADABLE, Call, chunks, count_of, encoded, m
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults, words_of
 from knownas.outputs.refusing import Refusal, is_success, named, refusal, retry_after_seconds
 from knownas.outputs.saying import with_said
-from knownas.service.destination import Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Destination, Setting, SettingKind, Surroundings
 
 META_ROWS_MAX: Final = 10_000
 """People that Meta takes in one request."""

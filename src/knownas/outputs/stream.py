@@ -17,7 +17,7 @@ from knownas.outputs.limits import (
     STREAM_SECONDS,
     TOPIC_CHARACTERS_MAX,
 )
-from knownas.service.destination import Batching, Destination, Sender, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Batching, Destination, Sender, Setting, SettingKind, Surroundings
 
 MISSING: Final = "knownas is installed without a client of Kafka: pip install 'knownas[kafka]'"
 TOPICS: Final[Mapping[type[Message], tuple[str, str]]] = {

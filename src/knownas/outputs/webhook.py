@@ -23,7 +23,7 @@ from knownas.outputs.limits import CONNECTIONS_MAX
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults
 from knownas.outputs.signing import secret_key, signature_headers
 from knownas.outputs.telling_form import VERSION, told
-from knownas.service.destination import Batching, Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Batching, Destination, Setting, SettingKind, Surroundings
 
 SECRETS: Final = ("signing_secret", "previous_signing_secret")
 

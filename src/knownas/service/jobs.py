@@ -17,7 +17,7 @@ import msgspec
 
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity
-from knownas.service.folds import Stage, Tell
+from knownas.service.history.folds import Stage, Tell
 from knownas.service.limits import (
     JOB_ATTEMPTS_MAX,
     JOB_LOOK_SECONDS,

@@ -12,7 +12,7 @@ from typing import Final
 
 from knownas.config.values import Configuration, RetentionSettings
 from knownas.core.identity.document import Document
-from knownas.service.receipts import rfc3339
+from knownas.service.identity.receipts import rfc3339
 from knownas.service.repeating import happens_within
 from knownas.service.turns import Turns
 from knownas.store.errors import StoreError

@@ -10,43 +10,43 @@ from typing import Final
 from knownas.config.values import Configuration
 from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
-from knownas.service.activation import Activation, open_activation
-from knownas.service.activity import ActivityMemory
-from knownas.service.aliasing import Aliasing
-from knownas.service.audience_catalogue import Destinations
-from knownas.service.auditing import Auditing
-from knownas.service.batch_receipts import BatchReceipts
-from knownas.service.calculations import calculations_of
+from knownas.service.audience.activation import Activation, open_activation
+from knownas.service.audience.catalogue import Destinations
 from knownas.service.chance import Chance, SystemChance
 from knownas.service.copy_mark import refuse_half_copied
-from knownas.service.correcting import Correcting
-from knownas.service.decisions import Decisions
-from knownas.service.directory import Directory, open_directory
-from knownas.service.erasing import Erasing, Remembered
-from knownas.service.folds import Folds
-from knownas.service.ingest import Ingest
+from knownas.service.erasure.erasing import Erasing, Remembered
+from knownas.service.erasure.keeping_out import KeepingOut, open_keeping_out
+from knownas.service.evidence.ledger import Ledger
+from knownas.service.history.correcting import Correcting
+from knownas.service.history.folds import Folds
+from knownas.service.history.rehearsing import works_of
+from knownas.service.history.self_check import SelfCheck, check_work
+from knownas.service.history.undoing import Undoing
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.aliasing import Aliasing
+from knownas.service.identity.decisions import Decisions
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
 from knownas.service.jobs import JobKind, Jobs, Work
-from knownas.service.keeping_out import KeepingOut, open_keeping_out
-from knownas.service.key_watch import KeyWatch
-from knownas.service.keys import KeyChain, read_changes
-from knownas.service.ledger import Ledger
-from knownas.service.privacy import Privacy, open_privacy
-from knownas.service.profiles import Profiles
-from knownas.service.receipts import RecentDecisions
-from knownas.service.rehearsing import works_of
-from knownas.service.resolver import Resolver
+from knownas.service.privacy.assembly import Privacy, open_privacy
+from knownas.service.privacy.subject_finding import SubjectFinding
+from knownas.service.privacy.subject_preview import SubjectPreviews
+from knownas.service.profile.batch_receipts import BatchReceipts
+from knownas.service.profile.calculations import calculations_of
+from knownas.service.profile.ingest import Ingest
+from knownas.service.profile.profiles import Profiles
+from knownas.service.profile.sections import Sections
+from knownas.service.profile.seeding import Seeding
 from knownas.service.retention import Retention
-from knownas.service.sealing import SecretKeys
-from knownas.service.sections import Sections
-from knownas.service.seeding import Seeding
-from knownas.service.self_check import SelfCheck, check_work
-from knownas.service.subject_finding import SubjectFinding
-from knownas.service.subject_preview import SubjectPreviews
-from knownas.service.tokens import Tokens, open_tokens
-from knownas.service.toxic import TAKEN_UP_AFTER_MS, ToxicIdentities
-from knownas.service.toxic_watch import ToxicWatch
+from knownas.service.security.auditing import Auditing
+from knownas.service.security.directory import Directory, open_directory
+from knownas.service.security.key_watch import KeyWatch
+from knownas.service.security.keys import KeyChain, read_changes
+from knownas.service.security.sealing import SecretKeys
+from knownas.service.security.tokens import Tokens, open_tokens
+from knownas.service.toxic.deciding import TAKEN_UP_AFTER_MS, ToxicIdentities
+from knownas.service.toxic.watch import ToxicWatch
 from knownas.service.turns import Turns
-from knownas.service.undoing import Undoing
 from knownas.store.opening import is_shared
 from knownas.store.port import Store
 

@@ -69,7 +69,7 @@ class Snapshot(Protocol):
 class LogEntry:
     """One observation with its decision, as the log keeps it.
 
-    `observation` and `decision` are bytes that only the service reads (`service.log_form`). `touched` are the
+    `observation` and `decision` are bytes that only the service reads (`service.identity.log_form`). `touched` are the
     profiles whose records it changed; it is empty for an observation that is kept although it changed nothing. `subjects`
     are further numbers under which `history` finds the line; a store keeps them in its index, and an entry that is read
     does not tell them. Times are Unix milliseconds. `seq` is given by the store, and never reused: it is larger than that of every line whose

@@ -26,13 +26,13 @@ from knownas.core.identity.observation import Endpoint, Environment, IdentityReq
 from knownas.core.identity.policy import Capture, EnvironmentPools, Policy
 from knownas.core.identity.record import Record
 from knownas.core.profile.event import Channel
-from knownas.service.activity import ActivityMemory
-from knownas.service.policies import policy_in_force
-from knownas.service.question import screened_rules
-from knownas.service.receipts import RecentDecisions
-from knownas.service.resolver import Resolver
-from knownas.service.subjects import subject_of
-from knownas.service.toxic_list import NOTHING_LISTED, ToxicValue
+from knownas.service.history.subjects import subject_of
+from knownas.service.identity.activity import ActivityMemory
+from knownas.service.identity.policies import policy_in_force
+from knownas.service.identity.question import screened_rules
+from knownas.service.identity.receipts import RecentDecisions
+from knownas.service.identity.resolver import Resolver
+from knownas.service.toxic.list import NOTHING_LISTED, ToxicValue
 from knownas.store.memory.store import MemoryStore
 from knownas.store.opening import open_bulk_end
 from knownas.store.port import LogEntry, Pool, Store, Wanted

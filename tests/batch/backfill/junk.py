@@ -8,7 +8,7 @@ from typing import Final
 from knownas.core.identity.kinds import DEVICE_TYPES, Identity, IdentityType
 from knownas.core.identity.policy import EnvironmentPools, Policy
 from knownas.core.identity.toxic_limits import ToxicMode, ToxicReason, ToxicSettings
-from knownas.service.toxic_list import ToxicState, ToxicValue, toxic
+from knownas.service.toxic.list import ToxicState, ToxicValue, toxic
 from knownas.store.port import Pool
 from tests.batch.backfill.histories import SCOPE, START_MS, Observation, draw_history, draw_policy
 

@@ -14,10 +14,10 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.policy import Strategy, policy
 from knownas.core.identity.toxic import unlike_a_person
 from knownas.core.identity.toxic_limits import ToxicMode, ToxicReason, ToxicSettings
-from knownas.service.directory import Directory
-from knownas.service.question import screened_rules
-from knownas.service.toxic_beside import toxic_beside
-from knownas.service.toxic_list import Past, ToxicState, ToxicValue, read_list
+from knownas.service.identity.question import screened_rules
+from knownas.service.security.directory import Directory
+from knownas.service.toxic.beside import toxic_beside
+from knownas.service.toxic.list import Past, ToxicState, ToxicValue, read_list
 from knownas.store.port import Pool, Store
 from tests.batch.backfill.histories import SCOPE, START_MS, Observation, backfill_into, differences, job_of, write_rows
 from tests.batch.backfill.junk import EMAIL, STAMP, draw_with_junk, junk_of

@@ -3,7 +3,7 @@
 from knownas.core.identity.decision import Created, Erased, NotFound, Refusal, Refused
 from knownas.core.identity.erase import refused_as_erased
 from knownas.core.identity.observation import Environment, Erasure
-from knownas.service.log_form import decision_bytes, erased_in, observation_bytes, observation_from
+from knownas.service.identity.log_form import decision_bytes, erased_in, observation_bytes, observation_from
 from tests.core.pool import Pool, rules
 
 

@@ -18,7 +18,7 @@ from knownas.core.translation.target import MPID
 from knownas.core.translation.telling import Action
 from knownas.outputs.firehose.destination import DESTINATION, refusing
 from knownas.outputs.firehose.identities import NOBODY
-from knownas.service.destination import AskedPlaces
+from knownas.service.delivery.destination import AskedPlaces
 from tests.outputs.firehose.protocol import (
     EVERY_EVENT,
     EVERYTHING,

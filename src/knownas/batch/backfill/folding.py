@@ -32,10 +32,10 @@ from knownas.core.identity.straight import StraightCases
 from knownas.core.profile.event import Channel
 from knownas.core.profile.section import Section
 from knownas.core.profile.section import fold as fold_section
-from knownas.service.log_form import decision_bytes, observation_bytes
-from knownas.service.policies import decode_policy, encode_policy
-from knownas.service.sections import written
-from knownas.service.subjects import subjects_of
+from knownas.service.history.subjects import subjects_of
+from knownas.service.identity.log_form import decision_bytes, observation_bytes
+from knownas.service.identity.policies import decode_policy, encode_policy
+from knownas.service.profile.sections import written
 from knownas.store.port import Pool, StoredPolicy
 
 COMPONENT: Final = "component"

@@ -17,7 +17,7 @@ from knownas.batch.backfill.limits import LOAD_ROWS
 from knownas.batch.backfill.statements import filled
 from knownas.batch.import_garbage import collected_afterwards
 from knownas.core.identity.policy import EnvironmentPools, Policy
-from knownas.service.question import Rules
+from knownas.service.identity.question import Rules
 from knownas.store.bulk import BULK_PARTS, BulkEnd, Mark, Reserved
 from knownas.store.copying import Part
 from knownas.store.errors import StoreDamaged

@@ -32,8 +32,8 @@ from knownas.batch.backfill.names import SECRET_BYTES
 from knownas.batch.backfill.screening import Quarantined, list_quarantined, listed_now, told_aside
 from knownas.batch.backfill.statements import filled
 from knownas.batch.import_durable import replace_durably
-from knownas.service.question import Rules
-from knownas.service.toxic_list import ToxicValue
+from knownas.service.identity.question import Rules
+from knownas.service.toxic.list import ToxicValue
 from knownas.store.bulk import BulkEnd
 from knownas.store.port import Store
 

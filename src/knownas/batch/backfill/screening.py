@@ -1,6 +1,6 @@
 """Sets aside what of a history's rows is quarantined, as a server does with each request, before rows are linked.
 
-What is toxic is decided by the same screen that requests go through (`service.screening`): by looks, by the policy, and by
+What is toxic is decided by the same screen that requests go through (`service.identity.screening`): by looks, by the policy, and by
 the list as it was when the backfill began. What is set aside links nobody, and stays beside its row, so that the log keeps
 it and a release can make it count.
 """
@@ -15,9 +15,9 @@ from knownas.batch.backfill.kinds import ENVIRONMENTS, SET_ASIDE, TYPES, arrow
 from knownas.batch.backfill.limits import QUARANTINED_LISTED_MAX
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.toxic_limits import ToxicReason
-from knownas.service.policies import decode_policy
-from knownas.service.question import Rules, screened_rules
-from knownas.service.toxic_list import NOTHING_LISTED, ToxicState, ToxicValue, append, read_list, toxic
+from knownas.service.identity.policies import decode_policy
+from knownas.service.identity.question import Rules, screened_rules
+from knownas.service.toxic.list import NOTHING_LISTED, ToxicState, ToxicValue, append, read_list, toxic
 from knownas.store.port import Store, StoredPolicy
 
 _ENCODE: Final = msgspec.json.Encoder().encode

@@ -1,7 +1,7 @@
 """Turns observations and decisions into plain JSON-ready values: the form in which people and programs see them.
 
 MPIDs become strings, since JSON numbers lose 64-bit integers in JavaScript. Members never disappear from a form;
-they are only added. The log keeps a shorter form (`service.log_form`).
+they are only added. The log keeps a shorter form (`service.identity.log_form`).
 """
 
 from collections.abc import Iterable

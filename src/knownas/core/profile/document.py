@@ -1,4 +1,4 @@
-"""Writes sections as JSON documents, the form in which stores keep them; `service.sections` reads them back."""
+"""Writes sections as JSON documents, the form in which stores keep them; `service.profile.sections` reads them back."""
 
 from typing import Any, Final
 

@@ -21,7 +21,7 @@ from knownas.outputs.files.formats import Format, FormatMissing, can_write, writ
 from knownas.outputs.files.rows import KINDS, rows
 from knownas.outputs.limits import FILE_MEMBERSHIPS_MAX, FILE_MESSAGES_MAX, FILE_WAIT_SECONDS, LOCATION_CHARACTERS_MAX
 from knownas.outputs.posting import address_faults
-from knownas.service.destination import Batching, Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Batching, Destination, Setting, SettingKind, Surroundings
 
 if TYPE_CHECKING:
     from knownas.outputs.files.bucket import Bucket

@@ -32,7 +32,7 @@ from knownas.outputs.limits import (
 from knownas.outputs.posting import Answer, Poster, Request, address_faults, header_faults
 from knownas.outputs.refusing import BECAUSE_OF_CONTENT, Refusal, named
 from knownas.outputs.saying import with_said
-from knownas.service.destination import AskedPlaces, Batching, Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import AskedPlaces, Batching, Destination, Setting, SettingKind, Surroundings
 
 BUSY: Final = frozenset({408, 429, 503})
 RETRIED: Final = BUSY | {500, 502, 504}

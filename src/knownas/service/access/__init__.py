@@ -1,0 +1,1 @@
+"""Makes what a data subject is handed out of what is known of them."""

@@ -1,0 +1,325 @@
+"""Judges profiles in the audiences of their workspaces, and writes down in one transaction what comes of it.
+
+What is written: how each stands and until when, every change of a membership with its reason, what outputs are to be told, and which marks are done.
+A standing names the version that was read. So of two who judge the same profile one starts again, and what changed is told once.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from knownas.core.audience.dates import NEVER
+from knownas.core.audience.membership import Change, Judged, Standings
+from knownas.core.audience.reasons import Reason, reasons
+from knownas.core.audience.subject import Subject
+from knownas.core.delivery.message import Origin
+from knownas.core.translation.telling import Cause, Standing
+from knownas.core.translation.view import ProfileView
+from knownas.service.audience.catalogue import Catalogue, KnownConnection, WorkspaceAudiences, is_gone
+from knownas.service.audience.limits import EVENT_BATCHES_MAX, JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
+from knownas.service.audience.mark_form import ToForward
+from knownas.service.audience.subjects import Subjects, standings_bytes, standings_from
+from knownas.service.audience.telling import (
+    Ledger,
+    Telling,
+    Tellings,
+    gained_values,
+    ledger_of,
+    standing_of,
+    write_telling,
+)
+from knownas.service.delivery.event_forwarding import EventForwarding
+from knownas.service.retrying import pause_before_retry
+from knownas.store.audiences import (
+    AudienceCommit,
+    AudienceStore,
+    MembershipChange,
+    StandingWrite,
+    StoredMark,
+    StoredSubject,
+)
+from knownas.store.deliveries import NewDelivery
+from knownas.store.errors import StoreBusy
+from knownas.store.user_data import SectionKey, StoredEvents
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be looked at of a profile: audiences by id (None: all), and connections, by id (None: all).
+
+    `translated`: destinations are told anew also where no membership changes. `corrects`: what they have was wrong.
+    `batches` are to be forwarded, in their order.
+    """
+
+    audiences: frozenset[str] | None = frozenset()
+    translated: bool = False
+    connections: frozenset[int] = frozenset()
+    corrects: bool = False
+    batches: tuple[ToForward, ...] = ()
+
+    def __or__(self, other: "Asked") -> "Asked":
+        both = None if self.audiences is None or other.audiences is None else self.audiences | other.audiences
+        return Asked(
+            both,
+            self.translated or other.translated,
+            self.connections | other.connections,
+            self.corrects or other.corrects,
+            (*self.batches, *other.batches),
+        )
+
+
+JUDGED_AT_ONCE: Final = 32
+"""Profiles that are loaded and judged before anything else gets its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many memberships changed, and for which outputs something waits now."""
+
+    changes: int = 0
+    outputs: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A profile as it was looked at, without its events, of which there may be many."""
+
+    stored: StoredSubject
+    view: ProfileView | None
+    before: Standings
+    judged: Judged
+    changes: Sequence[MembershipChange]
+
+    def is_member(self, audience: int) -> bool:
+        """Whether it is in an audience now."""
+        standing = self.judged.standings.get(str(audience))
+        return standing is not None and standing.is_member
+
+
+class Judging:
+    """Judges over one store. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
+
+    def __init__(
+        self,
+        store: AudienceStore,
+        subjects: Subjects,
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+        forwarding: EventForwarding,
+    ) -> None:
+        self._store = store
+        self._subjects = subjects
+        self._forwarding = forwarding
+        self._clock = clock
+        self._new_id = new_id
+
+    async def judge(
+        self,
+        catalogue: Catalogue,
+        asked: Mapping[SectionKey, Asked],
+        done: Sequence[int] = (),
+        before: Sequence[NewDelivery] = (),
+        again: Sequence[SectionKey] = (),
+    ) -> Outcome:
+        """Judge some profiles, and write down what came of it, with the marks that are done by it, and what is told `before`.
+
+        Who is to be looked at `again` is marked anew.
+
+        Raises:
+            StoreError: the store does not do it; nothing is written.
+        """
+        for attempt in range(JUDGE_ATTEMPTS_MAX):
+            now_ms = self._clock()
+            seen = await self._look(catalogue, asked, now_ms)
+            tellings = await self._tell(catalogue, asked, seen, now_ms)
+            changes = [one for found in seen.values() for one in found.changes]
+            forwarded = [
+                decided
+                for key, one in asked.items()
+                for decided in self._forwarding.decide(catalogue, key, seen[key].stored, one.batches, now_ms)
+            ]
+            commit = AudienceCommit(
+                standings=list(_writes(seen, frozenset(one.mpid for one in tellings.deliveries))),
+                changes=changes,
+                gave_up=tellings.gave_up,
+                held=tellings.held,
+                passed_by=tellings.passed_by,
+                passed=tellings.passed,
+                deliveries=[*before, *tellings.deliveries, *(one for _, one in forwarded if one is not None)],
+                marks=[StoredMark(0, *key, b"") for key in again],
+                done=done,
+            )
+            if _is_empty(commit) or await self._store.commit(commit):
+                self._forwarding.note(decided for decided, _ in forwarded)
+                return Outcome(len(changes), frozenset(one.output for one in commit.deliveries))
+            await pause_before_retry(attempt)
+        raise StoreBusy(f"others were faster {JUDGE_ATTEMPTS_MAX} times")
+
+    async def _look(
+        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
+    ) -> dict[SectionKey, _Seen]:
+        """Load profiles and judge them, a few at a time: requests are served between, and the events of no more are in memory."""
+        seen: dict[SectionKey, _Seen] = {}
+        everybody = iter(asked.items())
+        while some := dict(islice(everybody, JUDGED_AT_ONCE)):
+            seen |= await self._look_at(catalogue, some, now_ms)
+            await asyncio.sleep(0)
+        return seen
+
+    async def _look_at(
+        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
+    ) -> dict[SectionKey, _Seen]:
+        stored = await self._store.subjects(list(asked))
+        befores = {key: standings_from(one.standing) for key, one in stored.items()}
+        eventful = [
+            key
+            for key, one in asked.items()
+            if key in stored[key].sections
+            and catalogue.of(key.workspace).audiences.asking_events(one.audiences, befores[key], now_ms)
+        ]
+        events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
+        if eventful:
+            events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
+        seen: dict[SectionKey, _Seen] = {}
+        for key, one in asked.items():
+            before, found = befores[key], stored[key]
+            subject = self._subjects.subject(key, found, events.get(key, ()), now_ms)
+            own = catalogue.of(key.workspace)
+            judged = (
+                _left(before, now_ms)
+                if subject is None
+                else own.audiences.judge(subject, before, now_ms, one.audiences)
+            )
+            view = self._subjects.view(key, found) if own.connections or one.connections else None
+            seen[key] = _Seen(found, view, before, judged, list(_changes(own, key, subject, judged, now_ms)))
+        return seen
+
+    async def _tell(
+        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], seen: dict[SectionKey, _Seen], now_ms: int
+    ) -> Tellings:
+        """Write what outputs are told of profiles."""
+        tellings = Tellings()
+        by_connection: dict[tuple[int, str], list[SectionKey]] = {}
+        for key, found in seen.items():
+            for connection in _concerned(catalogue, key, asked[key], found):
+                by_connection.setdefault((connection.id, key.environment), []).append(key)
+        for (number, environment), keys in by_connection.items():
+            connection = catalogue.connections[number]
+            audience = catalogue.audiences[connection.audience]
+            is_told = not is_gone(catalogue, connection) and connection.lets(environment)
+            members = frozenset(key.mpid for key in keys if is_told and seen[key].is_member(audience.id))
+            now: dict[int, Standing] = {
+                key.mpid: standing_of(connection, seen[key].view, is_member=key.mpid in members) for key in keys
+            }
+            sent = ledger_of(await self._store.held_of([connection.id], list(now)))
+            members |= await self._with_others(connection, environment, sent, now)
+            cause = Cause.CORRECTION if any(asked[key].corrects for key in keys) else Cause.CHANGE
+            origin = Origin(connection.workspace, environment)
+            telling = Telling(connection, audience, origin, sent, now, members, cause)
+            write_telling(telling, tellings, now_ms, self._new_id)
+        return tellings
+
+    async def _with_others(
+        self, connection: KnownConnection, environment: str, sent: Ledger, now: dict[int, Standing]
+    ) -> frozenset[int]:
+        """Add everybody of whom the destination has what these profiles gain, and how they stand; return who of them is a member."""
+        members: set[int] = set()
+        for _ in range(JOINED_ROUNDS_MAX):
+            values = gained_values(sent, now)
+            if not values:
+                break
+            holding = {one.mpid for one in await self._store.held_values(connection.id, values)} - now.keys()
+            if not holding:
+                break
+            keys = [SectionKey(connection.workspace, environment, mpid) for mpid in sorted(holding)]
+            found = await self._store.subjects(keys)
+            sent |= ledger_of(await self._store.held_of([connection.id], sorted(holding)))
+            for key, stored in found.items():
+                standing = standings_from(stored.standing).get(str(connection.audience))
+                is_member = standing is not None and standing.is_member
+                now[key.mpid] = standing_of(connection, self._subjects.view(key, stored), is_member=is_member)
+                if is_member:
+                    members.add(key.mpid)
+        return frozenset(members)
+
+
+def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen) -> Iterable[KnownConnection]:
+    """Yield the connections that may have something to be told of a profile."""
+    own = catalogue.of(key.workspace)
+    changed = {int(one.audience) for one in seen.judged.changes}
+    found: dict[int, KnownConnection] = {}
+    for audience, connections in own.connections.items():
+        if audience in changed or (asked.translated and seen.is_member(audience)):
+            found.update((one.id, one) for one in connections)
+    named = (catalogue.connections.get(one) for one in asked.connections)
+    found.update((one.id, one) for one in named if one is not None)
+    return found.values()
+
+
+def _left(before: Standings, now_ms: int) -> Judged:
+    """Return that somebody who is not known any more has left everything."""
+    changes = tuple(Change(one, is_member=False, at_ms=now_ms) for one, was in sorted(before.items()) if was.is_member)
+    return Judged({}, changes, NEVER)
+
+
+def _changes(
+    own: WorkspaceAudiences, key: SectionKey, subject: Subject | None, judged: Judged, now_ms: int
+) -> Iterable[MembershipChange]:
+    """Yield the changes of somebody's memberships, each with its reasons."""
+    for change in judged.changes:
+        told: Sequence[Reason] = ()
+        audience = own.known.get(int(change.audience))
+        if audience is not None and subject is not None:
+            within = subject._replace(audiences=_members(judged.standings))
+            told = reasons(audience.definition, within, now_ms)
+        document = _ENCODER.encode(reason_documents(told))
+        yield MembershipChange(key, int(change.audience), change.is_member, now_ms, document)
+
+
+def _writes(seen: Mapping[SectionKey, _Seen], told: frozenset[int]) -> Iterable[StandingWrite]:
+    """Yield what changes, and the standings of those of whom outputs are told: of two who would tell the same, one starts again."""
+    for key, found in seen.items():
+        if found.judged.standings == found.before and (key.mpid not in told or not found.before):
+            continue
+        version = None if found.stored.standing is None else found.stored.standing.version
+        due_ms = None if found.judged.due_ms == NEVER else found.judged.due_ms
+        yield StandingWrite(key, version, standings_bytes(found.judged.standings), due_ms)
+
+
+def _is_empty(commit: AudienceCommit) -> bool:
+    return not any(
+        (
+            commit.standings,
+            commit.changes,
+            commit.deliveries,
+            commit.gave_up,
+            commit.held,
+            commit.passed_by,
+            commit.marks,
+            commit.done,
+        )
+    )
+
+
+def _members(standings: Standings) -> frozenset[str]:
+    return frozenset(one for one, standing in standings.items() if standing.is_member)
+
+
+def reason_documents(told: Iterable[Reason]) -> list[dict[str, Any]]:
+    """Write reasons down as they are shown."""
+    return [
+        {
+            "place": one.place,
+            "condition": one.sentence,
+            "holds": one.holds,
+            "found": list(one.found),
+            "events": list(one.events),
+        }
+        for one in told
+    ]

@@ -1,0 +1,250 @@
+"""Keeps memberships up to date: judges who is marked, who is due, and everybody where an audience or a connection is new, or gone.
+
+One process does it at a time of those that share a database. All that it has to know is in the store: marks, standings with their time, and for
+each document how far everybody has been looked at because of it. So whichever process is there next goes on where another was killed.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from knownas.service.audience.catalogue import Catalogue, Catalogues
+from knownas.service.audience.judging import Asked, Judging, Outcome
+from knownas.service.audience.limits import (
+    CATALOGUE_SECONDS,
+    JUDGED_TOGETHER,
+    LOOK_SECONDS,
+    MARKS_A_ROUND,
+    MARKS_OF_BATCHES_A_ROUND,
+    TURN_MS,
+)
+from knownas.service.audience.mark_form import told_from
+from knownas.service.audience.sweeps import Sweeps
+from knownas.service.turns import Turns
+from knownas.store.audiences import EVERYWHERE, AudienceStore, StoredMark
+from knownas.store.deliveries import NewDelivery
+from knownas.store.errors import StoreError
+from knownas.store.port import Store
+from knownas.store.user_data import SectionKey
+
+log: Final = logging.getLogger(__name__)
+
+TURN: Final = "audiences"
+_DUE: Final = Asked()
+
+
+class JudgingWork:
+    """The job that judges. One event loop, one of these; `told` hears which outputs have something to be told."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogues: Catalogues,
+        judging: Judging,
+        clock: Callable[[], int],
+        turns: Turns | None = None,
+        told: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._store: AudienceStore = store.audiences
+        self._whole = store
+        self._catalogues = catalogues
+        self._judging = judging
+        self._sweeps = Sweeps(store)
+        self._clock = clock
+        self._turns = turns
+        self._told = told
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._is_failing = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.counted: Counter[str] = Counter()
+        """How many profiles were judged, how many memberships changed, how many marks are done."""
+
+    def start(self) -> None:
+        """Begin, on the running event loop."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._follow())]
+
+    def wake(self) -> None:
+        """Look at once: somebody may have to be judged."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Finish the group under way, and stop."""
+        self._closing = True
+        self._wake.set()
+        if self._tasks:
+            self._tasks[1].cancel()
+            await asyncio.wait(self._tasks)
+        if self._turns is not None:
+            with suppress(StoreError):
+                await self._turns.give_back(TURN)
+
+    async def work_off(self) -> int:
+        """Judge who is marked and who is due, and sweep a page of what has to be. Returns how much was done: 0 when nothing is left.
+
+        Raises:
+            StoreError: the store does not work now; what is left is done later.
+        """
+        catalogue = await self._catalogues.refresh()
+        if EVERYWHERE not in catalogue.watches:
+            return 0
+        done = await self._judge_marked(catalogue)
+        done += await self._judge_due(catalogue)
+        return done + await self._sweep(catalogue)
+
+    async def _judge_marked(self, catalogue: Catalogue) -> int:
+        """Judge who is marked, each once for all of the marks that were read."""
+        marks = await self._store.marks(0, MARKS_OF_BATCHES_A_ROUND if catalogue.forwarding else MARKS_A_ROUND)
+        if not marks:
+            return 0
+        everybody = [one for one in marks if one.mpid == 0]
+        for one in everybody:
+            await self._sweeps.begin_again(catalogue, one)
+        asked = await self._asked_by([one for one in marks if one.mpid != 0])
+        # A mark is done with the last of the profiles that it is about.
+        keys = list(asked)
+        groups = [keys[start : start + JUDGED_TOGETHER] for start in range(0, len(keys), JUDGED_TOGETHER)] or [[]]
+        for group in groups[:-1]:
+            failed = await self._judge(catalogue, {key: asked[key] for key in group})
+            # What can't be judged now keeps its marks.
+            marks = [one for one in marks if one.mpid not in failed]
+        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks)
+        self.counted["marks"] += len(marks)
+        return len(marks)
+
+    async def _asked_by(self, marks: Sequence[StoredMark]) -> Mapping[SectionKey, Asked]:
+        """Return what marks ask of which profiles; one of a profile everywhere asks it of each of its sections that anybody watches."""
+        asked: dict[SectionKey, Asked] = {}
+        wide: dict[int, Asked] = {}
+        for one in marks:
+            told = told_from(one.document)
+            audiences = None if told.audiences is None else frozenset(map(str, told.audiences))
+            batches = () if told.batch is None else (told.batch,)
+            wish = Asked(audiences, translated=told.translated, batches=batches)
+            if one.workspace == EVERYWHERE:
+                wide[one.mpid] = wide[one.mpid] | wish if one.mpid in wide else wish
+            else:
+                key = SectionKey(one.workspace, one.environment, one.mpid)
+                asked[key] = asked[key] | wish if key in asked else wish
+        watches = self._catalogues.now.watches
+        for mpid, wish in wide.items():
+            for key in await self._whole.user_data.sections_of(mpid):
+                if key.workspace in watches:
+                    asked[key] = asked[key] | wish if key in asked else wish
+        return asked
+
+    async def _judge_due(self, catalogue: Catalogue) -> int:
+        keys = await self._store.due(self._clock(), JUDGED_TOGETHER)
+        if keys:
+            await self._judge(catalogue, dict.fromkeys(keys, _DUE))
+        return len(keys)
+
+    async def _sweep(self, catalogue: Catalogue) -> int:
+        """Go on with the first sweep that is not over, by a page."""
+        sweep = await self._sweeps.next(catalogue)
+        if sweep is None:
+            return 0
+        keys = await self._sweeps.page(sweep)
+        announced = self._sweeps.announcement(sweep, catalogue, keys, self._clock())
+        first: Sequence[NewDelivery] = () if sweep.is_gone else announced
+        failed = await self._judge(catalogue, dict.fromkeys(keys, sweep.wish), before=first)
+        if failed:
+            await self._judging.judge(catalogue, {}, again=[key for key in keys if key.mpid in failed])
+        if sweep.is_gone and announced:
+            await self._judge(catalogue, {}, before=announced)
+        await self._sweeps.move(sweep, keys)
+        return max(len(keys), 1)
+
+    async def _judge(
+        self,
+        catalogue: Catalogue,
+        asked: Mapping[SectionKey, Asked],
+        done: Sequence[StoredMark] = (),
+        before: Sequence[NewDelivery] = (),
+    ) -> frozenset[int]:
+        """Judge profiles; returns those that can't be."""
+        failed: frozenset[int] = frozenset()
+        try:
+            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before)
+        except StoreError:
+            raise
+        except Exception:
+            # One of them breaks a rule of ours: the others must not wait for it.
+            log.exception("%d profiles are judged one by one", len(asked))
+            outcome, failed = await self._judge_apart(catalogue, asked, done, before)
+        self.counted["judged"] += len(asked)
+        self.counted["changes"] += outcome.changes
+        for output in outcome.outputs:
+            self._told(output)
+        return failed
+
+    async def _judge_apart(
+        self,
+        catalogue: Catalogue,
+        asked: Mapping[SectionKey, Asked],
+        done: Sequence[StoredMark],
+        before: Sequence[NewDelivery],
+    ) -> tuple[Outcome, frozenset[int]]:
+        """Judge profiles one by one. Those that can't be keep their marks, and are looked at again after a pause."""
+        failed: set[int] = set()
+        changes, outputs = 0, frozenset[int]()
+        for key, wish in asked.items():
+            try:
+                outcome = await self._judging.judge(catalogue, {key: wish})
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("a profile can't be judged")
+                self.counted["failed"] += 1
+                failed.add(key.mpid)
+            else:
+                changes, outputs = changes + outcome.changes, outputs | outcome.outputs
+        self._is_failing = self._is_failing or bool(failed)
+        seqs = [one.seq for one in done if one.mpid not in failed]
+        last = await self._judging.judge(catalogue, {}, seqs, before)
+        return Outcome(changes, outputs | last.outputs), frozenset(failed)
+
+    async def _run(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            self._is_failing = False
+            try:
+                done = await self._work_in_turn()
+            except StoreError as error:
+                log.warning("audiences are looked at again later: %s", error)
+                done = 0
+            except Exception:
+                log.exception("audiences are looked at again later")
+                done = 0
+            if not done or self._is_failing:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._wake.wait()
+
+    async def _work_in_turn(self) -> int:
+        """Work off what there is, unless another process is at it."""
+        if self._turns is None:
+            return await self.work_off()
+        if not await self._has_work() or not await self._turns.take(TURN, TURN_MS):
+            return 0
+        return await self.work_off()
+
+    async def _has_work(self) -> bool:
+        """Whether anybody is marked or due, or anything has to be swept: the turn is not taken, which is a write, for nothing."""
+        catalogue = await self._catalogues.refresh()
+        if EVERYWHERE not in catalogue.watches:
+            return False
+        if await self._store.marks(0, 1) or await self._store.due(self._clock(), 1):
+            return True
+        return await self._sweeps.next(catalogue) is not None
+
+    async def _follow(self) -> None:
+        """Keep the catalogue fresh, for those who keep batches."""
+        while not self._closing:
+            with suppress(StoreError):
+                await self._catalogues.refresh()
+            await asyncio.sleep(CATALOGUE_SECONDS)

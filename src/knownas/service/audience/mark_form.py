@@ -1,0 +1,63 @@
+"""Writes down what a batch lets become known of a user, for whoever judges them, and what has to be forwarded of it; and reads it back.
+
+A mark that says nothing says that anything may have changed.
+"""
+
+from typing import Final
+
+import msgspec
+
+from knownas.core.audience.learning import concerns_translation, learnt
+from knownas.core.profile.event import Event
+from knownas.core.profile.section import Section
+from knownas.service.audience.catalogue import WorkspaceAudiences
+
+
+class ToForward(msgspec.Struct, frozen=True, array_like=True):
+    """A batch that has to be forwarded: its receipt's id, when it came (Unix milliseconds), over which connections, and what was kept of it."""
+
+    receipt_id: str
+    at_ms: int
+    connections: tuple[int, ...]
+    kept: msgspec.Raw
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+    """The audiences that are concerned, by id (None: all), and whether what destinations get of the user may be something else.
+
+    `batch` is what is to be forwarded.
+    """
+
+    audiences: tuple[int, ...] | None = None
+    translated: bool = True
+    batch: ToForward | None = None
+
+
+ANYTHING: Final = Told()
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Told)
+
+
+def told_by(
+    own: WorkspaceAudiences,
+    before: Section | None,
+    after: Section,
+    events: tuple[Event, ...],
+    batch: ToForward | None = None,
+) -> bytes | None:
+    """Return the document of a batch's mark; None if it concerns no audience of the workspace and no destination."""
+    if before is None:
+        if batch is None:
+            return b"" if own.known else None
+        return _ENCODER.encode(Told(None if own.known else (), bool(own.known), batch))
+    concerned = own.audiences.concerned_by(learnt(before, after, events))
+    translated = bool(own.connections) and concerns_translation(before, after)
+    if not concerned and not translated and batch is None:
+        return None
+    return _ENCODER.encode(Told(tuple(sorted(map(int, concerned))), translated, batch))
+
+
+def told_from(document: bytes) -> Told:
+    """Read what a mark says."""
+    return _DECODER.decode(document) if document else ANYTHING

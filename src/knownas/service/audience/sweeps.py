@@ -1,0 +1,220 @@
+"""Applies documents that are new, changed or gone to those whom they concern, a page of profiles after the other.
+
+An audience concerns everybody whom its workspace knows; one that is gone, its members; a connection, the members of its audience and whomever its output
+has something of; one that is gone, the latter alone. A connection is gone with its audience and with its output, too.
+
+How far a sweep is stands in a small document that the store keeps, under the version that is swept. A page that is done twice, after a kill, changes
+nothing. A document that changes again is swept again from the beginning. What connects an output is told it before all members, and what
+disconnects it after them: these messages have ids that follow from the version, so each is written once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID, uuid5
+
+import msgspec
+
+from knownas.core.delivery.message import Origin, Subscription, SubscriptionMessage
+from knownas.core.identity.observation import Environment
+from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownConnection, is_gone
+from knownas.service.audience.judging import Asked
+from knownas.service.audience.limits import SWEPT_A_PAGE
+from knownas.service.delivery.form import message_document
+from knownas.store.audiences import AudienceStore, DocumentKind, StoredMark
+from knownas.store.deliveries import NewDelivery
+from knownas.store.errors import StoreBusy
+from knownas.store.port import Store
+from knownas.store.user_data import SectionKey
+
+_KEPT_AS: Final = "sweep/"
+_NAMESPACE: Final = UUID("6b0d7a7e-2f0e-5a53-9d7c-0b6f2f1c7a10")
+"""Of the ids of messages about subscriptions."""
+
+_ENVIRONMENTS: Final = tuple(one.value for one in Environment)
+
+
+class Phase(StrEnum):
+    """Whom a sweep is going over."""
+
+    EVERYBODY = "everybody"
+    MEMBERS = "members"
+    HOLDERS = "holders"
+    OVER = "over"
+
+
+class Progress(msgspec.Struct, frozen=True, array_like=True):
+    """How far a sweep is: of which version, in which phase, after which profile of which environment."""
+
+    version: str
+    phase: Phase
+    environment: str = ""
+    mpid: int | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(Progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A document that has to be applied, and how far that is. `is_gone`: it applies to nobody any more."""
+
+    what: KnownAudience | KnownConnection
+    is_gone: bool
+    progress: Progress
+    kept: bytes | None
+
+    @property
+    def name(self) -> str:
+        """The name under which its progress is kept."""
+        return sweep_name(self.what)
+
+    @property
+    def wish(self) -> Asked:
+        """What is to be looked at of each profile."""
+        if isinstance(self.what, KnownConnection):
+            return Asked(connections=frozenset({self.what.id}), corrects=True)
+        return Asked() if self.is_gone else Asked(frozenset({str(self.what.id)}))
+
+
+def sweep_name(what: KnownAudience | KnownConnection) -> str:
+    """Return the name under which the progress of a document's sweep is kept."""
+    kind = DocumentKind.AUDIENCE if isinstance(what, KnownAudience) else DocumentKind.CONNECTION
+    return f"{_KEPT_AS}{kind.value}/{what.id}"
+
+
+def progress_from(kept: bytes | None) -> Progress | None:
+    """Read how far a sweep is; None of one that has not begun."""
+    return None if kept is None else _DECODER.decode(kept)
+
+
+class Sweeps:
+    """Finds what has to be swept, and goes on with it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._audiences: AudienceStore = store.audiences
+        self._over: dict[str, str] = {}
+        """Versions whose sweeps are known to be over, by name."""
+
+    async def next(self, catalogue: Catalogue) -> Sweep | None:
+        """Return a sweep that is not over, None if all are. Audiences come before connections."""
+        for what, gone in _all(catalogue):
+            name, version = sweep_name(what), f"{what.version}{'-' if gone else '+'}"
+            if self._over.get(name) == version:
+                continue
+            kept = await self._store.kept(name)
+            progress = progress_from(kept)
+            if progress is None or progress.version != version:
+                progress = Progress(version, _first_phase(what, is_gone=gone), _ENVIRONMENTS[0])
+            if progress.phase is not Phase.OVER:
+                return Sweep(what, gone, progress, kept)
+            self._over[name] = version
+        return None
+
+    async def page(self, sweep: Sweep) -> Sequence[SectionKey]:
+        """Return the profiles that come next, at most `SWEPT_A_PAGE`."""
+        what, progress = sweep.what, sweep.progress
+        match progress.phase:
+            case Phase.EVERYBODY:
+                after = (
+                    None if progress.mpid is None else SectionKey(what.workspace, progress.environment, progress.mpid)
+                )
+                return await self._audiences.section_keys(what.workspace, after, SWEPT_A_PAGE)
+            case Phase.MEMBERS:
+                audience = what.audience if isinstance(what, KnownConnection) else what.id
+                place = (what.workspace, progress.environment, audience, progress.mpid)
+                members = await self._audiences.members(*place, SWEPT_A_PAGE)
+                return [SectionKey(what.workspace, progress.environment, one.mpid) for one in members]
+            case Phase.HOLDERS:
+                return await self._holders(what, progress.mpid)
+            case Phase.OVER:
+                return ()
+
+    async def _holders(self, what: KnownAudience | KnownConnection, after_mpid: int | None) -> Sequence[SectionKey]:
+        """Return the profiles of which an output has something, each in the environment in which its workspace knows it."""
+        keys: list[SectionKey] = []
+        for mpid in await self._audiences.holders_of(what.id, after_mpid, SWEPT_A_PAGE):
+            there = [key for key in await self._store.user_data.sections_of(mpid) if key.workspace == what.workspace]
+            keys += there or [SectionKey(what.workspace, _ENVIRONMENTS[0], mpid)]
+        return keys
+
+    def announcement(
+        self, sweep: Sweep, catalogue: Catalogue, keys: Sequence[SectionKey], now_ms: int
+    ) -> Sequence[NewDelivery]:
+        """Return what tells an output, with this page, that an audience is connected with it, or no longer is."""
+        what = sweep.what
+        if not isinstance(what, KnownConnection):
+            return ()
+        if not sweep.is_gone and sweep.progress.phase is Phase.MEMBERS and sweep.progress.mpid is None:
+            if sweep.progress.environment != _ENVIRONMENTS[0]:
+                return ()
+            is_first = progress_from(sweep.kept) is None
+            return [self._subscription(what, catalogue, Subscription.ADD if is_first else Subscription.UPDATE, now_ms)]
+        if sweep.is_gone and sweep.progress.phase is Phase.HOLDERS and len(keys) < SWEPT_A_PAGE:
+            return [self._subscription(what, catalogue, Subscription.REMOVE, now_ms)]
+        return ()
+
+    def _subscription(
+        self, what: KnownConnection, catalogue: Catalogue, subscription: Subscription, now_ms: int
+    ) -> NewDelivery:
+        message_id = str(uuid5(_NAMESPACE, f"{what.id} {what.version} {subscription}"))
+        environment = max(one.value for one in what.asked.environments)
+        origin = Origin(what.workspace, environment)
+        name = catalogue.audiences[what.audience].name
+        message = SubscriptionMessage(message_id, origin, now_ms, name, subscription, what.asked.settings)
+        text = message_document(message)
+        return NewDelivery(message_id, what.output, what.id, what.workspace, environment, 0, now_ms, text)
+
+    async def move(self, sweep: Sweep, keys: Sequence[SectionKey]) -> None:
+        """Keep that a page is done."""
+        after = _after(sweep, keys)
+        text = msgspec.json.encode(after)
+        if sweep.kept is None:
+            is_kept = await self._store.keep(sweep.name, text)
+        else:
+            is_kept = await self._store.replace_kept(sweep.name, sweep.kept, text)
+        if not is_kept:
+            raise StoreBusy("somebody else goes over the same profiles")
+
+    async def begin_again(self, catalogue: Catalogue, mark: StoredMark) -> None:
+        """Have everybody of a workspace, or of all, looked at again."""
+        for what, gone in _all(catalogue):
+            if isinstance(what, KnownAudience) and mark.workspace in (0, what.workspace) and not gone:
+                name = sweep_name(what)
+                kept = await self._store.kept(name)
+                text = msgspec.json.encode(Progress(f"{what.version}+", Phase.EVERYBODY, _ENVIRONMENTS[0]))
+                if kept is not None:
+                    await self._store.replace_kept(name, kept, text)
+                self._over.pop(name, None)
+
+
+def _all(catalogue: Catalogue) -> Iterator[tuple[KnownAudience | KnownConnection, bool]]:
+    for audience in catalogue.audiences.values():
+        yield audience, audience.document.is_deleted
+    for connection in catalogue.connections.values():
+        yield connection, is_gone(catalogue, connection)
+
+
+def _first_phase(what: KnownAudience | KnownConnection, *, is_gone: bool) -> Phase:
+    if isinstance(what, KnownAudience):
+        return Phase.MEMBERS if is_gone else Phase.EVERYBODY
+    return Phase.HOLDERS if is_gone else Phase.MEMBERS
+
+
+def _after(sweep: Sweep, keys: Sequence[SectionKey]) -> Progress:
+    """Return the progress after a page: further on, in the next environment, in the next phase, or over."""
+    progress = sweep.progress
+    leaves = isinstance(sweep.what, KnownAudience) and sweep.is_gone
+    if len(keys) >= SWEPT_A_PAGE:
+        last = keys[-1]
+        # Members of an audience that is gone have left it by now: the next page begins where this did.
+        return progress if leaves else Progress(progress.version, progress.phase, last.environment, last.mpid)
+    if progress.phase is Phase.MEMBERS:
+        following = _ENVIRONMENTS[_ENVIRONMENTS.index(progress.environment) + 1 :]
+        if following:
+            return Progress(progress.version, Phase.MEMBERS, following[0])
+        if not leaves:
+            return Progress(progress.version, Phase.HOLDERS)
+    return Progress(progress.version, Phase.OVER)

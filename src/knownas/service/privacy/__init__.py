@@ -1,0 +1,1 @@
+"""Takes the requests of data subjects, carries them out, and tells whoever asked."""
