@@ -18,7 +18,7 @@ from knownas.service.delivery.form import message_from
 from knownas.service.profile.batch_receipts import Kept
 from knownas.service.profile.ingest import Arrival
 from knownas.service.security.directory import Door
-from knownas.service.server import Service, open_service
+from knownas.service.server import Assessing, Service, open_service
 from knownas.store.port import Store
 from tests.service.profile.test_ingest import CONFIGURATION
 from tests.store.world import START_MS
@@ -167,8 +167,8 @@ def customer(value: str) -> Identity:
     return Identity(IdentityType.CUSTOMER_ID, value)
 
 
-async def open_stage(store: Store) -> Stage:
-    """Open a service whose jobs nobody starts."""
+async def open_stage(store: Store, assessing: Assessing | None = None) -> Stage:
+    """Open a service whose jobs nobody starts; without `assessing`, users are assessed here."""
     now = [START_MS]
     recording = Recording()
 
@@ -181,5 +181,5 @@ async def open_stage(store: Store) -> Stage:
     other = Destination("needy", "Needs a key", frozenset({MembershipMessage}), (needy,), opened)
     saying = replace(kind, name="saying", ask_places=recording.says)
     kinds = {one.name: one for one in (kind, other, saying)}
-    service = await open_service(CONFIGURATION, store, clock=lambda: now[0], destinations=kinds)
+    service = await open_service(CONFIGURATION, store, clock=lambda: now[0], destinations=kinds, assessing=assessing)
     return Stage(service, recording, now)

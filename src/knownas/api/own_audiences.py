@@ -24,7 +24,7 @@ from knownas.core.identity.record import parse_mpid
 from knownas.core.translation.reason import Reason, sentence
 from knownas.service.audience.audiences import Reasoned
 from knownas.service.audience.catalogue import KnownAudience, KnownConnection
-from knownas.service.audience.judging import reason_documents
+from knownas.service.audience.reason_form import reason_documents
 from knownas.service.identity.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey

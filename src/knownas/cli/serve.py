@@ -13,6 +13,7 @@ import click
 import uvicorn
 
 from knownas.api.app import Application, OpenService
+from knownas.batch.assessing_beside import assessing_beside
 from knownas.batch.rehearsing_beside import folds_beside
 from knownas.cli.configured import chosen_file, config_option, read_file, try_processor
 from knownas.cli.first_configuration import configured_keys, first_configuration
@@ -71,7 +72,14 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     async def opened() -> Service:
         store = open_store(configuration.database)
         folds = folds_beside(configuration.database, store)
-        return await open_service(configuration, store, secret_keys=keys, folds=folds, destinations=DESTINATIONS)
+        return await open_service(
+            configuration,
+            store,
+            secret_keys=keys,
+            folds=folds,
+            destinations=DESTINATIONS,
+            assessing=assessing_beside(),
+        )
 
     run(opened, configuration, host, port, workers=workers)
 

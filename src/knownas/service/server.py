@@ -11,6 +11,7 @@ from knownas.config.values import Configuration
 from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.audience.activation import Activation, open_activation
+from knownas.service.audience.assessing import Assesses
 from knownas.service.audience.catalogue import Destinations
 from knownas.service.chance import Chance, SystemChance
 from knownas.service.copy_mark import refuse_half_copied
@@ -54,6 +55,9 @@ NO_DESTINATIONS: Final[Destinations] = MappingProxyType({})
 
 Clock = Callable[[], int]
 """Returns the time in Unix milliseconds."""
+
+Assessing = Callable[[Mapping[int, WorkspaceCalculations]], Assesses]
+"""Returns who assesses users, by the calculated attributes of workspaces."""
 
 
 def system_clock() -> int:
@@ -157,10 +161,11 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     folds: Folds | None = None,
     restores: bool = False,
     destinations: Destinations = NO_DESTINATIONS,
+    assessing: Assessing | None = None,
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `destinations` are the kinds of outputs that there are. `folds` is who folds histories; without, these jobs wait. `publish` False keeps
+    `destinations` are the kinds of outputs that there are. `assessing` gives who assesses users; without, this process does. `folds` is who folds histories; without, these jobs wait. `publish` False keeps
     nothing new: for those who only look. `restores` opens also what a restore has not finished. `secret_keys` open changes of keys.
 
     Raises:
@@ -177,7 +182,9 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
     finding = SubjectFinding(store, directory, resolver, clock)
-    activation = await open_activation(store, directory, calculations, finding, destinations, clock, turns, secret_keys)
+    assesses = None if assessing is None else assessing(calculations)
+    parts = (store, directory, calculations, finding, destinations, clock)
+    activation = await open_activation(*parts, turns=turns, keys=secret_keys, assesses=assesses)
     ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     return Service(

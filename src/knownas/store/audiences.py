@@ -141,6 +141,11 @@ class StoredSubject(NamedTuple):
     sections: Mapping[SectionKey, StoredSection]
     standing: StoredStanding | None
 
+    @property
+    def standing_document(self) -> bytes | None:
+        """How it stands; None where nothing is kept of that."""
+        return None if self.standing is None else self.standing.document
+
 
 @dataclass(frozen=True, slots=True)
 class AudienceCommit:

@@ -440,7 +440,7 @@ async def test_a_profile_that_can_not_be_judged_keeps_nobody_waiting(
     gold = await stage.audience(PLAN)
     ann = await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
     bob = await stage.happen(email("b@example.com"), attributes={"plan": "gold"})
-    work, was = stage.service.activation.work, Subjects.subject
+    work, was = stage.service.activation.work, Subjects.kept
 
     def breaks(self: Subjects, key: SectionKey, *given: Any) -> Any:
         if key.mpid == ann:
@@ -448,7 +448,7 @@ async def test_a_profile_that_can_not_be_judged_keeps_nobody_waiting(
         return was(self, key, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Subjects, "subject", breaks)
+        patch.setattr(Subjects, "kept", breaks)
         for _ in range(3):
             await work.work_off()
         assert await stage.members(gold) == [bob]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import SystemRandom
 
 from knownas.core.profile.calculated import WorkspaceCalculations
+from knownas.service.audience.assessing import Assesses, AssessesHere
 from knownas.service.audience.audiences import AudienceService
 from knownas.service.audience.catalogue import Catalogues, Destinations
 from knownas.service.audience.forgetting import AudienceForgetting
@@ -44,6 +45,7 @@ class Activation:
     marking: Marking
     forgetting: AudienceForgetting
     erasures: ErasureForwarding
+    assesses: Assesses
 
     def start(self) -> None:
         """Begin to judge, and to deliver."""
@@ -56,19 +58,22 @@ class Activation:
         await self.erasures.close()
         await self.work.close()
         await self.delivering.close()
+        await self.assesses.close()
 
 
-async def open_activation(
+async def open_activation(  # noqa: PLR0913 - each is a part of its own, and there is one caller
     store: Store,
     directory: Directory,
     calculations: Mapping[int, WorkspaceCalculations],
     finding: SubjectFinding,
     destinations: Destinations,
     clock: Callable[[], int],
+    *,
     turns: Turns | None = None,
     keys: SecretKeys | None = None,
+    assesses: Assesses | None = None,
 ) -> Activation:
-    """Put it together over an open store; nothing is begun yet.
+    """Put it together over an open store; nothing is begun yet. `assesses` is closed with it; without, users are assessed here.
 
     Raises:
         StoreError: the store does not answer.
@@ -81,7 +86,8 @@ async def open_activation(
     surroundings = Surroundings(clock, _new_id)
     delivering = Delivering(World(store.deliveries, outputs, surroundings, SystemRandom().random), turns)
     forwarded = EventForwarding(subjects)
-    judging = Judging(store.audiences, subjects, clock, _new_id, forwarded)
+    assesses = assesses or AssessesHere(calculations)
+    judging = Judging(store.audiences, subjects, assesses, clock, _new_id, forwarded)
     work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake)
     return Activation(
         catalogues,
@@ -95,6 +101,7 @@ async def open_activation(
         Marking(catalogues, work.wake),
         AudienceForgetting(store, catalogues, judging, clock, delivering.wake),
         ErasureForwarding(store, catalogues, finding, directory, subjects, clock, delivering.wake),
+        assesses,
     )
 
 

@@ -39,7 +39,8 @@ from knownas.service.audience.limits import (
     SWEPT_A_PAGE,
 )
 from knownas.service.audience.outputs import AudienceOutputs, output_named, settings_faults
-from knownas.service.audience.subjects import Subjects, standings_from
+from knownas.service.audience.standing_form import standings_from
+from knownas.service.audience.subjects import Subjects
 from knownas.service.audience.sweeps import Phase, progress_from, sweep_name
 from knownas.service.audience.writing import Writing
 from knownas.service.delivery.connection_form import read_connection
@@ -264,7 +265,7 @@ class AudienceService:
         known = (await self.catalogues.refresh()).of(key.workspace).known
         if not known:
             return ()
-        standings = standings_from((await self._audiences.subjects([key]))[key].standing)
+        standings = standings_from((await self._audiences.subjects([key]))[key].standing_document)
         found = ((known.get(int(one)), standing) for one, standing in standings.items() if standing.is_member)
         return sorted(
             (Membership(audience, standing) for audience, standing in found if audience is not None),
@@ -319,7 +320,7 @@ class AudienceService:
         for key, one in stored.items():
             subject = self._subjects.subject(key, one, events.get(key, ()), now_ms)
             if subject is not None:
-                standings = standings_from(one.standing)
+                standings = standings_from(one.standing_document)
                 members = frozenset(each for each, standing in standings.items() if standing.is_member)
                 found[key] = subject._replace(audiences=members)
         return found

@@ -133,6 +133,11 @@ class WorkspaceAudiences:
     """The connections of inputs that are there, by the lasting key of the input."""
 
     @property
+    def definitions(self) -> Mapping[int, Definition]:
+        """What each of them asks for."""
+        return {one: found.definition for one, found in self.known.items()}
+
+    @property
     def all_connections(self) -> int:
         """How many connections there are, of audiences and of inputs."""
         return sum(map(len, (*self.connections.values(), *self.forwarding.values())))
@@ -214,8 +219,8 @@ def catalogue_of(
             is_there = not one.document.is_deleted and not outputs[one.output].document.is_deleted
             if one.workspace == workspace and is_there:
                 by_input.setdefault(one.input, []).append(one)
-        definitions = {str(one): found.definition for one, found in _nested(known).items()}
-        workspaces[workspace] = WorkspaceAudiences(Audiences(definitions), known, by_audience, by_input)
+        judged = judged_by({one: found.definition for one, found in known.items()})
+        workspaces[workspace] = WorkspaceAudiences(judged, known, by_audience, by_input)
     return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs, forwarding)
 
 
@@ -298,7 +303,7 @@ def _forwarding(
     return KnownForwarding(*place, document, asked, asked.forwarding(rule))
 
 
-def _nested(known: Mapping[int, KnownAudience]) -> Mapping[int, KnownAudience]:
-    """Leave out what asks for audiences that are not there: nobody is in it."""
-    all_mentions: dict[str, Mentions] = {str(one): mentions(found.definition) for one, found in known.items()}
-    return {one: found for one, found in known.items() if nesting_fault(str(one), all_mentions) is None}
+def judged_by(definitions: Mapping[int, Definition]) -> Audiences:
+    """Return the audiences of a workspace, without those that ask for ones that are not there: nobody is in them."""
+    all_mentions: dict[str, Mentions] = {str(one): mentions(found) for one, found in definitions.items()}
+    return Audiences({one: definitions[int(one)] for one in all_mentions if nesting_fault(one, all_mentions) is None})

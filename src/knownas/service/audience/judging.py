@@ -8,21 +8,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
-from knownas.core.audience.dates import NEVER
-from knownas.core.audience.membership import Change, Judged, Standings
-from knownas.core.audience.reasons import Reason, reasons
-from knownas.core.audience.subject import Subject
 from knownas.core.delivery.message import Origin
 from knownas.core.translation.telling import Cause, Standing
 from knownas.core.translation.view import ProfileView
-from knownas.service.audience.catalogue import Catalogue, KnownConnection, WorkspaceAudiences, is_gone
+from knownas.service.audience.assessing import Assessed, Assesses, ToAssess
+from knownas.service.audience.catalogue import Catalogue, KnownConnection, is_gone
 from knownas.service.audience.limits import EVENT_BATCHES_MAX, JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
 from knownas.service.audience.mark_form import ToForward
-from knownas.service.audience.subjects import Subjects, standings_bytes, standings_from
+from knownas.service.audience.standing_form import standings_from
+from knownas.service.audience.subjects import Subjects
 from knownas.service.audience.telling import (
     Ledger,
     Telling,
@@ -45,8 +41,6 @@ from knownas.store.audiences import (
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreBusy
 from knownas.store.user_data import SectionKey, StoredEvents
-
-_ENCODER: Final = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +68,8 @@ class Asked:
         )
 
 
-JUDGED_AT_ONCE: Final = 32
-"""Profiles that are loaded and judged before anything else gets its turn."""
+LOADED_AT_ONCE: Final = 64
+"""Profiles that are loaded before anything else gets its turn; while they are assessed, as many are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +86,32 @@ class _Seen:
 
     stored: StoredSubject
     view: ProfileView | None
-    before: Standings
-    judged: Judged
-    changes: Sequence[MembershipChange]
+    assessed: Assessed
 
     def is_member(self, audience: int) -> bool:
         """Whether it is in an audience now."""
-        standing = self.judged.standings.get(str(audience))
-        return standing is not None and standing.is_member
+        return audience in self.assessed.members
+
+    def changes(self, key: SectionKey, now_ms: int) -> Iterable[MembershipChange]:
+        """Yield what changed."""
+        for one in self.assessed.changes:
+            yield MembershipChange(key, one.audience, one.is_member, now_ms, one.reasons)
 
 
 class Judging:
-    """Judges over one store. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
+    """Judges over one store, as `assesses` tells. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
 
     def __init__(
         self,
         store: AudienceStore,
         subjects: Subjects,
+        assesses: Assesses,
         clock: Callable[[], int],
         new_id: Callable[[], str],
         forwarding: EventForwarding,
     ) -> None:
         self._store = store
+        self._assesses = assesses
         self._subjects = subjects
         self._forwarding = forwarding
         self._clock = clock
@@ -138,7 +136,7 @@ class Judging:
             now_ms = self._clock()
             seen = await self._look(catalogue, asked, now_ms)
             tellings = await self._tell(catalogue, asked, seen, now_ms)
-            changes = [one for found in seen.values() for one in found.changes]
+            changes = [one for key, found in seen.items() for one in found.changes(key, now_ms)]
             forwarded = [
                 decided
                 for key, one in asked.items()
@@ -164,40 +162,56 @@ class Judging:
     async def _look(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
     ) -> dict[SectionKey, _Seen]:
-        """Load profiles and judge them, a few at a time: requests are served between, and the events of no more are in memory."""
+        """Load profiles and assess them, some while those before them are assessed: the events of no more are in memory."""
         seen: dict[SectionKey, _Seen] = {}
         everybody = iter(asked.items())
-        while some := dict(islice(everybody, JUDGED_AT_ONCE)):
-            seen |= await self._look_at(catalogue, some, now_ms)
-            await asyncio.sleep(0)
-        return seen
+        under_way: asyncio.Task[dict[SectionKey, _Seen]] | None = None
+        try:
+            while some := dict(islice(everybody, LOADED_AT_ONCE)):
+                stored, asking = await self._load(catalogue, some, now_ms)
+                if under_way is not None:
+                    seen |= await under_way
+                under_way = asyncio.create_task(self._assess(catalogue, some, stored, asking, now_ms))
+                await asyncio.sleep(0)
+            return seen if under_way is None else seen | await under_way
+        finally:
+            if under_way is not None:
+                under_way.cancel()
 
-    async def _look_at(
+    async def _load(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> dict[SectionKey, _Seen]:
+    ) -> tuple[Mapping[SectionKey, StoredSubject], Sequence[ToAssess]]:
+        """Return what there is of profiles, and what is to be assessed of each."""
         stored = await self._store.subjects(list(asked))
-        befores = {key: standings_from(one.standing) for key, one in stored.items()}
-        eventful = [
-            key
-            for key, one in asked.items()
-            if key in stored[key].sections
-            and catalogue.of(key.workspace).audiences.asking_events(one.audiences, befores[key], now_ms)
-        ]
+        eventful = [key for key, one in asked.items() if _asks_events(catalogue, key, one, stored[key], now_ms)]
         events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
         if eventful:
             events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
-        seen: dict[SectionKey, _Seen] = {}
-        for key, one in asked.items():
-            before, found = befores[key], stored[key]
-            subject = self._subjects.subject(key, found, events.get(key, ()), now_ms)
-            own = catalogue.of(key.workspace)
-            judged = (
-                _left(before, now_ms)
-                if subject is None
-                else own.audiences.judge(subject, before, now_ms, one.audiences)
+        asking = [
+            ToAssess(
+                key.workspace,
+                self._subjects.kept(key, stored[key], events.get(key, ())),
+                stored[key].standing_document,
+                None if one.audiences is None else tuple(one.audiences),
             )
-            view = self._subjects.view(key, found) if own.connections or one.connections else None
-            seen[key] = _Seen(found, view, before, judged, list(_changes(own, key, subject, judged, now_ms)))
+            for key, one in asked.items()
+        ]
+        return stored, asking
+
+    async def _assess(
+        self,
+        catalogue: Catalogue,
+        asked: Mapping[SectionKey, Asked],
+        stored: Mapping[SectionKey, StoredSubject],
+        asking: Sequence[ToAssess],
+        now_ms: int,
+    ) -> dict[SectionKey, _Seen]:
+        assessed = await self._assesses.assess(catalogue, asking, now_ms)
+        seen: dict[SectionKey, _Seen] = {}
+        for (key, one), found in zip(asked.items(), assessed, strict=True):
+            is_translated = bool(catalogue.of(key.workspace).connections) or bool(one.connections)
+            view = self._subjects.view(key, stored[key]) if is_translated else None
+            seen[key] = _Seen(stored[key], view, found)
         return seen
 
     async def _tell(
@@ -241,7 +255,7 @@ class Judging:
             found = await self._store.subjects(keys)
             sent |= ledger_of(await self._store.held_of([connection.id], sorted(holding)))
             for key, stored in found.items():
-                standing = standings_from(stored.standing).get(str(connection.audience))
+                standing = standings_from(stored.standing_document).get(str(connection.audience))
                 is_member = standing is not None and standing.is_member
                 now[key.mpid] = standing_of(connection, self._subjects.view(key, stored), is_member=is_member)
                 if is_member:
@@ -252,7 +266,7 @@ class Judging:
 def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen) -> Iterable[KnownConnection]:
     """Yield the connections that may have something to be told of a profile."""
     own = catalogue.of(key.workspace)
-    changed = {int(one.audience) for one in seen.judged.changes}
+    changed = {one.audience for one in seen.assessed.changes}
     found: dict[int, KnownConnection] = {}
     for audience, connections in own.connections.items():
         if audience in changed or (asked.translated and seen.is_member(audience)):
@@ -262,34 +276,24 @@ def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen)
     return found.values()
 
 
-def _left(before: Standings, now_ms: int) -> Judged:
-    """Return that somebody who is not known any more has left everything."""
-    changes = tuple(Change(one, is_member=False, at_ms=now_ms) for one, was in sorted(before.items()) if was.is_member)
-    return Judged({}, changes, NEVER)
-
-
-def _changes(
-    own: WorkspaceAudiences, key: SectionKey, subject: Subject | None, judged: Judged, now_ms: int
-) -> Iterable[MembershipChange]:
-    """Yield the changes of somebody's memberships, each with its reasons."""
-    for change in judged.changes:
-        told: Sequence[Reason] = ()
-        audience = own.known.get(int(change.audience))
-        if audience is not None and subject is not None:
-            within = subject._replace(audiences=_members(judged.standings))
-            told = reasons(audience.definition, within, now_ms)
-        document = _ENCODER.encode(reason_documents(told))
-        yield MembershipChange(key, int(change.audience), change.is_member, now_ms, document)
+def _asks_events(catalogue: Catalogue, key: SectionKey, asked: Asked, stored: StoredSubject, now_ms: int) -> bool:
+    """Whether the events of a profile have to be looked at."""
+    if key not in stored.sections:
+        return False
+    audiences, concerned = catalogue.of(key.workspace).audiences, asked.audiences
+    # How somebody stands is read only where it matters: most are marked because of an event that an audience asks for.
+    return audiences.asking_events(concerned, {}, now_ms) or audiences.asking_events(
+        concerned, standings_from(stored.standing_document), now_ms
+    )
 
 
 def _writes(seen: Mapping[SectionKey, _Seen], told: frozenset[int]) -> Iterable[StandingWrite]:
     """Yield what changes, and the standings of those of whom outputs are told: of two who would tell the same, one starts again."""
     for key, found in seen.items():
-        if found.judged.standings == found.before and (key.mpid not in told or not found.before):
+        standing, assessed = found.stored.standing, found.assessed
+        if assessed.is_as_before and (key.mpid not in told or standing is None):
             continue
-        version = None if found.stored.standing is None else found.stored.standing.version
-        due_ms = None if found.judged.due_ms == NEVER else found.judged.due_ms
-        yield StandingWrite(key, version, standings_bytes(found.judged.standings), due_ms)
+        yield StandingWrite(key, None if standing is None else standing.version, assessed.standings, assessed.due_ms)
 
 
 def _is_empty(commit: AudienceCommit) -> bool:
@@ -305,21 +309,3 @@ def _is_empty(commit: AudienceCommit) -> bool:
             commit.done,
         )
     )
-
-
-def _members(standings: Standings) -> frozenset[str]:
-    return frozenset(one for one, standing in standings.items() if standing.is_member)
-
-
-def reason_documents(told: Iterable[Reason]) -> list[dict[str, Any]]:
-    """Write reasons down as they are shown."""
-    return [
-        {
-            "place": one.place,
-            "condition": one.sentence,
-            "holds": one.holds,
-            "found": list(one.found),
-            "events": list(one.events),
-        }
-        for one in told
-    ]

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from knownas.core.audience.dates import NEVER
-from knownas.core.audience.membership import Standing, Standings
 from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Subject
+from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.record import is_known
 from knownas.core.profile.attributes import Attribute
 from knownas.core.profile.calculated import WorkspaceCalculations
@@ -17,14 +17,47 @@ from knownas.core.profile.window import TICK_MS
 from knownas.core.translation.forwarding_rules import ForwardedUser
 from knownas.core.translation.view import ProfileView, view_of
 from knownas.service.profile.kept_batches import kept_from
-from knownas.service.profile.sections import read
+from knownas.service.profile.sections import read, section_from
 from knownas.service.security.directory import Directory
-from knownas.store.audiences import StoredStanding, StoredSubject
+from knownas.store.audiences import StoredSubject
 from knownas.store.user_data import SectionKey, StoredEvents
 
 _DATA: Final = msgspec.json.Decoder(dict[str, Any])
-_STANDINGS: Final = msgspec.json.Decoder(dict[str, tuple[bool, int, int | None]])
-_ENCODER: Final = msgspec.json.Encoder()
+
+
+class KeptUser(msgspec.Struct, frozen=True, array_like=True):
+    """What a store has of a user of a workspace and an environment, as far as audiences are judged by it: documents are not read yet.
+
+    `section` is what the workspace knows, `elsewhere` what others of the scope do. `events` are kept batches by ascending `seq`.
+    """
+
+    mpid: int
+    is_known: bool
+    identities: Mapping[IdentityType, tuple[str, ...]]
+    section: bytes
+    elsewhere: Sequence[bytes]
+    events: Sequence[tuple[int, bytes]]
+
+
+def subject_of(user: KeptUser, calculations: WorkspaceCalculations | None, now_ms: int) -> Subject:
+    """Read what a store has of a user, and return them as their workspace knows them at a time."""
+    section = section_from(user.section)
+    whole = whole_of([section, *map(section_from, user.elsewhere)])
+    calculated: Mapping[str, str | list[str]] = (
+        {} if calculations is None else calculations.shown(section.calculated, now_ms)
+    )
+    return Subject(
+        mpid=user.mpid,
+        is_known=user.is_known,
+        identities=user.identities,
+        section=section,
+        is_opted_out=whole.opted_out,
+        limit_ad_tracking=whole.limit_ad_tracking,
+        first_seen_ms=whole.first_seen_ms,
+        events=past_events(user.events),
+        calculated=calculated,
+        calculated_until_ms=NEVER if calculations is None else _next_tick(calculations, now_ms),
+    )
 
 
 class Subjects:
@@ -34,33 +67,27 @@ class Subjects:
         self._rules = {place.workspace.id: place.rules for place in directory.places}
         self._calculations = calculations
 
+    def kept(self, key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents]) -> KeptUser | None:
+        """Return what audiences are judged by; None if the workspace does not know the user."""
+        mine, record = stored.sections.get(key), stored.record
+        if mine is None or record is None:
+            return None
+        rules = self._rules.get(key.workspace)
+        return KeptUser(
+            key.mpid,
+            record.known if rules is None else is_known(record.identities, rules.policy),
+            {**record.carried, **record.identities},
+            mine.document,
+            [one.document for of, one in stored.sections.items() if of != key and of.environment == key.environment],
+            [(one.seq, one.document) for one in events],
+        )
+
     def subject(
         self, key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents], now_ms: int
     ) -> Subject | None:
         """Return a user as one workspace knows them; None if it does not."""
-        mine, record = stored.sections.get(key), stored.record
-        if mine is None or record is None:
-            return None
-        section = read(mine)
-        elsewhere = (
-            read(one) for of, one in stored.sections.items() if of != key and of.environment == key.environment
-        )
-        whole = whole_of([section, *elsewhere])
-        own = self._calculations.get(key.workspace)
-        calculated: Mapping[str, str | list[str]] = {} if own is None else own.shown(section.calculated, now_ms)
-        rules = self._rules.get(key.workspace)
-        return Subject(
-            mpid=key.mpid,
-            is_known=record.known if rules is None else is_known(record.identities, rules.policy),
-            identities={**record.carried, **record.identities},
-            section=section,
-            is_opted_out=whole.opted_out,
-            limit_ad_tracking=whole.limit_ad_tracking,
-            first_seen_ms=whole.first_seen_ms,
-            events=past_events(events),
-            calculated=calculated,
-            calculated_until_ms=NEVER if own is None else _next_tick(own, now_ms),
-        )
+        user = self.kept(key, stored, events)
+        return None if user is None else subject_of(user, self._calculations.get(key.workspace), now_ms)
 
     def view(self, key: SectionKey, stored: StoredSubject) -> ProfileView | None:
         """Return what is translated of a user; None if nobody knows them any more."""
@@ -98,14 +125,14 @@ class Subjects:
         )
 
 
-def past_events(kept: Sequence[StoredEvents]) -> Sequence[PastEvent]:
+def past_events(kept: Sequence[tuple[int, bytes]]) -> Sequence[PastEvent]:
     """Return the events of kept batches by their time, the newest `JUDGED_EVENTS_MAX`."""
     events: list[PastEvent] = []
-    for one in kept:
-        batch = kept_from(one.document)
+    for seq, document in kept:
+        batch = kept_from(document)
         if not batch.is_aside:
             events += [
-                PastEvent(f"{one.seq}.{place}", Event(of.type, of.at_ms, of.message_id, _DATA.decode(of.data)))
+                PastEvent(f"{seq}.{place}", Event(of.type, of.at_ms, of.message_id, _DATA.decode(of.data)))
                 for place, of in enumerate(batch.events)
             ]
     events.sort(key=lambda one: one.event.at_ms)
@@ -115,26 +142,3 @@ def past_events(kept: Sequence[StoredEvents]) -> Sequence[PastEvent]:
 def _next_tick(own: WorkspaceCalculations, now_ms: int) -> int:
     """Return when a value may be another one by the time alone."""
     return NEVER if own.tick(now_ms) == 0 else (now_ms // TICK_MS + 1) * TICK_MS
-
-
-def standings_from(stored: StoredStanding | None) -> Standings:
-    """Read how a user stands, as a store kept it."""
-    if stored is None:
-        return {}
-    found = _STANDINGS.decode(stored.document)
-    return {
-        one: Standing(is_member, since_ms, NEVER if until_ms is None else until_ms)
-        for one, (is_member, since_ms, until_ms) in found.items()
-    }
-
-
-def standings_bytes(standings: Standings) -> bytes | None:
-    """Write down how a user stands; None where there is nothing to say."""
-    if not standings:
-        return None
-    return _ENCODER.encode(
-        {
-            one: (standing.is_member, standing.since_ms, None if standing.until_ms == NEVER else standing.until_ms)
-            for one, standing in standings.items()
-        }
-    )
