@@ -35,9 +35,6 @@ log: Final = logging.getLogger(__name__)
 STOP_SECONDS: Final = 3.0
 """How long the process may take to end when it is told to; then it is ended."""
 
-NICENESS: Final = 5
-"""How much the process gives way to the server: who is in an audience may be known a little later."""
-
 GARBAGE_OBJECTS: Final = 100_000
 """Objects made and not freed, after which the process looks for cycles, of which assessing makes none."""
 
@@ -123,7 +120,6 @@ def _definitions(catalogue: Catalogue) -> _Definitions:
 def _assess_from(pipe: Pipe, calculated: Mapping[int, Sequence[CalculatedDefinition]]) -> None:
     """Assess the users that come through a pipe, and answer how they stand."""
     settle_in()
-    os.nice(NICENESS)
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
     calculations = {workspace: WorkspaceCalculations(found) for workspace, found in calculated.items()}

@@ -118,9 +118,13 @@ class SqliteAudiences:
     async def newest_events(
         self, keys: Sequence[SectionKey], limit: int
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
-        """Return the newest kept batches of events, by a statement for each section."""
-        rows = {key: self._read("newest_events", *key, limit) for key in keys}
-        return {key: [StoredEvents._make(row) for row in reversed(found)] for key, found in rows.items() if found}
+        """Return the newest kept batches of events, by a statement for each 128 sections."""
+        found: dict[SectionKey, list[StoredEvents]] = {}
+        for workspace, environment, mpid, *row in self._find("newest_events", keys, limit):
+            found.setdefault(SectionKey(workspace, environment, mpid), []).append(StoredEvents._make(row))
+        for kept in found.values():
+            kept.sort()
+        return found
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""
@@ -269,10 +273,10 @@ class SqliteAudiences:
         if self._closed:
             raise StoreUnavailable("the store is closed")
 
-    def _find(self, statement: str, keys: Sequence[tuple[int | str, ...]]) -> list[Row]:
+    def _find(self, statement: str, keys: Sequence[tuple[int | str, ...]], *more: Binding) -> list[Row]:
         self._check_open()
         with named_errors():
-            return find(self._reads.connection(), statement, keys)
+            return find(self._reads.connection(), statement, keys, *more)
 
     def _read(self, statement: str, *bindings: Binding) -> list[Row]:
         self._check_open()

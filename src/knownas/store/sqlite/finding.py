@@ -17,8 +17,8 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, KEYS_A_STATEMENT)
 _Key = tuple[int | str, ...]
 
 
-def find(over: Connection, statement: str, keys: Sequence[_Key]) -> list[Row]:
-    """Return the rows of those of the keys that there are, read over a connection."""
+def find(over: Connection, statement: str, keys: Sequence[_Key], *more: Binding) -> list[Row]:
+    """Return the rows of those of the keys that there are, read over a connection. `more` is bound after the keys."""
     rows: list[Row] = []
     for start in range(0, len(keys), KEYS_A_STATEMENT):
         part = keys[start : start + KEYS_A_STATEMENT]
@@ -26,7 +26,7 @@ def find(over: Connection, statement: str, keys: Sequence[_Key]) -> list[Row]:
         bindings: list[Binding] = [*chain.from_iterable(part)]
         # Nothing is equal to NULL: what is left of the list finds nothing.
         bindings += [None] * (size * width - len(bindings))
-        rows += over.execute(_statement_for(statement, size, width), bindings).fetchall()
+        rows += over.execute(_statement_for(statement, size, width), (*bindings, *more)).fetchall()
     return rows
 
 

@@ -61,8 +61,16 @@ SELECT s.workspace, s.environment, s.mpid, s.document, s.version
 FROM wanted AS w CROSS JOIN section AS s ON s.mpid = w.mpid;
 
 -- name: newest_events
-SELECT seq, at_ms, first_ms, last_ms, document FROM user_events
-WHERE workspace = ? AND environment = ? AND mpid = ? ORDER BY seq DESC LIMIT ?;
+-- The newest kept batches of the wanted sections, at most so many of each. /*wanted*/ becomes one (workspace, environment, mpid) for each.
+WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
+SELECT e.workspace, e.environment, e.mpid, e.seq, e.at_ms, e.first_ms, e.last_ms, e.document
+FROM wanted AS w CROSS JOIN user_events AS e
+ON e.mpid = w.mpid AND e.workspace = w.workspace AND e.environment = w.environment
+WHERE e.seq >= ifnull((
+    SELECT f.seq FROM user_events AS f
+    WHERE f.mpid = w.mpid AND f.workspace = w.workspace AND f.environment = w.environment
+    ORDER BY f.seq DESC LIMIT 1 OFFSET ? - 1
+), 0);
 
 -- name: section_keys
 -- There are few workspaces: the index is read that finds a profile's sections, and those of others are passed over.
