@@ -40,7 +40,7 @@ def test_a_member_leaves_when_the_moment_comes_and_not_before() -> None:
     assert (still.changes, still.standings) == ((), joined.standings)
     left = audiences.judge(buyer, joined.standings, joined.due_ms, NOTHING)
     assert left.changes == (Change("1", is_member=False, at_ms=joined.due_ms),)
-    assert left.standings["1"].since_ms == joined.due_ms
+    assert dict(left.standings) == {}, "nothing that is there can bring the buyer back"
 
 
 def test_who_joins_one_may_join_another_by_it() -> None:

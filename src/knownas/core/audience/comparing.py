@@ -5,9 +5,9 @@ can't be read so stands in no relation. Of two values the larger can be told whe
 as ISO 8601 has it and the left one is such a date or a time in Unix milliseconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from operator import ge, gt, le, lt
+from operator import eq, ge, gt, le, lt
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +15,7 @@ from knownas.core.audience.expression import Comparison
 from knownas.core.profile.attributes import Scalar, as_text
 from knownas.core.profile.conditions import fits
 from knownas.core.profile.moments import Span, span_of
-from knownas.core.profile.numbers import number_of
+from knownas.core.profile.numbers import NUMBER_MAX, number_of
 
 _BOOLEANS: Final = MappingProxyType({"true": True, "false": False})
 _ORDERS: Final[Mapping[Comparison, Callable[[Decimal | int, Decimal | int], bool]]] = MappingProxyType(
@@ -26,6 +26,9 @@ _ORDERS: Final[Mapping[Comparison, Callable[[Decimal | int, Decimal | int], bool
         Comparison.GREATER_THAN_EQUAL: ge,
     }
 )
+
+_SMALL: Final = int(NUMBER_MAX)
+"""A whole number up to here is a number as it stands."""
 
 
 def compare(comparison: Comparison, left: Scalar, right: Scalar, *, of_list: bool = False) -> bool:
@@ -43,6 +46,32 @@ def compare(comparison: Comparison, left: Scalar, right: Scalar, *, of_list: boo
             return fits(_text(left), _text(right))
         case _:
             return _is_ordered(comparison, left, right)
+
+
+def meets(comparison: Comparison, wanted: Sequence[Scalar], *, of_list: bool = False) -> Callable[[Scalar], bool]:
+    """Return what tells whether a value stands in a relation to any of those `wanted`, as `compare` does."""
+    each = [_meets(comparison, one, of_list=of_list) for one in wanted]
+    if len(each) == 1:
+        return each[0]
+    return lambda left: any(one(left) for one in each)
+
+
+def _meets(comparison: Comparison, right: Scalar, *, of_list: bool) -> Callable[[Scalar], bool]:
+    """Take the short ways that most values allow, and else compare."""
+    is_equality = comparison in (Comparison.EQUALS, Comparison.IN) or (of_list and comparison is Comparison.CONTAINS)
+    if is_equality and isinstance(right, str):
+        text = right.casefold()
+        return lambda left: (left if type(left) is str else as_text(left)).casefold() == text
+    if type(right) is int and abs(right) <= NUMBER_MAX and (is_equality or comparison.is_order):
+        order: Callable[[int, int], bool] = eq if is_equality else _ORDERS[comparison]
+
+        def fits(left: Scalar) -> bool:
+            if type(left) is int and -_SMALL <= left <= _SMALL:
+                return order(left, right)
+            return compare(comparison, left, right, of_list=of_list)
+
+        return fits
+    return lambda left: compare(comparison, left, right, of_list=of_list)
 
 
 def compare_date(comparison: Comparison, at_ms: int, date: Span) -> bool:

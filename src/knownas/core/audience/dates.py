@@ -50,15 +50,16 @@ def moment(base_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> 
 
 def reaches_at(wanted_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> int:
     """Return the first moment after now at which a relative date is at least some time; NEVER if it is already, or never will be."""
+    length_ms = _LENGTH_MS.get(unit)
+    if length_ms is not None and boundary is None:
+        is_over = wanted_ms > TIME_MAX_MS or _within(now_ms + offset * length_ms) >= wanted_ms
+        return NEVER if is_over else max(now_ms + 1, wanted_ms - offset * length_ms)
 
     def has_reached(at_ms: int) -> bool:
         return moment(at_ms, offset, unit, boundary) >= wanted_ms
 
     if has_reached(now_ms) or wanted_ms > TIME_MAX_MS:
         return NEVER
-    length_ms = _LENGTH_MS.get(unit)
-    if length_ms is not None and boundary is None:
-        return max(now_ms + 1, wanted_ms - offset * length_ms)
     low_ms, high_ms = now_ms, now_ms + DAY_MS
     while not has_reached(high_ms):
         if high_ms - now_ms > 2 * (TIME_MAX_MS - TIME_MIN_MS):

@@ -1,7 +1,6 @@
 """Tells why a user belongs to an audience or does not: each condition, whether it holds, what was found, and in which events."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple, assert_never
 
 from knownas.core.audience.expression import (
@@ -21,6 +20,7 @@ from knownas.core.audience.expression import (
 )
 from knownas.core.audience.field import EventField
 from knownas.core.audience.judging import Judge
+from knownas.core.audience.kept import Kept
 from knownas.core.audience.phrases import phrase
 from knownas.core.audience.subject import PastEvent, Subject
 from knownas.core.profile.attributes import as_text
@@ -48,10 +48,13 @@ class Reason(NamedTuple):
 def reasons(definition: Definition, subject: Subject, now_ms: int) -> tuple[Reason, ...]:
     """Return what came of each condition, in the order of the definition."""
     judge = Judge(subject, now_ms)
-    return tuple(_reason(one, judge, subject) for one in _conditions(definition.criteria))
+    return tuple(_reason(one, said, judge, subject) for one, said in _SAID.of(definition))
 
 
-def _conditions(expression: Expression) -> Iterator[Compared | Tested | Member | Sequenced]:
+_Condition = Compared | Tested | Member | Sequenced
+
+
+def _conditions(expression: Expression) -> Iterator[_Condition]:
     match expression:
         case Every(expressions=inner) | Some(expressions=inner):
             for one in inner:
@@ -64,7 +67,15 @@ def _conditions(expression: Expression) -> Iterator[Compared | Tested | Member |
             assert_never(expression)
 
 
-def _reason(condition: Compared | Tested | Member | Sequenced, judge: Judge, subject: Subject) -> Reason:
+def _said(definition: Definition) -> Sequence[tuple[_Condition, str]]:
+    """Return the conditions of a definition, each in words."""
+    return [(one, phrase(one)) for one in _conditions(definition.criteria)]
+
+
+_SAID: Final[Kept[Definition, Sequence[tuple[_Condition, str]]]] = Kept(_said)
+
+
+def _reason(condition: _Condition, said: str, judge: Judge, subject: Subject) -> Reason:
     holds = judge.holds(condition).holds
     told: tuple[str, ...] = ()
     events: Sequence[PastEvent] = ()
@@ -79,16 +90,16 @@ def _reason(condition: Compared | Tested | Member | Sequenced, judge: Judge, sub
             events = judge.chosen(condition)
         case Member():
             pass
-    return Reason(condition.place, phrase(condition), holds, told, tuple(one.id for one in events[-REASON_EVENTS_MAX:]))
+    return Reason(condition.place, said, holds, told, tuple(one.id for one in events[-REASON_EVENTS_MAX:]))
 
 
 def _events(operand: Operand, condition: Compared | Tested, judge: Judge, subject: Subject) -> Sequence[PastEvent]:
     """Return the events that a condition rests on: those that were counted, or those that meet it, be it to its harm."""
     match operand:
         case Aggregate(field=EventField()):
-            return [one for one in judge.items(operand)[0] if isinstance(one, PastEvent)]
+            return [one for one in judge.items(operand) if isinstance(one, PastEvent)]
         case EventField():
-            met = replace(condition, negated=False) if isinstance(condition, Compared) else condition
-            return [one for one in subject.events if judge.holds(met, one).holds]
+            is_negated = isinstance(condition, Compared) and condition.negated
+            return [one for one in subject.events if judge.holds(condition, one).holds is not is_negated]
         case _:
             return ()

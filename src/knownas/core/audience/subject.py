@@ -1,7 +1,8 @@
 """Holds what is known of a user when an audience is judged, and finds the values that a field of a definition means."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, cast
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.field import (
@@ -86,14 +87,11 @@ def items_of(subject: Subject, model: Model) -> Sequence[Item]:
             raise AssertionError("a model without items has none")
 
 
-def found(subject: Subject, field: Field) -> Found:  # noqa: PLR0911 - one for each kind
-    """Return the values that a user has of a field: of all items, where the field is an item's."""
+def found(subject: Subject, field: Field) -> Found:
+    """Return the values that a user has of a field that `read_by` reads not: of all items, where the field is an item's."""
     match field:
-        case UserField(fact):
-            return _user_fact(subject, fact)
-        case AttributeField(name):
-            held = subject.section.attributes.get(name)
-            return NOTHING if held is None or held.value is None else _attribute(held.value)
+        case UserField() | AttributeField() | ConsentField():
+            raise AssertionError("a user has one value of it at most")
         case CalculatedField(name):
             value = subject.calculated.get(name)
             if value is None:
@@ -102,14 +100,56 @@ def found(subject: Subject, field: Field) -> Found:  # noqa: PLR0911 - one for e
             return Found(values, isinstance(value, list), subject.calculated_until_ms)
         case IdentityField(kind):
             return Found(_identities(subject, kind))
-        case ConsentField(purpose, fact):
-            said = subject.section.consents.get(purpose)
-            return NOTHING if said is None else _one(_consent_fact(said, fact))
         case DeviceField() | AttributionField() | EventField():
             return Found([one for item in items_of(subject, field.model) for one in of_item(item, field).values])
 
 
-def of_item(item: Item, field: Field) -> Found:
+Read = Callable[[Any], AttributeValue | None]
+"""Reads a field of which there is one value at most, whatever time it is."""
+
+
+def read_by(field: Field) -> Read | None:
+    """Return what reads such a field of a user; None for another field."""
+    match field:
+        case AttributeField(name):
+            return lambda subject: None if (held := subject.section.attributes.get(name)) is None else held.value
+        case UserField(fact):
+            return lambda subject: _user_fact(subject, fact)
+        case ConsentField(purpose, fact):
+            return lambda subject: (
+                None if (said := subject.section.consents.get(purpose)) is None else _consent_fact(said, fact)
+            )
+        case _:
+            return None
+
+
+def read_item_by(field: Field) -> Read | None:
+    """Return what reads such a field of an item; None for another field."""
+    match field:
+        case EventField(EventFact.EVENT_ID):
+            return attrgetter("id")
+        case EventField(EventFact() as fact):
+            return attrgetter(f"event.{_EVENT_MEMBERS[fact]}")
+        case AttributionField(fact):
+            return attrgetter(_ATTRIBUTION_MEMBERS[fact])
+        case _:
+            return None
+
+
+_EVENT_MEMBERS: Final = {
+    EventFact.TYPE: "type",
+    EventFact.NAME: "name",
+    EventFact.TIMESTAMP: "at_ms",
+    EventFact.MESSAGE_ID: "message_id",
+}
+_ATTRIBUTION_MEMBERS: Final = {
+    AttributionFact.PUBLISHER: "publisher",
+    AttributionFact.CAMPAIGN: "campaign",
+    AttributionFact.TIMESTAMP: "at_ms",
+}
+
+
+def of_item(item: Item | None, field: Field) -> Found:
     """Return the values of a field of one item; it has to be a field of its model."""
     match item, field:
         case PastEvent(), EventField(fact):
@@ -126,24 +166,20 @@ def _one(value: Scalar | None) -> Found:
     return NOTHING if value is None else Found((value,))
 
 
-def _attribute(value: AttributeValue) -> Found:
-    return Found(value, is_list=True) if isinstance(value, tuple) else Found((value,))
-
-
-def _user_fact(subject: Subject, fact: UserFact) -> Found:
+def _user_fact(subject: Subject, fact: UserFact) -> Scalar | None:
     match fact:
         case UserFact.MPID:
-            return Found((str(subject.mpid),))
+            return str(subject.mpid)
         case UserFact.IS_KNOWN:
-            return Found((subject.is_known,))
+            return subject.is_known
         case UserFact.FIRST_SEEN:
-            return _one(subject.section.first_seen_ms if subject.first_seen_ms is None else subject.first_seen_ms)
+            return subject.section.first_seen_ms if subject.first_seen_ms is None else subject.first_seen_ms
         case UserFact.LAST_SEEN:
-            return Found((subject.section.last_seen_ms,))
+            return subject.section.last_seen_ms
         case UserFact.IS_OPTED_OUT:
-            return Found((subject.is_opted_out,))
+            return subject.is_opted_out
         case UserFact.LIMIT_AD_TRACKING:
-            return _one(subject.limit_ad_tracking)
+            return subject.limit_ad_tracking
 
 
 def _identities(subject: Subject, kind: IdentityType) -> Sequence[str]:
