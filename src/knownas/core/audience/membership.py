@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from knownas.core.audience.concerning import Concerning
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Judge
@@ -75,6 +76,7 @@ class Audiences:
             fault = nesting_fault(one, self._mentions)
             if fault is not None:
                 raise ValueError(f"{one}: {fault}")
+        self._concerning: Final = Concerning(self._mentions)
         in_order = sorted(definitions, key=lambda one: (bool(self._mentions[one].audiences), one))
         self._places: Final = {one: place for place, one in enumerate(in_order)}
         """Those that are asked for come before those that ask."""
@@ -83,7 +85,7 @@ class Audiences:
 
     def concerned_by(self, learnt: Mentions) -> frozenset[str]:
         """Return the audiences for which what became known of a user can change the answer."""
-        return frozenset(one for one, mentioned in self._mentions.items() if mentioned.concerned_by(learnt))
+        return self._concerning.concerned_by(learnt)
 
     def asking_events(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> bool:
         """Whether any of the audiences that would be judged asks for events; `concerned` as in `judge`."""

@@ -15,6 +15,7 @@ from knownas.service.audience.catalogue import Catalogue, Catalogues
 from knownas.service.audience.judging import Asked, Judging, Outcome
 from knownas.service.audience.limits import (
     CATALOGUE_SECONDS,
+    GATHERED_SECONDS,
     JUDGED_TOGETHER,
     LOOK_SECONDS,
     MARKS_A_ROUND,
@@ -220,7 +221,9 @@ class JudgingWork:
             except Exception:
                 log.exception("audiences are looked at again later")
                 done = 0
-            if not done or self._is_failing:
+            if 0 < done < JUDGED_TOGETHER and not self._is_failing:
+                await asyncio.sleep(GATHERED_SECONDS)
+            elif not done or self._is_failing:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._wake.wait()

@@ -47,6 +47,9 @@ EVENT_BATCHES_MAX: Final = 10_000
 SWEPT_A_PAGE: Final = 2_000
 """Profiles that are looked at together when an audience or a connection is new, or gone."""
 
+GATHERED_SECONDS: Final = 0.05
+"""The pause after a look that found few: those who are marked meanwhile are judged together, somebody marked twice only once."""
+
 LOOK_SECONDS: Final = 0.5
 """The pause between two looks for who has to be judged, where nobody says so."""
 
