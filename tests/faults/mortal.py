@@ -59,6 +59,11 @@ class Mortal:
         """The third part."""
         return Mortal(self._part.privacy, self._fuse)
 
+    @property
+    def audiences(self) -> Any:
+        """The fourth part."""
+        return Mortal(self._part.audiences, self._fuse)
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._part, name)
         if not inspect.iscoroutinefunction(found):
