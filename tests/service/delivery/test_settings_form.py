@@ -8,7 +8,7 @@ from hypothesis import given
 from knownas.core.delivery.message import Settings
 from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.delivery.destination import Setting, SettingKind
-from knownas.service.delivery.settings_form import confidential_names, output_settings, settings_or_faults
+from knownas.service.delivery.settings_form import output_faults, settings_faults, with_defaults
 from tests.service.wishes import settings
 
 DECLARED = (
@@ -22,17 +22,16 @@ DECLARED = (
 
 def faults(**members: Any) -> list[tuple[str, str]]:
     """Return what is wrong with settings beside the one that is needed."""
-    read = settings_or_faults({"url": "u", **members}, DECLARED)
-    assert isinstance(read, tuple)
-    return [(fault.place, fault.sentence) for fault in read]
+    return [(fault.place, fault.sentence) for fault in settings_faults(DECLARED, {"url": "u", **members})]
 
 
 def test_what_nobody_says_is_as_usual() -> None:
     """Defaults are filled in; an empty text is as good as none."""
-    assert settings_or_faults({"url": "u"}, DECLARED) == {"url": "u", "size": "small", "on": True}
+    assert with_defaults(DECLARED, {"url": "u"}) == {"url": "u", "size": "small", "on": True}
     said: Settings = {"url": "u", "key": "", "size": "", "number": 0, "on": False}
-    assert settings_or_faults(said, DECLARED) == {"url": "u", "size": "small", "number": 0, "on": False}
-    assert settings_or_faults({}, ()) == {}
+    assert not settings_faults(DECLARED, said)
+    assert with_defaults(DECLARED, said) == {"url": "u", "size": "small", "number": 0, "on": False}
+    assert with_defaults((), {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -44,9 +43,10 @@ def test_what_nobody_says_is_as_usual() -> None:
         ({"number": True}, "/settings/number", "a whole number"),
         ({"on": 1}, "/settings/on", "true or false"),
         ({"size": "huge"}, "/settings/size", "small, large"),
-        ({"url": ""}, "/settings", "url is missing"),
+        ({"url": ""}, "/settings/url", "this is needed: Where."),
+        ({"key": "k" * 4_097}, "/settings/key", "at most 4096 characters"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_each_fault_has_its_place(members: dict[str, Any], place: str, part: str) -> None:
     """What is no setting, of another kind, none of the choices or missing is named, with what is wanted."""
@@ -57,24 +57,22 @@ def test_each_fault_has_its_place(members: dict[str, Any], place: str, part: str
 
 def test_all_faults_are_told_at_once() -> None:
     """Several faults come together; the destination's own are told when the kinds are right."""
-    assert [place for place, _ in faults(url="", number=1.5, x=1)] == ["/settings/number", "/settings/x", "/settings"]
+    assert [place for place, _ in faults(url="", number=1.5, x=1)] == [
+        "/settings/x",
+        "/settings/url",
+        "/settings/number",
+    ]
     meta = DESTINATIONS["meta"]
-    read = output_settings({"ad_account_id": "act_1", "access_token": "t\n"}, meta)
-    assert isinstance(read, tuple)
+    read = output_faults(meta, {"ad_account_id": "act_1", "access_token": "t\n"})
     assert [fault.place for fault in read] == ["/settings/ad_account_id", "/settings/access_token"]
-    good = output_settings({"ad_account_id": "1", "access_token": "t"}, meta)
-    assert not isinstance(good, tuple)
-    assert good["customer_file_source"] == "USER_PROVIDED_ONLY"
-
-
-def test_confidential_settings_are_known_by_name() -> None:
-    """Their names say what is not to be shown."""
-    assert confidential_names(DECLARED) == {"key"}
+    good: Settings = {"ad_account_id": "1", "access_token": "t"}
+    assert not output_faults(meta, good)
+    assert with_defaults(meta.settings, good)["customer_file_source"] == "USER_PROVIDED_ONLY"
 
 
 @given(settings)
 def test_whatever_is_given_is_read_or_told(given_settings: Settings) -> None:
     """No settings, however strange, are an exception, at any destination."""
     for destination in DESTINATIONS.values():
-        output_settings(given_settings, destination)
-        settings_or_faults(given_settings, destination.connection_settings)
+        output_faults(destination, given_settings)
+        settings_faults(destination.connection_settings, given_settings)

@@ -38,13 +38,14 @@ from knownas.service.audience.limits import (
     PREVIEWED_MEMBERS,
     SWEPT_A_PAGE,
 )
-from knownas.service.audience.outputs import AudienceOutputs, output_named, settings_faults
+from knownas.service.audience.outputs import AudienceOutputs, output_named
 from knownas.service.audience.standing_form import standings_from
 from knownas.service.audience.subjects import Subjects
 from knownas.service.audience.sweeps import Phase, progress_from, sweep_name
 from knownas.service.audience.writing import Writing
 from knownas.service.delivery.connection_form import read_connection
 from knownas.service.delivery.destination import Surroundings
+from knownas.service.delivery.settings_form import settings_faults
 from knownas.store.audiences import AudienceStore, DocumentKind, Member, StoredDocument
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, StoredEvents
@@ -197,7 +198,7 @@ class AudienceService:
                 return (Fault("", f"a workspace has at most {CONNECTIONS_MAX} connections"),)
             kind = self.catalogues.destinations[output.document.destination]
             rule = rule_by(asked.wish, kind, said)
-            faults = [*settings_faults(kind.connection_settings, asked.settings, "/settings")]
+            faults = [*settings_faults(kind.connection_settings, asked.settings)]
             if isinstance(rule, tuple):
                 faults += rule
             return tuple(faults) or ConnectionDocument(audience.id, output.id, raw, now_ms, places=said)

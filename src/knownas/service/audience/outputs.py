@@ -9,23 +9,19 @@ from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import ErasureMessage, Settings
 from knownas.service.audience.catalogue import Catalogue, Catalogues, KnownOutput
 from knownas.service.audience.documents import OutputDocument, output_from, settings_bytes, settings_from
-from knownas.service.audience.limits import NAME_CHARACTERS_MAX, OUTPUTS_MAX, SETTING_CHARACTERS_MAX
+from knownas.service.audience.limits import NAME_CHARACTERS_MAX, OUTPUTS_MAX
 from knownas.service.audience.writing import Writing
 from knownas.service.delivery.asked_places_form import KeptPlaces, kept_places
 from knownas.service.delivery.connection_form import read_connection, rule_or_faults
-from knownas.service.delivery.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import AskedPlaces, Destination, Surroundings
 from knownas.service.delivery.outputs import Output, OutputState
+from knownas.service.delivery.settings_form import output_faults, with_defaults
 from knownas.service.security.sealing import SecretKeys
 from knownas.store.audiences import DocumentKind, StoredDocument
 from knownas.store.port import Store
 
 _KEPT_AS: Final = "connection/"
 _SEALED_AS: Final = "output-settings"
-_TYPES: Final[Mapping[SettingKind, type]] = {
-    SettingKind.TEXT: str,
-    SettingKind.INTEGER: int,
-    SettingKind.BOOLEAN: bool,
-}
 
 
 class AudienceOutputs:
@@ -63,12 +59,7 @@ class AudienceOutputs:
         if kind is None:
             known = ", ".join(sorted(self._catalogues.destinations))
             return (Fault("/destination", f"there is no such kind of output; there are {known}"),)
-        faults = [*_name_faults(name), *settings_faults(kind.settings, settings, "/settings")]
-        if not faults:
-            faults = [
-                Fault(f"/settings/{member}", sentence) for member, sentence in kind.faults(_whole(kind, settings))
-            ]
-        faults += _erasure_faults(kind, erasures)
+        faults = [*_name_faults(name), *output_faults(kind, settings), *_erasure_faults(kind, erasures)]
         if faults:
             return tuple(faults)
         document = self._document(OutputDocument(name, destination, self._clock()), kind, settings)
@@ -96,11 +87,7 @@ class AudienceOutputs:
             before = output_from(stored.document)
             kind = self._catalogues.destinations[before.destination]
             after = {**self._hidden(before), **settings}
-            faults = [*_name_faults(name), *settings_faults(kind.settings, after, "/settings")]
-            if not faults:
-                wrong = kind.faults(_whole(kind, after))
-                faults = [Fault(f"/settings/{member}", sentence) for member, sentence in wrong]
-            faults += _erasure_faults(kind, erasures)
+            faults = [*_name_faults(name), *output_faults(kind, after), *_erasure_faults(kind, erasures)]
             said = msgspec.Raw(msgspec.json.encode(erasures))
             return tuple(faults) or self._document(
                 msgspec.structs.replace(before, name=name, erasures=said), kind, after
@@ -149,7 +136,7 @@ class AudienceOutputs:
         kind = self._catalogues.destinations.get(document.destination)
         if kind is None:
             return None
-        settings = _whole(kind, {**document.settings, **self._hidden(document)})
+        settings = with_defaults(kind.settings, {**document.settings, **self._hidden(document)})
         return Output(kind, settings, document.state, known.version, document.why)
 
     async def said_places(self, workspace: int, name: str, surroundings: Surroundings) -> KeptPlaces | Fault | None:
@@ -242,35 +229,3 @@ def _name_faults(name: str) -> Sequence[Fault]:
     if 1 <= len(name) <= NAME_CHARACTERS_MAX:
         return ()
     return (Fault("/name", f"a name has 1 to {NAME_CHARACTERS_MAX} characters"),)
-
-
-def settings_faults(known: Sequence[Setting], given: Mapping[str, Any], place: str) -> Sequence[Fault]:
-    """Say what is wrong with settings: unknown ones, missing ones, values of another kind."""
-    by_name = {one.name: one for one in known}
-    allowed = ", ".join(by_name) or "none"
-    faults = [
-        Fault(f"{place}/{name}", f"there is no such setting; there are {allowed}")
-        for name in given
-        if name not in by_name
-    ]
-    for setting in known:
-        value = given.get(setting.name)
-        if value is None:
-            if setting.required:
-                faults.append(Fault(f"{place}/{setting.name}", f"this is needed: {setting.description}"))
-            continue
-        if type(value) is not _TYPES[setting.kind]:
-            faults.append(Fault(f"{place}/{setting.name}", f"wanted is {setting.kind.value}"))
-        elif isinstance(value, str) and len(value) > SETTING_CHARACTERS_MAX:
-            faults.append(
-                Fault(f"{place}/{setting.name}", f"a setting has at most {SETTING_CHARACTERS_MAX} characters")
-            )
-        elif setting.choices and value not in setting.choices:
-            faults.append(Fault(f"{place}/{setting.name}", f"wanted is one of {', '.join(setting.choices)}"))
-    return faults
-
-
-def _whole(kind: Destination, settings: Mapping[str, Any]) -> Settings:
-    """Return settings with the defaults of those that nobody has set."""
-    defaults = {one.name: one.default for one in kind.settings if one.default is not None}
-    return {**defaults, **settings}

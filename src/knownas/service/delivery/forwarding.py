@@ -10,11 +10,12 @@ from knownas.core.delivery.message import EventsMessage
 from knownas.service.audience.catalogue import Catalogue, Catalogues, KnownForwarding, KnownOutput, rule_by
 from knownas.service.audience.documents import ForwardingDocument, forwarding_from, is_forwarding
 from knownas.service.audience.limits import CONNECTIONS_MAX, FORWARDED_TO_MAX
-from knownas.service.audience.outputs import AudienceOutputs, output_named, settings_faults
+from knownas.service.audience.outputs import AudienceOutputs, output_named
 from knownas.service.audience.writing import Writing
 from knownas.service.delivery.asked_places_form import KeptPlaces
 from knownas.service.delivery.destination import Surroundings
 from knownas.service.delivery.forwarding_form import InputConnection, read_input_connection
+from knownas.service.delivery.settings_form import settings_faults
 from knownas.service.security.directory import Directory
 from knownas.store.audiences import DocumentKind, StoredDocument
 
@@ -95,7 +96,7 @@ class ForwardingService:
 
     def _faults(self, output: KnownOutput, asked: InputConnection, said: KeptPlaces | None) -> Faults:
         kind = self._catalogues.destinations[output.document.destination]
-        faults = list(settings_faults(kind.connection_settings, asked.settings, "/settings"))
+        faults = list(settings_faults(kind.connection_settings, asked.settings))
         if EventsMessage not in kind.takes:
             faults.append(Fault("/output", f"{kind.title} takes no events"))
         rule = rule_by(asked.wish, kind, said)
