@@ -1,4 +1,4 @@
-"""How much an input may ask: the buckets by themselves, and what a client is told (idsync §4.5)."""
+"""How much an input may ask: what a client is told (idsync §4.5)."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from knownas.api.limits import HELD_BUCKETS_MAX
-from knownas.api.throttle import Bucket, Exceeded, Throttle, Within
+from knownas.api.throttle import Exceeded, Throttle, Within
 from knownas.config.values import Input, InputPlatform, RateLimits, Secret
 from knownas.core.identity.kinds import Identity, IdentityType
 from tests.api.settings import with_inputs
@@ -20,57 +20,6 @@ OTHER = Identity(IdentityType.OTHER, "a")
 def source(key: str = "key", *, feed: str | None = None, **limits: float) -> Input:
     """Return an app, or a feed, with limits."""
     return Input("name", None if feed else InputPlatform.WEB, feed, key, Secret("s"), limits=RateLimits(**limits))
-
-
-def test_a_bucket_holds_a_burst_and_fills_at_its_rate() -> None:
-    """Eight a second with bursts of two seconds: sixteen at once, then one every eighth of a second."""
-    bucket = Bucket(8, 2, 100.0)
-    assert [bucket.take(100.0) for _ in range(16)] == [0.0] * 16
-    assert bucket.take(100.0) == 0.125
-    assert bucket.take(100.0625) == 0.0625
-    assert bucket.take(100.125) == 0.0
-    assert bucket.take(100.125) == 0.125
-
-
-def test_a_bucket_never_holds_more_than_a_burst() -> None:
-    """A night of silence saves up no more than two seconds' worth."""
-    bucket = Bucket(10, 2, 0.0)
-    assert [bucket.take(100_000.0) for _ in range(21)].count(0.0) == 20
-
-
-def test_a_refused_request_costs_nothing() -> None:
-    """Asking again too early makes nobody wait longer."""
-    bucket = Bucket(1, 1, 0.0)
-    assert bucket.take(0.0) == 0.0
-    assert [bucket.take(0.5) for _ in range(100)] == [pytest.approx(0.5)] * 100
-    assert bucket.take(1.0) == 0.0
-
-
-def test_a_slow_bucket_holds_one() -> None:
-    """A rate below one in a burst still lets single requests through."""
-    bucket = Bucket(0.1, 2, 0.0)
-    assert bucket.take(0.0) == 0.0
-    assert bucket.take(0.0) == pytest.approx(10.0)
-    assert bucket.take(10.0) == 0.0
-
-
-def test_a_clock_that_stands_still_or_jumps_back_gives_nothing() -> None:
-    """No token appears without time passing."""
-    bucket = Bucket(1, 1, 10.0)
-    assert bucket.take(10.0) == 0.0
-    assert bucket.take(10.0) > 0
-    assert bucket.take(5.0) > 0
-
-
-def test_the_percentage_grows_with_use() -> None:
-    """It tells how much of the burst is used, from the first request to the last, rounded up."""
-    bucket = Bucket(3, 1, 0.0)
-    assert bucket.percentage_used == 0
-    told: list[int] = []
-    for _ in range(3):
-        bucket.take(0.0)
-        told.append(bucket.percentage_used)
-    assert told == [34, 67, 100]
 
 
 def test_without_limits_nothing_is_counted() -> None:

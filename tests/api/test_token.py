@@ -15,15 +15,15 @@ from knownas.api import token as token_module
 from knownas.api.telemetry import Telemetry
 from knownas.api.token import (
     DISCOVERY_PATH,
-    FAILURES_IN_A_ROW_MAX,
     FIELD_CHARACTERS_MAX,
     KEYS_PATH,
     ROUTES,
-    SECONDS_A_FAILURE,
     TOKEN_PATH,
     TokenEndpoint,
 )
 from knownas.config.values import Configuration, Credential, Secret
+from knownas.service.security import failures
+from knownas.service.security.failures import FAILURES_IN_A_ROW_MAX, SECONDS_A_FAILURE
 from knownas.service.security.tokens import AUDIENCE, Tokens, open_tokens
 from knownas.store.memory.store import MemoryStore
 from tests.api.surface_app import app_of
@@ -248,7 +248,7 @@ async def test_failures_remembered_have_a_limit(
     client: httpx.AsyncClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many names are tried, only so many are remembered, the latest ones."""
-    monkeypatch.setattr(token_module, "FAILING_CLIENTS_MAX", 2)
+    monkeypatch.setattr(failures, "FAILING_MAX", 2)
     for name in ("one", "two", "one", "three"):
         assert await guess(client, name) == 401
     remaining = [await guess(client, "one") for _ in range(FAILURES_IN_A_ROW_MAX - 1)]

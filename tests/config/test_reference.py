@@ -78,6 +78,9 @@ def test_every_section_has_its_heading() -> None:
         "retention",
         "self_check",
         "privacy",
+        "console",
+        "console.users[]",
+        "console.oidc",
     ]
 
 

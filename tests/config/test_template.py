@@ -87,13 +87,13 @@ def members(section: Section[object]) -> Iterator[Member[object]]:
     for member in section.members:
         yield member
         nested = section_of(member.shape)
-        if nested is not None and member.name not in {"credentials", "calculated_attributes", "allowed"}:
+        if nested is not None and member.name not in {"credentials", "calculated_attributes", "allowed", "users"}:
             yield from members(nested)
 
 
 @pytest.mark.parametrize("member", list(members(CONFIGURATION_SECTION)), ids=lambda member: member.name)
 def test_every_member_is_there_and_explained(member: Member[object]) -> None:
-    """With its meaning in the comment before it; those of clients and calculated attributes stand in an example."""
+    """With its meaning in the comment before it; those of clients, users and calculated attributes stand in an example."""
     words = " ".join(line.strip().lstrip("#").strip() for line in generated().splitlines())
     assert member.meaning in words
     assert re.search(rf"^ *(- )?#?{member.name}:", generated(), re.MULTILINE)

@@ -14,9 +14,9 @@ from knownas.api.exchange import Header, RequestRefused
 from knownas.api.limits import HELD_BUCKETS_MAX
 from knownas.config.values import Input, RateLimits
 from knownas.core.identity.kinds import Identity
+from knownas.service.bucket import Bucket
 from knownas.service.security.directory import Door
 
-_FULL: Final = 100
 Who = TypeVar("Who")
 
 
@@ -39,32 +39,6 @@ class Within:
     """The request is within its limits, of which the fullest is used to this percentage; None without limits."""
 
     percentage_used: int | None
-
-
-class Bucket:
-    """A token bucket. Times are seconds of a clock that never goes back."""
-
-    __slots__ = ("_at", "_capacity", "_rate", "_tokens")
-
-    def __init__(self, rate: float, burst_seconds: float, now: float) -> None:
-        self._rate = rate
-        self._capacity = max(1.0, rate * burst_seconds)
-        self._tokens = self._capacity
-        self._at = now
-
-    def take(self, now: float) -> float:
-        """Take one token. Returns 0 if there was one, else the seconds until there is."""
-        self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._at) * self._rate)
-        self._at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self._rate
-
-    @property
-    def percentage_used(self) -> int:
-        """How much of the burst is used up, 0 to 100."""
-        return min(_FULL, ceil(_FULL * (1 - self._tokens / self._capacity)))
 
 
 class Throttle:

@@ -5,7 +5,6 @@ limit nothing is compared for a while. So whoever knows a client id can hold up 
 already are not touched.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
@@ -21,8 +20,8 @@ from knownas.api.duplicate_keys import has_repeated_keys
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.routes import Routes, literal
 from knownas.api.telemetry import Telemetry
-from knownas.api.throttle import Bucket
 from knownas.config.values import Credential
+from knownas.service.security.failures import Failures
 from knownas.service.security.tokens import AUDIENCE, ISSUER, Issued, TokenFault, TokenRefused, Tokens
 
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path, not a secret
@@ -39,13 +38,6 @@ FIELD_CHARACTERS_MAX: Final = 1_024
 
 FIELDS_MAX: Final = 16
 """Members of a form; more than the four that are needed are passed over."""
-
-FAILURES_IN_A_ROW_MAX: Final = 10
-SECONDS_A_FAILURE: Final = 10.0
-"""Wrong secrets that a client id may send at once, and the time after which it may send one more."""
-
-FAILING_CLIENTS_MAX: Final = 10_000
-"""Client ids whose failures are remembered; the longest unused are forgotten first."""
 
 KEYS_AGE_SECONDS: Final = 300
 """How long others may keep the key set."""
@@ -110,7 +102,7 @@ class TokenEndpoint(HttpSurface[str]):
     def __init__(self, tokens: Tokens, telemetry: Telemetry) -> None:
         super().__init__(telemetry)
         self._tokens = tokens
-        self._failures: OrderedDict[str, Bucket] = OrderedDict()
+        self._failures: Failures[str] = Failures()
 
     async def answer(self, target: str, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
         """Give a token, the key set, or where to find both."""
@@ -143,24 +135,17 @@ class TokenEndpoint(HttpSurface[str]):
         )
 
     def _issue(self, request: TokenRequest) -> Issued:
-        failures, client, now = self._failures, request.client_id, monotonic()
-        bucket = failures.get(client)
-        if bucket is not None:
-            wait = bucket.take(now)
-            if wait:
-                sentence = "Too many wrong secrets for this client; wait."
-                headers = ((b"retry-after", b"%d" % ceil(wait)),)
-                raise RequestRefused(429, "too_many_failures", sentence, headers, "too_many_attempts")
+        client, now = request.client_id, monotonic()
+        wait = self._failures.wait(client, now)
+        if wait:
+            sentence = "Too many wrong secrets for this client; wait."
+            headers = ((b"retry-after", b"%d" % ceil(wait)),)
+            raise RequestRefused(429, "too_many_failures", sentence, headers, "too_many_attempts")
         issued = self._tokens.issue(client, request.client_secret)
         if isinstance(issued, Issued):
-            failures.pop(client, None)
+            self._failures.succeeded(client)
             return issued
-        if bucket is None:
-            bucket = failures[client] = Bucket(1 / SECONDS_A_FAILURE, FAILURES_IN_A_ROW_MAX * SECONDS_A_FAILURE, now)
-            bucket.take(now)
-            if len(failures) > FAILING_CLIENTS_MAX:
-                failures.popitem(last=False)
-        failures.move_to_end(client)
+        self._failures.failed(client, now)
         raise RequestRefused(401, issued.fault.value, issued.sentence, code="invalid_client")
 
 

@@ -164,6 +164,7 @@ def reseal_keys(config_file: Path | None, old_key: Path | None) -> None:
         told += ["the key that signs tokens"] * done.signing_key
         told += ["the key by which erased people are kept out"] * done.suppression_key
         told += ["the key that signs for data subjects"] * done.processor_key
+        told += ["the key of the console's sessions"] * done.session_key
         told += ["the first configuration" + (", which lay plain" if done.was_plain else "")] * done.configuration
         click.echo(f"Sealed under the newest secret key: {', '.join(told)}. The rest was already.")
 

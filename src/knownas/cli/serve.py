@@ -23,6 +23,7 @@ from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.security.directory import Pairs
 from knownas.service.security.keys import read_changes
 from knownas.service.security.sealing import SecretKeys, Unopenable
+from knownas.service.security.sessions import open_sessions
 from knownas.service.security.tokens import open_tokens
 from knownas.service.server import Service, open_service, system_clock
 from knownas.store.errors import StoreError
@@ -85,7 +86,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
 
 
 def _try_keys(configuration: Configuration, keys: SecretKeys) -> None:
-    """End the program if these secret keys don't open what the server needs: rotated pairs, the key that signs tokens."""
+    """End the program if these secret keys don't open what the server needs: rotated pairs, the keys of tokens and sessions."""
 
     async def tried() -> None:
         store = open_store(configuration.database)
@@ -93,6 +94,7 @@ def _try_keys(configuration: Configuration, keys: SecretKeys) -> None:
             pairs = Pairs(await read_changes(store), keys, system_clock())
             pairs.try_all(configuration)
             await open_tokens(configuration, store, system_clock, publish=False, keys=keys)
+            await open_sessions(store, system_clock, publish=False, keys=keys)
         finally:
             await store.close()
 

@@ -88,3 +88,15 @@ URL_CHARACTERS_MAX: Final = 500
 
 CALLBACK_ORIGINS_MAX: Final = 100
 """Origins to which callbacks of privacy requests may go."""
+
+CONSOLE_USERS_MAX: Final = 1_000
+"""Users of the console that the file names; who has more uses a provider."""
+
+USER_NAME_CHARACTERS_MAX: Final = 100
+"""Characters of the name of a user of the console."""
+
+CLAIM_CHARACTERS_MAX: Final = 200
+"""Characters of the name of a claim or scope of OpenID Connect."""
+
+OIDC_SCOPES_MAX: Final = 20
+"""Scopes that a provider of OpenID Connect is asked for."""

@@ -18,7 +18,7 @@ from knownas.core.limits import WAITING_DAYS_MAX
 
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 _HOST: Final = rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])"
-_ORIGIN: Final = Text(
+ORIGIN: Final = Text(
     URL_CHARACTERS_MAX,
     re.compile(rf"https?://{_HOST}(?::[0-9]{{1,5}})?"),
     "http:// or https://, a host, and perhaps a port; no path",
@@ -51,7 +51,7 @@ KEY: Final = Member(
 )
 BASE_URL: Final = Member[str | None](
     "base_url",
-    _ORIGIN,
+    ORIGIN,
     None,
     "Where controllers reach the server: the certificate and the results are below it.",
     "",
@@ -59,7 +59,7 @@ BASE_URL: Final = Member[str | None](
 )
 CALLBACKS: Final = Member[tuple[str, ...] | None](
     "callbacks",
-    Listing(_ORIGIN, CALLBACK_ORIGINS_MAX),
+    Listing(ORIGIN, CALLBACK_ORIGINS_MAX),
     None,
     "The origins that may be told what has become of a request, wherever they are. A request with another one is refused.",
     "",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from knownas.config.console import CONSOLE
 from knownas.config.faults import Fault, FaultList, InvalidConfiguration
 from knownas.config.limits import (
     ADMIN_TOKEN_CHARACTERS_WISE,
@@ -152,6 +153,7 @@ def _configuration(given: Given) -> Configuration:
         retention=given[RETENTION],
         self_check=given[SELF_CHECK],
         privacy=given[PRIVACY],
+        console=given[CONSOLE],
     )
 
 
@@ -166,7 +168,19 @@ def _own_scopes(scopes: tuple[Scope, ...], organization: Organization) -> Iterat
 
 CONFIGURATION_SECTION: Final = Section(
     "The file",
-    (DATABASE, ADMIN_TOKEN, SCOPES, ORGANIZATION, CREDENTIALS, LISTEN, SECRETS, RETENTION, SELF_CHECK, PRIVACY),
+    (
+        DATABASE,
+        ADMIN_TOKEN,
+        SCOPES,
+        ORGANIZATION,
+        CREDENTIALS,
+        LISTEN,
+        SECRETS,
+        RETENTION,
+        SELF_CHECK,
+        PRIVACY,
+        CONSOLE,
+    ),
     _configuration,
 )
 

@@ -17,7 +17,7 @@ from knownas.config.faults import quoted
 from knownas.config.limits import PATH_CHARACTERS_MAX, SECRET_CHARACTERS_MAX
 from knownas.config.nodes import Broken, Members, Node, Scalar, Sequence
 from knownas.config.reading import Place, Reading, Unreadable
-from knownas.config.values import Secret
+from knownas.config.secret import Secret
 
 T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=StrEnum)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from knownas.config.calculated import CALCULATED_ATTRIBUTES
+from knownas.config.console import USERS
 from knownas.config.faults import InvalidConfiguration
 from knownas.config.reader import CONFIGURATION_SECTION, CREDENTIALS, read_configuration
 from knownas.config.scopes import IMMUTABLE_IDS, LOGIN_IDS, PRIORITY, UNIQUE_IDS
@@ -41,6 +42,10 @@ _EXAMPLES: Final[Mapping[Member[object], tuple[str, ...]]] = {
     CREDENTIALS: (
         "For example:",
         f"- {{client_id: personalisation, client_secret: ..., role: read_only, workspaces: [{_WORKSPACE}]}}",
+    ),
+    USERS: (
+        "For example, with what `knownas console hash-password` prints:",
+        "- {name: ann, password_hash: ..., role: operator}",
     ),
     ALLOWED: ("For example:", "- {type: email, value: info@example.com}"),
     CALCULATED_ATTRIBUTES: (

@@ -1,93 +1,20 @@
-"""Holds what a server is configured with: values that are valid from birth, and secrets that never show.
+"""Holds what a server is configured with: values that are valid from birth.
 
 Times are in the unit that a member's name says. What each member means stands in the tables of the reader
 (`scopes`, `tenancy`, `reader`), from which the reference is rendered.
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NoReturn, final
+from typing import Final
 
+from knownas.config.console_access import TOKEN_ONLY, ConsoleSettings
+from knownas.config.secret import Secret
 from knownas.config.workspace_privacy import PRIVACY_AS_USUAL, WorkspacePrivacy
 from knownas.core.identity.policy import Policy
 from knownas.core.profile.definition import Definition
-
-
-@final
-class Secret:
-    """A string that shows nowhere but in `reveal`: not printed, formatted, pickled or unpacked by `asdict`.
-
-    Raises:
-        ValueError: the string is empty, which would match a request that sends none, or is not Unicode text.
-    """
-
-    __slots__ = ("__digest", "__text")
-    __digest: bytes
-    __text: str
-
-    def __init__(self, text: str) -> None:
-        if not text:
-            raise ValueError("a secret can't be empty")
-        object.__setattr__(self, "_Secret__text", text)
-        object.__setattr__(self, "_Secret__digest", _digest(_utf8(text)))
-
-    def reveal(self) -> str:
-        """Return the string, for the one place that needs it: to verify a signature, to write it once."""
-        return self.__text
-
-    def matches(self, candidate: str | bytes) -> bool:
-        """Whether the candidate is the secret; takes the same time wherever the two differ.
-
-        Digests are compared, not the texts, so that the time doesn't tell the length either.
-        """
-        given = candidate if isinstance(candidate, bytes) else candidate.encode("utf-8", "surrogatepass")
-        return hmac.compare_digest(self.__digest, _digest(given))
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a secret can't be changed")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a secret can't be changed")
-
-    def __eq__(self, other: object) -> bool:
-        return hmac.compare_digest(self.__digest, other.__digest) if isinstance(other, Secret) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.__digest)
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __str__(self) -> str:
-        return "***"
-
-    def __format__(self, format_spec: str) -> str:
-        return "***"
-
-    def __copy__(self) -> "Secret":
-        return self
-
-    def __deepcopy__(self, memo: object) -> "Secret":
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a secret can't be pickled")
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # The codec's own error carries the text.
-        raise ValueError("a secret must be Unicode text") from None
-
-
-def _digest(given: bytes) -> bytes:
-    return hashlib.sha256(given).digest()
 
 
 class ProtectionLevel(StrEnum):
@@ -398,7 +325,7 @@ class Configuration:
     The database's URL can hold a password, so it is left out of what is printed.
 
     Raises:
-        ValueError: two scopes, workspaces, inputs or credentials share what names them, or a workspace or a
+        ValueError: two scopes, workspaces, inputs, credentials or users share what names them, or a workspace or a
             credential names one that is not there.
     """
 
@@ -412,6 +339,7 @@ class Configuration:
     retention: RetentionSettings = RetentionSettings()
     self_check: SelfCheckSettings = SelfCheckSettings()
     privacy: PrivacySettings = PrivacySettings()
+    console: ConsoleSettings = TOKEN_ONLY
 
     def __post_init__(self) -> None:
         workspaces = tuple(self.workspaces())
@@ -421,6 +349,7 @@ class Configuration:
         _once("workspace key", (workspace.key for workspace in workspaces))
         _once("input key", (one.key for _, one in self.inputs()))
         _once("credential", (credential.client_id for credential in self.credentials))
+        _once("user of the console", (user.name for user in self.console.users))
         _there("scope", (workspace.scope for workspace in workspaces), (scope.name for scope in self.scopes))
         for credential in self.credentials:
             _there("workspace", credential.workspaces, (workspace.id for workspace in workspaces))

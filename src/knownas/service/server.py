@@ -44,6 +44,7 @@ from knownas.service.security.directory import Directory, open_directory
 from knownas.service.security.key_watch import KeyWatch
 from knownas.service.security.keys import KeyChain, read_changes
 from knownas.service.security.sealing import SecretKeys
+from knownas.service.security.sessions import Sessions, open_sessions
 from knownas.service.security.tokens import Tokens, open_tokens
 from knownas.service.toxic.deciding import TAKEN_UP_AFTER_MS, ToxicIdentities
 from knownas.service.toxic.watch import ToxicWatch
@@ -83,6 +84,7 @@ class Service:
     ingest: Ingest
     key_watch: KeyWatch
     tokens: Tokens
+    sessions: Sessions
     calculations: Mapping[int, WorkspaceCalculations]
     seeding: Seeding
     aliasing: Aliasing
@@ -198,6 +200,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
         key_watch=key_watch,
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
+        sessions=await open_sessions(store, clock, publish=publish, keys=secret_keys),
         calculations=calculations,
         seeding=Seeding(store, resolver, calculations, clock),
         aliasing=Aliasing(store, clock, turns),

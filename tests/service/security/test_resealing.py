@@ -7,6 +7,7 @@ from knownas.service.privacy.processor import open_processor
 from knownas.service.security.keys import Holder, Holding, read_changes, revoke, rotate
 from knownas.service.security.resealing import FIRST_CONFIGURATION, Resealed, reseal
 from knownas.service.security.sealing import SecretKeys, Unopenable
+from knownas.service.security.sessions import Way, open_sessions
 from knownas.service.security.tokens import Issued, open_tokens
 from knownas.store.memory.store import MemoryStore
 from tests.store.world import START_MS
@@ -53,6 +54,16 @@ async def test_the_key_that_signs_for_data_subjects_opens_too() -> None:
     after = await open_processor(store, domain, START_MS, keys=NEW)
     assert after.certificates == before.certificates
     assert not (await reseal(store, NEW, domain)).processor_key
+
+
+async def test_whoever_is_signed_in_stays_so() -> None:
+    """The key of the console's sessions is the same one under the new secret key."""
+    store = MemoryStore()
+    before = await open_sessions(store, lambda: START_MS, keys=OLD)
+    assert (await reseal(store, BOTH)).session_key
+    after = await open_sessions(store, lambda: START_MS, keys=NEW)
+    session = before.begin(Way.PASSWORD, "ann")
+    assert after.open(before.seal(session)) == session
 
 
 async def test_a_second_time_changes_nothing() -> None:

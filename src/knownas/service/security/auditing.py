@@ -1,6 +1,6 @@
-"""Keeps who read or changed what is known of which person, through the APIs and by verbs of the command line: never what was read.
+"""Keeps who read or changed what is known of which person, through the APIs, in the console and by verbs of the command line: never what was read.
 
-A row says who (the client id of a credential, `admin`, or a user and a machine), what (the operation, as the OpenAPI document calls it), about which MPID, when,
+A row says who (the client id of a credential, `admin`, a user of the console, or a user and a machine), what (the operation, as the OpenAPI document calls it), about which MPID, when,
 with which status it ended, and how many times until it was written. Noting costs a request an append to a list. Once a second a task
 writes what was noted; so a process that is killed loses at most what was noted in its last second. One that is
 closed writes everything. While the store does not answer, rows wait; beyond `WAITING_MAX` the newest are dropped, and how
@@ -52,6 +52,9 @@ ADMIN: Final = "admin"
 
 ON_COMMAND_LINE: Final = "cli:"
 """Before the name of a user of the operating system, and a machine, who worked on the database itself."""
+
+ON_CONSOLE: Final = "console:"
+"""Before the name of somebody who is signed in to the console."""
 
 EVERYBODY: Final = 0
 """In the place of an MPID: it was about no single person. No profile has this one."""
@@ -218,7 +221,7 @@ class Auditing:
 
 def is_operator(who: str) -> bool:
     """Whether it was somebody of those who run the server, and nobody to whom data were handed out."""
-    return who == ADMIN or who.startswith(ON_COMMAND_LINE)
+    return who == ADMIN or who.startswith((ON_COMMAND_LINE, ON_CONSOLE))
 
 
 def persons_in(document: Document) -> Sequence[int]:

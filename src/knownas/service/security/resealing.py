@@ -9,6 +9,7 @@ from knownas.service.privacy.processor import KEPT_AS as PROCESSOR
 from knownas.service.security.kept_secret import sealed_name
 from knownas.service.security.keys import reseal_changes
 from knownas.service.security.sealing import SecretKeys, is_sealed
+from knownas.service.security.sessions import SEALED_KEY_NAME as SESSION_KEY
 from knownas.service.security.tokens import SEALED_KEY_NAME
 from knownas.store.port import Store
 
@@ -26,6 +27,7 @@ class Resealed:
     was_plain: bool
     suppression_key: bool = False
     processor_key: bool = False
+    session_key: bool = False
 
 
 async def reseal(store: Store, keys: SecretKeys, domain: str = PrivacySettings().domain) -> Resealed:
@@ -49,6 +51,7 @@ async def reseal(store: Store, keys: SecretKeys, domain: str = PrivacySettings()
         was_plain,
         await _reseal_document(store, keys, SUPPRESSION_KEY),
         await _reseal_document(store, keys, sealed_name(f"{PROCESSOR}/{domain}")),
+        await _reseal_document(store, keys, SESSION_KEY),
     )
 
 
