@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 WORKERS ?= 2
 BENCHMARKS ?= known_user new_profile crowded_device growth hot_users decision events profile_read import_file backfill accuracy fold erasure audiences_events audiences_backfill audiences_dead_output
 
-.PHONY: help demo test lint types unit soak bench docs wheel clean
+.PHONY: help demo test lint types unit soak bench docs screenshots wheel clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,10 @@ bench: $(VENV)/measuring  ## The benchmarks, one after the other (an hour; a qui
 
 docs: $(VENV)/ready  ## Write the generated reference pages anew
 	$(RUN)/python -m tools.reference
+
+screenshots: $(VENV)/ready  ## Take the pictures of the console in the documentation anew
+	$(RUN)/python tools/provision.py
+	KNOWNAS_SCREENSHOTS=docs/images/console $(RUN)/python -m pytest tests/browser -k console
 
 wheel: $(VENV)/ready  ## Build the wheel
 	$(RUN)/python -m build --outdir dist

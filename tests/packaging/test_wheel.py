@@ -58,16 +58,17 @@ def test_wheel_serves_with_no_configuration(installed: Path) -> None:
 
 
 def test_wheel_has_its_data_files(installed: Path) -> None:
-    """The SQL, the demo's configuration and the marker for type checkers come with the wheel."""
+    """The SQL, the demo's configuration, the console's pages and the marker for type checkers come with the wheel."""
     code = (
         "import importlib.resources as r, json;"
         "names = ['py.typed', 'store/sqlite/sql/queries.sql', 'store/sqlite/sql/schema_0001.sql', 'demo/demo.yaml'];"
+        "names += ['console/templates/layout.html', 'console/static/console.css', 'console/static/vendor/htmx.LICENSE'];"
         "print(json.dumps([(r.files('knownas') / name).is_file() for name in names]))"
     )
     found = subprocess.run(
         [str(installed / "venv/bin/python"), "-c", code], check=True, capture_output=True, text=True, cwd=installed
     )
-    assert json.loads(found.stdout) == [True, True, True, True]
+    assert json.loads(found.stdout) == [True] * 7
 
 
 def _serve(installed: Path, folder: Path) -> tuple[subprocess.Popen[str], str, str]:

@@ -8,7 +8,7 @@ from knownas.api.exchange import HEADERS_TOO_LONG, JSON, App, Receive, Scope, Se
 from knownas.api.idsync import ROUTES, IdSync
 from knownas.api.limits import HEADER_BYTES_MAX
 from knownas.api.openapi import openapi_document
-from knownas.api.operations import PATHS, serve_operations
+from knownas.api.operations import PATHS, ROOT, serve_operations
 from knownas.api.own import own_api, punctual
 from knownas.api.refusals import own_error
 from knownas.api.surfaces import Finder, vendor_surfaces
@@ -19,16 +19,24 @@ from knownas.service.server import Service
 log: Final = logging.getLogger(__name__)
 
 OpenService = Callable[[], Awaitable[Service]]
+FindPage = Callable[[Scope], App | None]
+"""Returns what serves a request of somebody who looks at pages, None if it is not one."""
+
+OpenPages = Callable[[Service, Callable[[str, str], None]], FindPage]
+"""Opens the pages of a service; what it is given counts a refusal of a surface by its reason."""
 
 
 class Application:
     """The whole server as one ASGI application.
 
-    The service is opened when the server starts and closed when it stops, on the server's own event loop.
+    The service is opened when the server starts and closed when it stops, on the server's own event loop. What no surface serves
+    can be a page.
     """
 
-    def __init__(self, open_service: OpenService) -> None:
+    def __init__(self, open_service: OpenService, open_pages: OpenPages | None = None) -> None:
         self._open_service = open_service
+        self._open_pages = open_pages
+        self._find_page: FindPage = _no_page
         self._service: Service | None = None
         self._telemetry = Telemetry()
         self._throttle = Throttle()
@@ -55,10 +63,15 @@ class Application:
         elif header_bytes(scope["headers"]) > HEADER_BYTES_MAX:
             await reply(send, 431, [JSON], own_error("headers_too_long", HEADERS_TOO_LONG))
         elif path in PATHS:
-            await serve_operations(path, scope["method"], service, self._telemetry, send)
+            # At the root programs are shown the way, and people are shown a page.
+            page = self._find_page(scope) if path == ROOT else None
+            if page is None:
+                await serve_operations(path, scope["method"], service, self._telemetry, send)
+            else:
+                await page(scope, receive, send)
         else:
-            found = next((app for find in self._surfaces if (app := find(path)) is not None), own)
-            await found(scope, receive, send)
+            found = next((app for find in self._surfaces if (app := find(path)) is not None), None)
+            await (found or self._find_page(scope) or own)(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Open and close the service when the server says so."""
@@ -86,9 +99,15 @@ class Application:
         self._idsync = IdSync(service, self._throttle, self._telemetry)
         self._surfaces = vendor_surfaces(service, self._throttle, self._telemetry)
         self._own = punctual(own_api(service, self._telemetry, openapi_document()), self._telemetry)
+        if self._open_pages is not None:
+            self._find_page = self._open_pages(service, self._telemetry.refused)
         self._service = service
 
     async def _stop(self) -> None:
         service, self._service = self._service, None
         if service is not None:
             await service.close()
+
+
+def _no_page(_scope: Scope) -> App | None:
+    return None

@@ -12,7 +12,8 @@ from knownas.store.errors import StoreError
 READY_WITHIN_SECONDS: Final = 1.5
 """A store that takes longer does not answer; readiness tells so within two seconds."""
 
-PATHS: Final = ("/", "/healthz", "/readyz", "/metrics")
+ROOT: Final = "/"
+PATHS: Final = (ROOT, "/healthz", "/readyz", "/metrics")
 ROUTES: Final = tuple(("GET", path) for path in PATHS)
 _WELCOME: Final = (
     b'{"knownas":"an open identity resolution server","api":"/api/openapi.json","health":"/healthz",'
@@ -26,7 +27,7 @@ async def serve_operations(path: str, method: str, service: Service, telemetry: 
     if method not in ("GET", "HEAD"):
         body = own_error("method_not_allowed", "Ask with GET.")
         await reply(send, 405, [JSON, (b"allow", b"GET, HEAD")], body)
-    elif path == "/":
+    elif path == ROOT:
         await reply(send, 200, [JSON], _WELCOME)
     elif path == "/healthz":
         await reply(send, 200, [JSON], b'{"status":"alive"}')

@@ -35,6 +35,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "undo", "undo", "Take DECISION back: everything becomes what it would be had it never been asked."
         ),
         "keys": Verb("keys", "keys", "Change keys and secrets without an outage."),
+        "console": Verb("console", "console", "Prepare who signs in to the console."),
         "import": Verb("import_", "import_", "Import FILE: CSV or JSON Lines (also .gz), or Parquet."),
         "backfill": Verb(
             "backfill",

@@ -50,6 +50,7 @@ VERBS: Final[Mapping[str, Noted]] = {
 NOT_NOTED: Final[Mapping[str, str]] = {
     "audit": "shows this very list, which each look would make longer",
     "check": "reads the configuration",
+    "console hash-password": "makes a hash of what is typed in",
     "demo": "serves people who are made up",
     "evidence": "writes out the chain, in which nobody is named",
     "init": "writes a configuration",

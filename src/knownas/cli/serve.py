@@ -19,6 +19,7 @@ from knownas.cli.configured import chosen_file, config_option, read_file, try_pr
 from knownas.cli.first_configuration import configured_keys, first_configuration
 from knownas.cli.workers import WORKERS_MAX, run_workers
 from knownas.config.values import Configuration
+from knownas.console.app import open_console
 from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.security.directory import Pairs
 from knownas.service.security.keys import read_changes
@@ -119,7 +120,7 @@ def run(
     """
     listen = configuration.listen
     config = uvicorn.Config(
-        Application(opened),
+        Application(opened, open_console),
         host=host or listen.host,
         port=listen.port if port is None else port,
         loop="uvloop",

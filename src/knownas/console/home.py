@@ -1,0 +1,28 @@
+"""Serves the first page, from which every place is reached, and remembers whether somebody likes it dark."""
+
+from typing import Final
+
+from knownas.console.cookies import THEMES
+from knownas.console.origin import local_path
+from knownas.console.page import NOBODY, Answer, Asked, Moved, Page, Shown
+from knownas.console.places import HOME
+from knownas.console.rights import Right
+
+
+async def show_home(asked: Asked) -> Answer:
+    """Show the places there are for this visitor."""
+    workspaces = list(asked.service.configuration.workspaces())
+    values = {"home": HOME, "scopes": list(asked.service.directory.scopes), "workspaces": workspaces}
+    return Shown("home.html", "Overview", NOBODY, values)
+
+
+async def choose_theme(asked: Asked) -> Answer:
+    """Remember how somebody wants it to look, and go back."""
+    theme = asked.form.text("theme")
+    return Moved(local_path(asked.form.raw("to")), NOBODY, theme=theme if theme in THEMES else "")
+
+
+PAGES: Final = (
+    Page("GET", HOME.path, "showHome", Right.READ, show_home, HOME),
+    Page("POST", "/theme", "chooseTheme", None, choose_theme),
+)

@@ -1,0 +1,66 @@
+"""Names every limit of the console."""
+
+from typing import Final
+
+FORM_BYTES_MAX: Final = 256 * 1024
+"""A form, as the browser sends it."""
+
+FORM_FIELDS_MAX: Final = 200
+"""Fields of a form."""
+
+FIELD_CHARACTERS_MAX: Final = 1_024
+"""Characters of a field, where the page does not say otherwise."""
+
+QUERY_BYTES_MAX: Final = 8_192
+"""The query of a page, as it stands in the address."""
+
+COOKIE_BYTES_MAX: Final = 16_384
+"""All cookies of a request together; of a longer header none is read."""
+
+TOLD_CHARACTERS_MAX: Final = 300
+"""Characters of the sentence that is told on the next page: it travels in a cookie."""
+
+HASHES_AT_ONCE_MAX: Final = 2
+"""Passwords that are compared at once: each takes 64 MiB and most of a tenth of a second of a processor."""
+
+HASHES_WAITING_MAX: Final = 20
+"""Passwords that may wait to be compared; a further one is told to come back (503)."""
+
+PASSWORD_CHARACTERS_MIN: Final = 12
+"""Characters of a password, at least, for which a hash is made."""
+
+PASSWORD_CHARACTERS_MAX: Final = 1_024
+"""Characters of a password or token that is looked at."""
+
+NAME_FAILURES_IN_A_ROW_MAX: Final = 100
+"""Wrong passwords for one user in a row, from all addresses together, before every further one has to wait."""
+
+PROVIDER_SECONDS: Final = 5.0
+"""How long the provider of OpenID Connect may take for each answer."""
+
+PROVIDER_BYTES_MAX: Final = 512 * 1024
+"""An answer of the provider."""
+
+PROVIDER_KNOWN_SECONDS: Final = 3_600.0
+"""How long it is remembered where the provider's endpoints and keys are."""
+
+PROVIDER_KEYS_AGAIN_SECONDS: Final = 60.0
+"""How often the provider's keys are asked for again because a token names one that is not among them."""
+
+CLOCK_LEEWAY_SECONDS: Final = 60
+"""How much the clocks of the provider and of this server may differ."""
+
+CLAIMED_ROLES_MAX: Final = 20
+"""Values of the claim of roles that are kept of somebody who signs in: of those that count here."""
+
+STATIC_AGE_SECONDS: Final = 365 * 24 * 3_600
+"""How long browsers may keep a file: its address changes with what is in it."""
+
+THEME_AGE_SECONDS: Final = 365 * 24 * 3_600
+"""How long a browser remembers whether somebody likes it dark."""
+
+CHART_POINTS_MAX: Final = 400
+"""Points of a line, or bars, of one chart."""
+
+CHART_SERIES_MAX: Final = 8
+"""Lines of one chart, or parts of one bar: as many as there are colours that can be told apart."""
