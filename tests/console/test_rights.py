@@ -4,9 +4,10 @@ import pytest
 
 from knownas.config.console_access import ConsoleRole
 from knownas.console.app import listed_pages
+from knownas.console.page import NOBODY, Answer, Asked, Moved, Page
 from knownas.console.rights import RIGHTS, Right
 from tests.console.access_lines import LINES, MAY, PATH_VALUES
-from tests.console.stage import PAGE, form_token, running
+from tests.console.stage import PAGE, form_token, post, running
 
 
 async def test_the_table_is_of_the_pages() -> None:
@@ -47,6 +48,34 @@ async def test_every_route_by_every_role(role: ConsoleRole | None) -> None:
                 assert (answer.status_code, reason) == (403, "right_missing"), (method, path)
             else:
                 assert reason not in ("right_missing", "session_ended", "foreign_form"), (method, path)
+
+
+async def answered(_asked: Asked) -> Answer:
+    """Answer whoever gets past the door."""
+    return Moved("/", NOBODY)
+
+
+@pytest.mark.parametrize("role", list(ConsoleRole))
+async def test_every_right_by_every_role(role: ConsoleRole) -> None:
+    """A page and a form for each right that there is: only the roles of the table get past the door, and a page can ask for more."""
+
+    async def asks_more(asked: Asked) -> Answer:
+        asked.require(Right(asked.request.path_params["right"]))
+        return Moved("/", NOBODY)
+
+    pages = [Page("GET", f"/tried/{right.value}", f"get{right}", right, answered) for right in Right]
+    pages += [Page("POST", f"/tried/{right.value}", f"post{right}", right, answered) for right in Right]
+    pages.append(Page("GET", "/more/{right}", "more", Right.READ, asks_more))
+    async with running(pages=pages) as stage:
+        browser = await stage.signed_in(role)
+        for right, roles in MAY.items():
+            expected = 303 if role in roles else 403
+            told = [
+                await browser.get(f"/tried/{right.value}"),
+                await post(browser, f"/tried/{right.value}"),
+                await browser.get(f"/more/{right.value}"),
+            ]
+            assert [one.status_code for one in told] == [expected] * 3, right
 
 
 @pytest.mark.parametrize("role", list(ConsoleRole))

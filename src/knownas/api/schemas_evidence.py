@@ -66,7 +66,7 @@ def evidence_schemas() -> Schema:
             mpid={"anyOf": [MPID, {"type": "null"}], "description": "Null if it was about no single one."},
             who={
                 **TEXT,
-                "description": "The client id of a credential, `admin` for the admin token, `cli:user@machine` for a verb.",
+                "description": "The client id of a credential, `admin` for the admin token, `cli:user@machine` for a verb, `console:name` for a user of the console.",
             },
             what={**TEXT, "description": "The operation, as this document calls it, or the verb of the command line."},
             status={

@@ -61,4 +61,5 @@ def _invite(address: str, hour: Hour) -> None:
         click.echo("3. Who is on this device now? (what an SDK asks at its start)\n")
         body = {"environment": "production", "known_identities": {hour.device.type.value: hour.device.value}}
         click.echo(f"   curl -s {address}/v1/identify -H 'x-mp-key: {WEB_KEY}' -d '{json.dumps(body)}'\n")
+    click.echo(f"Or look around: open {address}/ in a browser, and sign in with the token {TOKEN}.\n")
     click.echo("Ctrl-C stops it.")
