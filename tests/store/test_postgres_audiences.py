@@ -15,6 +15,8 @@ ASKED = (
     "sections_judged",
     "newest_events",
     "section_keys",
+    "sections_in",
+    "profiles_there",
     "members",
     "count_members",
     "changes_of",

@@ -147,6 +147,22 @@ class StoredSubject(NamedTuple):
         return None if self.standing is None else self.standing.document
 
 
+class Stretch(NamedTuple):
+    """Some sections of a workspace that follow each other. `until` is the place of the last; up to it come so much of all, at most 1."""
+
+    until: str
+    share: float
+
+
+class SectionPage(NamedTuple):
+    """Sections in their order, a column for each thing that is known of them; `last` is the place of the last one."""
+
+    mpids: Sequence[int]
+    environments: Sequence[str]
+    documents: Sequence[bytes]
+    last: str
+
+
 @dataclass(frozen=True, slots=True)
 class AudienceCommit:
     """What came of judging, all or nothing: at most one write a standing.
@@ -201,6 +217,22 @@ class AudienceStore(Protocol):
         self, keys: Sequence[SectionKey], limit: int
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
         """Return kept batches of events of each section, at most the `limit` newest of each, by ascending `seq`."""
+        ...
+
+    async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:
+        """Return how profiles stand, None for those of whom nothing is said; those that are there no more are left out."""
+        ...
+
+    async def stretch(self, workspace: int, after: str | None, length: int) -> Stretch | None:
+        """Return the sections that come after a place, at most `length` in an order of the store's own; None if no more do.
+
+        A section that is not removed keeps its place, unless it changes: then it may be passed over. A place that is not there any more, or
+        is another store's, stands for the beginning.
+        """
+        ...
+
+    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+        """Return the sections of a stretch that come after a place, at most `limit`; None if no more do."""
         ...
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:

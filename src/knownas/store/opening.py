@@ -22,17 +22,17 @@ MEMORY: Final = "memory://"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-def open_store(database: str) -> Store:
+def open_store(database: str, *, reads_much: bool = False) -> Store:
     """Open `sqlite:///file`, `postgresql://user@host/name` or `memory://`.
 
     A file is relative to the working directory; `sqlite:////file` is absolute. A PostgreSQL server is first asked when
-    the store is.
+    the store is. Whoever `reads_much` of a file has more of it kept in memory.
 
     Raises:
         StoreError: it can't be opened, or no adapter serves such an address.
     """
     if database.startswith(SQLITE):
-        return SqliteStore(Path(database.removeprefix(SQLITE)))
+        return SqliteStore(Path(database.removeprefix(SQLITE)), reads_much=reads_much)
     if database.startswith(POSTGRES):
         return _open_postgres(database)
     if database == MEMORY:

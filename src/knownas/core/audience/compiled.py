@@ -5,14 +5,13 @@ found.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Aggregate
 from knownas.core.audience.field import Field
 from knownas.core.audience.named_events import NamedEvents
-from knownas.core.audience.subject import Found, Item, PastEvent, Subject
-from knownas.core.profile.attributes import AttributeValue
+from knownas.core.audience.subject import Found, Item, PastEvent, Read, Subject
 
 
 class Held(NamedTuple):
@@ -24,6 +23,12 @@ class Held(NamedTuple):
 
 ALWAYS: Final = (Held(holds=False), Held(holds=True))
 """What does not hold, or does, whatever time it is."""
+
+
+def held_until(holds: bool, until_ms: int) -> Held:  # noqa: FBT001 - it is what is said
+    """Return that something holds, or does not, until a moment."""
+    return ALWAYS[holds] if until_ms >= NEVER else Held(holds, until_ms)
+
 
 Bound = Mapping[str, PastEvent]
 """The events that the earlier steps of a sequence found, by alias."""
@@ -51,5 +56,5 @@ class Judges(Protocol):
 Holds = Callable[[Judges, Item | None, Bound], Held]
 Values = Callable[[Judges, Item | None, Bound], Found]
 Choose = Callable[[Judges], Chosen]
-Reads = Callable[[Field], Callable[[Any], AttributeValue | None] | None]
+Reads = Callable[[Field], Read | None]
 """Returns what reads a field of which a user has one value at most, whatever time it is; None for other fields."""

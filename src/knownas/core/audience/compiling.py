@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from knownas.core.audience.comparing import compare, compare_date, meets, time_of
-from knownas.core.audience.compiled import ALWAYS, UNBOUND, Bound, Choose, Chosen, Held, Holds, Judges, Reads, Values
+from knownas.core.audience.compiled import (
+    ALWAYS,
+    UNBOUND,
+    Bound,
+    Choose,
+    Chosen,
+    Held,
+    Holds,
+    Judges,
+    Reads,
+    Values,
+    held_until,
+)
 from knownas.core.audience.dates import NEVER, moment, reaches_at
 from knownas.core.audience.expression import (
     AbsoluteDate,
@@ -32,8 +44,8 @@ from knownas.core.audience.expression import (
 from knownas.core.audience.field import Field, Model
 from knownas.core.audience.mentions import names_within
 from knownas.core.audience.searching import Search, spoken_of
-from knownas.core.audience.subject import Found, Item, found, items_of, of_item, read_by, read_item_by
-from knownas.core.profile.attributes import AttributeValue, Scalar
+from knownas.core.audience.subject import Found, Item, Read, found, items_of, of_item, read_by, read_item_by
+from knownas.core.profile.attributes import Scalar
 from knownas.core.profile.moments import Span
 from knownas.core.profile.numbers import ZERO, divided, number_of, plus, written
 
@@ -170,7 +182,7 @@ class Compiler:
 
         def holds(judge: Judges, item: Item | None, bound: Bound) -> Held:
             told, _, until_ms = values(judge, item, bound)
-            return _held(bool(told) is not is_negative, until_ms)
+            return held_until(bool(told) is not is_negative, until_ms)
 
         return holds
 
@@ -184,32 +196,24 @@ class Compiler:
             return self._with_literal(comparison, left, right, of, is_negated=compared.negated)
         return _with_values(comparison, self.values(left, of), self.values(right, of), is_negated=compared.negated)
 
-    def _only(
-        self, operand: Operand, of: Model | None
-    ) -> Callable[[Judges, Item | None], AttributeValue | None] | None:
-        """Return what reads the value of an operand that has one at most, whatever time it is; None for other operands."""
+    def _reading(self, operand: Operand, of: Model | None) -> tuple[Read | None, bool]:
+        """Return what reads the value of an operand that has one at most, whatever time it is, and whether it is of the item; None for others."""
         if isinstance(operand, Literal | StepField | Aggregate | Everything | AbsoluteDate | RelativeDate):
-            return None
-        if of is operand.model:
-            of_this = read_item_by(operand)
-            return None if of_this is None else lambda _judge, item: of_this(item)
-        of_user = self.reads(operand)
-        return None if of_user is None else lambda judge, _item: of_user(judge.subject)
+            return None, False
+        return (read_item_by(operand), True) if of is operand.model else (self.reads(operand), False)
 
     def _with_literal(
         self, comparison: Comparison, left: Operand, right: Literal, of: Model | None, *, is_negated: bool
     ) -> Holds:
         fits, fits_in_list = meets(comparison, right.values), meets(comparison, right.values, of_list=True)
-        only = self._only(left, of)
-        if only is not None:
+        read, of_this = self._reading(left, of)
+        if read is not None:
 
             def holds_of_one(judge: Judges, item: Item | None, _bound: Bound) -> Held:
-                value = only(judge, item)
-                if value is None:
-                    return ALWAYS[is_negated]
+                value = read(item if of_this else judge.subject)
                 if isinstance(value, str | int | float):
                     return ALWAYS[fits(value) is not is_negated]
-                return ALWAYS[any(map(fits_in_list, value)) is not is_negated]
+                return ALWAYS[(value is not None and any(map(fits_in_list, value))) is not is_negated]
 
             return holds_of_one
         if isinstance(left, Aggregate) and left.aggregation is Aggregation.COUNT and comparison.is_order:
@@ -218,7 +222,7 @@ class Compiler:
 
         def holds(judge: Judges, item: Item | None, bound: Bound) -> Held:
             told, is_list, until_ms = values(judge, item, bound)
-            return _held(any(map(fits_in_list if is_list else fits, told)) is not is_negated, until_ms)
+            return held_until(any(map(fits_in_list if is_list else fits, told)) is not is_negated, until_ms)
 
         return holds
 
@@ -235,7 +239,7 @@ class Compiler:
         def holds(judge: Judges, _item: Item | None, _bound: Bound) -> Held:
             items, goes_ms, comes_ms = chosen(judge)
             is_met = fits(counted(items))
-            return _held(is_met is not is_negated, goes_ms if is_met is is_least else comes_ms)
+            return held_until(is_met is not is_negated, goes_ms if is_met is is_least else comes_ms)
 
         return holds
 
@@ -247,26 +251,27 @@ class Compiler:
         def compared(judge: Judges, told: Found, bound: Bound) -> Held:
             span, until_ms = span_of(judge, bound), told.until_ms
             if span is None:
-                return _held(is_negated, until_ms)
+                return held_until(is_negated, until_ms)
             for at_ms in map(time_of, told.values):
                 if at_ms is None:
                     continue
                 turns_ms = turns_at(judge.now_ms, at_ms)
                 if compare_date(comparison, at_ms, span):
-                    return _held(not is_negated, min(turns_ms, told.until_ms))
+                    return held_until(not is_negated, min(turns_ms, told.until_ms))
                 until_ms = min(until_ms, turns_ms)
-            return _held(is_negated, until_ms)
+            return held_until(is_negated, until_ms)
 
-        values, only = self.values(left, of), self._only(left, of)
-        if only is None:
+        values = self.values(left, of)
+        read, of_this = self._reading(left, of)
+        if read is None:
             return lambda judge, item, bound: compared(judge, values(judge, item, bound), bound)
 
         def compared_one(judge: Judges, item: Item | None, bound: Bound) -> Held:
-            value = only(judge, item)
+            value = read(item if of_this else judge.subject)
             span = span_of(judge, bound) if type(value) is int else None
             if type(value) is not int or span is None:
                 return compared(judge, values(judge, item, bound), bound)
-            return _held(compare_date(comparison, value, span) is not is_negated, turns_at(judge.now_ms, value))
+            return held_until(compare_date(comparison, value, span) is not is_negated, turns_at(judge.now_ms, value))
 
         return compared_one
 
@@ -305,10 +310,6 @@ _CROSSINGS: Final = {
 """How far from a time the date has to be for a comparison of the two to turn, in milliseconds; `equals` turns twice."""
 
 
-def _held(holds: bool, until_ms: int) -> Held:  # noqa: FBT001 - it is what is said
-    return ALWAYS[holds] if until_ms >= NEVER else Held(holds, until_ms)
-
-
 def _until(inner: Sequence[Holds], *, decisive: bool) -> Holds:
     """Judge until one is as decides: then it holds as long as that one, else as long as all."""
 
@@ -319,7 +320,7 @@ def _until(inner: Sequence[Holds], *, decisive: bool) -> Holds:
             if held.holds is decisive:
                 return held
             until_ms = min(until_ms, held.until_ms)
-        return _held(not decisive, until_ms)
+        return held_until(not decisive, until_ms)
 
     return holds
 
@@ -327,7 +328,7 @@ def _until(inner: Sequence[Holds], *, decisive: bool) -> Holds:
 def _opposite(inner: Holds) -> Holds:
     def holds(judge: Judges, item: Item | None, bound: Bound) -> Held:
         held = inner(judge, item, bound)
-        return _held(not held.holds, held.until_ms)
+        return held_until(not held.holds, held.until_ms)
 
     return holds
 
@@ -339,7 +340,7 @@ def _with_values(comparison: Comparison, left: Values, right: Values, *, is_nega
         told, is_list, told_until_ms = left(judge, item, bound)
         others, _, others_until_ms = right(judge, item, bound)
         is_met = any(compare(comparison, one, other, of_list=is_list) for other in others for one in told)
-        return _held(is_met is not is_negated, min(told_until_ms, others_until_ms))
+        return held_until(is_met is not is_negated, min(told_until_ms, others_until_ms))
 
     return holds
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from knownas.core.audience.compiled import UNBOUND, Bound, Held, Holds, Judges
+from knownas.core.audience.compiled import UNBOUND, Bound, Held, Holds, Judges, held_until
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Sequenced, StepField, parts_of
 from knownas.core.audience.mentions import Names
@@ -42,7 +42,7 @@ class Search:
     def result(self) -> Held:
         """Look, and tell whether it is there."""
         there = self.found() is not None
-        return Held(there, self._until_ms)
+        return held_until(there, self._until_ms)
 
     def found(self) -> Bound | None:
         """Look, and return the events by alias; None if it is not there."""

@@ -24,6 +24,7 @@ from knownas.store.audiences import (
 )
 from knownas.store.conformance.examples import EMAIL, PAGE, START_MS, plain, put, record
 from knownas.store.conformance.marks import AUDIENCE, ELSEWHERE, MarkPromises, taken, watch
+from knownas.store.conformance.sweeps import SweepPromises
 from knownas.store.conformance.user_data_examples import (
     ANN,
     BOB,
@@ -58,6 +59,9 @@ CALLS: Final[Mapping[str, Callable[[AudienceStore], Awaitable[object]]]] = {
     "due": lambda audiences: audiences.due(START_MS, PAGE),
     "subjects": lambda audiences: audiences.subjects([ANN]),
     "newest_events": lambda audiences: audiences.newest_events([ANN], PAGE),
+    "standings": lambda audiences: audiences.standings([ANN]),
+    "stretch": lambda audiences: audiences.stretch(100, None, PAGE),
+    "sections_in": lambda audiences: audiences.sections_in(100, None, "7/production", PAGE),
     "section_keys": lambda audiences: audiences.section_keys(100, None, PAGE),
     "commit": lambda audiences: audiences.commit(AudienceCommit()),
     "members": lambda audiences: audiences.members(100, "production", 1, None, PAGE),
@@ -96,7 +100,7 @@ def stands(key: SectionKey = ANN, version: int | None = None, due_ms: int | None
     return StandingWrite(key, version, DOCUMENT, due_ms)
 
 
-class AudiencePromises(MarkPromises):
+class AudiencePromises(MarkPromises, SweepPromises):
     """All that `store.audiences` demands of an adapter."""
 
     async def test_a_document_is_written_by_one_who_has_seen_it(self) -> None:

@@ -13,18 +13,21 @@ from knownas.store.audiences import (
     Member,
     MembershipChange,
     Passed,
+    SectionPage,
     StandingWrite,
     StoredChange,
     StoredDocument,
     StoredMark,
     StoredStanding,
     StoredSubject,
+    Stretch,
     held_name,
 )
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.deliveries import MemoryDeliveries
 from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.user_data import MemoryUserData
+from knownas.store.places import key_at, place_of, share_of
 from knownas.store.user_data import SectionKey, StoredEvents
 
 _Key = TypeVar("_Key")
@@ -108,6 +111,30 @@ class MemoryAudiences:
         """Return the newest kept batches of events of each section."""
         self._check_open()
         return {key: kept[-limit:] for key in keys if (kept := self._user_data.kept_events(key))}
+
+    async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:
+        """Return how profiles that are there stand."""
+        self._check_open()
+        there = (key for key in keys if self._record_of(key.mpid) is not None)
+        return {key: None if (found := self._standings.get(key)) is None else found[0] for key in there}
+
+    async def stretch(self, workspace: int, after: str | None, length: int) -> Stretch | None:
+        """Return the next sections by MPID and environment."""
+        keys = await self.section_keys(workspace, key_at(workspace, after), length)
+        return Stretch(place_of(keys[-1]), share_of(keys[-1].mpid)) if keys else None
+
+    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+        """Return sections by MPID and environment."""
+        last = key_at(workspace, until)
+        keys = await self.section_keys(workspace, key_at(workspace, after), limit)
+        keys = [key for key in keys if last is not None and _place(key) <= _place(last)]
+        found = [(key, section) for key in keys if (section := await self._user_data.section(key)) is not None]
+        if not found:
+            return None
+        documents = [section.document for _, section in found]
+        return SectionPage(
+            [key.mpid for key, _ in found], [key.environment for key, _ in found], documents, place_of(found[-1][0])
+        )
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""

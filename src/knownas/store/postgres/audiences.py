@@ -10,13 +10,16 @@ from knownas.store.audiences import (
     Member,
     MembershipChange,
     Passed,
+    SectionPage,
     StoredChange,
     StoredDocument,
     StoredMark,
     StoredStanding,
     StoredSubject,
+    Stretch,
     held_name,
 )
+from knownas.store.places import key_at, place_of, share_of
 from knownas.store.postgres.arrays import columns_text
 from knownas.store.postgres.database import Database
 from knownas.store.postgres.limits import CALL_SECONDS, CALL_SECONDS_A_ROW, SLOW_CALL_SECONDS
@@ -87,6 +90,33 @@ class PostgresAudiences:
             place: int = row[0]
             found.setdefault(asked[place - 1], []).append(StoredEvents(*row[1:]))
         return {key: sorted(events) for key, events in found.items()}
+
+    async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:
+        """Return how profiles that are there stand, by two statements."""
+        asked, seconds = list(dict.fromkeys(keys)), _seconds(len(keys))
+        mpids = list(dict.fromkeys(key.mpid for key in asked))
+        there = {row[0] for row in await self._database.read("profiles_there", mpids, seconds=seconds)}
+        found = await self._database.read("standings", *_columns(asked), seconds=seconds)
+        standings: dict[SectionKey, StoredStanding] = {asked[row[0] - 1]: StoredStanding(*row[1:]) for row in found}
+        return {key: standings.get(key) for key in asked if key.mpid in there}
+
+    async def stretch(self, workspace: int, after: str | None, length: int) -> Stretch | None:
+        """Return the next sections by MPID and environment."""
+        first = _first(workspace, after)
+        rows = await self._database.read("section_stretch", *_key(first), length, seconds=SLOW_CALL_SECONDS)
+        return Stretch(place_of(SectionKey(workspace, rows[0][1], rows[0][0])), share_of(rows[0][0])) if rows else None
+
+    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+        """Return sections by MPID and environment."""
+        first, last = _first(workspace, after), key_at(workspace, until)
+        if last is None:
+            return None
+        arguments = (*_key(first), last.mpid, last.environment, limit)
+        rows = await self._database.read("sections_in", *arguments, seconds=SLOW_CALL_SECONDS)
+        if not rows:
+            return None
+        mpids, environments, documents = zip(*rows, strict=True)
+        return SectionPage(mpids, environments, documents, place_of(SectionKey(workspace, environments[-1], mpids[-1])))
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""
@@ -212,6 +242,11 @@ def _key(key: SectionKey) -> tuple[int, int, str]:
 
 def _seconds(rows: int) -> float:
     return CALL_SECONDS + rows * CALL_SECONDS_A_ROW
+
+
+def _first(workspace: int, after: str | None) -> SectionKey:
+    """Return what comes before all sections after a place."""
+    return key_at(workspace, after) or SectionKey(workspace, "", MPID_MIN)
 
 
 def _following(mpid: int | None) -> int:

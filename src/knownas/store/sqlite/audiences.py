@@ -13,12 +13,14 @@ from knownas.store.audiences import (
     Member,
     MembershipChange,
     Passed,
+    SectionPage,
     StandingWrite,
     StoredChange,
     StoredDocument,
     StoredMark,
     StoredStanding,
     StoredSubject,
+    Stretch,
     held_name,
 )
 from knownas.store.errors import StoreUnavailable
@@ -125,6 +127,30 @@ class SqliteAudiences:
         for kept in found.values():
             kept.sort()
         return found
+
+    async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:
+        """Return how profiles that are there stand, by a statement for each 128."""
+        return {
+            SectionKey._make(key): None if version is None else StoredStanding(document, version)
+            for *key, document, version in self._find("standings_there", keys)
+        }
+
+    async def stretch(self, workspace: int, after: str | None, length: int) -> Stretch | None:  # noqa: ARG002 - those of others lie between
+        """Return the next sections by their numbers, which no copy of the file keeps: a place also says whose section it is."""
+        first, mpid = _section_at(after)
+        if first and (mpid,) not in self._read("section_at", first):
+            first = 0
+        for number, whose, last in self._read("section_stretch", first, length):
+            return Stretch(f"{number}{_SECTION_OF}{whose}", number / last)
+        return None
+
+    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+        """Return sections by their numbers."""
+        rows = self._read("sections_in", _section_at(after)[0], _section_at(until)[0], workspace, limit)
+        if not rows:
+            return None
+        numbers, mpids, environments, documents = zip(*rows, strict=True)
+        return SectionPage(mpids, environments, documents, f"{numbers[-1]}{_SECTION_OF}{mpids[-1]}")
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""
@@ -282,6 +308,18 @@ class SqliteAudiences:
         self._check_open()
         with named_errors():
             return self._reads.connection().execute(statements()[statement], bindings).fetchall()
+
+
+_SECTION_OF: Final = ":"
+
+
+def _section_at(place: str | None) -> tuple[int, int]:
+    """Return the number of a section and whose it is; (0, 0), before all of them, for a place that is another store's."""
+    number, _, mpid = ("" if place is None else place).partition(_SECTION_OF)
+    try:
+        return int(number), int(mpid)
+    except ValueError:
+        return 0, 0
 
 
 def _following(mpid: int | None) -> int:

@@ -54,6 +54,9 @@ from knownas.store.user_data import SectionKey, StoredSection, UserDataStore
 LOCK_WAIT_SECONDS: Final = 5.0
 """How long a writer waits for another process to finish its transaction; then it says StoreBusy."""
 
+READING_CACHE_KIB: Final = 128 * 1024
+"""Of the file, what is kept in memory at most for somebody who reads much of it."""
+
 JUDGING_CACHE_KIB: Final = 16 * 1024
 """Of the file, what the connection that writes audiences and deliveries keeps in memory at most."""
 
@@ -67,8 +70,8 @@ class SqliteStore:
     has a thread of its own.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, creating it and bringing its layout up to date.
+    def __init__(self, path: Path, *, reads_much: bool = False) -> None:
+        """Open the file, creating it and bringing its layout up to date. `reads_much`: more of it is kept in memory for reading.
 
         Raises:
             StoreError: it can't be opened, is damaged, or a newer knownas wrote it.
@@ -81,6 +84,8 @@ class SqliteStore:
             self._transactions = Transactions(LOCK_WAIT_SECONDS)
             self._user_data = SqliteUserData(path, self._transactions)
             self._reader = open_connection(path, read_only=True)
+            if reads_much:
+                self._reader.pragma("cache_size", -READING_CACHE_KIB)
             self._reads = SharedReads(self._reader)
             self._privacy = SqlitePrivacy(path, self._reads, self._transactions)
             self._judging = open_connection(path)

@@ -42,6 +42,21 @@ SELECT * FROM knownas.distributed_newest_events_1($1::text::bigint[], $2::text::
 SELECT workspace, environment, mpid FROM knownas.section
 WHERE (mpid, workspace, environment) > ($1, $2, $3) AND workspace = $2 ORDER BY mpid, workspace, environment LIMIT $4;
 
+-- name: section_stretch
+-- The last of the next sections of a workspace.
+SELECT mpid, environment FROM (
+    SELECT mpid, workspace, environment FROM knownas.section
+    WHERE (mpid, workspace, environment) > ($1, $2, $3) AND workspace = $2 ORDER BY mpid, workspace, environment LIMIT $4
+) AS next ORDER BY mpid DESC, workspace DESC, environment DESC LIMIT 1;
+
+-- name: sections_in
+SELECT mpid, environment, document FROM knownas.section
+WHERE (mpid, workspace, environment) > ($1, $2, $3) AND (mpid, workspace, environment) <= ($4, $2, $5) AND workspace = $2
+ORDER BY mpid, workspace, environment LIMIT $6;
+
+-- name: profiles_there
+SELECT mpid FROM knownas.profile WHERE mpid = ANY ($1::bigint[]);
+
 -- name: audience_commit
 SELECT knownas.audience_commit_1(/*arguments*/);
 

@@ -77,6 +77,28 @@ WHERE e.seq >= ifnull((
 SELECT workspace, environment, mpid FROM section
 WHERE (mpid, workspace, environment) > (?1, ?2, ?3) AND +workspace = ?2 ORDER BY mpid, workspace, environment LIMIT ?4;
 
+-- name: section_stretch
+-- The last of the next sections of all workspaces, by their numbers, and the largest number that there is.
+SELECT section, mpid, (SELECT max(section) FROM section) FROM section WHERE section = coalesce(
+    (SELECT max(section) FROM section WHERE section > ?1 AND section <= ?1 + ?2),
+    (SELECT min(section) FROM section WHERE section > ?1)
+);
+
+-- name: section_at
+SELECT mpid FROM section WHERE section = ?;
+
+-- name: sections_in
+SELECT section, mpid, environment, document FROM section
+WHERE section > ?1 AND section <= ?2 AND workspace = ?3 ORDER BY section LIMIT ?4;
+
+-- name: standings_there
+-- How the wanted profiles stand that are there. /*wanted*/ becomes one (workspace, environment, mpid) for each.
+WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
+SELECT w.workspace, w.environment, w.mpid, s.document, s.version
+FROM wanted AS w
+CROSS JOIN profile AS p ON p.mpid = w.mpid
+LEFT JOIN standing AS s ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment;
+
 -- name: add_standing
 INSERT INTO standing (workspace, environment, mpid, version, due_ms, document) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;

@@ -1,0 +1,365 @@
+"""Looks at sections for the little that some definitions ask for: of each only that is decoded, and most users need no closer look.
+
+What can be seen so of a user is an attribute, when they were seen last, consent, devices, attributions and events. A definition that asks for
+nothing else is judged by it; of another one it is only told who can't belong to it (`core.audience.weakening`).
+"""
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, assert_never, cast
+
+import msgspec
+
+from knownas.core.audience.compiled import ALWAYS, UNBOUND, Held, Holds
+from knownas.core.audience.compiling import Compiler
+from knownas.core.audience.expression import (
+    Aggregate,
+    Compared,
+    Definition,
+    Every,
+    Everything,
+    Expression,
+    Member,
+    Not,
+    Operand,
+    Sequenced,
+    Some,
+    StepField,
+    Tested,
+    parts_of,
+)
+from knownas.core.audience.field import (
+    AttributeField,
+    AttributionField,
+    CalculatedField,
+    ConsentField,
+    DeviceField,
+    EventFact,
+    EventField,
+    Field,
+    IdentityField,
+    Model,
+    UserFact,
+    UserField,
+)
+from knownas.core.audience.judging import Judge
+from knownas.core.audience.mentions import NONE, Names, mentions
+from knownas.core.audience.named_events import NamedEvents
+from knownas.core.audience.reasons import Reason, reasons
+from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Read, Subject, read_by
+from knownas.core.audience.weakening import ANYBODY, weakened
+from knownas.core.profile.attributes import AttributeValue
+from knownas.core.profile.consent import Consent, Purpose, Regulation
+from knownas.core.profile.device import Device
+from knownas.core.profile.event import Attribution, Event
+from knownas.store.user_data import StoredEvents
+
+_FACTS_SEEN: Final = frozenset({UserFact.MPID, UserFact.LAST_SEEN})
+SPELLINGS_KEPT_MAX: Final = 10_000
+"""Names of events of which a look remembers whether they are asked for."""
+
+_NAMES: Final = ("event_name", "screen_name")
+"""The members of an event's data that may be its name, the first one if it is there."""
+
+
+class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An attribute, of which the value is all that is asked."""
+
+    value: AttributeValue | None
+
+
+_NO_VALUE: Final = _Value(None)
+
+
+class _Glimpsed:
+    """A user of whom only what is asked for is known. It stands for one `Subject` after the other."""
+
+    __slots__ = ("events", "mpid", "section")
+
+    def __init__(self) -> None:
+        self.mpid = 0
+        self.section: Any = None
+        self.events: Sequence[PastEvent] = ()
+
+
+class _Asked(NamedTuple):
+    """What is asked of users in the place of a definition: by their section alone, and by their events, too, where it asks for these.
+
+    None asks nothing. `is_exact`: what is asked is the definition itself.
+    """
+
+    audience: int
+    definition: Definition
+    by_section: Holds | None
+    by_events: Holds | None
+    asks_events: bool
+    is_exact: bool
+
+
+class Glimpse(NamedTuple):
+    """What a first look found of a user who may belong to some audiences, now or by time alone.
+
+    `held` is by audience; None where a closer look has to tell. `place` is where the user is on the page.
+    """
+
+    place: int
+    held: Mapping[int, Held | None]
+    section: Any
+    events: Sequence[PastEvent]
+
+
+class FirstLook:
+    """Looks at pages of sections for some definitions, by audience, at one time (Unix milliseconds)."""
+
+    def __init__(self, definitions: Mapping[int, Definition], now_ms: int) -> None:
+        parts = [part for one in definitions.values() for part in parts_of(one.criteria)]
+        places = _places(parts)
+        self._section: Final = _section_decoder(parts, places)
+        self._events: Final = _Events(parts, list(map(_names, definitions.values())))
+        compiler = Compiler(lambda field: _read_by(field, places))
+        self._asked: Final = [_asked(one, definition, compiler) for one, definition in definitions.items()]
+        self._of: Final = {one.audience: one for one in self._asked}
+        self._glimpsed: Final = _Glimpsed()
+        self._now_ms: Final = now_ms
+        self._judge: Final = Judge(cast("Subject", self._glimpsed), now_ms, NamedEvents(()))
+
+    def glimpses(self, mpids: Sequence[int], documents: Sequence[bytes]) -> Sequence[Glimpse]:
+        """Return those of a page who may belong to any of the audiences, as far as their sections tell."""
+        glimpsed, judge, asked, nobody = self._glimpsed, self._judge, self._asked, ALWAYS[False]
+        found: list[Glimpse] = []
+        glimpsed.events = ()
+        for place, section in enumerate(map(self._section.decode, documents)):
+            held: dict[int, Held | None] = {}
+            glimpsed.mpid, glimpsed.section, judge.last = mpids[place], section, None
+            for one in asked:
+                told = None if one.by_section is None else one.by_section(judge, None, UNBOUND)
+                if told is not nobody:
+                    held[one.audience] = told
+            if held:
+                found.append(Glimpse(place, held, section, ()))
+        return found
+
+    def needs_events(self, glimpse: Glimpse) -> bool:
+        """Whether the events of a user have to be looked at."""
+        return any(self._of[one].asks_events for one in glimpse.held)
+
+    def closer(self, mpid: int, glimpse: Glimpse, kept: Sequence[StoredEvents]) -> Glimpse | None:
+        """Return what a look at a user's events shows, too, where these are asked for; None if they belong to no audience."""
+        events = self._events.read(kept)
+        seen = glimpse._replace(events=events or ())
+        self._show(mpid, seen)
+        held: dict[int, Held | None] = {}
+        for audience, by_section in glimpse.held.items():
+            asked = self._of[audience]
+            told = by_section
+            if asked.asks_events:
+                told = (
+                    None if events is None or asked.by_events is None else asked.by_events(self._judge, None, UNBOUND)
+                )
+            if told is not ALWAYS[False]:
+                # What is asked in the place of a definition only says who can't belong to it.
+                held[audience] = told if asked.is_exact else None
+        return seen._replace(held=held) if held else None
+
+    def reasons(self, mpid: int, glimpse: Glimpse, audience: int) -> Sequence[Reason]:
+        """Return why somebody belongs to an audience whose definition asks for nothing that was not seen."""
+        self._show(mpid, glimpse)
+        return reasons(self._of[audience].definition, cast("Subject", self._glimpsed), self._now_ms)
+
+    def _show(self, mpid: int, glimpse: Glimpse) -> None:
+        """Have the user judged whom a glimpse is of."""
+        self._glimpsed.mpid, self._glimpsed.section, self._glimpsed.events = mpid, glimpse.section, glimpse.events
+        self._judge.events, self._judge.last = NamedEvents(glimpse.events), None
+
+
+def _asked(audience: int, definition: Definition, compiler: Compiler) -> _Asked:
+    asks_events = mentions(definition).events != NONE
+    by_section = weakened(definition.criteria, lambda part: _is_seen(part) and not _is_of_events(part))
+    by_events = weakened(definition.criteria, _is_seen)
+    return _Asked(
+        audience,
+        definition,
+        None if by_section is ANYBODY else compiler.holds(by_section),
+        None if by_events is ANYBODY else compiler.holds(by_events),
+        asks_events,
+        by_events is definition.criteria,
+    )
+
+
+def _is_seen(part: Expression | Operand) -> bool:
+    match part:
+        case Member() | CalculatedField() | IdentityField():
+            return False
+        case UserField(fact):
+            return fact in _FACTS_SEEN
+        case AttributeField(name):
+            # Any other can't be the name of a member that is looked for.
+            return name.isprintable() and not set(name) & {'"', "\\"}
+        case _:
+            return True
+
+
+def _names(definition: Definition) -> Names:
+    """Return the names of the events that have to be read. Where a field means all events, these are told as what was found."""
+    return None if _asks_for_all_events(definition.criteria) else mentions(definition).events
+
+
+def _asks_for_all_events(expression: Expression) -> bool:
+    match expression:
+        case Every(expressions=inner) | Some(expressions=inner):
+            return any(map(_asks_for_all_events, inner))
+        case Not(expression=inner):
+            return _asks_for_all_events(inner)
+        case Compared(left=left, right=right):
+            return isinstance(left, EventField) or isinstance(right, EventField)
+        case Tested(operand=operand):
+            return isinstance(operand, EventField)
+        case Member() | Sequenced():
+            return False
+        case _:
+            assert_never(expression)
+
+
+def _is_of_events(part: Expression | Operand) -> bool:
+    match part:
+        case EventField() | Sequenced() | Everything(model=Model.EVENTS) | Aggregate(field=EventField()):
+            return True
+        case _:
+            return False
+
+
+def _places(parts: Sequence[Expression | Operand]) -> Mapping[str, str]:
+    """Return under which names the attributes are glimpsed that are asked for."""
+    asked = sorted({part.name for part in parts if isinstance(part, AttributeField) and _is_seen(part)})
+    return {name: f"a{number}" for number, name in enumerate(asked)}
+
+
+def _read_by(field: Field, places: Mapping[str, str]) -> Read | None:
+    """Return what reads a field of a glimpsed user; an attribute is reached at once."""
+    if isinstance(field, AttributeField) and field.name in places:
+        return attrgetter(f"section.attributes.{places[field.name]}.value")
+    return read_by(field)
+
+
+def _section_decoder(parts: Sequence[Expression | Operand], places: Mapping[str, str]) -> msgspec.json.Decoder[Any]:
+    """Return what reads of a section only what is asked for."""
+
+    def get(attributes: object, name: str) -> _Value:
+        return getattr(attributes, places[name])
+
+    attributes = msgspec.defstruct(
+        "_Attributes",
+        [(place, _Value, _NO_VALUE) for place in places.values()],
+        rename={place: name for name, place in places.items()},
+        namespace={"get": get},
+        frozen=True,
+        gc=False,
+    )
+    members: list[tuple[str, Any, Any]] = []
+    if places:
+        members.append(("attributes", attributes, msgspec.field(default_factory=attributes)))
+    for kind, member, of in _MEMBERS:
+        if any(isinstance(part, kind) or part == Everything(of) for part in parts):
+            members.append(member)
+    return msgspec.json.Decoder(
+        msgspec.defstruct(
+            "_Section",
+            [("last_seen_ms", int), *members],
+            rename={"all_consents": "consents"},
+            namespace={"consents": property(_consents)},
+            frozen=True,
+            gc=False,
+        )
+    )
+
+
+_Consents = tuple[tuple[Regulation, str, bool, int, str | None, str | None, str | None], ...]
+_MEMBERS: Final[Sequence[tuple[type, tuple[str, Any, Any], Model]]] = (
+    (ConsentField, ("all_consents", _Consents, ()), Model.CONSENT),
+    (DeviceField, ("devices", tuple[Device, ...], ()), Model.DEVICES),
+    (AttributionField, ("attributions", tuple[Attribution, ...], ()), Model.ATTRIBUTION),
+)
+"""By what asks for them: a kind of field, and the model of which there is something or nothing."""
+
+
+def _consents(section: Any) -> Mapping[Purpose, Consent]:
+    """Return what a section says of consent."""
+    return {Purpose(one[0], one[1]): Consent(*one[2:]) for one in section.all_consents}
+
+
+class _Counts(dict[str, bool]):
+    """Which names, in any spelling, are among those asked for; it remembers the spellings that it has seen."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= SPELLINGS_KEPT_MAX:
+            self.clear()
+        self[name] = counts = name.casefold() in self._names
+        return counts
+
+
+class _Events:
+    """Reads of kept batches the events that some definitions may ask for, and of each only that."""
+
+    def __init__(self, parts: Sequence[Expression | Operand], asked: Sequence[Names]) -> None:
+        names: Names = None if None in asked else frozenset(name for told in asked for name in told or ())
+        self._counts: Final = None if names is None else _Counts(names)
+        paths = {part.fact[0] for part in _event_fields(parts) if isinstance(part.fact, tuple)}
+        facts = {part.fact for part in _event_fields(parts) if isinstance(part.fact, EventFact)}
+        self._data: Final = [(f"d{number}", name) for number, name in enumerate(dict.fromkeys((*_NAMES, *paths)))]
+        data = msgspec.defstruct(
+            "_Data",
+            [(place, Any, msgspec.UNSET) for place, _ in self._data],
+            rename=dict(self._data),
+            frozen=True,
+            gc=False,
+        )
+        members: list[tuple[str, Any, Any]] = []
+        if EventFact.TYPE in facts:
+            members.append(("type", str, ""))
+        if EventFact.MESSAGE_ID in facts:
+            members.append(("message_id", str | None, None))
+        self._has_type, self._has_id = EventFact.TYPE in facts, EventFact.MESSAGE_ID in facts
+        event = msgspec.defstruct("_Event", [("at_ms", int), ("data", data), *members], frozen=True, gc=False)
+        batch = msgspec.defstruct("_Batch", [("events", list[event]), ("is_aside", bool, False)], frozen=True, gc=False)
+        self._decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(batch)
+
+    def read(self, kept: Sequence[StoredEvents]) -> Sequence[PastEvent] | None:
+        """Return the events that may be asked for, by their time; None if there are more than a definition sees."""
+        found: list[PastEvent] = []
+        seen, counts = 0, self._counts
+        for one in kept:
+            batch = self._decoder.decode(one.document)
+            if batch.is_aside:
+                continue
+            seen += len(batch.events)
+            for place, event in enumerate(batch.events):
+                if counts is not None:
+                    name = event.data.d1 if event.data.d0 is msgspec.UNSET else event.data.d0
+                    if not isinstance(name, str) or not counts[name]:
+                        continue
+                found.append(PastEvent(f"{one.seq}.{place}", self._event(event)))
+        found.sort(key=_by_time)
+        return None if seen > JUDGED_EVENTS_MAX else found
+
+    def _event(self, event: Any) -> Event:
+        told = ((name, getattr(event.data, place)) for place, name in self._data)
+        return Event(
+            event.type if self._has_type else "",
+            event.at_ms,
+            event.message_id if self._has_id else None,
+            {name: value for name, value in told if value is not msgspec.UNSET},
+        )
+
+
+def _by_time(one: PastEvent) -> int:
+    return one.event.at_ms
+
+
+def _event_fields(parts: Sequence[Expression | Operand]) -> Sequence[EventField]:
+    """Return the fields of events that are asked for, be it those of a step."""
+    fields = [part.field if isinstance(part, StepField) else part for part in parts]
+    return [one for one in fields if isinstance(one, EventField)]

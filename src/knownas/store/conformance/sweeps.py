@@ -1,0 +1,79 @@
+"""Tests that whoever goes over all sections of a workspace, stretch by stretch, passes nobody over."""
+
+from knownas.core.identity.record import MPID_MAX, MPID_MIN
+from knownas.store.audiences import AudienceCommit, StandingWrite
+from knownas.store.conformance.examples import EMAIL, START_MS, put, record
+from knownas.store.conformance.marks import ELSEWHERE
+from knownas.store.conformance.subject import Subject
+from knownas.store.conformance.user_data_examples import ANN, BOB, DOCUMENT, happened, keep, section
+from knownas.store.conformance.verdicts import is_so, same
+from knownas.store.port import Store
+from knownas.store.user_data import SectionKey, UserDataCommit
+
+ENVIRONMENTS = ("development", "production")
+
+
+async def swept(store: Store, workspace: int, length: int, limit: int) -> list[tuple[int, str, bytes]]:
+    """Go over all sections of a workspace."""
+    found: list[tuple[int, str, bytes]] = []
+    after, share = None, 0.0
+    while stretch := await store.audiences.stretch(workspace, after, length):
+        is_so(share <= stretch.share <= 1, "a stretch ends further on")
+        share, place = stretch.share, after
+        while page := await store.audiences.sections_in(workspace, place, stretch.until, limit):
+            is_so(1 <= len(page.mpids) <= limit, "a page has what was asked for")
+            found += zip(page.mpids, page.environments, page.documents, strict=True)
+            place = page.last
+        after = stretch.until
+    return found
+
+
+class SweepPromises(Subject):
+    """What `store.audiences` says of stretches of sections, and of how many profiles stand."""
+
+    async def test_stretches_pass_nobody_over(self) -> None:
+        """Each section of the workspace comes once, however long stretches and pages are; none of another does."""
+        async with self.opened() as store:
+            keys = [SectionKey(100, name, mpid) for mpid in (MPID_MIN, -1, 7, 8, MPID_MAX) for name in ENVIRONMENTS]
+            told = [section(key, f'"{key.mpid} {key.environment}"'.encode()) for key in keys]
+            for start in range(0, len(told), 3):
+                others = [section(ELSEWHERE)] if start == 0 else []
+                await keep(store, UserDataCommit(sections=[*told[start : start + 3], *others]))
+            wanted = sorted((one.key.mpid, one.key.environment, one.document) for one in told)
+            for length, limit in ((1, 1), (2, 1), (3, 2), (4, 9), (99, 4), (99, 99)):
+                found = await swept(store, 100, length, limit)
+                same(sorted(found), wanted, f"what comes in stretches of {length} and pages of {limit}")
+
+    async def test_a_place_that_is_not_there_is_the_beginning(self) -> None:
+        """Such as one that another kind of store gave."""
+        async with self.opened() as store:
+            await keep(store, UserDataCommit(sections=[section(ANN), section(BOB)]))
+            first = await store.audiences.stretch(100, None, 1)
+            for place in ("", "nowhere", "1:2:3", "7/", "x/production", f"{MPID_MAX}1/production"):
+                same(await store.audiences.stretch(100, place, 1), first, f"the stretch after {place!r}")
+            is_so(
+                await store.audiences.stretch(99, None, 1) is None or not await swept(store, 99, 1, 1), "nobody else's"
+            )
+
+    async def test_standings_are_told_of_those_who_are_there(self) -> None:
+        """Of somebody without a standing, that there is none."""
+        async with self.opened() as store:
+            await put(store, *(record(key.mpid, {EMAIL: [str(key.mpid)]}) for key in (ANN, BOB)))
+            elsewhere, gone = ANN._replace(environment="development"), ANN._replace(mpid=99)
+            writes = [StandingWrite(key, None, DOCUMENT, None) for key in (ANN, elsewhere, gone)]
+            is_so(await store.audiences.commit(AudienceCommit(standings=writes)), "the standings are kept")
+            found = await store.audiences.standings([ANN, BOB, gone])
+            same(set(found), {ANN, BOB}, "who is there")
+            same([None if one is None else one.document for one in found.values()], [DOCUMENT, None], "how they stand")
+
+    async def test_the_newest_events_are_the_newest_of_each(self) -> None:
+        """Whoever else is asked about, and however many there are."""
+        async with self.opened() as store:
+            several = [ANN._replace(mpid=number) for number in range(1, 6)]
+            events = [happened(key, START_MS + at) for at in range(4) for key in several[: at + 2]]
+            await keep(store, UserDataCommit(events=events))
+            for limit in (1, 2, 99):
+                found = await store.audiences.newest_events(several, limit)
+                for place, key in enumerate(several):
+                    wanted = [START_MS + at for at in range(4) if place < at + 2][-limit:]
+                    same([one.first_ms for one in found.get(key, ())], wanted, f"the {limit} newest of {key.mpid}")
