@@ -9,6 +9,7 @@ import msgspec
 
 from bench.load import LoadFailed
 from bench.serving import WORKSPACE, configuration
+from knownas.batch.looking_beside import looks_beside
 from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
 from knownas.outputs.destinations import DESTINATIONS
@@ -109,7 +110,9 @@ async def opened(database: str) -> AsyncGenerator[Service]:
     read = read_configuration(msgspec.json.encode(configuration(database)).decode(), environment={})
     if not isinstance(read, Configuration):
         raise LoadFailed(str(read))
-    service = await open_service(read, open_store(database), destinations=DESTINATIONS)
+    store = open_store(database)
+    looks = looks_beside(database, store)
+    service = await open_service(read, store, destinations=DESTINATIONS, looks=looks)
     try:
         yield service
     finally:

@@ -14,6 +14,7 @@ import uvicorn
 
 from knownas.api.app import Application, OpenService
 from knownas.batch.assessing_beside import assessing_beside
+from knownas.batch.looking_beside import looks_beside
 from knownas.batch.rehearsing_beside import folds_beside
 from knownas.cli.configured import chosen_file, config_option, read_file, try_processor
 from knownas.cli.first_configuration import configured_keys, first_configuration
@@ -81,6 +82,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
             folds=folds,
             destinations=DESTINATIONS,
             assessing=assessing_beside(),
+            looks=looks_beside(configuration.database, store),
         )
 
     run(opened, configuration, host, port, workers=workers)

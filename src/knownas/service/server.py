@@ -13,6 +13,7 @@ from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.audience.activation import Activation, open_activation
 from knownas.service.audience.assessing import Assesses
 from knownas.service.audience.catalogue import Destinations
+from knownas.service.audience.looking import Looks
 from knownas.service.chance import Chance, SystemChance
 from knownas.service.copy_mark import refuse_half_copied
 from knownas.service.erasure.erasing import Erasing, Remembered
@@ -164,10 +165,12 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     restores: bool = False,
     destinations: Destinations = NO_DESTINATIONS,
     assessing: Assessing | None = None,
+    looks: Looks | None = None,
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `destinations` are the kinds of outputs that there are. `assessing` gives who assesses users; without, this process does. `folds` is who folds histories; without, these jobs wait. `publish` False keeps
+    `destinations` are the kinds of outputs that there are. `assessing` gives who assesses users, and `looks` is who looks at everybody where an
+    audience is new; without, this process does. `folds` is who folds histories; without, these jobs wait. `publish` False keeps
     nothing new: for those who only look. `restores` opens also what a restore has not finished. `secret_keys` open changes of keys.
 
     Raises:
@@ -186,7 +189,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     finding = SubjectFinding(store, directory, resolver, clock)
     assesses = None if assessing is None else assessing(calculations)
     parts = (store, directory, calculations, finding, destinations, clock)
-    activation = await open_activation(*parts, turns=turns, keys=secret_keys, assesses=assesses)
+    activation = await open_activation(*parts, turns=turns, keys=secret_keys, assesses=assesses, looks=looks)
     ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     return Service(

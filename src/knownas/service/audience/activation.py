@@ -12,6 +12,7 @@ from knownas.service.audience.catalogue import Catalogues, Destinations
 from knownas.service.audience.forgetting import AudienceForgetting
 from knownas.service.audience.judging import Judging
 from knownas.service.audience.judging_work import JudgingWork
+from knownas.service.audience.looking import Looks
 from knownas.service.audience.marking import Marking
 from knownas.service.audience.outputs import AudienceOutputs
 from knownas.service.audience.subjects import Subjects
@@ -72,8 +73,9 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
     turns: Turns | None = None,
     keys: SecretKeys | None = None,
     assesses: Assesses | None = None,
+    looks: Looks | None = None,
 ) -> Activation:
-    """Put it together over an open store; nothing is begun yet. `assesses` is closed with it; without, users are assessed here.
+    """Put it together over an open store; nothing is begun yet. `assesses` and `looks` are closed with it; without, it is done here.
 
     Raises:
         StoreError: the store does not answer.
@@ -88,7 +90,7 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
     forwarded = EventForwarding(subjects)
     assesses = assesses or AssessesHere(calculations)
     judging = Judging(store.audiences, subjects, assesses, clock, _new_id, forwarded)
-    work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake)
+    work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake, looks)
     return Activation(
         catalogues,
         AudienceService(store, catalogues, writing, subjects, clock, work.wake, outputs, surroundings),

@@ -232,14 +232,14 @@ class AudienceService:
     async def share_of(self, what: KnownAudience | KnownConnection) -> float:
         """Return the share of profiles that an audience or a connection was applied to: 1 once it is up to date.
 
-        MPIDs are drawn evenly from all that there are, so the place of the last one looked at tells the share.
+        MPIDs are drawn evenly from all that there are, so of a connection the place of the last one looked at tells the share.
         """
         progress = progress_from(await self._store.kept(sweep_name(what)))
         if progress is None or progress.version[:-1] != str(what.version):
             return 0.0
         if progress.phase is Phase.OVER:
             return 1.0
-        return _share(progress.mpid)
+        return round(progress.share, 4) if isinstance(what, KnownAudience) else _share(progress.mpid)
 
     async def members(
         self, audience: KnownAudience, environment: str, after_mpid: int | None, limit: int, *, reasoned: bool

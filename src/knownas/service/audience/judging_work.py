@@ -22,8 +22,10 @@ from knownas.service.audience.limits import (
     MARKS_OF_BATCHES_A_ROUND,
     TURN_MS,
 )
+from knownas.service.audience.looking import Looks, LooksHere
 from knownas.service.audience.mark_form import told_from
-from knownas.service.audience.sweeps import Sweeps
+from knownas.service.audience.sweeping import Sweeping
+from knownas.service.audience.sweeps import Phase, Sweep, Sweeps
 from knownas.service.turns import Turns
 from knownas.store.audiences import EVERYWHERE, AudienceStore, StoredMark
 from knownas.store.deliveries import NewDelivery
@@ -48,12 +50,15 @@ class JudgingWork:
         clock: Callable[[], int],
         turns: Turns | None = None,
         told: Callable[[int], None] = lambda _: None,
+        looks: Looks | None = None,
     ) -> None:
+        """`looks` is who looks at everybody where an audience is new, and is closed with this; without, this process does."""
         self._store: AudienceStore = store.audiences
         self._whole = store
         self._catalogues = catalogues
         self._judging = judging
         self._sweeps = Sweeps(store)
+        self._sweeping = Sweeping(store.audiences, looks or LooksHere(store.audiences), clock)
         self._clock = clock
         self._turns = turns
         self._told = told
@@ -80,6 +85,7 @@ class JudgingWork:
         if self._tasks:
             self._tasks[1].cancel()
             await asyncio.wait(self._tasks)
+        await self._sweeping.close()
         if self._turns is not None:
             with suppress(StoreError):
                 await self._turns.give_back(TURN)
@@ -149,6 +155,8 @@ class JudgingWork:
         sweep = await self._sweeps.next(catalogue)
         if sweep is None:
             return 0
+        if sweep.progress.phase is Phase.EVERYBODY:
+            return await self._sweep_everybody(catalogue, sweep)
         keys = await self._sweeps.page(sweep)
         announced = self._sweeps.announcement(sweep, catalogue, keys, self._clock())
         first: Sequence[NewDelivery] = () if sweep.is_gone else announced
@@ -159,6 +167,18 @@ class JudgingWork:
             await self._judge(catalogue, {}, before=announced)
         await self._sweeps.move(sweep, keys)
         return max(len(keys), 1)
+
+    async def _sweep_everybody(self, catalogue: Catalogue, sweep: Sweep) -> int:
+        async def judge_all(asked: Mapping[SectionKey, Asked]) -> None:
+            failed = await self._judge(catalogue, asked)
+            if failed:
+                await self._judging.judge(catalogue, {}, again=[key for key in asked if key.mpid in failed])
+
+        swept = await self._sweeping.go_on(catalogue, sweep, judge_all, lambda: self._closing)
+        self.counted["judged"] += swept.seen
+        self.counted["changes"] += swept.changes
+        await self._sweeps.move_on(sweep, swept.reached)
+        return max(swept.seen, 1)
 
     async def _judge(
         self,

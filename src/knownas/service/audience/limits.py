@@ -50,6 +50,21 @@ SWEPT_A_PAGE: Final = 2_000
 GATHERED_SECONDS: Final = 0.05
 """The pause after a look that found few: those who are marked meanwhile are judged together, somebody marked twice only once."""
 
+GLIMPSED_A_PAGE: Final = 500
+"""Sections that a first look reads together, before requests get their turn."""
+
+STRETCH_SECTIONS: Final = 20_000
+"""Sections that are looked at in one go when an audience is new, by one of those who look."""
+
+STANDINGS_TOGETHER: Final = 1_000
+"""New standings that a sweep writes in one transaction."""
+
+STANDINGS_WAITING_MAX: Final = 10_000
+"""New standings that wait to be written while others are looked at: the more there are, the closer together are those of a transaction."""
+
+SWEEP_SECONDS: Final = 5.0
+"""How long a sweep goes on before due users get their turn; marks end it at once."""
+
 LOOK_SECONDS: Final = 0.5
 """The pause between two looks for who has to be judged, where nobody says so."""
 

@@ -1,6 +1,6 @@
 """Applies documents that are new, changed or gone to those whom they concern, a page of profiles after the other.
 
-An audience concerns everybody whom its workspace knows; one that is gone, its members; a connection, the members of its audience and whomever its output
+An audience concerns its members and then everybody whom its workspace knows (`sweeping`); one that is gone, its members; a connection, the members of its audience and whomever its output
 has something of; one that is gone, the latter alone. A connection is gone with its audience and with its output, too.
 
 How far a sweep is stands in a small document that the store keeps, under the version that is swept. A page that is done twice, after a kill, changes
@@ -9,7 +9,7 @@ disconnects it after them: these messages have ids that follow from the version,
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
@@ -22,7 +22,7 @@ from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownCo
 from knownas.service.audience.judging import Asked
 from knownas.service.audience.limits import SWEPT_A_PAGE
 from knownas.service.delivery.form import message_document
-from knownas.store.audiences import AudienceStore, DocumentKind, StoredMark
+from knownas.store.audiences import AudienceStore, DocumentKind, StoredMark, Stretch
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreBusy
 from knownas.store.port import Store
@@ -45,12 +45,17 @@ class Phase(StrEnum):
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):
-    """How far a sweep is: of which version, in which phase, after which profile of which environment."""
+    """How far a sweep is: of which version, in which phase, after which profile of which environment.
+
+    Where it goes over everybody, it is after a place of the store's, up to which comes a share of all.
+    """
 
     version: str
     phase: Phase
     environment: str = ""
     mpid: int | None = None
+    place: str | None = None
+    share: float = 0.0
 
 
 _DECODER: Final = msgspec.json.Decoder(Progress)
@@ -64,6 +69,8 @@ class Sweep:
     is_gone: bool
     progress: Progress
     kept: bytes | None
+    beside: tuple["Sweep", ...] = ()
+    """Others that go over everybody of the same workspace, and are as far."""
 
     @property
     def name(self) -> str:
@@ -100,28 +107,30 @@ class Sweeps:
 
     async def next(self, catalogue: Catalogue) -> Sweep | None:
         """Return a sweep that is not over, None if all are. Audiences come before connections."""
+        everybody: list[Sweep] = []
         for what, gone in _all(catalogue):
-            name, version = sweep_name(what), f"{what.version}{'-' if gone else '+'}"
-            if self._over.get(name) == version:
+            if everybody and isinstance(what, KnownConnection):
+                break
+            name, over = sweep_name(what), _over(what, is_gone=gone)
+            if self._over.get(name) == over:
                 continue
             kept = await self._store.kept(name)
             progress = progress_from(kept)
-            if progress is None or progress.version != version:
-                progress = Progress(version, _first_phase(what, is_gone=gone), _ENVIRONMENTS[0])
-            if progress.phase is not Phase.OVER:
-                return Sweep(what, gone, progress, kept)
-            self._over[name] = version
-        return None
+            if progress is not None and (progress.version, progress.phase) == (over, Phase.OVER):
+                self._over[name] = over
+                continue
+            if progress is None or progress.version != _under_way(what, is_gone=gone):
+                progress = _beginning(what, is_gone=gone)
+            sweep = Sweep(what, gone, progress, kept)
+            if progress.phase is not Phase.EVERYBODY:
+                return sweep
+            everybody.append(sweep)
+        return _together(everybody) if everybody else None
 
     async def page(self, sweep: Sweep) -> Sequence[SectionKey]:
         """Return the profiles that come next, at most `SWEPT_A_PAGE`."""
         what, progress = sweep.what, sweep.progress
         match progress.phase:
-            case Phase.EVERYBODY:
-                after = (
-                    None if progress.mpid is None else SectionKey(what.workspace, progress.environment, progress.mpid)
-                )
-                return await self._audiences.section_keys(what.workspace, after, SWEPT_A_PAGE)
             case Phase.MEMBERS:
                 audience = what.audience if isinstance(what, KnownConnection) else what.id
                 place = (what.workspace, progress.environment, audience, progress.mpid)
@@ -129,7 +138,7 @@ class Sweeps:
                 return [SectionKey(what.workspace, progress.environment, one.mpid) for one in members]
             case Phase.HOLDERS:
                 return await self._holders(what, progress.mpid)
-            case Phase.OVER:
+            case Phase.EVERYBODY | Phase.OVER:
                 return ()
 
     async def _holders(self, what: KnownAudience | KnownConnection, after_mpid: int | None) -> Sequence[SectionKey]:
@@ -169,7 +178,19 @@ class Sweeps:
 
     async def move(self, sweep: Sweep, keys: Sequence[SectionKey]) -> None:
         """Keep that a page is done."""
-        after = _after(sweep, keys)
+        await self._keep(sweep, _after(sweep, keys))
+
+    async def move_on(self, sweep: Sweep, reached: Stretch | None) -> None:
+        """Keep that everybody is done up to the end of a stretch, or altogether, in all sweeps that are done together."""
+        for one in (sweep, *sweep.beside):
+            version = one.progress.version
+            if reached is None:
+                after = Progress(_over(one.what, is_gone=one.is_gone), Phase.OVER)
+            else:
+                after = Progress(version, Phase.EVERYBODY, place=reached.until, share=reached.share)
+            await self._keep(one, after)
+
+    async def _keep(self, sweep: Sweep, after: Progress) -> None:
         text = msgspec.json.encode(after)
         if sweep.kept is None:
             is_kept = await self._store.keep(sweep.name, text)
@@ -184,7 +205,7 @@ class Sweeps:
             if isinstance(what, KnownAudience) and mark.workspace in (0, what.workspace) and not gone:
                 name = sweep_name(what)
                 kept = await self._store.kept(name)
-                text = msgspec.json.encode(Progress(f"{what.version}+", Phase.EVERYBODY, _ENVIRONMENTS[0]))
+                text = msgspec.json.encode(_beginning(what, is_gone=False))
                 if kept is not None:
                     await self._store.replace_kept(name, kept, text)
                 self._over.pop(name, None)
@@ -197,10 +218,26 @@ def _all(catalogue: Catalogue) -> Iterator[tuple[KnownAudience | KnownConnection
         yield connection, is_gone(catalogue, connection)
 
 
-def _first_phase(what: KnownAudience | KnownConnection, *, is_gone: bool) -> Phase:
-    if isinstance(what, KnownAudience):
-        return Phase.MEMBERS if is_gone else Phase.EVERYBODY
-    return Phase.HOLDERS if is_gone else Phase.MEMBERS
+def _together(everybody: Sequence[Sweep]) -> Sweep:
+    """Return the first of several sweeps that go over everybody, with those beside it that are as far."""
+    first, *others = everybody
+    beside = (one for one in others if one.what.workspace == first.what.workspace)
+    return replace(first, beside=tuple(one for one in beside if one.progress.place == first.progress.place))
+
+
+def _over(what: KnownAudience | KnownConnection, *, is_gone: bool) -> str:
+    """Return the version of a sweep that is over."""
+    return f"{what.version}{'-' if is_gone else '+'}"
+
+
+def _under_way(what: KnownAudience | KnownConnection, *, is_gone: bool) -> str:
+    """Return the version of a sweep that is under way. An earlier release knows nothing of the places of one over everybody, and begins anew."""
+    return f"{what.version}*" if isinstance(what, KnownAudience) and not is_gone else _over(what, is_gone=is_gone)
+
+
+def _beginning(what: KnownAudience | KnownConnection, *, is_gone: bool) -> Progress:
+    phase = Phase.HOLDERS if isinstance(what, KnownConnection) and is_gone else Phase.MEMBERS
+    return Progress(_under_way(what, is_gone=is_gone), phase, _ENVIRONMENTS[0])
 
 
 def _after(sweep: Sweep, keys: Sequence[SectionKey]) -> Progress:
@@ -215,6 +252,8 @@ def _after(sweep: Sweep, keys: Sequence[SectionKey]) -> Progress:
         following = _ENVIRONMENTS[_ENVIRONMENTS.index(progress.environment) + 1 :]
         if following:
             return Progress(progress.version, Phase.MEMBERS, following[0])
+        if isinstance(sweep.what, KnownAudience) and not leaves:
+            return Progress(progress.version, Phase.EVERYBODY)
         if not leaves:
             return Progress(progress.version, Phase.HOLDERS)
     return Progress(progress.version, Phase.OVER)

@@ -1,0 +1,149 @@
+"""Goes over everybody whom a workspace knows because some of its audiences are new, and writes down how they stand.
+
+Users are looked at in stretches by whoever `looks`, in other processes as a rule, and written here in groups while the next ones are looked at. What
+is written goes by what was known when they were looked at. Whoever became known of since is marked, and no mark is judged before all is
+written that was looked at.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import monotonic
+
+from knownas.core.audience.mentions import mentions
+from knownas.service.audience.catalogue import Catalogue, WorkspaceAudiences
+from knownas.service.audience.judging import Asked
+from knownas.service.audience.limits import (
+    JUDGED_TOGETHER,
+    STANDINGS_TOGETHER,
+    STANDINGS_WAITING_MAX,
+    STRETCH_SECTIONS,
+    SWEEP_SECONDS,
+)
+from knownas.service.audience.looking import Looked, Looks, LookWork, Stands
+from knownas.service.audience.sweeps import Sweep
+from knownas.store.audiences import AudienceCommit, AudienceStore, MembershipChange, StandingWrite, Stretch
+from knownas.store.user_data import SectionKey
+
+JudgesAll = Callable[[Mapping[SectionKey, Asked]], Awaitable[None]]
+"""Judges some users by all that is known of them, and writes down what comes of it."""
+
+
+@dataclass(slots=True)
+class Swept:
+    """How far a sweep has come, None for to the end; how many were looked at, and how many memberships changed without a closer look."""
+
+    reached: Stretch | None = None
+    seen: int = 0
+    changes: int = 0
+
+
+class Sweeping:
+    """Sweeps over one store. `clock` gives Unix milliseconds."""
+
+    def __init__(self, store: AudienceStore, looks: Looks, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._looks = looks
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Let nobody look any more."""
+        await self._looks.close()
+
+    async def go_on(
+        self, catalogue: Catalogue, sweep: Sweep, judges_all: JudgesAll, is_closing: Callable[[], bool]
+    ) -> Swept:
+        """Go on with a sweep and those beside it: to the end, or until somebody is marked, or until others are due.
+
+        Raises:
+            StoreError: the store does not do it; what was not written is looked at again.
+        """
+        audiences = [one.what.id for one in (sweep, *sweep.beside)]
+        asked = Asked(frozenset(map(str, audiences)))
+        until, is_marked = monotonic() + SWEEP_SECONDS, False
+        swept, waiting = Swept(), list[tuple[int, Stands]]()
+        workspace = sweep.what.workspace
+
+        async def write() -> None:
+            nonlocal waiting
+            for failed in await self._written(workspace, waiting):
+                await judges_all(dict.fromkeys(failed, asked))
+            swept.changes += sum(len(one.changes) for _, one in waiting)
+            waiting = []
+
+        stretches = self._looked(catalogue, sweep, lambda: is_marked or is_closing() or monotonic() > until)
+        async with aclosing(stretches):
+            async for stretch, at_ms, looked in stretches:
+                waiting += [(at_ms, one) for one in looked.stands]
+                closer = [SectionKey(workspace, environment, mpid) for mpid, environment in looked.closer]
+                for start in range(0, len(closer), JUDGED_TOGETHER):
+                    await judges_all(dict.fromkeys(closer[start : start + JUDGED_TOGETHER], asked))
+                if len(waiting) >= STANDINGS_WAITING_MAX:
+                    await write()
+                swept.reached = stretch
+                swept.seen += looked.seen
+                is_marked = bool(await self._store.marks(0, 1))
+        await write()
+        return swept
+
+    async def _looked(
+        self, catalogue: Catalogue, sweep: Sweep, stops: Callable[[], bool]
+    ) -> AsyncGenerator[tuple[Stretch, int, Looked]]:
+        """Yield what came of one stretch after the other, with the time of the look; at least of one, if there is any."""
+        workspace, after = sweep.what.workspace, sweep.progress.place
+        audiences = [one.what.id for one in (sweep, *sweep.beside)]
+        definitions = {one: bytes(catalogue.audiences[one].document.definition) for one in audiences}
+        apart = _apart(catalogue.of(workspace), audiences)
+        under_way: deque[tuple[Stretch, int, asyncio.Task[Looked]]] = deque()
+        goes_on = True
+        try:
+            while True:
+                # One more than can be looked at is kept ready.
+                while goes_on and len(under_way) <= self._looks.width:
+                    stretch = await self._store.stretch(workspace, after, STRETCH_SECTIONS)
+                    if stretch is None:
+                        goes_on = False
+                        break
+                    now_ms = self._clock()
+                    work = LookWork(workspace, after, stretch.until, now_ms, definitions, apart)
+                    under_way.append((stretch, now_ms, asyncio.create_task(self._looks.look(work))))
+                    after = stretch.until
+                    goes_on = not stops()
+                if not under_way:
+                    return
+                stretch, now_ms, task = under_way.popleft()
+                yield stretch, now_ms, await task
+                goes_on = goes_on and not stops()
+        finally:
+            for _, _, task in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for _, _, task in under_way), return_exceptions=True)
+
+    async def _written(self, workspace: int, waiting: Sequence[tuple[int, Stands]]) -> Sequence[Sequence[SectionKey]]:
+        """Write how users stand, those next to each other together; return the groups that somebody else was faster with."""
+        in_order = sorted(waiting, key=lambda one: (one[1].mpid, one[1].environment))
+        failed: list[Sequence[SectionKey]] = []
+        for start in range(0, len(in_order), STANDINGS_TOGETHER):
+            group = [
+                (SectionKey(workspace, one.environment, one.mpid), at_ms, one)
+                for at_ms, one in in_order[start : start + STANDINGS_TOGETHER]
+            ]
+            commit = AudienceCommit(
+                standings=[StandingWrite(key, one.version, one.document, one.due_ms) for key, _, one in group],
+                changes=[
+                    MembershipChange(key, change.audience, change.is_member, at_ms, change.reasons)
+                    for key, at_ms, one in group
+                    for change in one.changes
+                ],
+            )
+            if not await self._store.commit(commit):
+                failed.append([key for key, _, _ in group])
+        return failed
+
+
+def _apart(own: WorkspaceAudiences, audiences: Sequence[int]) -> frozenset[int]:
+    """Return the audiences that others hear of who joins: outputs, and audiences that ask for them."""
+    asked_for = {name for one in own.known.values() for name in mentions(one.definition).audiences}
+    return frozenset(one for one in audiences if own.connections.get(one) or str(one) in asked_for)
