@@ -169,9 +169,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
 ) -> Service:
     """Open the service of a configuration over a store, which it then owns.
 
-    `destinations` are the kinds of outputs that there are. `assessing` gives who assesses users, and `looks` is who looks at everybody where an
-    audience is new; without, this process does. `folds` is who folds histories; without, these jobs wait. `publish` False keeps
-    nothing new: for those who only look. `restores` opens also what a restore has not finished. `secret_keys` open changes of keys.
+    `destinations` are the kinds of outputs that there are. `assessing` gives who assesses users, and `looks` looks at everybody where an audience is new; without, this process does. `folds` is who folds histories; without, these jobs wait. `publish` False keeps nothing new: for those who only look. `restores` opens also what a restore has not finished. `secret_keys` open changes of keys.
 
     Raises:
         Unopenable: the secret of a key that is valid can't be opened with the secret keys.

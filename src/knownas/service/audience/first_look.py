@@ -146,8 +146,7 @@ class FirstLook:
     def closer(self, mpid: int, glimpse: Glimpse, kept: Sequence[StoredEvents]) -> Glimpse | None:
         """Return what a look at a user's events shows, too, where these are asked for; None if they belong to no audience."""
         events = self._events.read(kept)
-        seen = glimpse._replace(events=events or ())
-        self._show(mpid, seen)
+        self._show(mpid, glimpse.section, events or ())
         held: dict[int, Held | None] = {}
         for audience, by_section in glimpse.held.items():
             asked = self._of[audience]
@@ -159,17 +158,17 @@ class FirstLook:
             if told is not ALWAYS[False]:
                 # What is asked in the place of a definition only says who can't belong to it.
                 held[audience] = told if asked.is_exact else None
-        return seen._replace(held=held) if held else None
+        return Glimpse(glimpse.place, held, glimpse.section, events or ()) if held else None
 
     def reasons(self, mpid: int, glimpse: Glimpse, audience: int) -> Sequence[Reason]:
         """Return why somebody belongs to an audience whose definition asks for nothing that was not seen."""
-        self._show(mpid, glimpse)
+        self._show(mpid, glimpse.section, glimpse.events)
         return reasons(self._of[audience].definition, cast("Subject", self._glimpsed), self._now_ms)
 
-    def _show(self, mpid: int, glimpse: Glimpse) -> None:
-        """Have the user judged whom a glimpse is of."""
-        self._glimpsed.mpid, self._glimpsed.section, self._glimpsed.events = mpid, glimpse.section, glimpse.events
-        self._judge.events, self._judge.last = NamedEvents(glimpse.events), None
+    def _show(self, mpid: int, section: Any, events: Sequence[PastEvent]) -> None:
+        """Have the user judged of whom this is known."""
+        self._glimpsed.mpid, self._glimpsed.section, self._glimpsed.events = mpid, section, events
+        self._judge.events, self._judge.last = NamedEvents(events), None
 
 
 def _asked(audience: int, definition: Definition, compiler: Compiler) -> _Asked:

@@ -56,7 +56,7 @@ GLIMPSED_A_PAGE: Final = 500
 STRETCH_SECTIONS: Final = 20_000
 """Sections that are looked at in one go when an audience is new, by one of those who look."""
 
-STANDINGS_TOGETHER: Final = 1_000
+STANDINGS_TOGETHER: Final = 500
 """New standings that a sweep writes in one transaction."""
 
 STANDINGS_WAITING_MAX: Final = 10_000
