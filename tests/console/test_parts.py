@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jinja2 import Environment, TemplateError, UndefinedError
 
@@ -112,6 +112,8 @@ def drawn(chart: Chart) -> list[tuple[float, float]]:
 
 
 @given(COUNTS, st.integers(1, 3))
+@example([5e-324], 3)
+@example([9.9e-7, None], 1)
 def test_charts_stay_in_their_frame(values: list[float | None], count: int) -> None:
     """Every point of a line and every bar, whatever the numbers are; a point for each that is known."""
     labels = [str(place) for place in range(len(values))]

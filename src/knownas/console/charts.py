@@ -17,6 +17,7 @@ _STEPS: Final = (1, 2, 2.5, 5, 10)
 _TICKS_WANTED: Final = 4
 _LABELS_SHOWN: Final = 6
 _BAR_SHARE: Final = 0.8
+_LEAST: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,12 @@ def _check(labels: Sequence[str], series: Sequence[Series]) -> None:
 
 def _scale(highest: float) -> tuple[float, Sequence[Tick]]:
     """Return the top of the axis, a round number not below the highest value, and its marks."""
-    if highest <= 0:
-        highest = 1
-    raw = highest / _TICKS_WANTED
+    # What is next to nothing is drawn as nothing: below this, an axis would have no marks that people can read.
+    shown = highest if highest >= _LEAST else 1
+    raw = shown / _TICKS_WANTED
     size = 10 ** floor(log10(raw))
     step = next(one * size for one in _STEPS if one * size >= raw or one == _STEPS[-1])
-    count = ceil(highest / step)
+    count = ceil(shown / step)
     top = step * count
     return top, [
         Tick(round(HEIGHT - _BOTTOM - _height(step * place, top), 1), number_text(step * place))
