@@ -70,7 +70,7 @@ def kind_fault(source: str, attributes: Sequence[Aggregated]) -> str | None:
     return "the attribute whose value members share can't be aggregated over them" if source in names else None
 
 
-Contributed = bool | str | Sequence[str]
+Contributed = bool | str | tuple[str, ...]
 """What a member says that can be aggregated: a truth value, a number as `numbers.written` writes it, or texts in order."""
 
 Contribution = Mapping[str, tuple[AggregateType, Contributed]]

@@ -1,6 +1,7 @@
 """Applies documents that are new, changed or gone to those whom they concern, a page of profiles after the other.
 
-An audience concerns everybody whom its workspace knows; one that is gone, its members; a connection, the members of its audience and whomever its output
+A kind of groups concerns everybody whom its workspace knows: all get their places first, and then what is aggregated. An audience concerns everybody, too;
+one that is gone, its members; a connection, the members of its audience and whomever its output
 has something of; one that is gone, the latter alone. A connection is gone with its audience and with its output, too.
 
 How far a sweep is stands in a small document that the store keeps, under the version that is swept. A page that is done twice, after a kill, changes
@@ -8,7 +9,7 @@ nothing. A document that changes again is swept again from the beginning. What c
 disconnects it after them: these messages have ids that follow from the version, so each is written once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -16,9 +17,10 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from knownas.core.audience.mentions import Mentions
 from knownas.core.delivery.message import Origin, Subscription, SubscriptionMessage
 from knownas.core.identity.observation import Environment
-from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownConnection, is_gone
+from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownConnection, KnownGroup, is_gone
 from knownas.service.audience.judging import Asked
 from knownas.service.audience.limits import SWEPT_A_PAGE
 from knownas.service.delivery.form import message_document
@@ -32,6 +34,13 @@ _KEPT_AS: Final = "sweep/"
 _NAMESPACE: Final = UUID("6b0d7a7e-2f0e-5a53-9d7c-0b6f2f1c7a10")
 """Of the ids of messages about subscriptions."""
 
+Swept = KnownAudience | KnownConnection | KnownGroup
+
+_KINDS: Final[Mapping[type[Swept], DocumentKind]] = {
+    KnownAudience: DocumentKind.AUDIENCE,
+    KnownConnection: DocumentKind.CONNECTION,
+    KnownGroup: DocumentKind.GROUP,
+}
 _ENVIRONMENTS: Final = tuple(one.value for one in Environment)
 
 
@@ -39,6 +48,8 @@ class Phase(StrEnum):
     """Whom a sweep is going over."""
 
     EVERYBODY = "everybody"
+    PLACED = "placed"
+    """Everybody again, by what members of groups get now that all have their places."""
     MEMBERS = "members"
     HOLDERS = "holders"
     OVER = "over"
@@ -60,10 +71,12 @@ _DECODER: Final = msgspec.json.Decoder(Progress)
 class Sweep:
     """A document that has to be applied, and how far that is. `is_gone`: it applies to nobody any more."""
 
-    what: KnownAudience | KnownConnection
+    what: Swept
     is_gone: bool
     progress: Progress
     kept: bytes | None
+    asking: frozenset[str] = frozenset()
+    """The audiences that ask for what the members of groups get, or got."""
 
     @property
     def name(self) -> str:
@@ -73,15 +86,22 @@ class Sweep:
     @property
     def wish(self) -> Asked:
         """What is to be looked at of each profile."""
+        if isinstance(self.what, KnownGroup):
+            is_first = self.progress.phase is Phase.EVERYBODY and not self.is_gone
+            return Asked() if is_first else Asked(self.asking)
         if isinstance(self.what, KnownConnection):
             return Asked(connections=frozenset({self.what.id}), corrects=True)
         return Asked() if self.is_gone else Asked(frozenset({str(self.what.id)}))
 
 
-def sweep_name(what: KnownAudience | KnownConnection) -> str:
+def sweep_name(what: Swept) -> str:
     """Return the name under which the progress of a document's sweep is kept."""
-    kind = DocumentKind.AUDIENCE if isinstance(what, KnownAudience) else DocumentKind.CONNECTION
-    return f"{_KEPT_AS}{kind.value}/{what.id}"
+    return f"{_KEPT_AS}{_KINDS[type(what)].value}/{what.id}"
+
+
+def swept_version(what: Swept) -> int:
+    """Return what is another number whenever a document has to be swept again."""
+    return what.document.generation if isinstance(what, KnownGroup) else what.version
 
 
 def progress_from(kept: bytes | None) -> Progress | None:
@@ -99,9 +119,9 @@ class Sweeps:
         """Versions whose sweeps are known to be over, by name."""
 
     async def next(self, catalogue: Catalogue) -> Sweep | None:
-        """Return a sweep that is not over, None if all are. Audiences come before connections."""
+        """Return a sweep that is not over, None if all are. Groups come before audiences, and these before connections."""
         for what, gone in _all(catalogue):
-            name, version = sweep_name(what), f"{what.version}{'-' if gone else '+'}"
+            name, version = sweep_name(what), f"{swept_version(what)}{'-' if gone else '+'}"
             if self._over.get(name) == version:
                 continue
             kept = await self._store.kept(name)
@@ -109,7 +129,8 @@ class Sweeps:
             if progress is None or progress.version != version:
                 progress = Progress(version, _first_phase(what, is_gone=gone), _ENVIRONMENTS[0])
             if progress.phase is not Phase.OVER:
-                return Sweep(what, gone, progress, kept)
+                asking = _asking(catalogue, what) if isinstance(what, KnownGroup) else frozenset[str]()
+                return Sweep(what, gone, progress, kept, asking)
             self._over[name] = version
         return None
 
@@ -117,7 +138,7 @@ class Sweeps:
         """Return the profiles that come next, at most `SWEPT_A_PAGE`."""
         what, progress = sweep.what, sweep.progress
         match progress.phase:
-            case Phase.EVERYBODY:
+            case Phase.EVERYBODY | Phase.PLACED:
                 after = (
                     None if progress.mpid is None else SectionKey(what.workspace, progress.environment, progress.mpid)
                 )
@@ -132,13 +153,18 @@ class Sweeps:
             case Phase.OVER:
                 return ()
 
-    async def _holders(self, what: KnownAudience | KnownConnection, after_mpid: int | None) -> Sequence[SectionKey]:
+    async def _holders(self, what: Swept, after_mpid: int | None) -> Sequence[SectionKey]:
         """Return the profiles of which an output has something, each in the environment in which its workspace knows it."""
         keys: list[SectionKey] = []
         for mpid in await self._audiences.holders_of(what.id, after_mpid, SWEPT_A_PAGE):
             there = [key for key in await self._store.user_data.sections_of(mpid) if key.workspace == what.workspace]
             keys += there or [SectionKey(what.workspace, _ENVIRONMENTS[0], mpid)]
         return keys
+
+    def has_placed_everybody(self, sweep: Sweep, keys: Sequence[SectionKey]) -> bool:
+        """Whether everybody has a place in a kind of groups with this page."""
+        is_group = isinstance(sweep.what, KnownGroup) and not sweep.is_gone
+        return is_group and sweep.progress.phase is Phase.EVERYBODY and len(keys) < SWEPT_A_PAGE
 
     def announcement(
         self, sweep: Sweep, catalogue: Catalogue, keys: Sequence[SectionKey], now_ms: int
@@ -181,23 +207,33 @@ class Sweeps:
     async def begin_again(self, catalogue: Catalogue, mark: StoredMark) -> None:
         """Have everybody of a workspace, or of all, looked at again."""
         for what, gone in _all(catalogue):
-            if isinstance(what, KnownAudience) and mark.workspace in (0, what.workspace) and not gone:
+            if not isinstance(what, KnownConnection) and mark.workspace in (0, what.workspace) and not gone:
                 name = sweep_name(what)
                 kept = await self._store.kept(name)
-                text = msgspec.json.encode(Progress(f"{what.version}+", Phase.EVERYBODY, _ENVIRONMENTS[0]))
+                text = msgspec.json.encode(Progress(f"{swept_version(what)}+", Phase.EVERYBODY, _ENVIRONMENTS[0]))
                 if kept is not None:
                     await self._store.replace_kept(name, kept, text)
                 self._over.pop(name, None)
 
 
-def _all(catalogue: Catalogue) -> Iterator[tuple[KnownAudience | KnownConnection, bool]]:
+def _asking(catalogue: Catalogue, group: KnownGroup) -> frozenset[str]:
+    """Return the audiences that ask for anything that is, or was, aggregated by groups."""
+    names = frozenset(one.name for one in group.kind.attributes) | frozenset(group.document.dropped)
+    return catalogue.of(group.workspace).audiences.concerned_by(Mentions(attributes=names))
+
+
+def _all(catalogue: Catalogue) -> Iterator[tuple[Swept, bool]]:
+    for group in catalogue.groups.values():
+        yield group, group.document.is_deleted
     for audience in catalogue.audiences.values():
         yield audience, audience.document.is_deleted
     for connection in catalogue.connections.values():
         yield connection, is_gone(catalogue, connection)
 
 
-def _first_phase(what: KnownAudience | KnownConnection, *, is_gone: bool) -> Phase:
+def _first_phase(what: Swept, *, is_gone: bool) -> Phase:
+    if isinstance(what, KnownGroup):
+        return Phase.EVERYBODY
     if isinstance(what, KnownAudience):
         return Phase.MEMBERS if is_gone else Phase.EVERYBODY
     return Phase.HOLDERS if is_gone else Phase.MEMBERS
@@ -211,6 +247,8 @@ def _after(sweep: Sweep, keys: Sequence[SectionKey]) -> Progress:
         last = keys[-1]
         # Members of an audience that is gone have left it by now: the next page begins where this did.
         return progress if leaves else Progress(progress.version, progress.phase, last.environment, last.mpid)
+    if isinstance(sweep.what, KnownGroup) and not sweep.is_gone and progress.phase is Phase.EVERYBODY and sweep.asking:
+        return Progress(progress.version, Phase.PLACED, _ENVIRONMENTS[0])
     if progress.phase is Phase.MEMBERS:
         following = _ENVIRONMENTS[_ENVIRONMENTS.index(progress.environment) + 1 :]
         if following:
