@@ -189,3 +189,17 @@ async def test_many_members_are_followed_in_pages_by_whoever_is_there_next(
     await again.settle()
     assert await again.members(audience) == sorted(people)
     await again.service.close()
+
+
+async def test_who_comes_back_while_they_are_forgotten_is_somebody_new(stage: Stage) -> None:
+    """What they say then is their place, and whoever lives there has their dog."""
+    ann, bob = [await stage.happen(customer(one), attributes={"$address": "1 Main St"}) for one in ("ann", "bob")]
+    await stage.group(has_dog="boolean_or")
+    audience = await stage.audience(DOGS)
+    while (await stage.service.store.privacy.erase(Holding(WORKSPACE, ann, (), b"?"), 100)).total:
+        pass
+    again = await stage.happen(customer("ann"), attributes={"$address": "1 Main St", "has_dog": True})
+    assert again == ann
+    await stage.service.activation.forgetting.forget(WORKSPACE, ann)
+    await stage.settle()
+    assert await stage.members(audience) == sorted([ann, bob])

@@ -1,5 +1,7 @@
 """What members have in common is what aggregating over all profiles gives, after whatever has happened to them and to the definitions."""
 
+import asyncio
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,10 +15,12 @@ from knownas.service.audience import following
 from knownas.service.group import grouping
 from knownas.service.group.groups import GroupWish
 from knownas.store.memory.store import MemoryStore
+from knownas.store.port import Store
 from knownas.store.privacy import Holding
 from knownas.store.user_data import SectionKey
 from tests.service.audience_stage import DAY_MS, WORKSPACE, Json, Stage, customer, email, open_stage
 from tests.service.group.naive import naive, sections_of
+from tests.store.places import PLACES
 
 STEPS = 25
 ADDRESSES = ("1 Main St", "2 Main St", "2 main st", "", None, 7, True, ("1 Main St",))
@@ -139,9 +143,9 @@ def _aggregated(drawn: dict[str, str]) -> tuple[Aggregated, ...]:
     return tuple(Aggregated(name, AggregateType(of)) for name, of in drawn.items())
 
 
-async def plays(seed: int) -> None:
+async def plays(seed: int, store: Store | None = None) -> None:
     """Play a history, and compare whenever all is settled."""
-    play = Play(await open_stage(MemoryStore()), Random(seed))
+    play = Play(await open_stage(store or MemoryStore()), Random(seed))
     try:
         for _ in range(STEPS):
             await play.step()
@@ -159,6 +163,16 @@ async def test_what_members_share_is_what_aggregating_over_everybody_gives(seed:
     """Attributes, moves, logins, undos, erasures, what grows too old, and definitions that come, change and go."""
     for one in range(seed, seed + 10):
         await plays(one)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_every_database_gives_what_aggregating_over_everybody_gives(name: str, tmp_path: Path) -> None:
+    """The same of a few histories, on files and servers."""
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        with PLACES[name](folder) as place:
+            asyncio.run(plays(seed, place.open()))
 
 
 @pytest.mark.soak
