@@ -165,7 +165,7 @@ class GroupPromises(Subject):
             same(list(await store.groups.larger(KIND, "production", 2, "", PAGE)), [large[0], large[2]], "the largest")
 
     async def test_every_call_of_groups_fails_once_closed(self) -> None:
-        """With StoreUnavailable."""
+        """With StoreUnavailable, as those of the other parts do."""
         store = await self.open_store()
         await store.close()
         for name, call in CALLS.items():
