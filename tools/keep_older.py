@@ -26,6 +26,7 @@ PARTS: Final = (
     "tests/postgres.py",
     "tests/waiting.py",
     "tests/store/__init__.py",
+    "tests/store/inspection.py",
     "tests/store/postgres_inspection.py",
     "tests/store/postgres_promises.py",
     "tests/store/test_postgres.py",

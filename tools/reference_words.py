@@ -46,6 +46,8 @@ Where the protocol wants 202 for what is refused later, the refusal is kept and 
 
 REASONS: Final[Mapping[str, str]] = {
     "audience_in_use": "Another audience asks for membership in this one: change or delete that one first.",
+    "invalid_group_kind": "Groups can't be defined like this; what is wrong stands there with each place.",
+    "invalid_value": "Name the group by what its members share: `?value=`, to the letter.",
     "invalid_audience": "The audience can't be defined like this; `faults` has each place and what is wanted there.",
     "invalid_connection": "The audience can't be connected like this; `faults` has each place and what is wanted there.",
     "invalid_output": "The output can't be set up like this; `faults` has each place and what is wanted there.",
@@ -54,6 +56,7 @@ REASONS: Final[Mapping[str, str]] = {
     "superseded": "Something later was told about the same profile; sent now, the older message would undo it.",
     "unknown_connection": "The audience has no connection of this id.",
     "unknown_delivery": "The output has no such delivery; one that was sent again has a new number.",
+    "unknown_group": "The workspace has no groups of this id.",
     "unknown_output": "The workspace has no output of this id.",
     "unknown_reason": "No member is ever passed over for such a reason; `allowed` lists those that there are.",
     "unknown_state": "A delivery is never in such a state; `allowed` lists those that there are.",

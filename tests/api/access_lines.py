@@ -32,6 +32,7 @@ class Auth(StrEnum):
 
 
 PERSON = {"customerid": "c-own"}
+WRONG_GROUP = {"id": "a household", "source_user_attribute": "$address", "attributes": []}
 ASKED = {"environment": "production", "known_identities": PERSON}
 BATCH = {"environment": "production", "user_identities": {"customer_id": "c-own"}, "events": []}
 SEED = {
@@ -195,6 +196,7 @@ def activation_lines() -> dict[Route, Line]:
         f"{audiences}/{{audience}}/connections",
         f"{outputs}/{{output}}",
     )
+    groups = "/api/workspaces/{workspace}/groups"
     inputs = "/api/workspaces/{workspace}/connections"
     definition = {"schema_version": "1", "audience": {"operator": "exists", "operand": {"model": "user"}}}
     defined = {"name": "everybody", "definition": definition}
@@ -213,6 +215,11 @@ def activation_lines() -> dict[Route, Line]:
         ("GET", f"{inputs}/{{connection}}"): absent,
         ("DELETE", f"{inputs}/{{connection}}"): absent,
         ("GET", "/api/output-types"): Line(Auth.ADMIN),
+        ("POST", groups): Line(Auth.ADMIN, 400, WRONG_GROUP),
+        ("GET", groups): Line(Auth.ADMIN),
+        ("PUT", f"{groups}/{{group}}"): Line(Auth.ADMIN, 404, WRONG_GROUP),
+        **{("GET", f"{groups}/{{group}}{path}"): absent for path in ("", "/members", "/too-large")},
+        ("DELETE", f"{groups}/{{group}}"): absent,
         ("GET", "/api/workspaces/{workspace}/profiles/{mpid}/told"): Line(Auth.ADMIN),
         **{("GET", path): absent for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", connection)},
         **{
@@ -241,6 +248,13 @@ def token_lines() -> dict[Route, Line]:
         table[method, f"/userprofile/v1/{place}/{{mpid}}"] = Line(Auth.READER, query=FIELDS)
     resolve = {"environment_type": "production", "identity": {"type": "customer_id", "value": "c-own"}}
     table["POST", f"/userprofile/v1/resolve/{place}"] = Line(Auth.READER, body=resolve, query=FIELDS)
+    for prefix in ("/platform/workspaces", "/platform/experimental/workspaces"):
+        for slash in ("", "/"):
+            every, one = f"{prefix}/{{workspace}}/groups{slash}", f"{prefix}/{{workspace}}/groups/{{group}}{slash}"
+            table["GET", every] = Line(Auth.ADMINISTRATOR)
+            table["POST", every] = Line(Auth.ADMINISTRATOR, 400, WRONG_GROUP)
+            table["PUT", one] = Line(Auth.ADMINISTRATOR, 404, WRONG_GROUP)
+            table |= {(method, one): Line(Auth.ADMINISTRATOR, 404) for method in ("GET", "DELETE")}
     for method, ok in (("GET", 200), ("HEAD", 204)):
         for path, status in PLATFORM.items():
             near = {Case.OTHER_WORKSPACE: ok} if status == "list" else {}

@@ -92,6 +92,7 @@ class World:
             "module": "custom",
             "service": "braze",
             "audience": "1",
+            "group": "household",
             "connection": "1",
             "output": "1",
             "delivery": "1",

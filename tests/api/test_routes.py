@@ -111,7 +111,8 @@ def short(path: str) -> str:
     ):
         if bare.startswith(older):
             bare = newer + bare.removeprefix(older)
-    bare = bare.replace("/userprofile/experimental/", "/userprofile/")
+    for name in ("userprofile", "platform"):
+        bare = bare.replace(f"/{name}/experimental/", f"/{name}/")
     return bare.rstrip("/") or "/"
 
 

@@ -17,6 +17,7 @@ from knownas.store.conformance.examples import PAGE, START_MS
 from knownas.store.conformance.marks import AUDIENCE
 from knownas.store.conformance.user_data_examples import ANN, BOB
 from knownas.store.deliveries import Settlement
+from knownas.store.groups import PlaceWrite
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey
 
@@ -48,6 +49,8 @@ async def fill_audiences(store: Store) -> None:
         marks=[StoredMark(0, *key, text) for key in (ANN, SectionKey(EVERYWHERE, "", 0)) for text in (b"", b"\0again")],
     )
     await commit(store, changes=[LEFT], passed_by=[(5, 3)])
+    for mpid in (BOB.mpid, ANN.mpid):
+        await commit(store, places=[PlaceWrite(ANN._replace(mpid=mpid), kind, None, "aa", b"{}") for kind in (3, 4)])
     # Of the dead ones the older waits again: behind all others by its number, and before the newer by when it was written.
     names = {"sent": SENT, "dropped": DROPPED, "older": DEAD, "newer": DEAD}
     for one, state in zip(await write(store, *map(told, names)), names.values(), strict=True):
@@ -105,6 +108,7 @@ async def seen(store: Store) -> dict[str, Any]:
         "standings": [subjects[key].standing for key in keys],
         "members": [list(await audiences.members(100, "production", one, None, PAGE)) for one in (1, 2)],
         "changes": [list(await audiences.changes_of(key, None, PAGE)) for key in keys],
+        "places": dict(await store.groups.places(keys)),
         "held": list(await audiences.held_of([5], [ANN.mpid, BOB.mpid])),
         "values": list(await audiences.held_values(5, [EMAIL_HELD.value])),
         "passed": list(await audiences.passed_over(5, None, None, PAGE)),

@@ -10,16 +10,21 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.event import Channel, Event, EventBatch
+from knownas.core.profile.group import Aggregated, AggregateType
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.place import Place
 from knownas.core.translation.rule import Requirement
+from knownas.service.audience.catalogue import KnownGroup
 from knownas.service.delivery.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
 from knownas.service.delivery.form import message_from
+from knownas.service.group.groups import GroupWish
+from knownas.service.group.values import Values
 from knownas.service.profile.batch_receipts import Kept
 from knownas.service.profile.ingest import Arrival
 from knownas.service.security.directory import Door
 from knownas.service.server import Assessing, Service, open_service
 from knownas.store.port import Store
+from knownas.store.user_data import SectionKey
 from tests.service.profile.test_ingest import CONFIGURATION
 from tests.store.world import START_MS
 
@@ -117,6 +122,19 @@ class Stage:
         assert isinstance(made, int), made
         await self.settle()
         return made
+
+    async def group(self, source: str = "$address", id_: str = "household", **attributes: str) -> KnownGroup:
+        """Define a kind of groups, and look at everybody."""
+        asked = tuple(Aggregated(name, AggregateType(of)) for name, of in attributes.items())
+        made = await self.service.activation.groups.create(WORKSPACE, GroupWish(id_, source, asked))
+        assert isinstance(made, int), made
+        await self.settle()
+        return self.service.activation.catalogues.now.groups[made]
+
+    async def grouped(self, mpid: int, environment: str = "production") -> Values:
+        """Return what the groups of somebody have come to."""
+        key = SectionKey(WORKSPACE, environment, mpid)
+        return await self.service.activation.groups.values(key, await self.service.sections.find(key))
 
     async def output(self, name: str = "output", destination: str = "recording", **settings: Any) -> int:
         """Set an output up."""

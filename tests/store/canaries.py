@@ -6,9 +6,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from knownas.core.identity.kinds import Identity
+from knownas.store.audiences import AudienceCommit
 from knownas.store.conformance.examples import CUSTOMER, EMAIL, PAGE, SHOP, START_MS, entry, get, put, record, wanted
 from knownas.store.conformance.user_data_examples import ANN, alias, happened, keep, receipt, section
 from knownas.store.conformance.verdicts import is_so, was_kept
+from knownas.store.groups import PlaceWrite
 from knownas.store.port import Commit, Store
 from knownas.store.privacy import Delivery, Holding, PrivacyCommit, RedactedLine, RequestWrite, StoredRequest
 from knownas.store.user_data import MessageKey, RequestKey, UserDataCommit
@@ -49,6 +51,9 @@ async def plant(store: Store, canaries: Canaries) -> None:
         )
         was_kept(await store.commit(await store.load([wanted()]), Commit({}, [line])))
         await keep(store, _user_data(person, canaries))
+        key = ANN._replace(mpid=person)
+        place = PlaceWrite(key, 1, None, canaries("value"), canaries("place").encode() + b"." * PAGE_BYTES)
+        is_so(await store.audiences.commit(AudienceCommit(places=[place])), "the place")
         await store.keep(f"kept {person}", canaries("kept").encode())
         await store.privacy.commit(_request(person, canaries))
 
@@ -81,6 +86,10 @@ async def erase(store: Store) -> None:
         for mpid in (person, 100 + person):
             was = await get(store, mpid)
             await put(store, was._replace(identities={}, known=False, active_ms=START_MS + 1))
+        key = ANN._replace(mpid=person)
+        ((place,),) = (await store.groups.places([key])).values()
+        gone = PlaceWrite(key, place.kind, place.version, None)
+        is_so(await store.audiences.commit(AudienceCommit(places=[gone])), "the end of the place")
         holding = Holding(ANN.workspace, person, ["web"], f'"{person}"'.encode())
         while (await store.privacy.erase(holding, 2)).total:
             pass

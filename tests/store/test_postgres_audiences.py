@@ -34,6 +34,11 @@ ASKED = (
     "output_delivery",
     "count_output_deliveries",
     "forget_output_deliveries",
+    "group_places",
+    "group_contributions",
+    "group_members",
+    "count_groups",
+    "larger_groups",
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from knownas.api.schema_parts import CURSOR, Schema, ref
+from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
 from knownas.core.translation.reason import Reason
 from knownas.service.delivery.dead_letters import Resent
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
@@ -15,6 +16,7 @@ _AUDIENCE: Final = ("unknown_audience", *_WORKSPACE)
 _CONNECTION: Final = ("unknown_connection", *_AUDIENCE)
 _INPUT_CONNECTION: Final = ("unknown_connection", *_WORKSPACE)
 _OUTPUT: Final = ("unknown_output", *_WORKSPACE)
+_GROUP: Final = ("unknown_group", *_WORKSPACE)
 _PAGED: Final = ("invalid_limit", "malformed_next")
 
 ACTIVATION_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
@@ -30,6 +32,13 @@ ACTIVATION_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "listConnections": {404: _AUDIENCE},
     "deleteConnection": {404: _CONNECTION},
     "listPassedOver": {400: ("unknown_reason", *_PAGED), 404: _CONNECTION},
+    "createGroup": {400: ("invalid_group_kind",), 404: _WORKSPACE},
+    "listGroups": {404: _WORKSPACE},
+    "showGroup": {400: ("invalid_environment",), 404: _GROUP},
+    "changeGroup": {400: ("invalid_group_kind",), 404: _GROUP},
+    "deleteGroup": {404: _GROUP},
+    "listGroupMembers": {400: ("invalid_environment", "invalid_value", *_PAGED), 404: _GROUP},
+    "listLargeGroups": {400: ("invalid_environment", *_PAGED), 404: _GROUP},
     "listOutputTypes": {404: (_PATH,)},
     "createOutput": {400: ("invalid_output",), 404: _WORKSPACE},
     "listOutputs": {404: _WORKSPACE},
@@ -65,6 +74,13 @@ ACTIVATION_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "listConnections": (200, "Connections"),
     "deleteConnection": (200, "Deleted"),
     "listPassedOver": (200, "PassedOver"),
+    "createGroup": (201, "GroupKind"),
+    "listGroups": (200, "GroupKinds"),
+    "showGroup": (200, "GroupKind"),
+    "changeGroup": (200, "GroupKind"),
+    "deleteGroup": (200, "DeletedGroup"),
+    "listGroupMembers": (200, "GroupMembers"),
+    "listLargeGroups": (200, "LargeGroups"),
     "listOutputTypes": (200, "OutputTypes"),
     "createOutput": (201, "Output"),
     "listOutputs": (200, "Outputs"),
@@ -121,6 +137,19 @@ ACTIVATION_QUERIES: Final[Mapping[str, list[Schema]]] = {
             "schema": {"enum": sorted(one.value for one in Reason)},
         },
     ],
+    "showGroup": [_ENVIRONMENT],
+    "listGroupMembers": [
+        *_BY_MPID,
+        _ENVIRONMENT,
+        {
+            "name": "value",
+            "in": "query",
+            "required": True,
+            "description": "What the members share, as it was sent.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": ATTRIBUTE_VALUE_CHARACTERS_MAX},
+        },
+    ],
+    "listLargeGroups": [*_limited({"type": "string", "pattern": "^[0-9a-f]{64}$"}), _ENVIRONMENT],
     "listDeliveries": [
         *_BY_NUMBER,
         {

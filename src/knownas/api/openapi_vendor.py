@@ -39,7 +39,17 @@ _WORKSPACE: Final[list[Schema]] = [{"workspace": []}]
 
 def vendor_paths() -> Schema:
     """Return the paths."""
-    return {**_events(), **_web(), **_alias(), **_token(), **_profile(), **_seeding(), **opendsr_paths(), **_platform()}
+    return {
+        **_events(),
+        **_web(),
+        **_alias(),
+        **_token(),
+        **_profile(),
+        **_seeding(),
+        **opendsr_paths(),
+        **_platform(),
+        **_groups(),
+    }
 
 
 def _events() -> Schema:
@@ -378,6 +388,45 @@ def _reading(resource: Resource) -> Schema:
         **({"description": "Also below `/v1` instead of `/platform/v2`."} if resource.asks_account else {}),
         security=_TOKEN,
         parameters=[*of_path, *of_query],
+    )
+
+
+def _groups() -> Schema:
+    """Groups are refused in the common envelope; that they are defined so is the vendor's, the rest is ours."""
+    every, one = "/platform/workspaces/{workspace}/groups", "/platform/workspaces/{workspace}/groups/{group}"
+    shown, gone = answer_of("A kind of groups.", ref("GroupKind")), {"description": "It is gone."}
+    all_ = answer_of("The kinds of groups.", {"type": "array", "items": ref("GroupKind")})
+    return {
+        every: {
+            "get": _of_groups("readGroupKinds", "Return all kinds of groups.", {"200": all_}, every),
+            "post": _of_groups("defineGroupKind", "Define a kind of groups.", {"201": shown}, every, defines=True),
+        },
+        one: {
+            "get": _of_groups("readGroupKind", "Return a kind of groups.", {"200": shown}, one),
+            "put": _of_groups("changeGroupKind", "Define a kind anew.", {"200": shown}, one, defines=True),
+            "delete": _of_groups("deleteGroupKind", "Take a kind of groups away.", {"204": gone}, one),
+        },
+    }
+
+
+def _of_groups(name: str, summary: str, answers: Schema, path: str, *, defines: bool = False) -> Schema:
+    reasons = with_body()
+    named = re.findall(r"\{(\w+)\}", path)
+    reasons |= {401: _faults_of_tokens(), 403: {"role_not_allowed"}, 429: {"rate_limited"}}
+    reasons[404] = {f"unknown_{one}" for one in named} | {"unknown_path"}
+    if defines:
+        reasons[400] |= {*BODY, "invalid_group_kind"}
+    text: Schema = {"type": "string", "minLength": 1}
+    body = {"requestBody": request_body(ref("GroupBody"), "What is shared, and what is aggregated.")} if defines else {}
+    return operation(
+        "platform",
+        name,
+        summary,
+        {**answers, **refusals("VendorError", reasons)},
+        description="Also with a slash at the end, and below `/platform/experimental`.",
+        security=_TOKEN,
+        parameters=[{"name": one, "in": "path", "required": True, "schema": text} for one in named],
+        **body,
     )
 
 

@@ -19,6 +19,7 @@ from knownas.api.own_audiences import AUDIENCE_OPERATIONS
 from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
 from knownas.api.own_evidence import EVIDENCE_OPERATIONS
 from knownas.api.own_forwarding import FORWARDING_OPERATIONS
+from knownas.api.own_groups import GROUP_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_jobs import JOB_OPERATIONS
 from knownas.api.own_letting_in import LETTING_IN_OPERATIONS
@@ -201,6 +202,7 @@ OPERATIONS: Final = (
     *AUDIT_OPERATIONS,
     *EVIDENCE_OPERATIONS,
     *AUDIENCE_OPERATIONS,
+    *GROUP_OPERATIONS,
     *OUTPUT_OPERATIONS,
     *FORWARDING_OPERATIONS,
 )

@@ -35,8 +35,11 @@ from knownas.core.audience.dates import NEVER
 from knownas.core.identity.decision import Returned
 from knownas.core.identity.observation import Endpoint, Environment, IdentityRequest
 from knownas.core.identity.record import parse_mpid
+from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.moments import DAY_MS
 from knownas.core.profile.section import Section
+from knownas.service.audience.subjects import with_grouped
+from knownas.service.group.values import NO_VALUES, Values
 from knownas.service.history.successors import gone_among
 from knownas.service.identity.resolver import Overloaded
 from knownas.service.lately import Lately
@@ -82,8 +85,11 @@ class ProfileTarget(NamedTuple):
     mpid: str | None
 
 
-_AskedFor = tuple[int, Environment, int, frozenset[ProfileField], int, Memberships]
-"""A workspace, the environment and MPID of a profile, fields of it, the time as far as values depend on it, and the audiences it is in."""
+_AskedFor = tuple[
+    int, Environment, int, frozenset[ProfileField], int, Memberships, tuple[tuple[str, AttributeValue], ...]
+]
+"""A workspace, the environment and MPID of a profile, fields of it, the time as far as values depend on it, the audiences it is in, what its groups
+have come to."""
 
 
 class _Answered(NamedTuple):
@@ -118,6 +124,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         self._answers: Lately[_AskedFor, _Answered] = Lately(ANSWERS_REMEMBERED_MAX)
         self._calculations = service.calculations
         self._audiences = service.activation.audiences
+        self._groups = service.activation.groups
         self._allowances = client_allowances()
         retention = service.configuration.retention
         self._kept_ms: Final = FOR_EVER_MS if retention.dry_run else retention.sections_days * DAY_MS
@@ -152,10 +159,11 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             raise RequestRefused(400, "unknown_profile", _TOO_OLD, code=UNKNOWN_PROFILE)
         try:
             memberships = await self._memberships(place, environment, seen, asked.fields)
+            grouped = await self._grouped(place, environment, seen, asked.fields)
         except StoreError as error:
             raise unavailable(error, "The store can't be read.") from error
         self._audited(seen.stored.record.mpid, credential.client_id, _OPERATIONS[target.mpid is None], 200)
-        return 200, self._shown(place, environment, seen, asked.fields, memberships)
+        return 200, self._shown(place, environment, seen, asked.fields, memberships, grouped)
 
     def _is_too_old(self, place: Place, environment: Environment, seen: SeenProfile) -> bool:
         """Whether the user was last seen longer ago than profiles are kept; platform §4.3, §13.
@@ -192,6 +200,16 @@ class ProfileApi(HttpSurface[ProfileTarget]):
             for one in await self._audiences.memberships(key)
         )
 
+    async def _grouped(
+        self, place: Place, environment: Environment, seen: SeenProfile, fields: frozenset[ProfileField]
+    ) -> Values:
+        """Return what the profile's groups have come to, if attributes are asked for; platform §9."""
+        key = SectionKey(place.workspace.id, environment.value, seen.stored.record.mpid)
+        stored = seen.sections.get(key)
+        if stored is None or ProfileField.USER_ATTRIBUTES not in fields or not self._groups.has_groups(key.workspace):
+            return NO_VALUES
+        return await self._groups.values(key, read(stored))
+
     def _shown(
         self,
         place: Place,
@@ -199,6 +217,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         seen: SeenProfile,
         fields: frozenset[ProfileField],
         memberships: Memberships,
+        grouped: Values,
     ) -> bytes:
         """Write the answer, or take the last one, if it was written of just the same.
 
@@ -207,7 +226,15 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         now_ms = self._clock()
         calculations = self._calculations.get(place.workspace.id)
         tick = 0 if calculations is None else calculations.tick(now_ms)
-        asked = place.workspace.id, environment, seen.stored.record.mpid, fields, tick, memberships
+        asked = (
+            place.workspace.id,
+            environment,
+            seen.stored.record.mpid,
+            fields,
+            tick,
+            memberships,
+            tuple(sorted(grouped.items())),
+        )
         known = self._answers.find(asked)
         if known is not None and known.seen == seen:
             return known.body
@@ -215,7 +242,7 @@ class ProfileApi(HttpSurface[ProfileTarget]):
         others: list[Section] = []
         for key, stored in self._sections_of(place, environment, seen).items():
             if key.workspace == place.workspace.id:
-                own = read(stored)
+                own = with_grouped(read(stored), grouped, now_ms)
             else:
                 others.append(read(stored))
         calculated = calculated_values(self._calculations, place.workspace.id, own, now_ms)

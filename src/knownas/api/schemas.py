@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from knownas.api.group_wire import GroupBody
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
 from knownas.api.own_audiences import AudienceBody, AudiencePreviewBody, ConnectionBody
@@ -75,6 +76,7 @@ def component_schemas() -> Schema:
         LetInBody,
         PreviewBody,
         AudienceBody,
+        GroupBody,
         AudiencePreviewBody,
         ConnectionBody,
         InputConnectionBody,

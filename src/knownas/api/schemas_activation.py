@@ -15,6 +15,7 @@ from knownas.api.schema_parts import (
     object_of,
     ref,
 )
+from knownas.core.profile.group import AggregateType
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.reason import Reason
 from knownas.service.delivery.outputs import OutputState
@@ -34,6 +35,7 @@ def activation_schemas() -> Schema:
     """Return the named schemas of audiences and outputs."""
     return {
         **_audiences(),
+        **_groups(),
         **_connections(),
         **_input_connections(),
         **_outputs(),
@@ -81,6 +83,32 @@ def _audiences() -> Schema:
         "AudiencePreview": object_of(
             "Who would be in an audience.", members=_COUNT, looked_at=_COUNT, share=_SHARE, shown=list_of(reasoned)
         ),
+    }
+
+
+def _groups() -> Schema:
+    kind = object_of(
+        "A kind of groups. `progress` is the share of what was done since it was defined: everybody gets a place, and audiences follow.",
+        id=TEXT,
+        description=TEXT,
+        source_user_attribute=TEXT,
+        attributes=list_of(object_of("An attribute that members get.", id=TEXT, type=enum_of(AggregateType))),
+        status=_STATUS,
+        progress=_SHARE,
+        created_at=TIME,
+        changed_at=_TIME_OR_NULL,
+    )
+    counted: Schema = {**kind, "properties": {**kind["properties"], "groups": _COUNT, "members": _COUNT}}
+    large = object_of("A group that is too large.", value=TEXT_OR_NULL, members=_COUNT, reason=TEXT)
+    digest: Schema = {"anyOf": [TEXT, {"type": "null"}], "description": "Asks for the next page; null on the last."}
+    return {
+        "GroupKind": counted,
+        "GroupKinds": object_of("All kinds of groups of a workspace.", items=list_of(ref("GroupKind"))),
+        "GroupMembers": object_of(
+            "Members of a group.", items=list_of(object_of("A member.", mpid=MPID)), next=_MPID_NEXT
+        ),
+        "LargeGroups": object_of("Groups that aggregate nothing.", items=list_of(large), next=digest),
+        "DeletedGroup": object_of("What is gone.", id=TEXT, deleted={"const": True}),
     }
 
 

@@ -17,6 +17,8 @@ from knownas.api.opendsr import OpenDsr
 from knownas.api.opendsr_results import ROUTES as RESULTS
 from knownas.api.opendsr_results import Results
 from knownas.api.platform import is_platform_path, platform_api
+from knownas.api.platform_groups import ROUTES as GROUPS
+from knownas.api.platform_groups import PlatformGroups
 from knownas.api.profile import ROUTES as PROFILE
 from knownas.api.profile import ProfileApi
 from knownas.api.routes import Routes, Target
@@ -50,6 +52,7 @@ def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) 
         _finder(RESULTS, Results(privacy, directory, clock, telemetry)),
         _punctual(BULK_DELETION, deletion, LONG_REQUEST_SECONDS),
         _finder(TOKEN, TokenEndpoint(service.tokens, telemetry)),
+        _punctual(GROUPS, PlatformGroups(service, service.tokens, telemetry)),
         lambda path: platform if is_platform_path(path) else None,
     )
 

@@ -52,3 +52,12 @@ SUBJECT_MPIDS_MAX: Final = 20
 
 WAITING_DAYS_MAX: Final = 30
 """Days a workspace may let an erasure wait: a law that gives a month is kept."""
+
+GROUP_ATTRIBUTES_MAX: Final = 20
+"""Attributes that one kind of groups aggregates; platform §9."""
+
+GROUP_MEMBERS_MAX: Final = 1_000
+"""Members of a group that aggregates anything; a larger one stands for a value that says nothing, such as "unknown"."""
+
+UNITED_ENTRIES_MAX: Final = 100
+"""Entries of a member's list that is united with those of others; a longer one is left out."""

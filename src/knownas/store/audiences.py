@@ -17,12 +17,13 @@ bytes that the store never looks into. Times are Unix milliseconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from knownas.core.identity.record import Record
 from knownas.store.deliveries import NewDelivery
+from knownas.store.groups import PlaceWrite
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
 
 EVERYWHERE: Final = 0
@@ -169,6 +170,7 @@ class AudienceCommit:
 
     Of the passed over, those of `passed_by` (connection, profile) are replaced by `passed`. `gave_up` and `held` are taken away from what outputs
     have, and added to it. Deliveries wait in the order given; one whose id is there already is not written again. `done` are the marks that need no looking at any more.
+    `places` are written by whoever knows these `watches` of their workspaces, and these alone (`store.groups`).
     """
 
     standings: Sequence[StandingWrite] = ()
@@ -180,6 +182,8 @@ class AudienceCommit:
     deliveries: Sequence[NewDelivery] = ()
     marks: Sequence[StoredMark] = ()
     done: Sequence[int] = ()
+    places: Sequence[PlaceWrite] = ()
+    watches: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 class AudienceStore(Protocol):
@@ -240,7 +244,7 @@ class AudienceStore(Protocol):
         ...
 
     async def commit(self, commit: AudienceCommit) -> bool:
-        """Keep all of it, durably, or nothing. False: a standing is not as it was loaded."""
+        """Keep all of it, durably, or nothing. False: a standing or a place is not as it was loaded, or a watch is another one."""
         ...
 
     async def members(

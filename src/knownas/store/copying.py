@@ -43,6 +43,7 @@ class Part(StrEnum):
     MEMBERSHIP_CHANGES = "membership_changes"
     HELD = "held"
     PASSED = "passed"
+    GROUP_PLACES = "group_places"
     OUTPUT_DELIVERIES = "output_deliveries"
 
 
@@ -75,6 +76,7 @@ MEMBERS: Final = {
     Part.MEMBERSHIP_CHANGES: "seq mpid workspace environment audience is_member at_ms document",
     Part.HELD: "connection mpid slot target encoding value device platform",
     Part.PASSED: "passed connection mpid reason about",
+    Part.GROUP_PLACES: "mpid workspace environment kind version value document",
     Part.OUTPUT_DELIVERIES: "seq delivery_id output connection workspace environment mpid at_ms state settled_ms why written"
     " document",
 }

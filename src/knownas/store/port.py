@@ -25,6 +25,7 @@ from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
 from knownas.store.audiences import AudienceStore
 from knownas.store.deliveries import DeliveryStore
+from knownas.store.groups import GroupStore
 from knownas.store.privacy import PrivacyStore
 from knownas.store.user_data import Rearrangement, SectionKey, StoredSection, UserDataStore
 
@@ -200,6 +201,11 @@ class Store(Protocol):
     @property
     def deliveries(self) -> DeliveryStore:
         """The fifth part: what outputs are told; at the same place, closed with this one."""
+        ...
+
+    @property
+    def groups(self) -> GroupStore:
+        """The sixth part: who is in which group; at the same place, closed with this one."""
         ...
 
     async def close(self) -> None:

@@ -24,6 +24,8 @@ from knownas.service.delivery.destination import Surroundings
 from knownas.service.delivery.erasure_forwarding import ErasureForwarding
 from knownas.service.delivery.event_forwarding import EventForwarding
 from knownas.service.delivery.forwarding import ForwardingService
+from knownas.service.group.grouping import Grouping
+from knownas.service.group.groups import GroupService
 from knownas.service.privacy.subject_finding import SubjectFinding
 from knownas.service.security.directory import Directory
 from knownas.service.security.sealing import SecretKeys
@@ -47,6 +49,7 @@ class Activation:
     forgetting: AudienceForgetting
     erasures: ErasureForwarding
     assesses: Assesses
+    groups: GroupService
 
     def start(self) -> None:
         """Begin to judge, and to deliver."""
@@ -83,7 +86,8 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
     catalogues = Catalogues(store.audiences, destinations)
     await catalogues.refresh()
     writing = Writing(store.audiences, catalogues)
-    subjects = Subjects(directory, calculations)
+    grouping = Grouping(store.groups)
+    subjects = Subjects(directory, calculations, grouping)
     outputs = AudienceOutputs(store, catalogues, writing, clock, keys)
     surroundings = Surroundings(clock, _new_id)
     delivering = Delivering(World(store.deliveries, outputs, surroundings, SystemRandom().random), turns)
@@ -104,6 +108,7 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
         AudienceForgetting(store, catalogues, judging, clock, delivering.wake),
         ErasureForwarding(store, catalogues, finding, directory, subjects, clock, delivering.wake),
         assesses,
+        GroupService(store, catalogues, writing, grouping, calculations, clock, work.wake),
     )
 
 

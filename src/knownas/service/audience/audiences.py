@@ -46,6 +46,8 @@ from knownas.service.audience.writing import Writing
 from knownas.service.delivery.connection_form import read_connection
 from knownas.service.delivery.destination import Surroundings
 from knownas.service.delivery.settings_form import settings_faults
+from knownas.service.group.values import NO_VALUES
+from knownas.service.profile.sections import read
 from knownas.store.audiences import AudienceStore, DocumentKind, Member, StoredDocument
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, StoredEvents
@@ -317,9 +319,16 @@ class AudienceService:
         if with_events and keys:
             events = await self._audiences.newest_events(keys, EVENT_BATCHES_MAX)
         now_ms = self._clock()
+        catalogue = self.catalogues.now
+        sections = {
+            key: read(one.sections[key])
+            for key, one in stored.items()
+            if key in one.sections and catalogue.of(key.workspace).groups
+        }
+        grouped = await self._subjects.grouping.values(catalogue, sections)
         found: dict[SectionKey, Subject] = {}
         for key, one in stored.items():
-            subject = self._subjects.subject(key, one, events.get(key, ()), now_ms)
+            subject = self._subjects.subject(key, one, events.get(key, ()), now_ms, grouped.get(key, NO_VALUES))
             if subject is not None:
                 standings = standings_from(one.standing_document)
                 members = frozenset(each for each, standing in standings.items() if standing.is_member)

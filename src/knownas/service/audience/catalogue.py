@@ -1,4 +1,4 @@
-"""Knows the audiences of every workspace and with what they are connected, as the store has them, and what a batch means to them.
+"""Knows the audiences and groups of every workspace and with what they are connected, as the store has them, and what a batch means to them.
 
 What is known is a snapshot with the watches (`store.audiences`) that it goes by. Whoever keeps a batch says by which it knew what to mark: if
 somebody has written a document meanwhile, the store marks everybody. So a catalogue may be old for a moment and nobody is missed.
@@ -19,6 +19,7 @@ from knownas.core.audience.reading import read_definition
 from knownas.core.audience.reading_text import Fault
 from knownas.core.delivery.message import AudienceName
 from knownas.core.identity.observation import Environment
+from knownas.core.profile.group import Aggregated, GroupKind
 from knownas.core.translation.forwarding import Connection
 from knownas.core.translation.place import Wish
 from knownas.core.translation.rule import Rule
@@ -26,10 +27,12 @@ from knownas.service.audience.documents import (
     AudienceDocument,
     ConnectionDocument,
     ForwardingDocument,
+    GroupDocument,
     OutputDocument,
     audience_from,
     connection_from,
     forwarding_from,
+    group_from,
     is_forwarding,
     output_from,
 )
@@ -122,6 +125,23 @@ class KnownOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownGroup:
+    """A kind of groups that somebody has defined. `shown` are the attributes that members get: those of which all places are written."""
+
+    id: int
+    workspace: int
+    version: int
+    document: GroupDocument
+    kind: GroupKind
+    shown: tuple[Aggregated, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the attributes that members get."""
+        return frozenset(one.name for one in self.shown)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceAudiences:
     """The audiences of a workspace."""
 
@@ -131,6 +151,14 @@ class WorkspaceAudiences:
     """Those that are there, by audience."""
     forwarding: Mapping[str, Sequence[KnownForwarding]] = field(default_factory=dict[str, Sequence[KnownForwarding]])
     """The connections of inputs that are there, by the lasting key of the input."""
+    groups: Mapping[int, KnownGroup] = field(default_factory=dict[int, KnownGroup])
+    """The kinds of groups that are there."""
+    has_places: bool = False
+    """Whether there are any, or were."""
+
+    def asking_for(self, group: KnownGroup) -> frozenset[str]:
+        """Return the audiences that ask for what members of groups get."""
+        return self.audiences.concerned_by(Mentions(attributes=group.names))
 
     @property
     def definitions(self) -> Mapping[int, Definition]:
@@ -157,6 +185,8 @@ class Catalogue:
     outputs: Mapping[int, KnownOutput] = field(default_factory=dict[int, KnownOutput])
     forwarding: Mapping[int, KnownForwarding] = field(default_factory=dict[int, KnownForwarding])
     """The connections of inputs; those of audiences are in `connections`."""
+    groups: Mapping[int, KnownGroup] = field(default_factory=dict[int, KnownGroup])
+    """Kinds of groups, those that were deleted among them."""
 
     def of(self, workspace: int) -> WorkspaceAudiences:
         """Return the audiences of a workspace."""
@@ -207,6 +237,7 @@ def catalogue_of(
     )
     forwarding = dict(_read(of_inputs, DocumentKind.CONNECTION, lambda one: _forwarding(one, outputs, destinations)))
     there = {one: found for one, found in audiences.items() if not found.document.is_deleted}
+    groups = dict(_read(documents, DocumentKind.GROUP, _group))
     workspaces: dict[int, WorkspaceAudiences] = {}
     for workspace in {one.workspace for one in documents}:
         known = {one: found for one, found in there.items() if found.workspace == workspace}
@@ -220,8 +251,11 @@ def catalogue_of(
             if one.workspace == workspace and is_there:
                 by_input.setdefault(one.input, []).append(one)
         judged = judged_by({one: found.definition for one, found in known.items()})
-        workspaces[workspace] = WorkspaceAudiences(judged, known, by_audience, by_input)
-    return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs, forwarding)
+        mine = {one: found for one, found in groups.items() if found.workspace == workspace}
+        left = {one: found for one, found in mine.items() if not found.document.is_deleted}
+        parts = judged, known, by_audience, by_input
+        workspaces[workspace] = WorkspaceAudiences(*parts, left, has_places=bool(mine))
+    return Catalogue(watches, MappingProxyType(workspaces), audiences, connections, outputs, forwarding, groups)
 
 
 def rule_by(wish: Wish, destination: Destination, said: KeptPlaces | None) -> Rule | tuple[Fault, ...]:
@@ -301,6 +335,13 @@ def _forwarding(
         return None
     place = (stored.number, stored.workspace, stored.version)
     return KnownForwarding(*place, document, asked, asked.forwarding(rule))
+
+
+def _group(stored: StoredDocument) -> KnownGroup:
+    document = group_from(stored.document)
+    kind = GroupKind(document.source, document.attributes)
+    shown = tuple(one for one in kind.attributes if one.name in document.shown)
+    return KnownGroup(stored.number, stored.workspace, stored.version, document, kind, shown)
 
 
 def judged_by(definitions: Mapping[int, Definition]) -> Audiences:

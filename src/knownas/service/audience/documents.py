@@ -1,4 +1,4 @@
-"""Writes down audiences, outputs and connections as the documents that a store keeps, and reads them back.
+"""Writes down audiences, outputs, connections and kinds of groups as the documents that a store keeps, and reads them back.
 
 A document says what somebody has set, and whether it is gone: nothing is ever removed, so that no number comes again and whatever was told
 under it can still be named. What somebody wrote in JSON is kept as it was written.
@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from knownas.core.delivery.message import Settings
+from knownas.core.profile.group import Aggregated
 from knownas.service.delivery.asked_places_form import KeptPlaces
 from knownas.service.delivery.outputs import OutputState
 
@@ -81,19 +82,39 @@ class ForwardingDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     places: KeptPlaces | None = None
 
 
+class GroupDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A kind of groups: the id that somebody gave it, the attribute whose value members share, and what is aggregated, each with its type.
+
+    `generation` counts what everybody's places follow from. `shown` are the attributes of which all places are written, and that members get.
+    """
+
+    id: str
+    source: str
+    attributes: tuple[Aggregated, ...]
+    created_ms: int
+    description: str = ""
+    changed_ms: int | None = None
+    generation: int = 1
+    shown: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Attributes that members got by the definition before this one, and get no more."""
+    is_deleted: bool = False
+
+
 class _Either(msgspec.Struct, frozen=True):
     """Tells the connection of an input from that of an audience."""
 
     input: str | None = None
 
 
-Document = AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument
+Document = AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument | GroupDocument
 
 _ENCODER: Final = msgspec.json.Encoder()
 _AUDIENCE: Final = msgspec.json.Decoder(AudienceDocument)
 _OUTPUT: Final = msgspec.json.Decoder(OutputDocument)
 _CONNECTION: Final = msgspec.json.Decoder(ConnectionDocument)
 _FORWARDING: Final = msgspec.json.Decoder(ForwardingDocument)
+_GROUP: Final = msgspec.json.Decoder(GroupDocument)
 _EITHER: Final = msgspec.json.Decoder(_Either)
 
 
@@ -120,6 +141,11 @@ def connection_from(document: bytes) -> ConnectionDocument:
 def forwarding_from(document: bytes) -> ForwardingDocument:
     """Read the connection of an input."""
     return _FORWARDING.decode(document)
+
+
+def group_from(document: bytes) -> GroupDocument:
+    """Read a kind of groups."""
+    return _GROUP.decode(document)
 
 
 def is_forwarding(document: bytes) -> bool:

@@ -109,15 +109,20 @@ class Glimpse(NamedTuple):
 
 
 class FirstLook:
-    """Looks at pages of sections for some definitions, by audience, at one time (Unix milliseconds)."""
+    """Looks at pages of sections for some definitions, by audience, at one time (Unix milliseconds).
 
-    def __init__(self, definitions: Mapping[int, Definition], now_ms: int) -> None:
+    `derived` are attributes that no section has, or that stand for another one there: those have to be looked at more closely.
+    """
+
+    def __init__(
+        self, definitions: Mapping[int, Definition], now_ms: int, derived: frozenset[str] = frozenset()
+    ) -> None:
         parts = [part for one in definitions.values() for part in parts_of(one.criteria)]
         places = _places(parts)
         self._section: Final = _section_decoder(parts, places)
         self._events: Final = _Events(parts, list(map(_names, definitions.values())))
         compiler = Compiler(lambda field: _read_by(field, places))
-        self._asked: Final = [_asked(one, definition, compiler) for one, definition in definitions.items()]
+        self._asked: Final = [_asked(one, definition, compiler, derived) for one, definition in definitions.items()]
         self._of: Final = {one.audience: one for one in self._asked}
         self._glimpsed: Final = _Glimpsed()
         self._now_ms: Final = now_ms
@@ -171,10 +176,13 @@ class FirstLook:
         self._judge.events, self._judge.last = NamedEvents(events), None
 
 
-def _asked(audience: int, definition: Definition, compiler: Compiler) -> _Asked:
+def _asked(audience: int, definition: Definition, compiler: Compiler, derived: frozenset[str]) -> _Asked:
+    def is_seen(part: Expression | Operand) -> bool:
+        return _is_seen(part) and not (isinstance(part, AttributeField) and part.name in derived)
+
     asks_events = mentions(definition).events != NONE
-    by_section = weakened(definition.criteria, lambda part: _is_seen(part) and not _is_of_events(part))
-    by_events = weakened(definition.criteria, _is_seen)
+    by_section = weakened(definition.criteria, lambda part: is_seen(part) and not _is_of_events(part))
+    by_events = weakened(definition.criteria, is_seen)
     return _Asked(
         audience,
         definition,

@@ -65,6 +65,12 @@ class AudienceForgetting:
                 self._told(output)
         while step := await self._store.audiences.forget_profile(workspace, mpid, FORGOTTEN_A_STEP):
             gone += step
+        # Whoever came back has lost the marks by which they would be judged.
+        back = [key for key in there if key.workspace == workspace]
+        if back:
+            outcome = await self._judging.judge(catalogue, {key: Asked(None, translated=True) for key in back})
+            for output in outcome.outputs:
+                self._told(output)
         return gone
 
     async def waits(self, workspace: int, mpid: int) -> bool:

@@ -16,7 +16,7 @@ from knownas.core.translation.view import ProfileView
 from knownas.service.audience.assessing import Assessed, Assesses, ToAssess
 from knownas.service.audience.catalogue import Catalogue, KnownConnection, is_gone
 from knownas.service.audience.limits import EVENT_BATCHES_MAX, JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
-from knownas.service.audience.mark_form import ToForward
+from knownas.service.audience.mark_form import Followed, ToForward, followed_mark
 from knownas.service.audience.standing_form import standings_from
 from knownas.service.audience.subjects import Subjects
 from knownas.service.audience.telling import (
@@ -29,6 +29,9 @@ from knownas.service.audience.telling import (
     write_telling,
 )
 from knownas.service.delivery.event_forwarding import EventForwarding
+from knownas.service.group.grouping import NOTHING_GROUPED, Grouped
+from knownas.service.group.values import NO_VALUES, Values
+from knownas.service.profile.sections import read
 from knownas.service.retrying import pause_before_retry
 from knownas.store.audiences import (
     AudienceCommit,
@@ -87,6 +90,7 @@ class _Seen:
     stored: StoredSubject
     view: ProfileView | None
     assessed: Assessed
+    grouped: Values
 
     def is_member(self, audience: int) -> bool:
         """Whether it is in an audience now."""
@@ -99,7 +103,7 @@ class _Seen:
 
 
 class Judging:
-    """Judges over one store, as `assesses` tells. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
+    """Judges over one store, as `assesses` tells, and writes who is in which group. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
 
     def __init__(
         self,
@@ -112,6 +116,7 @@ class Judging:
     ) -> None:
         self._store = store
         self._assesses = assesses
+        self._grouping = subjects.grouping
         self._subjects = subjects
         self._forwarding = forwarding
         self._clock = clock
@@ -123,25 +128,32 @@ class Judging:
         asked: Mapping[SectionKey, Asked],
         done: Sequence[int] = (),
         before: Sequence[NewDelivery] = (),
-        again: Sequence[SectionKey] = (),
+        marks: Sequence[StoredMark] = (),
     ) -> Outcome:
         """Judge some profiles, and write down what came of it, with the marks that are done by it, and what is told `before`.
 
-        Who is to be looked at `again` is marked anew.
+        The `marks` are left for later, with those of the groups in which one of the profiles has changed something for the others.
 
         Raises:
-            StoreError: the store does not do it; nothing is written.
+            StoreError: the store does not do it, or somebody has written a document meanwhile; nothing is written.
         """
         for attempt in range(JUDGE_ATTEMPTS_MAX):
             now_ms = self._clock()
-            seen = await self._look(catalogue, asked, now_ms)
+            seen, grouped = await self._look(catalogue, asked, now_ms)
             tellings = await self._tell(catalogue, asked, seen, now_ms)
             changes = [one for key, found in seen.items() for one in found.changes(key, now_ms)]
             forwarded = [
                 decided
                 for key, one in asked.items()
-                for decided in self._forwarding.decide(catalogue, key, seen[key].stored, one.batches, now_ms)
+                for decided in self._forwarding.decide(
+                    catalogue, key, seen[key].stored, one.batches, now_ms, seen[key].grouped
+                )
             ]
+            followed = [
+                followed_mark(workspace, name.environment, Followed(name.kind, name.value))
+                for workspace, name in sorted(grouped.followed)
+            ]
+            workspaces = {one.key.workspace for one in grouped.writes}
             commit = AudienceCommit(
                 standings=list(_writes(seen, frozenset(one.mpid for one in tellings.deliveries))),
                 changes=changes,
@@ -150,39 +162,53 @@ class Judging:
                 passed_by=tellings.passed_by,
                 passed=tellings.passed,
                 deliveries=[*before, *tellings.deliveries, *(one for _, one in forwarded if one is not None)],
-                marks=[StoredMark(0, *key, b"") for key in again],
+                marks=[*marks, *followed],
                 done=done,
+                places=grouped.writes,
+                watches={one: catalogue.watches.get(one, 0) for one in sorted(workspaces)},
             )
             if _is_empty(commit) or await self._store.commit(commit):
                 self._forwarding.note(decided for decided, _ in forwarded)
                 return Outcome(len(changes), frozenset(one.output for one in commit.deliveries))
+            if workspaces and await self._store.watches() != catalogue.watches:
+                raise StoreBusy("somebody has written a document meanwhile")
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {JUDGE_ATTEMPTS_MAX} times")
 
     async def _look(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> dict[SectionKey, _Seen]:
+    ) -> tuple[dict[SectionKey, _Seen], Grouped]:
         """Load profiles and assess them, some while those before them are assessed: the events of no more are in memory."""
         seen: dict[SectionKey, _Seen] = {}
+        grouped = NOTHING_GROUPED
         everybody = iter(asked.items())
         under_way: asyncio.Task[dict[SectionKey, _Seen]] | None = None
         try:
             while some := dict(islice(everybody, LOADED_AT_ONCE)):
-                stored, asking = await self._load(catalogue, some, now_ms)
+                stored, asking, of_groups = await self._load(catalogue, some, now_ms)
+                grouped |= of_groups
                 if under_way is not None:
                     seen |= await under_way
                 under_way = asyncio.create_task(self._assess(catalogue, some, stored, asking, now_ms))
                 await asyncio.sleep(0)
-            return seen if under_way is None else seen | await under_way
+            return seen if under_way is None else seen | await under_way, grouped
         finally:
             if under_way is not None:
                 under_way.cancel()
 
     async def _load(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> tuple[Mapping[SectionKey, StoredSubject], Sequence[ToAssess]]:
-        """Return what there is of profiles, and what is to be assessed of each."""
+    ) -> tuple[Mapping[SectionKey, StoredSubject], Sequence[ToAssess], Grouped]:
+        """Return what there is of profiles, what is to be assessed of each, and what comes of it for groups."""
+        # A place that is read before what it is made of is either up to date, or has another version by the time it is written.
+        places = await self._grouping.places(catalogue, asked)
         stored = await self._store.subjects(list(asked))
+        sections = {
+            key: read(one.sections[key]) if key in one.sections else None
+            for key, one in stored.items()
+            if catalogue.of(key.workspace).has_places
+        }
+        grouped = await self._grouping.look(catalogue, sections, places)
         eventful = [key for key, one in asked.items() if _asks_events(catalogue, key, one, stored[key], now_ms)]
         events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
         if eventful:
@@ -190,13 +216,13 @@ class Judging:
         asking = [
             ToAssess(
                 key.workspace,
-                self._subjects.kept(key, stored[key], events.get(key, ())),
+                self._subjects.kept(key, stored[key], events.get(key, ()), grouped.values.get(key, NO_VALUES)),
                 stored[key].standing_document,
                 None if one.audiences is None else tuple(one.audiences),
             )
             for key, one in asked.items()
         ]
-        return stored, asking
+        return stored, asking, grouped
 
     async def _assess(
         self,
@@ -208,10 +234,11 @@ class Judging:
     ) -> dict[SectionKey, _Seen]:
         assessed = await self._assesses.assess(catalogue, asking, now_ms)
         seen: dict[SectionKey, _Seen] = {}
-        for (key, one), found in zip(asked.items(), assessed, strict=True):
+        for (key, one), sent, found in zip(asked.items(), asking, assessed, strict=True):
             is_translated = bool(catalogue.of(key.workspace).connections) or bool(one.connections)
             view = self._subjects.view(key, stored[key]) if is_translated else None
-            seen[key] = _Seen(stored[key], view, found)
+            grouped = NO_VALUES if sent.user is None else sent.user.grouped
+            seen[key] = _Seen(stored[key], view, found, grouped)
         return seen
 
     async def _tell(
@@ -307,5 +334,6 @@ def _is_empty(commit: AudienceCommit) -> bool:
             commit.passed_by,
             commit.marks,
             commit.done,
+            commit.places,
         )
     )

@@ -7,11 +7,15 @@ each document how far everybody has been looked at because of it. So whichever p
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+import msgspec
+
 from knownas.service.audience.catalogue import Catalogue, Catalogues
+from knownas.service.audience.documents import GroupDocument, group_from
+from knownas.service.audience.following import Following, group_of
 from knownas.service.audience.judging import Asked, Judging, Outcome
 from knownas.service.audience.limits import (
     CATALOGUE_SECONDS,
@@ -26,8 +30,9 @@ from knownas.service.audience.looking import Looks, LooksHere
 from knownas.service.audience.mark_form import told_from
 from knownas.service.audience.sweeping import Sweeping
 from knownas.service.audience.sweeps import Phase, Sweep, Sweeps
+from knownas.service.audience.writing import Writing
 from knownas.service.turns import Turns
-from knownas.store.audiences import EVERYWHERE, AudienceStore, StoredMark
+from knownas.store.audiences import EVERYBODY, EVERYWHERE, AudienceStore, DocumentKind, StoredDocument, StoredMark
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreError
 from knownas.store.port import Store
@@ -59,6 +64,8 @@ class JudgingWork:
         self._judging = judging
         self._sweeps = Sweeps(store)
         self._sweeping = Sweeping(store.audiences, looks or LooksHere(store.audiences), clock)
+        self._following = Following(store.groups)
+        self._writing = Writing(store.audiences, catalogues)
         self._clock = clock
         self._turns = turns
         self._told = told
@@ -108,10 +115,16 @@ class JudgingWork:
         marks = await self._store.marks(0, MARKS_OF_BATCHES_A_ROUND if catalogue.forwarding else MARKS_A_ROUND)
         if not marks:
             return 0
-        everybody = [one for one in marks if one.mpid == 0]
-        for one in everybody:
-            await self._sweeps.begin_again(catalogue, one)
-        asked = await self._asked_by([one for one in marks if one.mpid != 0])
+        follow = await self._following.members(catalogue, marks)
+        # Groups that are too many for this time keep their marks.
+        marks = [one for one in marks if one.seq not in follow.waiting]
+        for one in marks:
+            if one.mpid == EVERYBODY and group_of(one) is None:
+                await self._sweeps.begin_again(catalogue, one)
+        marked = await self._asked_by([one for one in marks if one.mpid != EVERYBODY])
+        asked = dict(marked)
+        for key, wish in follow.asked.items():
+            asked[key] = asked[key] | wish if key in asked else wish
         # A mark is done with the last of the profiles that it is about.
         keys = list(asked)
         groups = [keys[start : start + JUDGED_TOGETHER] for start in range(0, len(keys), JUDGED_TOGETHER)] or [[]]
@@ -119,7 +132,7 @@ class JudgingWork:
             failed = await self._judge(catalogue, {key: asked[key] for key in group})
             # What can't be judged now keeps its marks.
             marks = [one for one in marks if one.mpid not in failed]
-        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks)
+        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks, left=follow.left)
         self.counted["marks"] += len(marks)
         return len(marks)
 
@@ -162,9 +175,11 @@ class JudgingWork:
         first: Sequence[NewDelivery] = () if sweep.is_gone else announced
         failed = await self._judge(catalogue, dict.fromkeys(keys, sweep.wish), before=first)
         if failed:
-            await self._judging.judge(catalogue, {}, again=[key for key in keys if key.mpid in failed])
+            await self._judging.judge(catalogue, {}, marks=_again(key for key in keys if key.mpid in failed))
         if sweep.is_gone and announced:
             await self._judge(catalogue, {}, before=announced)
+        if self._sweeps.has_placed_everybody(sweep, keys):
+            await self._show(sweep.what.id)
         await self._sweeps.move(sweep, keys)
         return max(len(keys), 1)
 
@@ -172,7 +187,7 @@ class JudgingWork:
         async def judge_all(asked: Mapping[SectionKey, Asked]) -> None:
             failed = await self._judge(catalogue, asked)
             if failed:
-                await self._judging.judge(catalogue, {}, again=[key for key in asked if key.mpid in failed])
+                await self._judging.judge(catalogue, {}, marks=_again(key for key in asked if key.mpid in failed))
 
         swept = await self._sweeping.go_on(catalogue, sweep, judge_all, lambda: self._closing)
         self.counted["judged"] += swept.seen
@@ -180,23 +195,33 @@ class JudgingWork:
         await self._sweeps.move_on(sweep, swept.reached)
         return max(swept.seen, 1)
 
+    async def _show(self, group: int) -> None:
+        """Let the members of groups get what is aggregated: everybody has their place in one of this kind."""
+
+        def make(_: Catalogue, stored: StoredDocument) -> GroupDocument:
+            document = group_from(stored.document)
+            return msgspec.structs.replace(document, shown=tuple(one.name for one in document.attributes))
+
+        await self._writing.change(DocumentKind.GROUP, group, make)
+
     async def _judge(
         self,
         catalogue: Catalogue,
         asked: Mapping[SectionKey, Asked],
         done: Sequence[StoredMark] = (),
         before: Sequence[NewDelivery] = (),
+        left: Sequence[StoredMark] = (),
     ) -> frozenset[int]:
         """Judge profiles; returns those that can't be."""
         failed: frozenset[int] = frozenset()
         try:
-            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before)
+            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before, left)
         except StoreError:
             raise
         except Exception:
             # One of them breaks a rule of ours: the others must not wait for it.
             log.exception("%d profiles are judged one by one", len(asked))
-            outcome, failed = await self._judge_apart(catalogue, asked, done, before)
+            outcome, failed = await self._judge_apart(catalogue, asked, done, before, left)
         self.counted["judged"] += len(asked)
         self.counted["changes"] += outcome.changes
         for output in outcome.outputs:
@@ -209,6 +234,7 @@ class JudgingWork:
         asked: Mapping[SectionKey, Asked],
         done: Sequence[StoredMark],
         before: Sequence[NewDelivery],
+        left: Sequence[StoredMark],
     ) -> tuple[Outcome, frozenset[int]]:
         """Judge profiles one by one. Those that can't be keep their marks, and are looked at again after a pause."""
         failed: set[int] = set()
@@ -226,7 +252,7 @@ class JudgingWork:
                 changes, outputs = changes + outcome.changes, outputs | outcome.outputs
         self._is_failing = self._is_failing or bool(failed)
         seqs = [one.seq for one in done if one.mpid not in failed]
-        last = await self._judging.judge(catalogue, {}, seqs, before)
+        last = await self._judging.judge(catalogue, {}, seqs, before, left)
         return Outcome(changes, outputs | last.outputs), frozenset(failed)
 
     async def _run(self) -> None:
@@ -271,3 +297,8 @@ class JudgingWork:
             with suppress(StoreError):
                 await self._catalogues.refresh()
             await asyncio.sleep(CATALOGUE_SECONDS)
+
+
+def _again(keys: Iterable[SectionKey]) -> Sequence[StoredMark]:
+    """Return the marks of who has to be looked at again, whatever was asked."""
+    return [StoredMark(0, *key, b"") for key in keys]

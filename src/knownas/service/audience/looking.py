@@ -28,6 +28,7 @@ class LookWork(msgspec.Struct, frozen=True, array_like=True):
     """A stretch of a workspace's sections, after one place until another, and definitions that their users are judged by at a time.
 
     The definitions are those of the audiences as they are kept. `apart` are the audiences of which only is told whom to look at more closely.
+    `derived` are the attributes that stand in no section: what members of groups get.
     """
 
     workspace: int
@@ -36,6 +37,7 @@ class LookWork(msgspec.Struct, frozen=True, array_like=True):
     now_ms: int
     definitions: dict[int, bytes]
     apart: frozenset[int] = frozenset()
+    derived: frozenset[str] = frozenset()
 
 
 class Stands(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -88,7 +90,8 @@ class Looker:
 
     async def look(self, work: LookWork) -> Looked:
         """See `Looks.look`. Whoever else runs on the event loop gets their turn between pages."""
-        first = FirstLook({one: _read(document) for one, document in work.definitions.items()}, work.now_ms)
+        definitions = {one: _read(document) for one, document in work.definitions.items()}
+        first = FirstLook(definitions, work.now_ms, work.derived)
         after, seen = work.after, 0
         stands: list[Stands] = []
         closer: list[tuple[int, str]] = []

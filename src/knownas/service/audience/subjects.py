@@ -9,13 +9,16 @@ from knownas.core.audience.dates import NEVER
 from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Subject
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.record import is_known
-from knownas.core.profile.attributes import Attribute
+from knownas.core.profile.attributes import Attribute, AttributeValue
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.core.profile.event import Event, EventBatch
+from knownas.core.profile.section import Section
 from knownas.core.profile.whole import whole_of
 from knownas.core.profile.window import TICK_MS
 from knownas.core.translation.forwarding_rules import ForwardedUser
 from knownas.core.translation.view import ProfileView, view_of
+from knownas.service.group.grouping import Grouping
+from knownas.service.group.values import NO_VALUES, Values
 from knownas.service.profile.kept_batches import kept_from
 from knownas.service.profile.sections import read, section_from
 from knownas.service.security.directory import Directory
@@ -28,7 +31,8 @@ _DATA: Final = msgspec.json.Decoder(dict[str, Any])
 class KeptUser(msgspec.Struct, frozen=True, array_like=True):
     """What a store has of a user of a workspace and an environment, as far as audiences are judged by it: documents are not read yet.
 
-    `section` is what the workspace knows, `elsewhere` what others of the scope do. `events` are kept batches by ascending `seq`.
+    `section` is what the workspace knows, `elsewhere` what others of the scope do. `events` are kept batches by ascending `seq`,
+    `grouped` is what the user's groups have come to.
     """
 
     mpid: int
@@ -37,6 +41,7 @@ class KeptUser(msgspec.Struct, frozen=True, array_like=True):
     section: bytes
     elsewhere: Sequence[bytes]
     events: Sequence[tuple[int, bytes]]
+    grouped: Mapping[str, AttributeValue] = {}
 
 
 def subject_of(user: KeptUser, calculations: WorkspaceCalculations | None, now_ms: int) -> Subject:
@@ -50,7 +55,7 @@ def subject_of(user: KeptUser, calculations: WorkspaceCalculations | None, now_m
         mpid=user.mpid,
         is_known=user.is_known,
         identities=user.identities,
-        section=section,
+        section=with_grouped(section, user.grouped, now_ms),
         is_opted_out=whole.opted_out,
         limit_ad_tracking=whole.limit_ad_tracking,
         first_seen_ms=whole.first_seen_ms,
@@ -61,13 +66,18 @@ def subject_of(user: KeptUser, calculations: WorkspaceCalculations | None, now_m
 
 
 class Subjects:
-    """Makes subjects, by the policies of scopes and the calculated attributes of workspaces."""
+    """Makes subjects, by the policies of scopes and the calculated attributes of workspaces; what groups come to is found by `grouping`."""
 
-    def __init__(self, directory: Directory, calculations: Mapping[int, WorkspaceCalculations]) -> None:
+    def __init__(
+        self, directory: Directory, calculations: Mapping[int, WorkspaceCalculations], grouping: Grouping
+    ) -> None:
+        self.grouping: Final = grouping
         self._rules = {place.workspace.id: place.rules for place in directory.places}
         self._calculations = calculations
 
-    def kept(self, key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents]) -> KeptUser | None:
+    def kept(
+        self, key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents], grouped: Values = NO_VALUES
+    ) -> KeptUser | None:
         """Return what audiences are judged by; None if the workspace does not know the user."""
         mine, record = stored.sections.get(key), stored.record
         if mine is None or record is None:
@@ -80,13 +90,19 @@ class Subjects:
             mine.document,
             [one.document for of, one in stored.sections.items() if of != key and of.environment == key.environment],
             [(one.seq, one.document) for one in events],
+            grouped,
         )
 
     def subject(
-        self, key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents], now_ms: int
+        self,
+        key: SectionKey,
+        stored: StoredSubject,
+        events: Sequence[StoredEvents],
+        now_ms: int,
+        grouped: Values = NO_VALUES,
     ) -> Subject | None:
-        """Return a user as one workspace knows them; None if it does not."""
-        user = self.kept(key, stored, events)
+        """Return a user as one workspace knows them, with what their groups have come to; None if it does not know them."""
+        user = self.kept(key, stored, events, grouped)
         return None if user is None else subject_of(user, self._calculations.get(key.workspace), now_ms)
 
     def view(self, key: SectionKey, stored: StoredSubject) -> ProfileView | None:
@@ -99,10 +115,12 @@ class Subjects:
         ]
         return view_of(stored.record, None if mine is None else read(mine), elsewhere)
 
-    def forwarded(self, key: SectionKey, stored: StoredSubject, batch: EventBatch, now_ms: int) -> ForwardedUser | None:
+    def forwarded(
+        self, key: SectionKey, stored: StoredSubject, batch: EventBatch, now_ms: int, grouped: Values = NO_VALUES
+    ) -> ForwardedUser | None:
         """Return the user of a batch that is forwarded, with what it brings; None if their workspace knows them no more.
 
-        Calculated attributes are among the attributes, and shadow others of their names (platform §2.6).
+        What their groups have come to and calculated attributes are among the attributes, and shadow others of their names (platform §2.6).
         """
         mine, rules = stored.sections.get(key), self._rules.get(key.workspace)
         if stored.record is None or mine is None or rules is None:
@@ -120,9 +138,17 @@ class Subjects:
         }
         return ForwardedUser(
             view_of(stored.record, section, elsewhere, batch, frozenset(guarded)),
-            {**section.attributes, **shadowing},
+            {**with_grouped(section, grouped, now_ms).attributes, **shadowing},
             section.attributions,
         )
+
+
+def with_grouped(section: Section, grouped: Values, now_ms: int) -> Section:
+    """Return a section as it is shown, with what the user's groups have come to in place of attributes of these names. Nobody keeps it."""
+    if not grouped:
+        return section
+    derived = {name: Attribute(value, now_ms) for name, value in grouped.items()}
+    return section._replace(attributes={**section.attributes, **derived})
 
 
 def past_events(kept: Sequence[tuple[int, bytes]]) -> Sequence[PastEvent]:

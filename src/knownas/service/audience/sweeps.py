@@ -1,6 +1,7 @@
 """Applies documents that are new, changed or gone to those whom they concern, a page of profiles after the other.
 
-An audience concerns its members and then everybody whom its workspace knows (`sweeping`); one that is gone, its members; a connection, the members of its audience and whomever its output
+A kind of groups concerns everybody whom its workspace knows: all get their places first, and then what is aggregated. An audience concerns its members and
+then everybody (`sweeping`); one that is gone, its members; a connection, the members of its audience and whomever its output
 has something of; one that is gone, the latter alone. A connection is gone with its audience and with its output, too.
 
 How far a sweep is stands in a small document that the store keeps, under the version that is swept. A page that is done twice, after a kill, changes
@@ -8,7 +9,7 @@ nothing. A document that changes again is swept again from the beginning. What c
 disconnects it after them: these messages have ids that follow from the version, so each is written once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -16,9 +17,10 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from knownas.core.audience.mentions import Mentions
 from knownas.core.delivery.message import Origin, Subscription, SubscriptionMessage
 from knownas.core.identity.observation import Environment
-from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownConnection, is_gone
+from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownConnection, KnownGroup, is_gone
 from knownas.service.audience.judging import Asked
 from knownas.service.audience.limits import SWEPT_A_PAGE
 from knownas.service.delivery.form import message_document
@@ -32,12 +34,23 @@ _KEPT_AS: Final = "sweep/"
 _NAMESPACE: Final = UUID("6b0d7a7e-2f0e-5a53-9d7c-0b6f2f1c7a10")
 """Of the ids of messages about subscriptions."""
 
+Swept = KnownAudience | KnownConnection | KnownGroup
+
+_KINDS: Final[Mapping[type[Swept], DocumentKind]] = {
+    KnownAudience: DocumentKind.AUDIENCE,
+    KnownConnection: DocumentKind.CONNECTION,
+    KnownGroup: DocumentKind.GROUP,
+}
 _ENVIRONMENTS: Final = tuple(one.value for one in Environment)
 
 
 class Phase(StrEnum):
     """Whom a sweep is going over."""
 
+    PLACING = "placing"
+    """Everybody, who get their places in groups of a kind."""
+    PLACED = "placed"
+    """Everybody again, by what members of groups get now that all have their places."""
     EVERYBODY = "everybody"
     MEMBERS = "members"
     HOLDERS = "holders"
@@ -65,12 +78,14 @@ _DECODER: Final = msgspec.json.Decoder(Progress)
 class Sweep:
     """A document that has to be applied, and how far that is. `is_gone`: it applies to nobody any more."""
 
-    what: KnownAudience | KnownConnection
+    what: Swept
     is_gone: bool
     progress: Progress
     kept: bytes | None
     beside: tuple["Sweep", ...] = ()
     """Others that go over everybody of the same workspace, and are as far."""
+    asking: frozenset[str] = frozenset()
+    """The audiences that ask for what the members of groups get, or got."""
 
     @property
     def name(self) -> str:
@@ -80,15 +95,22 @@ class Sweep:
     @property
     def wish(self) -> Asked:
         """What is to be looked at of each profile."""
+        if isinstance(self.what, KnownGroup):
+            is_first = self.progress.phase is Phase.PLACING and not self.is_gone
+            return Asked() if is_first else Asked(self.asking)
         if isinstance(self.what, KnownConnection):
             return Asked(connections=frozenset({self.what.id}), corrects=True)
         return Asked() if self.is_gone else Asked(frozenset({str(self.what.id)}))
 
 
-def sweep_name(what: KnownAudience | KnownConnection) -> str:
+def sweep_name(what: Swept) -> str:
     """Return the name under which the progress of a document's sweep is kept."""
-    kind = DocumentKind.AUDIENCE if isinstance(what, KnownAudience) else DocumentKind.CONNECTION
-    return f"{_KEPT_AS}{kind.value}/{what.id}"
+    return f"{_KEPT_AS}{_KINDS[type(what)].value}/{what.id}"
+
+
+def swept_version(what: Swept) -> int:
+    """Return what is another number whenever a document has to be swept again."""
+    return what.document.generation if isinstance(what, KnownGroup) else what.version
 
 
 def progress_from(kept: bytes | None) -> Progress | None:
@@ -106,7 +128,7 @@ class Sweeps:
         """Versions whose sweeps are known to be over, by name."""
 
     async def next(self, catalogue: Catalogue) -> Sweep | None:
-        """Return a sweep that is not over, None if all are. Audiences come before connections."""
+        """Return a sweep that is not over, None if all are. Groups come before audiences, and these before connections."""
         everybody: list[Sweep] = []
         for what, gone in _all(catalogue):
             if everybody and isinstance(what, KnownConnection):
@@ -121,7 +143,8 @@ class Sweeps:
                 continue
             if progress is None or progress.version != _under_way(what, is_gone=gone):
                 progress = _beginning(what, is_gone=gone)
-            sweep = Sweep(what, gone, progress, kept)
+            asking = _asking(catalogue, what) if isinstance(what, KnownGroup) else frozenset[str]()
+            sweep = Sweep(what, gone, progress, kept, asking=asking)
             if progress.phase is not Phase.EVERYBODY:
                 return sweep
             everybody.append(sweep)
@@ -131,6 +154,11 @@ class Sweeps:
         """Return the profiles that come next, at most `SWEPT_A_PAGE`."""
         what, progress = sweep.what, sweep.progress
         match progress.phase:
+            case Phase.PLACING | Phase.PLACED:
+                after = (
+                    None if progress.mpid is None else SectionKey(what.workspace, progress.environment, progress.mpid)
+                )
+                return await self._audiences.section_keys(what.workspace, after, SWEPT_A_PAGE)
             case Phase.MEMBERS:
                 audience = what.audience if isinstance(what, KnownConnection) else what.id
                 place = (what.workspace, progress.environment, audience, progress.mpid)
@@ -141,13 +169,18 @@ class Sweeps:
             case Phase.EVERYBODY | Phase.OVER:
                 return ()
 
-    async def _holders(self, what: KnownAudience | KnownConnection, after_mpid: int | None) -> Sequence[SectionKey]:
+    async def _holders(self, what: Swept, after_mpid: int | None) -> Sequence[SectionKey]:
         """Return the profiles of which an output has something, each in the environment in which its workspace knows it."""
         keys: list[SectionKey] = []
         for mpid in await self._audiences.holders_of(what.id, after_mpid, SWEPT_A_PAGE):
             there = [key for key in await self._store.user_data.sections_of(mpid) if key.workspace == what.workspace]
             keys += there or [SectionKey(what.workspace, _ENVIRONMENTS[0], mpid)]
         return keys
+
+    def has_placed_everybody(self, sweep: Sweep, keys: Sequence[SectionKey]) -> bool:
+        """Whether everybody has a place in a kind of groups with this page."""
+        is_group = isinstance(sweep.what, KnownGroup) and not sweep.is_gone
+        return is_group and sweep.progress.phase is Phase.PLACING and len(keys) < SWEPT_A_PAGE
 
     def announcement(
         self, sweep: Sweep, catalogue: Catalogue, keys: Sequence[SectionKey], now_ms: int
@@ -202,7 +235,7 @@ class Sweeps:
     async def begin_again(self, catalogue: Catalogue, mark: StoredMark) -> None:
         """Have everybody of a workspace, or of all, looked at again."""
         for what, gone in _all(catalogue):
-            if isinstance(what, KnownAudience) and mark.workspace in (0, what.workspace) and not gone:
+            if not isinstance(what, KnownConnection) and mark.workspace in (0, what.workspace) and not gone:
                 name = sweep_name(what)
                 kept = await self._store.kept(name)
                 text = msgspec.json.encode(_beginning(what, is_gone=False))
@@ -211,7 +244,15 @@ class Sweeps:
                 self._over.pop(name, None)
 
 
-def _all(catalogue: Catalogue) -> Iterator[tuple[KnownAudience | KnownConnection, bool]]:
+def _asking(catalogue: Catalogue, group: KnownGroup) -> frozenset[str]:
+    """Return the audiences that ask for anything that is, or was, aggregated by groups."""
+    names = frozenset(one.name for one in group.kind.attributes) | frozenset(group.document.dropped)
+    return catalogue.of(group.workspace).audiences.concerned_by(Mentions(attributes=names))
+
+
+def _all(catalogue: Catalogue) -> Iterator[tuple[Swept, bool]]:
+    for group in catalogue.groups.values():
+        yield group, group.document.is_deleted
     for audience in catalogue.audiences.values():
         yield audience, audience.document.is_deleted
     for connection in catalogue.connections.values():
@@ -225,18 +266,20 @@ def _together(everybody: Sequence[Sweep]) -> Sweep:
     return replace(first, beside=tuple(one for one in beside if one.progress.place == first.progress.place))
 
 
-def _over(what: KnownAudience | KnownConnection, *, is_gone: bool) -> str:
+def _over(what: Swept, *, is_gone: bool) -> str:
     """Return the version of a sweep that is over."""
-    return f"{what.version}{'-' if is_gone else '+'}"
+    return f"{swept_version(what)}{'-' if is_gone else '+'}"
 
 
-def _under_way(what: KnownAudience | KnownConnection, *, is_gone: bool) -> str:
+def _under_way(what: Swept, *, is_gone: bool) -> str:
     """Return the version of a sweep that is under way. An earlier release knows nothing of the places of one over everybody, and begins anew."""
     return f"{what.version}*" if isinstance(what, KnownAudience) and not is_gone else _over(what, is_gone=is_gone)
 
 
-def _beginning(what: KnownAudience | KnownConnection, *, is_gone: bool) -> Progress:
+def _beginning(what: Swept, *, is_gone: bool) -> Progress:
     phase = Phase.HOLDERS if isinstance(what, KnownConnection) and is_gone else Phase.MEMBERS
+    if isinstance(what, KnownGroup):
+        phase = Phase.PLACING
     return Progress(_under_way(what, is_gone=is_gone), phase, _ENVIRONMENTS[0])
 
 
@@ -248,6 +291,8 @@ def _after(sweep: Sweep, keys: Sequence[SectionKey]) -> Progress:
         last = keys[-1]
         # Members of an audience that is gone have left it by now: the next page begins where this did.
         return progress if leaves else Progress(progress.version, progress.phase, last.environment, last.mpid)
+    if isinstance(sweep.what, KnownGroup) and not sweep.is_gone and progress.phase is Phase.PLACING and sweep.asking:
+        return Progress(progress.version, Phase.PLACED, _ENVIRONMENTS[0])
     if progress.phase is Phase.MEMBERS:
         following = _ENVIRONMENTS[_ENVIRONMENTS.index(progress.environment) + 1 :]
         if following:

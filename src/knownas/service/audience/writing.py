@@ -1,7 +1,7 @@
-"""Writes audiences, outputs and connections as documents, each under a number of its own, while others write as well."""
+"""Writes audiences, outputs, connections and kinds of groups as documents, each under a number of its own, while others write as well."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from knownas.service.audience.catalogue import Catalogue, Catalogues
 from knownas.service.audience.documents import (
@@ -9,6 +9,7 @@ from knownas.service.audience.documents import (
     ConnectionDocument,
     Document,
     ForwardingDocument,
+    GroupDocument,
     OutputDocument,
     document_bytes,
 )
@@ -18,6 +19,7 @@ from knownas.store.audiences import AudienceStore, DocumentKind, StoredDocument
 from knownas.store.errors import StoreBusy
 
 _Refused = TypeVar("_Refused")
+_DOCUMENTS: Final = (AudienceDocument, OutputDocument, ConnectionDocument, ForwardingDocument, GroupDocument)
 
 
 class Writing:
@@ -40,7 +42,7 @@ class Writing:
             taken = [one.number for one in await self._store.documents() if one.kind is kind]
             number = max(taken, default=0) + 1
             made = make(catalogue, number)
-            if not isinstance(made, AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument):
+            if not isinstance(made, _DOCUMENTS):
                 return made
             new = StoredDocument(kind, number, workspace, 0, document_bytes(made))
             if await self._store.write_document(new, None):
@@ -62,7 +64,7 @@ class Writing:
             catalogue = await self._catalogues.refresh()
             stored = {(one.kind, one.number): one for one in await self._store.documents()}[kind, number]
             made = make(catalogue, stored)
-            if not isinstance(made, AudienceDocument | OutputDocument | ConnectionDocument | ForwardingDocument):
+            if not isinstance(made, _DOCUMENTS):
                 return made
             if await self._store.write_document(stored._replace(document=document_bytes(made)), stored.version):
                 await self._catalogues.refresh()

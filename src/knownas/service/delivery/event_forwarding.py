@@ -18,6 +18,7 @@ from knownas.service.audience.limits import NOT_FORWARDED_SHOWN
 from knownas.service.audience.mark_form import ToForward
 from knownas.service.audience.subjects import Subjects
 from knownas.service.delivery.form import message_document
+from knownas.service.group.values import NO_VALUES, Values
 from knownas.service.profile.kept_batches import batch_from, kept_from
 from knownas.store.audiences import StoredSubject
 from knownas.store.deliveries import NewDelivery
@@ -56,12 +57,18 @@ class EventForwarding:
         """Of which batches nothing was forwarded, the last ones that this server has decided."""
 
     def decide(
-        self, catalogue: Catalogue, key: SectionKey, stored: StoredSubject, batches: Sequence[ToForward], now_ms: int
+        self,
+        catalogue: Catalogue,
+        key: SectionKey,
+        stored: StoredSubject,
+        batches: Sequence[ToForward],
+        now_ms: int,
+        grouped: Values = NO_VALUES,
     ) -> Iterator[tuple[Decided, NewDelivery | None]]:
-        """Yield what is decided of batches of a profile, in their order, and what an output is told by it. Nothing is counted yet."""
+        """Yield what is decided of batches of a profile and what its groups have come to, in their order, and what an output is told by it. Nothing is counted yet."""
         for one in batches:
             batch = batch_from(key, one.at_ms, kept_from(bytes(one.kept)))
-            user = None if batch is None else self._subjects.forwarded(key, stored, batch, now_ms)
+            user = None if batch is None else self._subjects.forwarded(key, stored, batch, now_ms, grouped)
             for number in one.connections:
                 known = catalogue.forwarding.get(number)
                 delivery: NewDelivery | None = None

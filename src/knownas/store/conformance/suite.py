@@ -20,6 +20,7 @@ from knownas.store.conformance.committing import CommitPromises
 from knownas.store.conformance.crowds import CrowdPromises
 from knownas.store.conformance.deliveries import DeliveryPromises
 from knownas.store.conformance.documents import DocumentPromises
+from knownas.store.conformance.groups import GroupPromises
 from knownas.store.conformance.isolation import IsolationPromises
 from knownas.store.conformance.lifecycle import LifecyclePromises
 from knownas.store.conformance.loading import LoadingPromises
@@ -44,6 +45,7 @@ class StoreConformance(
     PrivacyPromises,
     AudiencePromises,
     DeliveryPromises,
+    GroupPromises,
 ):
     """All that `store.port` demands of an adapter."""
 

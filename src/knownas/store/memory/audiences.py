@@ -25,6 +25,7 @@ from knownas.store.audiences import (
 )
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.deliveries import MemoryDeliveries
+from knownas.store.memory.groups import MemoryGroups
 from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.places import key_at, place_of, share_of
@@ -42,10 +43,12 @@ class MemoryAudiences:
         marks: MemoryMarks,
         user_data: MemoryUserData,
         deliveries: MemoryDeliveries,
+        groups: MemoryGroups,
         record_of: Callable[[int], Record | None],
     ) -> None:
         """Read sections of `user_data`, and records by `record_of`."""
         self._deliveries = deliveries
+        self._groups = groups
         self._marks = marks
         self._user_data = user_data
         self._record_of = record_of
@@ -144,10 +147,11 @@ class MemoryAudiences:
         return [key for key in sorted(keys, key=_place) if first is None or _place(key) > first][:limit]
 
     async def commit(self, commit: AudienceCommit) -> bool:
-        """Check that the standings are as they were loaded, then take everything over."""
+        """Check that standings, places and watches are as they were loaded, then take everything over."""
         self._check_open()
-        if any(self._version(write.key) != write.version for write in commit.standings):
+        if not self._stands(commit):
             return False
+        self._groups.write(commit.places)
         for write in commit.standings:
             self._write_standing(write)
         for change in commit.changes:
@@ -166,6 +170,14 @@ class MemoryAudiences:
         for seq in commit.done:
             self._marks.marks.pop(seq, None)
         return True
+
+    def _stands(self, commit: AudienceCommit) -> bool:
+        watches = self._marks.watches
+        return (
+            all(self._version(write.key) == write.version for write in commit.standings)
+            and all(watches.get(one) == watch for one, watch in commit.watches.items())
+            and self._groups.stands(commit.places)
+        )
 
     def _version(self, key: SectionKey) -> int | None:
         standing = self._standings.get(key)

@@ -13,8 +13,10 @@ from knownas.core.identity.records import Records
 from knownas.store.audiences import AudienceStore
 from knownas.store.deliveries import DeliveryStore
 from knownas.store.errors import StoreUnavailable
+from knownas.store.groups import GroupStore
 from knownas.store.memory.audiences import MemoryAudiences
 from knownas.store.memory.deliveries import MemoryDeliveries
+from knownas.store.memory.groups import MemoryGroups
 from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.privacy import MemoryPrivacy
 from knownas.store.memory.user_data import MemoryUserData
@@ -70,7 +72,9 @@ class MemoryStore:
         self._marks = MemoryMarks()
         self._user_data = MemoryUserData(self._marks)
         self._deliveries = MemoryDeliveries()
-        self._audiences = MemoryAudiences(self._marks, self._user_data, self._deliveries, self._record_anywhere)
+        self._groups = MemoryGroups()
+        of_audiences = self._marks, self._user_data, self._deliveries, self._groups
+        self._audiences = MemoryAudiences(*of_audiences, self._record_anywhere)
         self._privacy = MemoryPrivacy(self._log, self._kept, self._user_data)
         self._closed = False
 
@@ -94,11 +98,17 @@ class MemoryStore:
         """What outputs are told."""
         return self._deliveries
 
+    @property
+    def groups(self) -> GroupStore:
+        """Who is in which group."""
+        return self._groups
+
     async def close(self) -> None:
         """Refuse all further calls."""
         self._closed = True
         self._audiences.close()
         self._deliveries.close()
+        self._groups.close()
         self._user_data.close()
         self._privacy.close()
 

@@ -22,6 +22,7 @@ from knownas.store.audiences import (
 from knownas.store.places import key_at, place_of, share_of
 from knownas.store.postgres.arrays import columns_text
 from knownas.store.postgres.database import Database
+from knownas.store.postgres.groups import place_arguments
 from knownas.store.postgres.limits import CALL_SECONDS, CALL_SECONDS_A_ROW, SLOW_CALL_SECONDS
 from knownas.store.postgres.rows import record_of
 from knownas.store.postgres.trouble import LostRace
@@ -127,7 +128,18 @@ class PostgresAudiences:
     async def commit(self, commit: AudienceCommit) -> bool:
         """Keep all of a commit by one call; it has waited for the disk when it returns."""
         rows = sum(
-            map(len, (commit.standings, commit.changes, commit.held, commit.gave_up, commit.deliveries, commit.done))
+            map(
+                len,
+                (
+                    commit.standings,
+                    commit.changes,
+                    commit.held,
+                    commit.gave_up,
+                    commit.deliveries,
+                    commit.done,
+                    commit.places,
+                ),
+            )
         )
         try:
             await self._database.commit("audience_commit", _arguments(commit), rows)
@@ -199,7 +211,7 @@ class PostgresAudiences:
 
 
 def _arguments(commit: AudienceCommit) -> list[object]:
-    """Return the arguments of the function `audience_commit_1` after its token."""
+    """Return the arguments of the function `audience_commit_bare_1` after its token, and those of `audience_write_places_1`."""
     changed: _Rows = []
     new: _Rows = []
     for key, version, document, due_ms in commit.standings:
@@ -229,6 +241,7 @@ def _arguments(commit: AudienceCommit) -> list[object]:
         *columns_text(commit.deliveries, 8, {7}),
         *columns_text([one[1:] for one in commit.marks], 4, {3}),
         *columns_text([(seq,) for seq in commit.done], 1),
+        *place_arguments(commit.places, commit.watches),
     ]
 
 

@@ -41,6 +41,7 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.MEMBERSHIP_CHANGES: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": "", "seq": SMALLEST},
     Part.HELD: {"mpid": SMALLEST, "connection": SMALLEST, "slot": "", "target": "", "encoding": "", "value": ""},
     Part.PASSED: {"connection": SMALLEST, "mpid": SMALLEST, "passed": SMALLEST},
+    Part.GROUP_PLACES: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": "", "kind": SMALLEST},
     Part.OUTPUT_DELIVERIES: {"seq": SMALLEST},
 }
 _FLAGS: Final[Mapping[Part, tuple[int, ...]]] = {

@@ -48,6 +48,7 @@ TABLES: Final = (
     "subject_request",
     "suppression",
     "delivery",
+    "group_place",
 )
 """The tables that hold, or held, something of a person."""
 

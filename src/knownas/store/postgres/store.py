@@ -8,6 +8,7 @@ from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import AudienceStore
 from knownas.store.deliveries import DeliveryStore
+from knownas.store.groups import GroupStore
 from knownas.store.port import (
     Activity,
     Commit,
@@ -29,6 +30,7 @@ from knownas.store.postgres.arrays import array_text
 from knownas.store.postgres.audiences import PostgresAudiences
 from knownas.store.postgres.database import Database
 from knownas.store.postgres.deliveries import PostgresDeliveries
+from knownas.store.postgres.groups import PostgresGroups
 from knownas.store.postgres.limits import LOG_PAUSE_SECONDS, LOG_SETTLED_SECONDS, TOUCH_ATTEMPTS_MAX
 from knownas.store.postgres.loading import PostgresSnapshot, Question, question_of, snapshot_of
 from knownas.store.postgres.planning import Plan, unseen
@@ -63,6 +65,7 @@ class PostgresStore:
         self._privacy: Final = PostgresPrivacy(self._database)
         self._audiences: Final = PostgresAudiences(self._database)
         self._deliveries: Final = PostgresDeliveries(self._database)
+        self._groups: Final = PostgresGroups(self._database)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
 
@@ -85,6 +88,11 @@ class PostgresStore:
     def deliveries(self) -> DeliveryStore:
         """What outputs are told, in the same database and over the same connections."""
         return self._deliveries
+
+    @property
+    def groups(self) -> GroupStore:
+        """Who is in which group, in the same database and over the same connections."""
+        return self._groups
 
     async def close(self) -> None:
         """Close all connections, after the calls under way."""

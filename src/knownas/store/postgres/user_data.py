@@ -137,7 +137,7 @@ class PostgresUserData:
 
 
 def _arguments(commit: UserDataCommit) -> list[object]:
-    """Return the arguments of the function `user_data_commit_1` after its token, and those of `audience_mark_batches_1`.
+    """Return the arguments of the function `user_data_commit_1` after its token, and those of `audience_mark_batches_2`.
 
     Raises:
         LostRace: it contradicts itself.

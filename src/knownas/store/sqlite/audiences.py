@@ -36,6 +36,7 @@ from knownas.store.sqlite.connection import (
 from knownas.store.sqlite.counting import count_apart
 from knownas.store.sqlite.deliveries import BEYOND, add_deliveries
 from knownas.store.sqlite.finding import find
+from knownas.store.sqlite.groups import write_places
 from knownas.store.sqlite.rows import record_from
 from knownas.store.sqlite.statements import statements
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
@@ -184,6 +185,7 @@ class SqliteAudiences:
         add_deliveries(self._connection, commit.deliveries)
         self._each("add_mark", [one[1:] for one in commit.marks])
         self._each("mark_done", [(seq,) for seq in commit.done])
+        write_places(self._connection, commit.places, commit.watches)
 
     def _write_standings(self, writes: Sequence[StandingWrite]) -> None:
         if not writes:

@@ -44,6 +44,7 @@ _ORDERS: Final[Mapping[Part, Order]] = {
     Part.MEMBERSHIP_CHANGES: {"seq": SMALLEST},
     Part.HELD: {"mpid": SMALLEST, "connection": SMALLEST, "slot": "", "target": "", "encoding": "", "value": ""},
     Part.PASSED: {"passed": SMALLEST},
+    Part.GROUP_PLACES: {"mpid": SMALLEST, "workspace": SMALLEST, "environment": "", "kind": SMALLEST},
     Part.OUTPUT_DELIVERIES: {"seq": SMALLEST},
 }
 _VALUES: Final = "copied_values"

@@ -10,6 +10,7 @@ from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import AudienceStore
 from knownas.store.deliveries import DeliveryStore
 from knownas.store.errors import StoreUnavailable
+from knownas.store.groups import GroupStore
 from knownas.store.port import (
     Activity,
     Commit,
@@ -42,6 +43,7 @@ from knownas.store.sqlite.connection import (
     open_connection,
 )
 from knownas.store.sqlite.deliveries import SqliteDeliveries
+from knownas.store.sqlite.groups import SqliteGroups
 from knownas.store.sqlite.loading import SqliteSnapshot, load, sole_holders
 from knownas.store.sqlite.marking import mark_changed
 from knownas.store.sqlite.privacy import SqlitePrivacy
@@ -93,6 +95,7 @@ class SqliteStore:
             self._judging.pragma("busy_timeout", LOCK_BLOCKS_MS)
             self._audiences = SqliteAudiences(path, self._judging, self._reads, self._transactions)
             self._deliveries = SqliteDeliveries(path, self._judging, self._reads, self._transactions)
+            self._groups = SqliteGroups(path, self._reads)
         except BaseException:
             self._connection.close()
             raise
@@ -120,6 +123,11 @@ class SqliteStore:
         """What outputs are told, in the same file."""
         return self._deliveries
 
+    @property
+    def groups(self) -> GroupStore:
+        """Who is in which group, in the same file."""
+        return self._groups
+
     async def close(self) -> None:
         """Close all connections, after the transaction under way if there is one."""
         if not self._closed:
@@ -127,6 +135,7 @@ class SqliteStore:
             await self._transactions.close()
             self._audiences.close()
             self._deliveries.close()
+            self._groups.close()
             self._judging.close()
             self._privacy.close()
             self._user_data.close()

@@ -58,7 +58,12 @@ ORDER BY mpid, workspace, environment LIMIT $6;
 SELECT mpid FROM knownas.profile WHERE mpid = ANY ($1::bigint[]);
 
 -- name: audience_commit
-SELECT knownas.audience_commit_1(/*arguments*/);
+-- A commit, and then the places that it writes: the last nine arguments.
+SELECT knownas.audience_write_places_1(
+    $62::text::bigint[], $63::text::bigint[], $64::text::text[], $65::text::bigint[], $66::text::bigint[],
+    $67::text::text[], $68::bytea[], $69::text::bigint[], $70::text::bigint[]
+)
+FROM (SELECT knownas.audience_commit_bare_1(/*arguments*/) AS done OFFSET 0) AS committed;
 
 -- name: members
 SELECT mpid, since_ms FROM knownas.member

@@ -363,6 +363,20 @@ SELECT * FROM unnest(
 )
 ON CONFLICT DO NOTHING;
 
+-- name: page_group_places
+SELECT mpid, workspace, environment, kind, version, value, document
+FROM knownas.group_place WHERE (mpid, workspace, environment, kind) >= ($1, $2, $3, $4)
+ORDER BY mpid, workspace, environment, kind LIMIT $5;
+
+-- name: put_group_places
+INSERT INTO knownas.group_place (
+    mpid, workspace, environment, kind, version, value, document
+)
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bytea[]
+)
+ON CONFLICT DO NOTHING;
+
 -- name: page_output_deliveries
 SELECT seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, written, document
 FROM knownas.output_delivery WHERE seq >= $1 ORDER BY seq LIMIT $2;

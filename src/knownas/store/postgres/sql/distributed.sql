@@ -65,7 +65,7 @@ SELECT * FROM knownas.distributed_user_data_1(
 -- name: distributed_user_data_commit
 SELECT
     knownas.distributed_user_data_commit_bare_1(/*arguments*/),
-    knownas.audience_mark_batches_1(
+    knownas.audience_mark_batches_2(
         $50::text::bigint[], $51::text::bigint[], $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::bytea[],
         $56::text::boolean[], $57::text::bigint[], $58::text::bigint[], $59::text::text[]
     );

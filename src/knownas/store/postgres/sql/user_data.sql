@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
 
 -- name: user_data_commit
 -- A commit, and then its marks: the last ten arguments.
-SELECT knownas.audience_mark_batches_1(
+SELECT knownas.audience_mark_batches_2(
     $50::text::bigint[], $51::text::bigint[], $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::bytea[],
     $56::text::boolean[], $57::text::bigint[], $58::text::bigint[], $59::text::text[]
 )

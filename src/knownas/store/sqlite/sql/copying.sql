@@ -211,6 +211,15 @@ SELECT passed, connection, mpid, reason, about FROM passed WHERE passed >= ? ORD
 -- name: put_passed
 INSERT OR IGNORE INTO passed (passed, connection, mpid, reason, about) VALUES (?, ?, ?, ?, ?);
 
+-- name: page_group_places
+SELECT mpid, workspace, environment, kind, version, value, document
+FROM group_place WHERE (mpid, workspace, environment, kind) >= (?, ?, ?, ?)
+ORDER BY mpid, workspace, environment, kind LIMIT ?;
+
+-- name: put_group_places
+INSERT OR IGNORE INTO group_place (mpid, workspace, environment, kind, version, value, document)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
 -- name: page_output_deliveries
 SELECT
     seq, delivery_id, output, connection, workspace, environment, mpid, at_ms, state, settled_ms, why, written, document
