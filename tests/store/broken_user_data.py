@@ -425,7 +425,23 @@ class ProductionOnly(MemoryUserData):
         return [one for one in found if one[0].environment == "production"]
 
 
+class LookingForwards(MemoryUserData):
+    """Looks back at events from the first of them on."""
+
+    async def events_back(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredEvents]:
+        return (await super().events_back(key, before_seq, 1_000))[::-1][:limit]
+
+
+class BeforeIncluded(MemoryUserData):
+    """Shows the last batch of a page on the next one again."""
+
+    async def events_back(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredEvents]:
+        return await super().events_back(key, None if before_seq is None else before_seq + 1, limit)
+
+
 BROKEN = [
+    LookingForwards,
+    BeforeIncluded,
     RearrangedUnchecked,
     RemovedUnchecked,
     AliasesUnchecked,

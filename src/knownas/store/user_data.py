@@ -266,6 +266,10 @@ class UserDataStore(Protocol):
         """Return kept events of which any happened from `from_ms` to `to_ms`, both included, by ascending `seq`."""
         ...
 
+    async def events_back(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredEvents]:
+        """Return kept events, those kept last first: of those before a `seq`, or of all, at most `limit`."""
+        ...
+
     async def events_about(
         self, mpids: Sequence[int], after_seq: int, limit: int
     ) -> Sequence[tuple[SectionKey, StoredEvents]]:

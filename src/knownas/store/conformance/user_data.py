@@ -55,6 +55,7 @@ CALLS: Final[Mapping[str, Callable[[UserDataStore], Awaitable[object]]]] = {
     "commit": lambda data: data.commit(whole()),
     "sections_of": lambda data: data.sections_of(ANN.mpid),
     "events": lambda data: data.events(ANN, from_ms=0, to_ms=START_MS, after_seq=0, limit=PAGE),
+    "events_back": lambda data: data.events_back(ANN, None, PAGE),
     "events_about": lambda data: data.events_about([ANN.mpid], 0, PAGE),
     "receipt": lambda data: data.receipt("receipt"),
     "section": lambda data: data.section(ANN),

@@ -129,6 +129,28 @@ class UserDataLogPromises(Subject):
             await keep(store, UserDataCommit(events=[happened(ANN, START_MS)]))
             same(len(await between(data, START_MS, START_MS + 999, whole[-1].seq)), 1, "what came after the last page")
 
+    async def test_events_are_looked_back_at(self) -> None:
+        """The batches of one section, those kept last first; pages of any size show each once, and none that came meanwhile."""
+        async with self.rivals() as (one, other):
+            for turn in range(BATCHES):
+                commit = UserDataCommit(events=[happened(ANN, START_MS - turn), happened(BOB), happened(ANN, START_MS)])
+                await keep((one, other)[turn % 2], commit)
+            whole = (await history(one))[::-1]
+            same(await other.user_data.events_back(ANN, None, PAGE), whole, "all batches")
+            same(await other.user_data.events_back(ANN, whole[-1].seq, PAGE), [], "what is before the first")
+            for limit in (1, 3, len(whole), PAGE):
+                seen: list[StoredEvents] = []
+                for _ in range(len(whole) + 1):
+                    page = await one.user_data.events_back(ANN, seen[-1].seq if seen else None, limit)
+                    is_so(len(page) <= limit, "a page is no longer than its limit")
+                    if not seen:
+                        await keep(other, UserDataCommit(events=[happened(ANN, START_MS)]))
+                        latest = await one.user_data.events_back(ANN, None, 1)
+                        is_so(latest[0].seq > page[0].seq, "what came last is first of all")
+                        whole = (await history(one))[::-1]
+                    seen += page
+                same(seen, whole[1:], f"all pages of {limit}")
+
     async def test_batches_are_found_by_their_senders_id(self) -> None:
         """Batches of all inputs with one sender's id are found, the newest first, at most so many."""
         async with self.opened() as store:

@@ -200,6 +200,12 @@ class MemoryUserData:
         )
         return list(islice(wanted, limit))
 
+    async def events_back(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredEvents]:
+        """Return kept events, those kept last first."""
+        self._check_open()
+        kept = reversed(self._events.get(key, ()))
+        return list(islice((one for one in kept if before_seq is None or one.seq < before_seq), limit))
+
     async def events_about(
         self, mpids: Sequence[int], after_seq: int, limit: int
     ) -> Sequence[tuple[SectionKey, StoredEvents]]:

@@ -24,6 +24,9 @@ from knownas.store.user_data import (
 _SECTION, _REQUEST, _MESSAGE = range(3)
 """The kinds of rows that the statement `user_data` returns."""
 
+_BEYOND: Final = 2**63 - 1
+"""No batch of events has this seq."""
+
 _Rows = list[tuple[object, ...]]
 _ALIAS_COLUMNS: Final = len(AliasRow._fields)
 
@@ -89,6 +92,11 @@ class PostgresUserData:
         They are settled: who keeps events of a section holds its row, so they are numbered one commit after another.
         """
         rows = await self._database.read("events", *key, after_seq, from_ms, to_ms, limit)
+        return [StoredEvents(*row) for row in rows]
+
+    async def events_back(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredEvents]:
+        """Return kept events, those kept last first."""
+        rows = await self._database.read("events_back", *key, _BEYOND if before_seq is None else before_seq, limit)
         return [StoredEvents(*row) for row in rows]
 
     async def events_about(

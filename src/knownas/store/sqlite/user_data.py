@@ -43,6 +43,9 @@ _FIRST_MS: Final = -(2**63)
 _LAST_MS: Final = 2**63 - 1
 """The first and the last time that can be kept."""
 
+_BEYOND: Final = 2**63 - 1
+"""No batch of events has this seq."""
+
 
 class SqliteUserData:
     """Keeps sections, events, receipts and aliases in a SQLite file. Implements `store.user_data.UserDataStore`.
@@ -182,6 +185,11 @@ class SqliteUserData:
     ) -> Sequence[StoredEvents]:
         """Return kept events of which any happened in a range of time, by ascending `seq`."""
         return [StoredEvents._make(row) for row in self._read("events", *key, after_seq, from_ms, to_ms, limit)]
+
+    async def events_back(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredEvents]:
+        """Return kept events, those kept last first."""
+        rows = self._read("events_back", *key, _BEYOND if before_seq is None else before_seq, limit)
+        return [StoredEvents._make(row) for row in rows]
 
     async def events_about(
         self, mpids: Sequence[int], after_seq: int, limit: int

@@ -43,6 +43,12 @@ FROM knownas.user_events
 WHERE workspace = $1 AND environment = $2 AND mpid = $3 AND seq > $4 AND last_ms >= $5 AND first_ms <= $6
 ORDER BY seq LIMIT $7;
 
+-- name: events_back
+SELECT seq, at_ms, first_ms, last_ms, document
+FROM knownas.user_events
+WHERE workspace = $1 AND environment = $2 AND mpid = $3 AND seq < $4
+ORDER BY seq DESC LIMIT $5;
+
 -- name: events_about
 SELECT workspace, environment, mpid, seq, at_ms, first_ms, last_ms, document
 FROM knownas.user_events WHERE mpid = ANY ($1::bigint[]) AND seq > $2 ORDER BY seq LIMIT $3;

@@ -83,6 +83,12 @@ FROM user_events
 WHERE workspace = ? AND environment = ? AND mpid = ? AND seq > ? AND last_ms >= ? AND first_ms <= ?
 ORDER BY seq LIMIT ?;
 
+-- name: events_back
+SELECT seq, at_ms, first_ms, last_ms, document
+FROM user_events
+WHERE workspace = ? AND environment = ? AND mpid = ? AND seq < ?
+ORDER BY seq DESC LIMIT ?;
+
 -- name: receipt
 SELECT receipt_id, input_key, request_id, at_ms, document, kept FROM batch_receipt WHERE receipt_id = ?;
 
