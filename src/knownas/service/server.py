@@ -27,6 +27,7 @@ from knownas.service.history.undoing import Undoing
 from knownas.service.identity.activity import ActivityMemory
 from knownas.service.identity.aliasing import Aliasing
 from knownas.service.identity.decisions import Decisions
+from knownas.service.identity.people_finding import PeopleFinding
 from knownas.service.identity.receipts import RecentDecisions
 from knownas.service.identity.resolver import Resolver
 from knownas.service.jobs import JobKind, Jobs, Work
@@ -35,6 +36,7 @@ from knownas.service.privacy.subject_finding import SubjectFinding
 from knownas.service.privacy.subject_preview import SubjectPreviews
 from knownas.service.profile.batch_receipts import BatchReceipts
 from knownas.service.profile.calculations import calculations_of
+from knownas.service.profile.event_pages import EventPages
 from knownas.service.profile.ingest import Ingest
 from knownas.service.profile.profiles import Profiles
 from knownas.service.profile.sections import Sections
@@ -102,6 +104,16 @@ class Service:
     def sections(self) -> Sections:
         """What workspaces know of users."""
         return Sections(self.store.user_data)
+
+    @property
+    def event_pages(self) -> EventPages:
+        """The events of users, the newest first."""
+        return EventPages(self.store.user_data)
+
+    @property
+    def people(self) -> PeopleFinding:
+        """Who is meant by an identity or an MPID."""
+        return PeopleFinding(self.store, self.profiles)
 
     @property
     def batches(self) -> BatchReceipts:

@@ -31,6 +31,7 @@ from knownas.service.audience.documents import (
 )
 from knownas.service.audience.limits import (
     AUDIENCES_MAX,
+    CHANGES_LOOKED_AT,
     CONNECTIONS_MAX,
     EVENT_BATCHES_MAX,
     NAME_CHARACTERS_MAX,
@@ -274,6 +275,17 @@ class AudienceService:
             (Membership(audience, standing) for audience, standing in found if audience is not None),
             key=lambda one: one.audience.id,
         )
+
+    async def joined_because(self, key: SectionKey) -> Mapping[int, Sequence[Mapping[str, Any]]]:
+        """Return why a profile joined each audience of a workspace, as of then: the last time of those that are looked at.
+
+        It reads no events, however many there are; `why` does, and tells what holds now.
+        """
+        because: dict[int, Sequence[Mapping[str, Any]]] = {}
+        for one in await self._audiences.changes_of(key, None, CHANGES_LOOKED_AT):
+            if one.change.is_member and one.change.audience not in because:
+                because[one.change.audience] = msgspec.json.decode(one.change.document)
+        return because
 
     async def why(self, key: SectionKey, audience: KnownAudience) -> Sequence[Reason]:
         """Return why a profile is in an audience or is not, as of now; nothing for one that its workspace does not know."""

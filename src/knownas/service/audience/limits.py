@@ -94,3 +94,6 @@ PREVIEWED_MEMBERS: Final = 20
 
 PREVIEW_SECONDS: Final = 20.0
 """How long a preview counts; then it says how far it came."""
+
+CHANGES_LOOKED_AT: Final = 200
+"""Changes of a profile's memberships, the newest ones, among which the last joining of each audience is looked for."""
