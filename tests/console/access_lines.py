@@ -9,6 +9,11 @@ from knownas.console.rights import Right
 LINES: Final[Mapping[tuple[str, str], Right | None]] = {
     ("GET", "/"): Right.READ,
     ("POST", "/theme"): None,
+    ("GET", "/people"): Right.READ,
+    ("GET", "/people/{mpid}"): Right.READ,
+    ("GET", "/people/{mpid}/attributes"): Right.READ,
+    ("GET", "/people/{mpid}/events"): Right.READ,
+    ("GET", "/people/{mpid}/events/{event}"): Right.READ,
     ("GET", "/sign-in"): None,
     ("POST", "/sign-in"): None,
     ("GET", "/sign-in/openid"): None,
@@ -30,5 +35,5 @@ MAY: Final[Mapping[Right, tuple[ConsoleRole, ...]]] = {
 }
 """Who has a right, told once more and the other way round."""
 
-PATH_VALUES: Final = {"mpid": "1", "id": "0" * 32}
+PATH_VALUES: Final = {"mpid": "1", "id": "0" * 32, "event": "1-0"}
 """What stands in the braces of an address when it is walked; none of them need exist."""

@@ -64,3 +64,12 @@ CHART_POINTS_MAX: Final = 400
 
 CHART_SERIES_MAX: Final = 8
 """Lines of one chart, or parts of one bar: as many as there are colours that can be told apart."""
+
+EVENTS_SHOWN: Final = 20
+"""Events on a page of a profile's events."""
+
+PAST_SHOWN_MAX: Final = 100
+"""Identities that a profile had and has no more, on its page: those that went last."""
+
+CONSENT_CHANGES_SHOWN_MAX: Final = 50
+"""Changes of consent in one workspace, on the page of a profile: the last ones."""

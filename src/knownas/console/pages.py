@@ -4,5 +4,9 @@ from typing import Final
 
 from knownas.console.home import PAGES as HOME
 from knownas.console.page import Page
+from knownas.console.people import PAGES as PEOPLE
+from knownas.console.profile import PAGES as PROFILE
+from knownas.console.profile_attributes import PAGES as PROFILE_ATTRIBUTES
+from knownas.console.profile_events import PAGES as PROFILE_EVENTS
 
-PAGES: Final[tuple[Page, ...]] = (*HOME,)
+PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS)
