@@ -66,6 +66,21 @@ def test_a_document_is_masked_wherever_an_identity_can_stand() -> None:
     assert shown["again"] == ["d•••", 17, None, True]
 
 
+def test_what_a_request_has_named_in_another_form_is_masked() -> None:
+    """Old and new values of a modify, pairs of a type and a value, and what was set aside; types stay readable."""
+    document = {
+        "changes": [{"identity_type": "email", "old_value": "old@example.com", "new_value": "new-17"}],
+        "set_aside": [["customerid", "c-1"]],
+        "take_back": [{"identity": ["email", "plain-mail"]}],
+        "sentence": "email plain-mail in a decision counts no longer",
+    }
+    text = json.dumps(masked_document(document), ensure_ascii=False)
+    for value in ("old@example.com", "new-17", "c-1", "plain-mail"):
+        assert value not in text
+    assert '"email"' in text
+    assert "email p••• in a decision" in text
+
+
 def test_an_identity_is_shown_as_the_visitor_may_see_it() -> None:
     """With its type in both cases."""
     assert shown_identity("email", "a@example.com", masks=False).text == "a@example.com"

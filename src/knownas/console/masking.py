@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from knownas.core.identity.document import Document
+from knownas.core.identity.kinds import IdentityType
 
 HIDDEN: Final = "•••"
 _EMAIL: Final = re.compile(r"[^\s@<>()\[\],;:\"']+@[^\s@<>()\[\],;:\"']*[^\s@<>()\[\],;:\"'.!?]")
-_NAMED_MEMBERS: Final = ("identities", "known_identities")
+_NAMED_MEMBERS: Final = ("identities", "known_identities", "set_aside", "identity", "old_value", "new_value")
+_TYPE_NAMES: Final = frozenset(kind.value for kind in IdentityType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def _values(found: Any) -> Sequence[str]:
             if isinstance(value, str) and "type" in members:
                 values.append(value)
             for name in _NAMED_MEMBERS:
-                values += _texts(members.get(name))
+                # Where an identity is a pair, its type stands before its value.
+                values += (one for one in _texts(members.get(name)) if one not in _TYPE_NAMES)
             waiting += members.values()
         elif isinstance(one, list | tuple):
             waiting += cast("Sequence[Any]", one)
