@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from knownas.core.identity.decide import decide
 from knownas.core.identity.decision import (
+    Change,
     ChangeKind,
+    Corrected,
     DecidedBy,
     Decision,
     Guard,
     LookupEffect,
+    Receipt,
     Refusal,
     Refused,
     Skip,
@@ -263,6 +266,14 @@ def test_a_modify_tells_what_it_could_not_find_and_what_made_room() -> None:
         "email new was added to profile 1.",
     )
     assert world.modify(1, (EMAIL, None, "new")).headline == "modify left profile 1 (known) as it was."
+
+
+def test_a_correction_made_no_room() -> None:
+    """What a profile loses by one is removed, and not for a limit of its type."""
+    observation = Correction(0, PRODUCTION, "api", (TakeBack(1, "d1"),))
+    changes = (Change(ChangeKind.REMOVED, Identity(EMAIL, "a"), 1),)
+    told = story(observation, Decision(Corrected((1,)), Receipt(1, (), DecidedBy.CORRECTED), changes=changes))
+    assert "email a was removed from profile 1." in told.sentences
 
 
 def test_a_refusal_gives_the_reason_and_its_message() -> None:

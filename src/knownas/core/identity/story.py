@@ -386,7 +386,11 @@ class _Telling:
         for (kind, mpid, from_mpid, asked_for), group in groupby(self.decision.changes, key=alike):
             some = [change.identity for change in group]
             # A modify that removes what it did not name made room for a newer value of a limited type.
-            why = "" if asked_for else " to make room, being the oldest of a limited type"
+            why = (
+                ""
+                if asked_for or not isinstance(self.observation, ModifyRequest)
+                else " to make room, being the oldest of a limited type"
+            )
             for at in range(0, len(some), CHANGES_TOLD_MAX):
                 yield sentence(_change(kind, some[at : at + CHANGES_TOLD_MAX], mpid, from_mpid, why))
 
