@@ -108,6 +108,21 @@ CAPTURED_WAITING_MAX: Final = 50_000
 FLUSH_AFTER_SECONDS: Final = 0.2
 """How long activities and captured observations may wait to be written in a group."""
 
+STORY_LINES_MAX: Final = 10_000
+"""Lines of the log about one profile that its story is told of, and that are read to say whether a decision still counts."""
+
+NEIGHBOURS_MAX: Final = 200
+"""Profiles and identities around a person that are shown as a graph."""
+
+NEIGHBOURS_OF_VALUE_MAX: Final = 24
+"""Profiles shown of those that share one value with a person; of further ones it is said how many there are."""
+
+NEIGHBOURS_COUNTED_MAX: Final = 1_000
+"""Profiles that share one value which are counted; of more it is said that there are more."""
+
+DIFFERENCES_TOLD_MAX: Final = 100
+"""Profiles of which a correction tells what they would gain and lose; of more it is said how many there are."""
+
 PAGE_MAX: Final = 1_000
 PAGE_DEFAULT: Final = 100
 """Items in one page of a list."""

@@ -23,11 +23,13 @@ from knownas.service.history.correcting import Correcting
 from knownas.service.history.folds import Folds
 from knownas.service.history.rehearsing import works_of
 from knownas.service.history.self_check import SelfCheck, check_work
+from knownas.service.history.telling import Telling
 from knownas.service.history.undoing import Undoing
 from knownas.service.identity.activity import ActivityMemory
 from knownas.service.identity.aliasing import Aliasing
 from knownas.service.identity.decisions import Decisions
 from knownas.service.identity.people_finding import PeopleFinding
+from knownas.service.identity.neighbourhood import Neighbourhoods
 from knownas.service.identity.receipts import RecentDecisions
 from knownas.service.identity.resolver import Resolver
 from knownas.service.jobs import JobKind, Jobs, Work
@@ -99,6 +101,16 @@ class Service:
     keeping_out: KeepingOut | None
     ledger: Ledger | None
     activation: Activation
+
+    @property
+    def telling(self) -> Telling:
+        """The stories of profiles."""
+        return Telling(self.store, self.directory)
+
+    @property
+    def neighbourhoods(self) -> Neighbourhoods:
+        """Who is around a person."""
+        return Neighbourhoods(self.store, self.directory)
 
     @property
     def sections(self) -> Sections:

@@ -19,6 +19,7 @@ from knownas.core.history.belonging import Belonging
 from knownas.core.history.conditions import Conditions
 from knownas.core.history.world import World, difference, drift, touches_erased, world_of
 from knownas.core.identity.decide import decide
+from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Correction, Environment, Judged, TakeBack, TakenAlias
 from knownas.core.identity.policy import Capture
@@ -79,13 +80,16 @@ class NotCorrected(StrEnum):
 class HistoryCorrected:
     """The history is corrected, or would be: `decision_id` names the correction, None for a preview.
 
-    `changed` are the profiles whose records are others, `moved` and `left` what came of user data.
+    `changed` are the profiles whose records are others, `moved` and `left` what came of user data. `differences` say of each of
+    them what it was and is, `gone` of those that go who answers for them then, None if nobody does.
     """
 
     decision_id: str | None
     changed: Sequence[int]
     moved: Sequence[Moved] = ()
     left: Sequence[Left] = ()
+    differences: Sequence[RecordWrite] = ()
+    gone: Sequence[tuple[int, int | None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +254,13 @@ class Correcting:
         rules = self._rules(pool)
         captured_all = rules.policy.settings.capture is Capture.ALL
         found = difference(plan.before, plan.after, kept, captured_all=captured_all)
-        changed = [one.mpid for one in found.records if not lasts_as(one, kept.get(one.mpid))]
+        differences = [
+            RecordWrite(kept.get(one.mpid), one) for one in found.records if not lasts_as(one, kept.get(one.mpid))
+        ]
+        changed = [one.after.mpid for one in differences]
+        told = HistoryCorrected(None, changed, plan.rearranged.moved, plan.rearranged.left, differences, found.gone)
         if preview:
-            return HistoryCorrected(None, changed, plan.rearranged.moved, plan.rearranged.left)
+            return told
         now_ms = self._clock()
         correction = Correction(
             now_ms,
@@ -282,7 +290,7 @@ class Correcting:
             # Where visits are known, those that count for others now must not make anybody the last one seen.
             seen = plan.after.records
             self._resolver.correct_visits((one.mpid, seen.active_ms(one)) for one in seen)
-        return HistoryCorrected(answer.decision_id, changed, plan.rearranged.moved, plan.rearranged.left)
+        return replace(told, decision_id=answer.decision_id)
 
     def _rules(self, pool: Pool) -> Rules:
         rules = self._directory.rules(pool.scope)

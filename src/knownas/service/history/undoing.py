@@ -3,7 +3,7 @@
 That is a correction of the history (`correcting`). What a correction did is taken back by making the same things count again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -86,6 +86,18 @@ class Undoing:
             entry.pool, observation.environment, decision_id, profiles, take_back=taken, aliases=aliases
         )
         return await self._correct(amendment, preview=preview)
+
+    async def askable(self, decision_id: str) -> Sequence[Identity]:
+        """Return the identities that a decision was asked with: each of them can be taken back alone, if more than one.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        entry = await self._store.decision(decision_id) if is_decision_id(decision_id) else None
+        if entry is None or not entry.touched:
+            return ()
+        observation = observation_from(entry.observation)
+        return () if isinstance(observation, Correction) else tuple(dict.fromkeys(named_in(observation)))
 
     async def _undo_alias(
         self, alias: AliasRow, identity: Identity | None, *, preview: bool
