@@ -73,3 +73,15 @@ PAST_SHOWN_MAX: Final = 100
 
 CONSENT_CHANGES_SHOWN_MAX: Final = 50
 """Changes of consent in one workspace, on the page of a profile: the last ones."""
+
+STORY_LINES_SHOWN: Final = 40
+"""Lines of a profile's story on one page."""
+
+MEMBERSHIPS_TOLD_PROFILES: Final = 20
+"""Profiles of which the preview of an undo tells the audiences that they are in."""
+
+GRAPH_LABEL_CHARACTERS_MAX: Final = 27
+"""Characters of a value in the drawing of a graph; the table beside it has all of them."""
+
+TAKEN_BACK_SHOWN: Final = 10
+"""Decisions that the receipt of a correction tells of those that it takes back."""

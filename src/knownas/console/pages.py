@@ -2,11 +2,15 @@
 
 from typing import Final
 
+from knownas.console.graph import PAGES as GRAPH
 from knownas.console.home import PAGES as HOME
 from knownas.console.page import Page
 from knownas.console.people import PAGES as PEOPLE
 from knownas.console.profile import PAGES as PROFILE
 from knownas.console.profile_attributes import PAGES as PROFILE_ATTRIBUTES
 from knownas.console.profile_events import PAGES as PROFILE_EVENTS
+from knownas.console.receipt import PAGES as RECEIPT
+from knownas.console.story import PAGES as STORY
+from knownas.console.undoing import PAGES as UNDOING
 
-PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS)
+PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS, *GRAPH, *STORY, *RECEIPT, *UNDOING)

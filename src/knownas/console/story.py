@@ -1,0 +1,123 @@
+"""Serves the story of a profile: what happened to it, the newest first, in plain words."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from knownas.console.limits import STORY_LINES_SHOWN
+from knownas.console.masking import ShownIdentity
+from knownas.console.page import Answer, Asked, Crumb, Page, Shown
+from knownas.console.places import PEOPLE
+from knownas.console.refusal import Refusal, not_taken
+from knownas.console.rights import Right
+from knownas.core.identity.chapter import Earlier, Piece, Profile
+from knownas.core.identity.kinds import Identity
+from knownas.service.history.telling import Told
+
+_PLACE: Final = re.compile(r"(-?\d{1,18})\.(\d{1,19})\.(.{1,200})")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPiece:
+    """A piece of a sentence for a page: words, an identity as the visitor may see it, or a link."""
+
+    words: str = ""
+    identity: ShownIdentity | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """A line of a story for a page."""
+
+    told: Told
+    pieces: tuple[ShownPiece, ...]
+    without: tuple[ShownIdentity, ...]
+
+    @property
+    def day(self) -> int:
+        """The day that it was on, counted in UTC."""
+        return self.told.at_ms // 86_400_000
+
+    @property
+    def path(self) -> str:
+        """The address of the receipt, or of what has become of the alias request."""
+        return decision_path(self.told.id)
+
+
+async def show_story(asked: Asked) -> Answer:
+    """Show a page of what happened to a profile."""
+    mpid = asked.mpid
+    page = await asked.service.telling.story(mpid, _place(asked.query.text("next")), STORY_LINES_SHOWN)
+    if page is None:
+        raise no_profile(mpid)
+    lines = [_line(asked, one) for one in page.lines]
+    about = (mpid, *(one.mpid for told in page.lines for one in told.pieces if isinstance(one, Profile)))
+    following = "" if page.next_place is None else asked.address(next=".".join(map(str, page.next_place)))
+    values = {
+        "mpid": mpid,
+        "lines": lines,
+        "next": following,
+        "is_first": not asked.query.text("next"),
+        "is_cut": page.is_cut,
+        "erased_by": await asked.service.profiles.erased_by(mpid),
+    }
+    return Shown("story.html", "Story", about, values, person_trail(mpid))
+
+
+async def line_of(asked: Asked, decision_id: str) -> ShownLine | None:
+    """Return what a decision was for the first profile that it changed; None if it is not kept."""
+    told = await asked.service.telling.line(decision_id)
+    return None if told is None else _line(asked, told)
+
+
+def person_trail(mpid: int) -> tuple[Crumb, ...]:
+    """Return the way to a page about a profile."""
+    return (Crumb(str(mpid), f"/people/{mpid}"),)
+
+
+def decision_path(decision_id: str) -> str:
+    """Return the address of a receipt."""
+    return f"/decisions/{quote(decision_id, safe='')}"
+
+
+def no_profile(mpid: int) -> Refusal:
+    """Return the refusal of an MPID that no profile has."""
+    sentence = f"There is no profile with the MPID {mpid}."
+    return Refusal(404, "unknown_profile", sentence, "Look for the person by one of their identities.")
+
+
+def shown_piece(asked: Asked, piece: Piece) -> ShownPiece:
+    """Return a piece of a sentence for a page."""
+    match piece:
+        case str():
+            return ShownPiece(piece)
+        case Identity(kind, value):
+            return ShownPiece(identity=asked.identity(kind.value, value))
+        case Profile(mpid):
+            return ShownPiece(f"profile {mpid}", path=f"/people/{mpid}")
+        case Earlier(decision_id):
+            return ShownPiece("a decision", path=decision_path(decision_id))
+
+
+def _line(asked: Asked, told: Told) -> ShownLine:
+    without = tuple(asked.identity(one.type.value, one.value) for one, _ in told.standing.without)
+    return ShownLine(told, tuple(shown_piece(asked, one) for one in told.pieces), without)
+
+
+def _place(given: str) -> tuple[int, int, str] | None:
+    """Read where a page begins.
+
+    Raises:
+        Refusal: it is no such place.
+    """
+    if not given:
+        return None
+    found = _PLACE.fullmatch(given)
+    if found is None:
+        raise not_taken("The address names no place of this story.")
+    return int(found[1]), int(found[2]), found[3]
+
+
+PAGES: Final = (Page("GET", "/people/{mpid}/story", "showStory", Right.READ, show_story, PEOPLE),)
