@@ -7,6 +7,7 @@ import pytest
 
 from knownas.api.openapi import openapi_document
 from knownas.console.assets import PREFIX
+from knownas.console.pages import PAGES
 from knownas.console.places import PLACES
 from knownas.console.serving import SIGN_IN_PATH
 from tests.docs.pages import ROOT, anchors, blocks, links, name_of, pages, prose_with_code
@@ -15,7 +16,13 @@ ENTRANCES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "doc
 USUAL_PLACES = frozenset({"dev", "etc", "opt", "usr", "var"})
 SERVED = frozenset(
     path.split("/")[1]
-    for path in (*openapi_document()["paths"], *(place.path for place in PLACES), PREFIX, SIGN_IN_PATH)
+    for path in (
+        *openapi_document()["paths"],
+        *(place.path for place in PLACES),
+        *(page.path for page in PAGES),
+        PREFIX,
+        SIGN_IN_PATH,
+    )
 )
 """What the paths of the server begin with, those of the console with them."""
 
