@@ -145,6 +145,14 @@ class PagedByTime(MemoryPrivacy):
         return await super().requests_after(after_received_ms, "~" if after_id else "", limit)
 
 
+class PagedByTimeBackwards(MemoryPrivacy):
+    """Leaves out requests that came at the same time as the last of a page, where the newest come first."""
+
+    async def requests_before(self, before_received_ms: int, before_id: str, limit: int) -> Sequence[StoredRequest]:
+        self._check_open()
+        return await super().requests_before(before_received_ms, before_id[:0], limit)
+
+
 class DueLate(MemoryPrivacy):
     """Shows requests a moment after they are due."""
 

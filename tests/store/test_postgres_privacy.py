@@ -15,6 +15,7 @@ ASKED = (
     "subject_request",
     "requests_in",
     "requests_after",
+    "requests_before",
     "requests_due",
     "forget_requests",
     "entries",

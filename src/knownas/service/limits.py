@@ -158,6 +158,27 @@ EVIDENCE_OF_REQUEST_MAX: Final = 1_000
 EVIDENCE_FAULTS_MAX: Final = 100
 """Faults of a file of evidence that are named; of more it is said that there are."""
 
+EVIDENCE_CHECKED_MAX: Final = 100_000
+"""Entries of the chain of evidence that a running server checks at once: some seconds' work."""
+
+ARRIVALS_LOOK_SECONDS: Final = 2.0
+"""The pause between two looks at whether something came through an input that is to be written down."""
+
+ARRIVALS_KEPT_AGAIN_MS: Final = 60_000
+"""How old what was written of the last thing of an input gets before it is written again."""
+
+DESK_OPEN_MAX: Final = 1_000
+"""Open requests of data subjects that are shown in the order in which they are urgent."""
+
+DESK_LOOKED_THROUGH_MAX: Final = 5_000
+"""Requests of data subjects that are looked through for one page of those that somebody wants to see."""
+
+AUDIT_LOOKED_THROUGH_MAX: Final = 20_000
+"""Rows of who read what that are looked through for one page of those of one reader."""
+
+KEPT_OUT_COUNTED_MAX: Final = 10_000
+"""Identities that are kept out that are counted; of more it is said that there are at least so many."""
+
 EVIDENCE_LINE_BYTES_MAX: Final = 262_144
 """Bytes of one line of an exported chain; the longest entry that can be is half of it."""
 

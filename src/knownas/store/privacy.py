@@ -181,6 +181,10 @@ class PrivacyStore(Protocol):
         """Return all requests by when they were received, then by id, those after one."""
         ...
 
+    async def requests_before(self, before_received_ms: int, before_id: str, limit: int) -> Sequence[StoredRequest]:
+        """Return all requests by when they were received, then by id, the newest first, those before one."""
+        ...
+
     async def requests_due(self, now_ms: int, limit: int) -> Sequence[StoredRequest]:
         """Return requests about which something is to be done by now, the earliest first."""
         ...

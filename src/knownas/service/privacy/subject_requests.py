@@ -30,6 +30,9 @@ GROUP_REQUESTS_MAX: Final = 150
 VERIFIED_BY: Final = "workspace_key"
 """How it is known who asks: the request came with the key and the secret of the workspace."""
 
+VERIFIED_AT_CONSOLE: Final = "console"
+"""How it is known who asks: somebody who may work at the privacy desk has entered the request, and answers for it."""
+
 
 class GivenRequest(msgspec.Struct, frozen=True):
     """A request as it was understood. `submitted_ms` is Unix milliseconds.
@@ -98,9 +101,9 @@ class SubjectRequests:
         self._changed = changed
 
     async def take(
-        self, place: Place, given: GivenRequest, now_ms: int
+        self, place: Place, given: GivenRequest, now_ms: int, by: str = VERIFIED_BY
     ) -> Taken | AlreadyExists | InProgress | NotCalled:
-        """Take a request; it is durable, with who is to be told of it, when this returns.
+        """Take a request; it is durable, with who is to be told of it, when this returns. `by` is how it is known who asks.
 
         Raises:
             StoreError: the store could not keep it.
@@ -112,7 +115,7 @@ class SubjectRequests:
             return AlreadyExists()
         request = _received(place, given, now_ms)
         write = RequestWrite(stored(KeptRequest(request)), None)
-        if not await self._evidence.write(_of_receipt(given, request), PrivacyCommit(requests=[write])):
+        if not await self._evidence.write(_of_receipt(given, request, by), PrivacyCommit(requests=[write])):
             return AlreadyExists() if await self._store.request(given.request_id) is not None else InProgress()
         self._changed()
         return Taken(request)
@@ -135,8 +138,10 @@ class SubjectRequests:
         rows = await self._store.requests_in(place.workspace.id, group, GROUP_REQUESTS_MAX)
         return [kept_request(row) for row in rows]
 
-    async def cancel(self, place: Place, request_id: str, now_ms: int) -> Cancelled | NotPending | Unknown:
-        """Take a request back, as long as it waits.
+    async def cancel(
+        self, place: Place, request_id: str, now_ms: int, by: str = VERIFIED_BY
+    ) -> Cancelled | NotPending | Unknown:
+        """Take a request back, as long as it waits. `by` is how it is known who asks.
 
         Raises:
             StoreError: the store could not do it, or others were faster every time.
@@ -150,7 +155,7 @@ class SubjectRequests:
                 cancelled = kept.request.cancel(now_ms)
             except CantBe:
                 return NotPending(kept.request.state)
-            facts: dict[str, Fact] = {"workspace": row.workspace, "by": VERIFIED_BY}
+            facts: dict[str, Fact] = {"workspace": row.workspace, "by": by}
             happening = Happening(now_ms, request_id, Step.CANCELLED, facts)
             if await self._evidence.write(
                 [happening], rewritten(row, msgspec.structs.replace(kept, request=cancelled))
@@ -184,7 +189,7 @@ def _received(place: Place, given: GivenRequest, now_ms: int) -> SubjectRequest:
     )
 
 
-def _of_receipt(given: GivenRequest, request: SubjectRequest) -> list[Happening]:
+def _of_receipt(given: GivenRequest, request: SubjectRequest, by: str) -> list[Happening]:
     """Say what was asked and how it was verified who asks; of whom, only in how many ways that was said."""
     asked: dict[str, Fact] = {
         "type": request.type.value,
@@ -199,7 +204,7 @@ def _of_receipt(given: GivenRequest, request: SubjectRequest) -> list[Happening]
         "callbacks": len(request.callbacks),
         "api_version": given.api_version,
     }
-    verified: dict[str, Fact] = {"by": VERIFIED_BY, "workspace": request.workspace}
+    verified: dict[str, Fact] = {"by": by, "workspace": request.workspace}
     at_ms, request_id = request.received_ms, request.request_id
     return [
         Happening(at_ms, request_id, Step.RECEIVED, asked),

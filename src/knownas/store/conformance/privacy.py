@@ -48,6 +48,7 @@ CALLS: Final[Mapping[str, Callable[[PrivacyStore], Awaitable[object]]]] = {
     "request": lambda privacy: privacy.request("request"),
     "requests_in": lambda privacy: privacy.requests_in(100, "group", PAGE),
     "requests_after": lambda privacy: privacy.requests_after(0, "", PAGE),
+    "requests_before": lambda privacy: privacy.requests_before(START_MS, "", PAGE),
     "requests_due": lambda privacy: privacy.requests_due(START_MS, PAGE),
     "forget_requests": lambda privacy: privacy.forget_requests(START_MS, PAGE),
     "entries": lambda privacy: privacy.entries(0, PAGE),
@@ -178,7 +179,7 @@ class RequestPromises(Subject):
             same(await store.privacy.request("ids"), None, "one that is not there")
 
     async def test_requests_are_shown_in_order(self) -> None:
-        """Groups are shown newest first, all requests oldest first and page by page, what is due by its time."""
+        """Groups are shown newest first, all requests in either order and page by page, what is due by its time."""
         async with self.opened() as store:
             times = [START_MS + number // 3 for number in range(9)]
             rows = [
@@ -202,6 +203,12 @@ class RequestPromises(Subject):
                     found += page
                     after = (page[-1].received_ms, page[-1].request_id)
                 same(found, ordered, f"all requests in pages of {limit}")
+                found, before = [], (2**62, "")
+                while page := await store.privacy.requests_before(*before, limit):
+                    is_so(len(page) <= limit, "a page of at most so many, the newest first")
+                    found += page
+                    before = (page[-1].received_ms, page[-1].request_id)
+                same(found, ordered[::-1], f"all requests, the newest first, in pages of {limit}")
             due = sorted(rows, key=lambda one: (one.due_ms or 0, one.request_id))
             same(await store.privacy.requests_due(0, PAGE), due, "what is due")
             same(await store.privacy.requests_due(-1, 2), due[:2], "what is due first")

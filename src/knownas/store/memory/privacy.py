@@ -92,6 +92,12 @@ class MemoryPrivacy:
         ordered = sorted(self._requests.values(), key=lambda one: (one.received_ms, one.request_id))
         return [one for one in ordered if (one.received_ms, one.request_id) > (after_received_ms, after_id)][:limit]
 
+    async def requests_before(self, before_received_ms: int, before_id: str, limit: int) -> Sequence[StoredRequest]:
+        """Return all requests, the newest first, those before one."""
+        self._check_open()
+        ordered = sorted(self._requests.values(), key=lambda one: (one.received_ms, one.request_id), reverse=True)
+        return [one for one in ordered if (one.received_ms, one.request_id) < (before_received_ms, before_id)][:limit]
+
     async def requests_due(self, now_ms: int, limit: int) -> Sequence[StoredRequest]:
         """Return requests about which something is to be done by now, the earliest first."""
         self._check_open()

@@ -55,6 +55,11 @@ class PostgresPrivacy:
         rows = await self._database.read("requests_after", after_received_ms, after_id, limit)
         return [StoredRequest(*row) for row in rows]
 
+    async def requests_before(self, before_received_ms: int, before_id: str, limit: int) -> Sequence[StoredRequest]:
+        """Return all requests, the newest first, those before one."""
+        rows = await self._database.read("requests_before", before_received_ms, before_id, limit)
+        return [StoredRequest(*row) for row in rows]
+
     async def requests_due(self, now_ms: int, limit: int) -> Sequence[StoredRequest]:
         """Return requests about which something is to be done by now, the earliest first."""
         return [StoredRequest(*row) for row in await self._database.read("requests_due", now_ms, limit)]

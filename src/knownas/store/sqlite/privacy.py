@@ -129,6 +129,10 @@ class SqlitePrivacy:
         """Return all requests in order, those after one."""
         return [StoredRequest._make(row) for row in self._read("requests_after", after_received_ms, after_id, limit)]
 
+    async def requests_before(self, before_received_ms: int, before_id: str, limit: int) -> Sequence[StoredRequest]:
+        """Return all requests, the newest first, those before one."""
+        return [StoredRequest._make(row) for row in self._read("requests_before", before_received_ms, before_id, limit)]
+
     async def requests_due(self, now_ms: int, limit: int) -> Sequence[StoredRequest]:
         """Return requests about which something is to be done by now, the earliest first."""
         return [StoredRequest._make(row) for row in self._read("requests_due", now_ms, limit)]

@@ -17,6 +17,11 @@ SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key,
 FROM knownas.subject_request WHERE (received_ms, request_id) > ($1, $2)
 ORDER BY received_ms, request_id LIMIT $3;
 
+-- name: requests_before
+SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
+FROM knownas.subject_request WHERE (received_ms, request_id) < ($1, $2)
+ORDER BY received_ms DESC, request_id DESC LIMIT $3;
+
 -- name: requests_due
 SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
 FROM knownas.subject_request WHERE due_ms <= $1 ORDER BY due_ms, request_id LIMIT $2;

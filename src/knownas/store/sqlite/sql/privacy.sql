@@ -49,6 +49,11 @@ SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key,
 FROM subject_request WHERE (received_ms, request_id) > (?, ?)
 ORDER BY received_ms, request_id LIMIT ?;
 
+-- name: requests_before
+SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
+FROM subject_request WHERE (received_ms, request_id) < (?, ?)
+ORDER BY received_ms DESC, request_id DESC LIMIT ?;
+
 -- name: requests_due
 SELECT request_id, workspace, group_id, received_ms, due_ms, ended_ms, open_key, document
 FROM subject_request WHERE due_ms <= ? AND due_ms IS NOT NULL
