@@ -10,7 +10,7 @@ from typing import Final
 
 from knownas.service.evidence.certificates import Certificates
 from knownas.service.evidence.chain import Evidence
-from knownas.service.evidence.documents import document_bytes
+from knownas.service.evidence.documents import HeadDocument, document_bytes
 from knownas.service.repeating import Repeating
 from knownas.service.turns import Turns
 from knownas.store.port import Store
@@ -36,7 +36,13 @@ class Anchoring:
         self._turns = Turns(store, clock)
         self._number = 0
         self._published_ms: int | None = None
+        self._published: HeadDocument | None = None
         self._looking = Repeating(self.look, LOOK_SECONDS, log, "evidence", "the head is published later")
+
+    @property
+    def published(self) -> HeadDocument | None:
+        """The head that this process has published last; None if it has published none, since another one did or nothing was new."""
+        return self._published
 
     def start(self) -> None:
         """Look from now on, until it is closed."""
@@ -60,7 +66,7 @@ class Anchoring:
         if not await self._turns.take(_TURN, PUBLISH_EVERY_MS):
             return False
         head = await self._certificates.head()
-        self._number, self._published_ms = head.head.number, now_ms
+        self._number, self._published_ms, self._published = head.head.number, now_ms, head
         # Not because anything is wrong: a server shows warnings, and this line has to be seen.
         log.warning("evidence: %s", document_bytes(head).decode())
         return True
