@@ -33,6 +33,7 @@ from knownas.core.identity.kinds import DEVICE_TYPES
 from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.core.identity.policy import EphemeralPolicy, ErrorBody, Policy
 from knownas.core.identity.record import Record, parse_mpid
+from knownas.service.arrivals import Kind
 from knownas.service.identity.question import Answer, Question
 from knownas.service.identity.resolver import Overloaded
 from knownas.service.security.directory import Door
@@ -110,6 +111,7 @@ class IdSync(HttpSurface[Target]):
         self._service = service
         self._directory = service.directory
         self._resolver = service.resolver
+        self._arrivals = service.arrivals
         self._clock = service.clock
         self._throttle = throttle
 
@@ -147,6 +149,7 @@ class IdSync(HttpSurface[Target]):
             raise _Refusal(told.status, told.reason, told.sentence, told.headers, spelling=spelling) from error
         decision_id = answer.decision_id.encode()
         headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
+        self._arrivals.note(door.lasting_key, Kind.IDENTITY, question.observation.at_ms, answer.decision_id)
         self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
         return 200, self._encode(answer, headers, all_matches=all_matches)
 

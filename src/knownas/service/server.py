@@ -10,6 +10,7 @@ from typing import Final
 from knownas.config.values import Configuration
 from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
+from knownas.service.arrivals import Arrivals
 from knownas.service.audience.activation import Activation, open_activation
 from knownas.service.audience.assessing import Assesses
 from knownas.service.audience.catalogue import Destinations
@@ -87,6 +88,7 @@ class Service:
     jobs: Jobs
     self_check: SelfCheck
     ingest: Ingest
+    arrivals: Arrivals
     key_watch: KeyWatch
     tokens: Tokens
     sessions: Sessions
@@ -148,6 +150,7 @@ class Service:
         self.aliasing.start()
         self.retention.start()
         self.jobs.start()
+        self.arrivals.start()
         self.toxic_watch.start()
         self.self_check.start()
         self.privacy.start()
@@ -172,6 +175,7 @@ class Service:
         await self.retention.close()
         await self.aliasing.close()
         await self.ingest.close()
+        await self.arrivals.close()
         await self.resolver.close()
         await self.auditing.close()
         await self.store.close()
@@ -204,6 +208,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     directory, key_watch = await _directory(configuration, store, clock, secret_keys, publish=publish)
     recent, activity, given_out = RecentDecisions(), ActivityMemory(), chance or SystemChance()
     calculations, turns = calculations_of(configuration), _turns(configuration, store, clock)
+    arrivals = Arrivals(store)
     resolver = Resolver(store, given_out, recent, activity)
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
@@ -222,7 +227,8 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         correcting=correcting,
         jobs=(jobs := Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)),
         self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
-        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
+        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking, arrivals),
+        arrivals=arrivals,
         key_watch=key_watch,
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
         sessions=await open_sessions(store, clock, publish=publish, keys=secret_keys),

@@ -28,6 +28,7 @@ from knownas.core.identity.learning import unguarded
 from knownas.core.identity.observation import Endpoint, IdentityChange, IdentityRequest, ModifyRequest
 from knownas.core.profile.event import Event, EventBatch
 from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section, fold
+from knownas.service.arrivals import Arrivals, Kind
 from knownas.service.audience.marking import Came, Marking
 from knownas.service.chance import Chance
 from knownas.service.history.successors import named_now
@@ -100,8 +101,10 @@ class Ingest:
         calculations: Mapping[int, Calculations],
         placing: asyncio.Lock | None = None,
         marking: Marking | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
-        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged."""
+        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged. `arrivals` notes through which input something came."""
+        self._arrivals = arrivals
         self._marking = marking
         self._placing = placing or asyncio.Lock()
         self._store = store
@@ -175,9 +178,17 @@ class Ingest:
             async with self._placing:
                 await self._decide(group)
                 if await self._keep(group):
+                    self._note(group)
                     return [_receipted(one) for one in group]
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
+
+    def _note(self, group: Sequence[_Resolved]) -> None:
+        """Note through which inputs something came, whatever became of it."""
+        if self._arrivals is not None:
+            for one in group:
+                door, batch, _ = one.arrival
+                self._arrivals.note(door.lasting_key, Kind.EVENTS, batch.at_ms, one.receipt_id)
 
     async def _decide(self, group: Sequence[_Resolved]) -> None:
         """Find each batch's profile, or why it is not kept. A repeat is accepted and changes nothing (platform §2.7).
