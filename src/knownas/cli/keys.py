@@ -1,7 +1,6 @@
 """`knownas keys`: gives inputs and workspaces new keys while the old ones still open, lists them, and ends them."""
 
 import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ import click
 
 from knownas.cli.configured import config_option
 from knownas.cli.stored import configured, with_store
-from knownas.config.values import Configuration, Input, Secret, Workspace
+from knownas.config.values import Configuration, Input, Workspace
 from knownas.service.identity.receipts import rfc3339
 from knownas.service.security.keys import (
     TAKEN_UP_WITHIN_SECONDS,
     Holder,
     Holding,
     KeyChain,
+    fresh_pair,
     read_changes,
     revoke,
     rotate,
@@ -25,10 +25,6 @@ from knownas.service.security.keys import (
 from knownas.service.security.resealing import reseal
 from knownas.service.server import system_clock
 from knownas.store.port import Store
-
-KEY_BYTES: Final = 16
-SECRET_BYTES: Final = 32
-"""Random bytes of a key and of a secret that the command makes."""
 
 VALID_FOR_DAYS_MAX: Final = 365
 """The longest that an old pair may stay valid beside the new one."""
@@ -93,7 +89,7 @@ def rotate_keys(
     up without a restart.
     """
     configuration, secret_keys = configured(config_file)
-    fresh = (secrets.token_hex(KEY_BYTES), Secret(secrets.token_urlsafe(SECRET_BYTES)))
+    fresh = fresh_pair()
 
     async def work(store: Store) -> None:
         bearer = _meant(configuration, await read_changes(store), input_name, workspace_name)

@@ -18,6 +18,7 @@ import msgspec
 from knownas.core.identity.document import Document
 from knownas.core.identity.record import parse_mpid
 from knownas.service.identity.receipts import rfc3339
+from knownas.service.limits import AUDIT_LOOKED_THROUGH_MAX, PAGE_MAX
 from knownas.service.repeating import happens_within
 from knownas.store.errors import StoreDamaged, StoreError
 from knownas.store.privacy import Audited, PrivacyStore
@@ -179,6 +180,25 @@ class Auditing:
         rows = await self._store.audited(mpid, after_seq, limit)
         found = [_access(row) for row in rows if since_ms is None or row.at_ms >= since_ms]
         return found, rows[-1].seq if len(rows) == limit else None
+
+    async def of_reader(
+        self, who: str, since_ms: int | None, after_seq: int, limit: int
+    ) -> tuple[Sequence[Access], int | None]:
+        """Return what one reader read or changed since a time, of anybody, in the order it was written, as `page` does.
+
+        At most `AUDIT_LOOKED_THROUGH_MAX` rows are looked through, so a page can have few rows, or none, and not be the last.
+
+        Raises:
+            StoreError: the store does not answer, or what it keeps is no row (StoreDamaged).
+        """
+        found: list[Access] = []
+        following: int | None = after_seq
+        for _ in range(0, AUDIT_LOOKED_THROUGH_MAX, PAGE_MAX):
+            page, following = await self.page(None, since_ms, following or 0, PAGE_MAX)
+            found += [one for one in page if one.who == who]
+            if following is None or len(found) >= limit:
+                break
+        return found, following
 
     async def _before(self, at_ms: int) -> int:
         """Return a number so that all rows with it or a lower one are older than a time: as high a one as is found fast."""

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from knownas.config.values import Configuration
+from knownas.config.values import Configuration, Secret
 from knownas.service.repeating import Repeating
 from knownas.service.security.directory import Directory, Pairs
-from knownas.service.security.keys import POLL_SECONDS, KeyChain, read_changes
+from knownas.service.security.keys import POLL_SECONDS, Holder, KeyChain, Rotation, fresh_pair, read_changes, rotate
 from knownas.service.security.sealing import SecretKeys, Unopenable
 from knownas.store.errors import StoreError
 from knownas.store.port import Store
@@ -52,6 +52,24 @@ class KeyWatch:
     async def close(self) -> None:
         """Look no more. May be called twice, or without a start."""
         await self._looking.close()
+
+    async def rotate(self, holder: Holder, valid_for_ms: int) -> tuple[Rotation, Secret]:
+        """Give a holder a fresh pair, and take it up here at once. Its secret is returned, and told nowhere else.
+
+        Raises:
+            KeyChangeRefused: an older pair is still valid.
+            Unopenable: there is no secret key under which the fresh secret could be sealed.
+            StoreError: the store could not keep it.
+        """
+        fresh = fresh_pair()
+        done = await rotate(self._store, self._keys, holder, fresh, self._clock(), valid_for_ms)
+        await self.look()
+        return done, fresh[1]
+
+    @property
+    def chain(self) -> KeyChain:
+        """The changes of keys that are taken up."""
+        return self._chain
 
     async def look(self) -> None:
         """Look once: read what is new, and open the doors anew if that or the time changes them.

@@ -6,6 +6,7 @@ A pair is found by following the changes from the configured key, so that a conf
 of the same chain goes on from there. At most two pairs of a holder are valid at any time.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,16 @@ TAKEN_UP_WITHIN_SECONDS: Final = 5.0
 
 POLL_SECONDS: Final = 2.0
 """The pause between two looks at the store for changes of keys."""
+
+
+KEY_BYTES: Final = 16
+SECRET_BYTES: Final = 32
+"""Random bytes of a key and of a secret that are made here."""
+
+
+def fresh_pair() -> tuple[str, Secret]:
+    """Draw a key and a secret."""
+    return secrets.token_hex(KEY_BYTES), Secret(secrets.token_urlsafe(SECRET_BYTES))
 
 
 class Holding(StrEnum):
