@@ -85,3 +85,18 @@ GRAPH_LABEL_CHARACTERS_MAX: Final = 27
 
 TAKEN_BACK_SHOWN: Final = 10
 """Decisions that the receipt of a correction tells of those that it takes back."""
+
+DESK_PAGE: Final = 50
+"""Requests of data subjects in one page of the privacy desk."""
+
+LOOKS_PAGE: Final = 100
+"""Rows in one page of who read what."""
+
+RESULTS_BYTES_MAX: Final = 64 * 2**20
+"""An archive of a data subject that is handed over in the console: it is held in memory."""
+
+ASKED_IDENTITIES_MAX: Final = 3
+"""Identities by which a new request of a data subject can say who it is about."""
+
+ROTATED_VALID_DAYS: Final = 7
+"""Days for which the old pair of an input opens beside the one that is made in the console."""

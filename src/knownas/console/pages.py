@@ -6,11 +6,16 @@ from knownas.console.graph import PAGES as GRAPH
 from knownas.console.home import PAGES as HOME
 from knownas.console.page import Page
 from knownas.console.people import PAGES as PEOPLE
+from knownas.console.privacy_asking import PAGES as PRIVACY_ASKING
+from knownas.console.privacy_desk import PAGES as PRIVACY_DESK
+from knownas.console.privacy_evidence import PAGES as PRIVACY_EVIDENCE
+from knownas.console.privacy_looks import PAGES as PRIVACY_LOOKS
 from knownas.console.profile import PAGES as PROFILE
 from knownas.console.profile_attributes import PAGES as PROFILE_ATTRIBUTES
 from knownas.console.profile_events import PAGES as PROFILE_EVENTS
 from knownas.console.receipt import PAGES as RECEIPT
+from knownas.console.setup import PAGES as SETUP
 from knownas.console.story import PAGES as STORY
 from knownas.console.undoing import PAGES as UNDOING
 
-PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS, *GRAPH, *STORY, *RECEIPT, *UNDOING)
+PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS, *GRAPH, *STORY, *RECEIPT, *UNDOING, *PRIVACY_DESK, *PRIVACY_ASKING, *PRIVACY_EVIDENCE, *PRIVACY_LOOKS, *SETUP)
