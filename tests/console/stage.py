@@ -16,6 +16,7 @@ from knownas.config.values import Configuration, Secret
 from knownas.console.app import open_console
 from knownas.console.page import Page
 from knownas.console.pages import PAGES
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import Service, open_service, system_clock
 from knownas.store.memory.store import MemoryStore
 from tests.api.access_world import configured
@@ -92,16 +93,18 @@ async def running(
     pages: Sequence[Page] = (),
     store: MemoryStore | None = None,
     change: Callable[[Service], None] = lambda _: None,
+    secret_keys: SecretKeys | None = None,
+    own: Sequence[Page] = PAGES,
 ) -> AsyncIterator[Stage]:
-    """Run the application, with further pages."""
+    """Run the application, with its `own` pages and further ones."""
     clock, held = Clock(), store or MemoryStore()
 
     async def opened() -> Service:
-        service = await open_service(configuration or with_users(*USERS), held, clock=clock)
+        service = await open_service(configuration or with_users(*USERS), held, clock=clock, secret_keys=secret_keys)
         change(service)
         return service
 
-    app = Application(opened, partial(open_console, pages=(*PAGES, *pages)))
+    app = Application(opened, partial(open_console, pages=(*own, *pages)))
     await app._start()
     assert app._service is not None
     stage = Stage(app, app._service, clock)

@@ -9,6 +9,7 @@ import pytest
 
 from knownas.config.console_access import ConsoleRole
 from knownas.console import headers as console_headers
+from knownas.console.home import PAGES as HOME_PAGES
 from knownas.console.page import NOBODY, Answer, Asked, Moved, Page, Sent, Shown, done, not_done
 from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
@@ -240,7 +241,7 @@ async def test_only_places_that_are_there_and_allowed_are_shown() -> None:
         Page("GET", POLICIES.path, "tryPolicies", Right.READ, show, POLICIES),
         Page("GET", f"{SETUP.path}/keys", "tryKeys", Right.READ, show, SETUP),
     ]
-    async with running(pages=pages) as stage:
+    async with running(pages=pages, own=HOME_PAGES) as stage:
         reader, officer = await stage.signed_in("reader"), await stage.signed_in("privacy_officer")
         of_reader, of_officer = (await reader.get("/")).text, (await officer.get(PRIVACY.path)).text
         lost = (await stage.browser().get("/nowhere")).text

@@ -31,7 +31,7 @@ _NAMES: Final = types_named_on(Surface.DSR)
 _UUID4: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _NEW_PATH: Final = "/privacy/new"
 _ROWS: Final = range(1, ASKED_IDENTITIES_MAX + 1)
-_USUAL: Final = ("email", "customer_id", "mobile_number")
+_USUAL: Final = ("email", "controller_customer_id", "mobile_number")
 """The types that the form begins with."""
 
 WHY_WORDS: Final[Mapping[str, str]] = {
