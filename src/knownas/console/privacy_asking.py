@@ -82,7 +82,7 @@ async def make_request(asked: Asked) -> Answer:
         raise not_taken("The form has no id of a request.")
     given = GivenRequest(
         *(request_id, _regulation(form), kind, subject, now_ms, None, ()),
-        skips_waiting=form.is_on("at_once"),
+        skips_waiting=False,
     )
     outcome = await asked.service.privacy.requests.take(place, given, now_ms, VERIFIED_AT_CONSOLE)
     to = f"{PRIVACY.path}/requests/{request_id}"
@@ -144,7 +144,7 @@ def _form_values(asked: Asked, fields: Fields) -> dict[str, object]:
         "regulations": [(one.value, one.value.upper()) for one in Regulation],
         "mpid": fields.text("mpid"),
         "rows": rows,
-        "identity_types": [(name, name.replace("_", " ")) for name in sorted(_NAMES)],
+        "identity_types": [(name, name.removeprefix("controller_").replace("_", " ")) for name in sorted(_NAMES)],
     }
 
 
@@ -155,7 +155,6 @@ def _again(fields: Fields) -> dict[str, str]:
         "type",
         "regulation",
         "mpid",
-        "at_once",
         *(f"{what}{row}" for row in _ROWS for what in ("type", "value")),
     )
     return {name: fields.raw(name) for name in names if fields.raw(name)}

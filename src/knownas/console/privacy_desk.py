@@ -7,6 +7,7 @@ from knownas.console.page import NOBODY, Answer, Asked, Crumb, Moved, Page, Sent
 from knownas.console.places import PRIVACY
 from knownas.console.refusal import Refusal, not_taken
 from knownas.console.rights import Right
+from knownas.core.privacy.evidence import Happening
 from knownas.core.privacy.request import RequestState, RequestType
 from knownas.service.access.archive import FetchedTooOften
 from knownas.service.erasure.bulk_deletion_form import is_deletion
@@ -15,6 +16,7 @@ from knownas.service.evidence.documents import document_bytes
 from knownas.service.evidence.pdf import certificate_pdf
 from knownas.service.evidence.sentences import sentence
 from knownas.service.identity.knowing import place_of
+from knownas.service.identity.receipts import rfc3339
 from knownas.service.limits import LONG_REQUEST_SECONDS, RESULTS_FETCHES_MAX
 from knownas.service.privacy.desk import OPEN_STATES, Clock, Desk, Urgency, Wish, clock_of
 from knownas.service.privacy.subject_request_form import NOBODY as FORGOTTEN
@@ -113,7 +115,7 @@ async def show_request(asked: Asked) -> Answer:
             for one in subject.identities
         ],
         "named": [] if subject == FORGOTTEN else subject.named,
-        "steps": [(one.number, one.happening.at_ms, sentence(one.happening)) for one in entries],
+        "steps": [(one.number, one.happening.at_ms, _told(one.happening)) for one in entries],
         "is_ended": any(one.happening.step in ENDS for one in entries),
         "has_results": fetched and not are_results_old(request, now_ms),
         "are_results_old": fetched and are_results_old(request, now_ms),
@@ -186,6 +188,15 @@ async def send_results(asked: Asked) -> Answer:
             advice = "Fetch it with the key of the workspace from the address that the status of the request names."
             raise Refusal(413, "results_too_long", sentence_, advice)
     return Sent(bytes(body), "application/zip", f"{kept.request.request_id}.zip", kept.mpids)
+
+
+def _told(happening: Happening) -> str:
+    """Tell an entry in a sentence, with its times as such."""
+    facts = {
+        name.removesuffix("_ms"): rfc3339(fact) if name.endswith("_ms") and isinstance(fact, int) else fact
+        for name, fact in happening.facts.items()
+    }
+    return sentence(happening._replace(facts=facts))
 
 
 def _id(asked: Asked) -> str:
