@@ -88,7 +88,6 @@ class Service:
     jobs: Jobs
     self_check: SelfCheck
     ingest: Ingest
-    arrivals: Arrivals
     key_watch: KeyWatch
     tokens: Tokens
     sessions: Sessions
@@ -113,6 +112,9 @@ class Service:
     def neighbourhoods(self) -> Neighbourhoods:
         """Who is around a person."""
         return Neighbourhoods(self.store, self.directory)
+    def arrivals(self) -> Arrivals:
+        """What came through which input."""
+        return self.ingest.arrivals
 
     @property
     def sections(self) -> Sections:
@@ -208,7 +210,6 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     directory, key_watch = await _directory(configuration, store, clock, secret_keys, publish=publish)
     recent, activity, given_out = RecentDecisions(), ActivityMemory(), chance or SystemChance()
     calculations, turns = calculations_of(configuration), _turns(configuration, store, clock)
-    arrivals = Arrivals(store)
     resolver = Resolver(store, given_out, recent, activity)
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
@@ -227,8 +228,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         correcting=correcting,
         jobs=(jobs := Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)),
         self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
-        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking, arrivals),
-        arrivals=arrivals,
+        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
         key_watch=key_watch,
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
         sessions=await open_sessions(store, clock, publish=publish, keys=secret_keys),

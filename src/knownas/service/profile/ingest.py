@@ -101,10 +101,9 @@ class Ingest:
         calculations: Mapping[int, Calculations],
         placing: asyncio.Lock | None = None,
         marking: Marking | None = None,
-        arrivals: Arrivals | None = None,
     ) -> None:
-        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged. `arrivals` notes through which input something came."""
-        self._arrivals = arrivals
+        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged."""
+        self.arrivals: Final = Arrivals(store)
         self._marking = marking
         self._placing = placing or asyncio.Lock()
         self._store = store
@@ -185,10 +184,9 @@ class Ingest:
 
     def _note(self, group: Sequence[_Resolved]) -> None:
         """Note through which inputs something came, whatever became of it."""
-        if self._arrivals is not None:
-            for one in group:
-                door, batch, _ = one.arrival
-                self._arrivals.note(door.lasting_key, Kind.EVENTS, batch.at_ms, one.receipt_id)
+        for one in group:
+            door, batch, _ = one.arrival
+            self.arrivals.note(door.lasting_key, Kind.EVENTS, batch.at_ms, one.receipt_id)
 
     async def _decide(self, group: Sequence[_Resolved]) -> None:
         """Find each batch's profile, or why it is not kept. A repeat is accepted and changes nothing (platform §2.7).
