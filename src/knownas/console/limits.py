@@ -100,3 +100,33 @@ ASKED_IDENTITIES_MAX: Final = 3
 
 ROTATED_VALID_DAYS: Final = 7
 """Days for which the old pair of an input opens beside the one that is made in the console."""
+
+CRITERIA_ROWS_MAX: Final = 24
+"""Conditions of a definition that are edited in rows; more are edited as JSON."""
+
+CRITERIA_GROUPS_MAX: Final = 8
+"""Groups of conditions that are edited in rows, the outermost with them; more are edited as JSON."""
+
+CRITERIA_DEPTH_MAX: Final = 3
+"""Groups of conditions within one another that are edited in rows."""
+
+VALUE_CHARACTERS_MAX: Final = 8_192
+"""Characters of the value of a condition that is edited in a row, such as a list."""
+
+DEFINITION_FIELD_CHARACTERS_MAX: Final = 50_000
+"""A definition, or what is set of a connection, as it stands in a field as JSON."""
+
+SIZES_SECONDS: Final = 5.0
+"""How long the members of audiences are counted for a list of them; of those beyond it is said that they were not."""
+
+JOINED_DAYS_SHOWN: Final = 30
+"""Days for which the page of an audience shows how many of its members have joined."""
+
+JOINED_LOOKED_AT_MAX: Final = 20_000
+"""Members of whom the page of an audience looks at when they have joined."""
+
+LISTED_A_PAGE: Final = 50
+"""Members, deliveries, and others that a page of the console lists."""
+
+OUTPUT_COUNTED_MAX: Final = 10_000
+"""Deliveries of an output in a state that a page of the console counts; there may be more."""

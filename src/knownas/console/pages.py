@@ -2,8 +2,13 @@
 
 from typing import Final
 
+from knownas.console.audience_editing import PAGES as AUDIENCE_EDITING
+from knownas.console.audiences import PAGES as AUDIENCES
+from knownas.console.connecting import PAGES as CONNECTING
+from knownas.console.deliveries import PAGES as DELIVERIES
 from knownas.console.graph import PAGES as GRAPH
 from knownas.console.home import PAGES as HOME
+from knownas.console.outputs import PAGES as OUTPUTS
 from knownas.console.page import Page
 from knownas.console.people import PAGES as PEOPLE
 from knownas.console.privacy_asking import PAGES as PRIVACY_ASKING
@@ -18,4 +23,4 @@ from knownas.console.setup import PAGES as SETUP
 from knownas.console.story import PAGES as STORY
 from knownas.console.undoing import PAGES as UNDOING
 
-PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS, *GRAPH, *STORY, *RECEIPT, *UNDOING, *PRIVACY_DESK, *PRIVACY_ASKING, *PRIVACY_EVIDENCE, *PRIVACY_LOOKS, *SETUP)
+PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS, *GRAPH, *STORY, *RECEIPT, *UNDOING, *PRIVACY_DESK, *PRIVACY_ASKING, *PRIVACY_EVIDENCE, *PRIVACY_LOOKS, *SETUP, *AUDIENCE_EDITING, *AUDIENCES, *CONNECTING, *DELIVERIES, *OUTPUTS)

@@ -13,6 +13,8 @@ from knownas.core.delivery.message import ErasureMessage, MembershipMessage, Sub
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectIdentity
 from knownas.core.profile.device import Device
+from knownas.core.translation.reason import Reason
+from knownas.service.audience.audiences import ConnectionPreview
 from knownas.service.audience.subjects import Subjects
 from knownas.service.privacy.subject_requests import GivenRequest, Taken
 from knownas.store.audiences import (
@@ -101,6 +103,29 @@ async def test_who_is_there_already_belongs_to_a_new_audience(stage: Stage) -> N
     assert await stage.members(audience) == [gold]
     known = stage.service.activation.catalogues.now.audiences[audience]
     assert await stage.service.activation.audiences.share_of(known) == 1.0
+
+
+async def test_a_connection_is_previewed(stage: Stage) -> None:
+    """Of how many members something would go out, and who would be passed over for which reason; nothing is kept or told."""
+    ann = await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
+    bob = await stage.happen(customer("b"), attributes={"plan": "gold"})
+    audience, output = await stage.audience(PLAN), await stage.output()
+    audiences = stage.service.activation.audiences
+    known = audiences.known(WORKSPACE)[audience]
+    seen = await audiences.preview_connection(known, "production", {"output": str(output), "identities": ["email"]})
+    assert isinstance(seen, ConnectionPreview)
+    assert (seen.sent, seen.skipped, seen.share) == (1, {(Reason.NO_IDENTITY, "email"): 1}, 1.0)
+    assert sorted(one.mpid for one in seen.shown) == sorted((ann, bob))
+    elsewhere = await audiences.preview_connection(
+        known, "development", {"output": str(output), "identities": ["email"]}
+    )
+    assert isinstance(elsewhere, ConnectionPreview)
+    assert (elsewhere.sent, elsewhere.skipped, elsewhere.share) == (0, {}, 1.0)
+    for wrong in ({"identities": ["email"]}, {"output": "99"}, {"output": str(output), "strange": 1}):
+        assert isinstance(await audiences.preview_connection(known, "production", wrong), tuple)
+    await stage.settle()
+    assert not audiences.connections(known)
+    assert await stage.told(output) == []
 
 
 async def test_a_mark_of_everybody_has_everybody_judged_again(stage: Stage) -> None:

@@ -1,7 +1,8 @@
 """Defines audiences and connects them with outputs, shows their members with the reasons, and previews what is not defined yet."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,10 @@ from knownas.core.audience.reading_text import Fault
 from knownas.core.audience.reasons import Reason, reasons
 from knownas.core.audience.subject import Subject
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
+from knownas.core.translation.outcome import Skipped, Translation
+from knownas.core.translation.reason import Reason as Skip
+from knownas.core.translation.rule import Rule
+from knownas.core.translation.translate import translate
 from knownas.service.audience.catalogue import (
     Catalogue,
     Catalogues,
@@ -44,7 +49,8 @@ from knownas.service.audience.standing_form import standings_from
 from knownas.service.audience.subjects import Subjects
 from knownas.service.audience.sweeps import Phase, progress_from, sweep_name
 from knownas.service.audience.writing import Writing
-from knownas.service.delivery.connection_form import read_connection
+from knownas.service.delivery.asked_places_form import KeptPlaces
+from knownas.service.delivery.connection_form import AudienceConnection, read_connection
 from knownas.service.delivery.destination import Surroundings
 from knownas.service.delivery.settings_form import settings_faults
 from knownas.service.group.values import NO_VALUES
@@ -72,6 +78,19 @@ class Preview:
     looked_at: int
     share: float
     shown: Sequence[Reasoned]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPreview:
+    """What a connection would send: of how many members something and of how many nothing, the latter by reason and what it is about.
+
+    `share` is the part of all members that was looked at; `shown` is what would go out of some, or why nothing would.
+    """
+
+    sent: int
+    skipped: Mapping[tuple[Skip, str], int]
+    share: float
+    shown: Sequence[Translation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +218,74 @@ class AudienceService:
                 return (Fault("/output", "the workspace has no such output"),)
             if catalogue.of(audience.workspace).all_connections >= CONNECTIONS_MAX:
                 return (Fault("", f"a workspace has at most {CONNECTIONS_MAX} connections"),)
-            kind = self.catalogues.destinations[output.document.destination]
-            rule = rule_by(asked.wish, kind, said)
-            faults = [*settings_faults(kind.connection_settings, asked.settings)]
+            rule = self._rule(catalogue, audience.workspace, asked, said)
             if isinstance(rule, tuple):
-                faults += rule
-            return tuple(faults) or ConnectionDocument(audience.id, output.id, raw, now_ms, places=said)
+                return rule
+            return ConnectionDocument(audience.id, output.id, raw, now_ms, places=said)
 
         made = await self._writing.add(DocumentKind.CONNECTION, audience.workspace, make)
         self._changed()
         return made
+
+    async def preview_connection(
+        self, audience: KnownAudience, environment: str, written: Mapping[str, Any]
+    ) -> ConnectionPreview | Faults:
+        """Say what a connection would send of whom, and who is passed over, without keeping or sending anything.
+
+        It looks for `PREVIEW_SECONDS` at most. A destination that says itself which identities it takes is asked.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        asked = read_connection(written)
+        if isinstance(asked, tuple):
+            return asked
+        said = await self._outputs.said_places(audience.workspace, asked.output, self._surroundings)
+        if isinstance(said, Fault):
+            return (said,)
+        rule = self._rule(await self.catalogues.refresh(), audience.workspace, asked, said)
+        if isinstance(rule, tuple):
+            return rule
+        skipped: Counter[tuple[Skip, str]] = Counter()
+        sent, share, shown = 0, 0.0, list[Translation]()
+        async for page, share in self._translations(audience, environment, rule):  # noqa: B007 - the last share is told
+            left_out = [one for one in page if isinstance(one, Skipped)]
+            skipped.update((one.reason, one.about) for one in left_out)
+            sent += len(page) - len(left_out)
+            shown += page[: PREVIEWED_MEMBERS - len(shown)]
+        return ConnectionPreview(sent, skipped, share, shown)
+
+    async def _translations(
+        self, audience: KnownAudience, environment: str, rule: Rule
+    ) -> AsyncIterator[tuple[Sequence[Translation], float]]:
+        """Yield what goes out of members by a rule, in pages, each with the share of all that was looked at with it."""
+        until = time.monotonic() + PREVIEW_SECONDS
+        after_mpid: int | None = None
+        while time.monotonic() < until:
+            place = (audience.workspace, environment, audience.id, after_mpid)
+            page = await self._audiences.members(*place, SWEPT_A_PAGE)
+            keys = [SectionKey(audience.workspace, environment, one.mpid) for one in page]
+            stored = await self._audiences.subjects(keys)
+            views = [view for key in keys if (view := self._subjects.view(key, stored[key])) is not None]
+            is_last = len(page) < SWEPT_A_PAGE
+            yield [translate(view, rule) for view in views], 1.0 if is_last else _share(page[-1].mpid)
+            if is_last:
+                return
+            after_mpid = page[-1].mpid
+
+    def _rule(
+        self, catalogue: Catalogue, workspace: int, asked: AudienceConnection, said: KeptPlaces | None
+    ) -> Rule | Faults:
+        """Return the rule of a connection with an output of a workspace, or what is wrong."""
+        output = output_named(catalogue, workspace, asked.output)
+        if output is None:
+            return (Fault("/output", "the workspace has no such output"),)
+        kind = self.catalogues.destinations[output.document.destination]
+        rule = rule_by(asked.wish, kind, said)
+        faults = [*settings_faults(kind.connection_settings, asked.settings)]
+        if isinstance(rule, tuple):
+            faults += rule
+        return tuple(faults) or rule
 
     async def disconnect(self, connection: int) -> None:
         """Take a connection away: its output is told that all members have left.
