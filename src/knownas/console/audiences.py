@@ -28,6 +28,7 @@ from knownas.console.workspace_asked import (
 )
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.mentions import mentions
+from knownas.core.identity.record import parse_mpid
 from knownas.core.profile.moments import DAY_MS
 from knownas.core.translation.reason import Reason, sentence
 from knownas.service.audience.audiences import Reasoned
@@ -123,6 +124,9 @@ async def show_audience(asked: Asked) -> Answer:
 async def show_members(asked: Asked) -> Answer:
     """Show who is in an audience, by MPID, in pages; each with why if that is asked for."""
     audience, environment = await audience_of(asked), asked.environment.value
+    somebody = parse_mpid(asked.query.text("mpid"))
+    if somebody is not None:
+        return Moved(f"/audiences/{audience.id}/members/{somebody}?environment={environment}", NOBODY)
     reasoned = asked.query.is_on("reasons")
     audiences = asked.service.activation.audiences
     page = await audiences.members(audience, environment, after_mpid(asked), LISTED_A_PAGE + 1, reasoned=reasoned)
