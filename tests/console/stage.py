@@ -16,9 +16,8 @@ from knownas.config.values import Configuration, Secret
 from knownas.console.app import open_console
 from knownas.console.page import Page
 from knownas.console.pages import PAGES
-from knownas.service.security.sealing import SecretKeys
-from knownas.service.server import Service, open_service, system_clock
 from knownas.service.audience.catalogue import Destinations
+from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import NO_DESTINATIONS, Service, open_service, system_clock
 from knownas.store.memory.store import MemoryStore
 from tests.api.access_world import configured
@@ -97,19 +96,19 @@ async def running(
     change: Callable[[Service], None] = lambda _: None,
     secret_keys: SecretKeys | None = None,
     own: Sequence[Page] = PAGES,
-) -> AsyncIterator[Stage]:
-    """Run the application, with its `own` pages and further ones."""
-    clock, held = Clock(), store or MemoryStore()
-
-    async def opened() -> Service:
-        service = await open_service(configuration or with_users(*USERS), held, clock=clock, secret_keys=secret_keys)
     destinations: Destinations = NO_DESTINATIONS,
 ) -> AsyncIterator[Stage]:
-    """Run the application, with further pages, and with kinds of outputs."""
+    """Run the application, with its `own` pages and further ones, and with kinds of outputs."""
     clock, held = Clock(), store or MemoryStore()
 
     async def opened() -> Service:
-        service = await open_service(configuration or with_users(*USERS), held, clock=clock, destinations=destinations)
+        service = await open_service(
+            configuration or with_users(*USERS),
+            held,
+            clock=clock,
+            secret_keys=secret_keys,
+            destinations=destinations,
+        )
         change(service)
         return service
 

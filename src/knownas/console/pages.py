@@ -23,4 +23,24 @@ from knownas.console.setup import PAGES as SETUP
 from knownas.console.story import PAGES as STORY
 from knownas.console.undoing import PAGES as UNDOING
 
-PAGES: Final[tuple[Page, ...]] = (*HOME, *PEOPLE, *PROFILE, *PROFILE_ATTRIBUTES, *PROFILE_EVENTS, *GRAPH, *STORY, *RECEIPT, *UNDOING, *PRIVACY_DESK, *PRIVACY_ASKING, *PRIVACY_EVIDENCE, *PRIVACY_LOOKS, *SETUP, *AUDIENCE_EDITING, *AUDIENCES, *CONNECTING, *DELIVERIES, *OUTPUTS)
+PAGES: Final[tuple[Page, ...]] = (
+    *HOME,
+    *PEOPLE,
+    *PROFILE,
+    *PROFILE_ATTRIBUTES,
+    *PROFILE_EVENTS,
+    *GRAPH,
+    *STORY,
+    *RECEIPT,
+    *UNDOING,
+    *PRIVACY_DESK,
+    *PRIVACY_ASKING,
+    *PRIVACY_EVIDENCE,
+    *PRIVACY_LOOKS,
+    *SETUP,
+    *AUDIENCE_EDITING,
+    *AUDIENCES,
+    *CONNECTING,
+    *DELIVERIES,
+    *OUTPUTS,
+)

@@ -29,8 +29,8 @@ from knownas.service.history.undoing import Undoing
 from knownas.service.identity.activity import ActivityMemory
 from knownas.service.identity.aliasing import Aliasing
 from knownas.service.identity.decisions import Decisions
-from knownas.service.identity.people_finding import PeopleFinding
 from knownas.service.identity.neighbourhood import Neighbourhoods
+from knownas.service.identity.people_finding import PeopleFinding
 from knownas.service.identity.receipts import RecentDecisions
 from knownas.service.identity.resolver import Resolver
 from knownas.service.jobs import JobKind, Jobs, Work
@@ -112,6 +112,8 @@ class Service:
     def neighbourhoods(self) -> Neighbourhoods:
         """Who is around a person."""
         return Neighbourhoods(self.store, self.directory)
+
+    @property
     def arrivals(self) -> Arrivals:
         """What came through which input."""
         return self.ingest.arrivals
