@@ -11,8 +11,9 @@ from knownas.console.limits import GRAPH_LABEL_CHARACTERS_MAX
 from knownas.console.masking import ShownIdentity
 from knownas.console.page import Answer, Asked, Page, Shown
 from knownas.console.places import PEOPLE
+from knownas.console.profile_frame import no_profile, profile_tabs
 from knownas.console.rights import Right
-from knownas.console.story import no_profile, person_trail
+from knownas.console.story import person_trail
 from knownas.core.identity.kinds import Identity
 from knownas.service.identity.neighbourhood import (
     LinkKind,
@@ -106,6 +107,7 @@ async def show_graph(asked: Asked) -> Answer:
     devices = [one for one in values if one.is_device]
     shown: dict[str, object] = {
         "mpid": mpid,
+        "tabs": profile_tabs(asked, mpid),
         "around": around,
         "drawing": msgspec.json.encode(_drawing(asked, around)).decode(),
         "own": [one for one in values if not one.is_device],

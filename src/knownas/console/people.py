@@ -126,7 +126,7 @@ def _hit(asked: Asked, found: FoundProfile) -> Hit:
 
 def _why(asked: Asked, why: Why) -> ShownWhy:
     shown = None if why.identity is None else asked.identity(why.identity.type.value, why.identity.value)
-    path = "" if why.decision_id is None else decision_path(asked, why.decision_id)
+    path = "" if why.decision_id is None else decision_path(why.decision_id)
     return ShownWhy(why.lead, shown, why.went_ms, path)
 
 

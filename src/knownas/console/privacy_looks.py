@@ -3,12 +3,11 @@
 from typing import Final
 
 from knownas.console.limits import LOOKS_PAGE
-from knownas.console.page import Answer, Asked, Page, Shown
+from knownas.console.page import NOBODY, Answer, Asked, Page, Shown
 from knownas.console.places import PRIVACY
 from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
 from knownas.core.identity.record import parse_mpid
-from knownas.service.limits import PAGE_MAX
 from knownas.service.security.auditing import EVERYBODY, UNTOLD
 
 _DAY_MS: Final = 86_400_000
@@ -52,8 +51,8 @@ async def show_looks(asked: Asked) -> Answer:
         "untold": UNTOLD,
         "is_last": following is None,
     }
-    about = {one.mpid for one in found if one.mpid != EVERYBODY}
-    return Shown("privacy_looks.html", "Who looked", sorted(about)[:PAGE_MAX] if not mpid else [mpid], values)
+    # Like `GET /api/audit`, whoever looks leaves no trace: the list would grow with each look at it.
+    return Shown("privacy_looks.html", "Who looked", NOBODY, values)
 
 
 def _after(given: str) -> int:

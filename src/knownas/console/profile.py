@@ -135,17 +135,17 @@ async def show_profile(asked: Asked) -> Answer:
 
 def _held(asked: Asked, identity: Identity, came: Turn | None, *, is_carried: bool) -> ShownHeld:
     shown = asked.identity(identity.type.value, identity.value)
-    return ShownHeld(shown, is_carried, None if came is None else _turn(asked, came))
+    return ShownHeld(shown, is_carried, None if came is None else _turn(came))
 
 
 def _had(asked: Asked, had: Had) -> ShownHad:
-    came = None if had.came is None else _turn(asked, had.came)
+    came = None if had.came is None else _turn(had.came)
     shown = asked.identity(had.identity.type.value, had.identity.value)
-    return ShownHad(shown, came, _turn(asked, had.went))
+    return ShownHad(shown, came, _turn(had.went))
 
 
-def _turn(asked: Asked, turn: Turn) -> ShownTurn:
-    path = decision_path(asked, turn.decision_id)
+def _turn(turn: Turn) -> ShownTurn:
+    path = decision_path(turn.decision_id)
     return ShownTurn(turn.at_ms, turn.endpoint.value, turn.input, path, turn.other)
 
 

@@ -72,9 +72,7 @@ async def profile_of(asked: Asked) -> Profile | Shown:
     mpid = asked.mpid
     document = await asked.service.profiles.show(mpid)
     if document is None:
-        sentence = f"There is no profile with the MPID {mpid}."
-        advice = "Look for the person by one of their identities."
-        raise Refusal(HTTPStatus.NOT_FOUND, "unknown_profile", sentence, advice)
+        raise no_profile(mpid)
     request_id = await asked.service.profiles.erased_by(mpid)
     if request_id is not None:
         values = {"mpid": mpid, "request_id": request_id, "tabs": (), "scope": document["scope"]}
@@ -108,9 +106,15 @@ def served_paths(asked: Asked) -> frozenset[str]:
     return frozenset(one.path for one in app.routes if isinstance(one, Route))
 
 
-def decision_path(asked: Asked, decision_id: str) -> str:
-    """Return the address of a decision's receipt; "" where there is no page for it."""
-    return f"/decisions/{quote(decision_id, safe='')}" if "/decisions/{id}" in served_paths(asked) else ""
+def decision_path(decision_id: str) -> str:
+    """Return the address of a decision's receipt."""
+    return f"/decisions/{quote(decision_id, safe='')}"
+
+
+def no_profile(mpid: int) -> Refusal:
+    """Return the refusal of an MPID that no profile has."""
+    sentence = f"There is no profile with the MPID {mpid}."
+    return Refusal(HTTPStatus.NOT_FOUND, "unknown_profile", sentence, "Look for the person by one of their identities.")
 
 
 def workspace_named(asked: Asked, number: int) -> Workspace:

@@ -10,9 +10,10 @@ from knownas.console.limits import TAKEN_BACK_SHOWN
 from knownas.console.masking import ShownIdentity, masked_document
 from knownas.console.page import Answer, Asked, Page, Shown
 from knownas.console.places import PEOPLE
+from knownas.console.profile_frame import decision_path
 from knownas.console.refusal import Refusal
 from knownas.console.rights import Right
-from knownas.console.story import decision_path, line_of
+from knownas.console.story import line_of
 from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupEffect
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType

@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from knownas.console.limits import STORY_LINES_SHOWN
 from knownas.console.masking import ShownIdentity
 from knownas.console.page import Answer, Asked, Crumb, Page, Shown
 from knownas.console.places import PEOPLE
-from knownas.console.refusal import Refusal, not_taken
+from knownas.console.profile_frame import decision_path, no_profile, profile_tabs
+from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
 from knownas.core.identity.chapter import Earlier, Piece, Profile
 from knownas.core.identity.kinds import Identity
@@ -57,6 +57,7 @@ async def show_story(asked: Asked) -> Answer:
     following = "" if page.next_place is None else asked.address(next=".".join(map(str, page.next_place)))
     values = {
         "mpid": mpid,
+        "tabs": profile_tabs(asked, mpid),
         "lines": lines,
         "next": following,
         "is_first": not asked.query.text("next"),
@@ -74,18 +75,7 @@ async def line_of(asked: Asked, decision_id: str) -> ShownLine | None:
 
 def person_trail(mpid: int) -> tuple[Crumb, ...]:
     """Return the way to a page about a profile."""
-    return (Crumb(str(mpid), f"/people/{mpid}"),)
-
-
-def decision_path(decision_id: str) -> str:
-    """Return the address of a receipt."""
-    return f"/decisions/{quote(decision_id, safe='')}"
-
-
-def no_profile(mpid: int) -> Refusal:
-    """Return the refusal of an MPID that no profile has."""
-    sentence = f"There is no profile with the MPID {mpid}."
-    return Refusal(404, "unknown_profile", sentence, "Look for the person by one of their identities.")
+    return (Crumb(f"Profile {mpid}", f"/people/{mpid}"),)
 
 
 def shown_piece(asked: Asked, piece: Piece) -> ShownPiece:

@@ -10,10 +10,11 @@ from knownas.console.limits import MEMBERSHIPS_TOLD_PROFILES
 from knownas.console.masking import ShownIdentity
 from knownas.console.page import Answer, Asked, Crumb, Moved, Page, Shown, done, not_done
 from knownas.console.places import PEOPLE
+from knownas.console.profile_frame import decision_path
 from knownas.console.receipt import no_decision
 from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
-from knownas.console.story import decision_path, line_of
+from knownas.console.story import line_of
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.observation import Environment
