@@ -1,13 +1,16 @@
 """Users who share a value form a group, what its members say is aggregated, and audiences follow (platform §9)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from knownas.core.delivery.message import EventsMessage
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.group import Aggregated, AggregateType
+from knownas.service.audience.catalogue import Catalogue, KnownGroup
+from knownas.service.audience.judging import Asked, Judging, Outcome
 from knownas.service.group.groups import GroupWish
 from knownas.store.memory.store import MemoryStore
 from knownas.store.opening import open_store
@@ -203,3 +206,55 @@ async def test_who_comes_back_while_they_are_forgotten_is_somebody_new(stage: St
     await stage.service.activation.forgetting.forget(WORKSPACE, ann)
     await stage.settle()
     assert await stage.members(audience) == sorted([ann, bob])
+
+
+async def test_a_definition_that_changes_as_the_last_place_is_written_waits_for_its_own(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What everybody has a place for is what was asked for before; the rest is shown when they have one for that."""
+    ann = await stage.happen(customer("ann"), attributes={"$address": "1 Main St", "has_dog": True, "visits": 2})
+    work, groups = stage.service.activation.work, stage.service.activation.groups
+    made = await groups.create(WORKSPACE, wish(has_dog="boolean_or"))
+    assert isinstance(made, int)
+    show = work._show
+
+    async def shows_late(group: KnownGroup) -> None:
+        monkeypatch.undo()
+        assert await groups.change(group, wish(has_dog="boolean_or", visits="number_sum")) is None
+        await show(group)
+
+    monkeypatch.setattr(work, "_show", shows_late)
+    assert await work.work_off()
+    assert await stage.grouped(ann) == {}
+    await stage.settle()
+    assert await stage.grouped(ann) == {"has_dog": True, "visits": "2"}
+
+
+@pytest.mark.parametrize("together", [1, 200])
+async def test_a_member_who_cannot_be_judged_keeps_nobody_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    """The others follow, and the one is marked, and judged as soon as that can be done."""
+    people = [await stage.happen(customer(f"c{one}"), attributes={"$address": "1 Main St"}) for one in range(3)]
+    await stage.group(has_dog="boolean_or")
+    audience = await stage.audience(DOGS)
+    await stage.happen(customer("c0"), attributes={"has_dog": True})
+    work, judge = stage.service.activation.work, Judging.judge
+
+    async def breaks(
+        self: Judging, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], *more: Any, **named: Any
+    ) -> Outcome:
+        if any(key.mpid == people[2] for key in asked):
+            raise AssertionError("this user breaks a rule")
+        return await judge(self, catalogue, asked, *more, **named)
+
+    monkeypatch.setattr("knownas.service.audience.judging_work.JUDGED_TOGETHER", together)
+    monkeypatch.setattr(Judging, "judge", breaks)
+    for _ in range(4):
+        await work.work_off()
+    assert await stage.members(audience) == sorted(people[:2])
+    left = await stage.service.store.audiences.marks(0, 100)
+    assert [one.mpid for one in left] == [people[2]]
+    monkeypatch.undo()
+    await stage.settle()
+    assert await stage.members(audience) == sorted(people)

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from knownas.service.audience.catalogue import Catalogue, Catalogues
+from knownas.service.audience.catalogue import Catalogue, Catalogues, KnownGroup
 from knownas.service.audience.documents import GroupDocument, group_from
 from knownas.service.audience.following import Following, group_of
 from knownas.service.audience.judging import Asked, Judging, Outcome
@@ -128,11 +128,13 @@ class JudgingWork:
         # A mark is done with the last of the profiles that it is about.
         keys = list(asked)
         groups = [keys[start : start + JUDGED_TOGETHER] for start in range(0, len(keys), JUDGED_TOGETHER)] or [[]]
+        left = list(follow.left)
         for group in groups[:-1]:
             failed = await self._judge(catalogue, {key: asked[key] for key in group})
-            # What can't be judged now keeps its marks.
+            # What can't be judged now keeps its marks, or gets one, if the mark was its group's.
+            left += _again(key for key in group if key.mpid in failed and key not in marked)
             marks = [one for one in marks if one.mpid not in failed]
-        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks, left=follow.left)
+        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks, left=left)
         self.counted["marks"] += len(marks)
         return len(marks)
 
@@ -178,8 +180,8 @@ class JudgingWork:
             await self._judging.judge(catalogue, {}, marks=_again(key for key in keys if key.mpid in failed))
         if sweep.is_gone and announced:
             await self._judge(catalogue, {}, before=announced)
-        if self._sweeps.has_placed_everybody(sweep, keys):
-            await self._show(sweep.what.id)
+        if isinstance(sweep.what, KnownGroup) and self._sweeps.has_placed_everybody(sweep, keys):
+            await self._show(sweep.what)
         await self._sweeps.move(sweep, keys)
         return max(len(keys), 1)
 
@@ -195,14 +197,17 @@ class JudgingWork:
         await self._sweeps.move_on(sweep, swept.reached)
         return max(swept.seen, 1)
 
-    async def _show(self, group: int) -> None:
+    async def _show(self, group: KnownGroup) -> None:
         """Let the members of groups get what is aggregated: everybody has their place in one of this kind."""
 
         def make(_: Catalogue, stored: StoredDocument) -> GroupDocument:
             document = group_from(stored.document)
+            if document.generation != group.document.generation:
+                # Somebody has defined it anew: not everybody has a place for that yet.
+                return document
             return msgspec.structs.replace(document, shown=tuple(one.name for one in document.attributes))
 
-        await self._writing.change(DocumentKind.GROUP, group, make)
+        await self._writing.change(DocumentKind.GROUP, group.id, make)
 
     async def _judge(
         self,
@@ -252,6 +257,9 @@ class JudgingWork:
                 changes, outputs = changes + outcome.changes, outputs | outcome.outputs
         self._is_failing = self._is_failing or bool(failed)
         seqs = [one.seq for one in done if one.mpid not in failed]
+        if done:
+            marked = {one.mpid for one in done}
+            left = [*left, *_again(key for key in asked if key.mpid in failed and key.mpid not in marked)]
         last = await self._judging.judge(catalogue, {}, seqs, before, left)
         return Outcome(changes, outputs | last.outputs), frozenset(failed)
 
