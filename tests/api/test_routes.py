@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -91,6 +92,17 @@ def test_each_route_is_described() -> None:
     declared = {route for route in routes() if route[0] != "HEAD"}
     assert described <= declared
     assert {(method, short(path)) for method, path in declared} <= described
+
+
+def test_each_name_in_a_path_is_described() -> None:
+    """An operation says what every part of its path in braces has to be."""
+    document: Any = openapi_document()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            told = [one for one in operation.get("parameters", ()) if "$ref" not in one and one["in"] == "path"]
+            named = {one["name"] for one in told}
+            shared = [one for one in operation.get("parameters", ()) if "$ref" in one]
+            assert shared or named == set(re.findall(r"\{(\w+)\}", path)) or method == "options", (method, path)
 
 
 def test_the_description_stands_by_itself() -> None:

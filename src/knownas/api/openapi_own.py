@@ -27,6 +27,7 @@ from knownas.api.schemas_evidence import REQUESTS_CURSOR
 from knownas.config.limits import ID_MAX
 from knownas.core.identity.decision import Refusal
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
+from knownas.service.group.limits import GROUP_ID_CHARACTERS_MAX
 from knownas.service.history.undoing import UndoRefusal
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 
@@ -218,6 +219,7 @@ _PATH_PARAMETERS: Final[Mapping[str, Schema]] = {
     "workspace": {"type": "integer", "minimum": 0, "maximum": ID_MAX},
     "id": DECISION_ID,
     "audience": NUMBER,
+    "group": {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{1,{GROUP_ID_CHARACTERS_MAX}}}$"},
     "connection": NUMBER,
     "output": NUMBER,
     "delivery": {"type": "string", "pattern": f"^[0-9]{{1,{DELIVERY_DIGITS_MAX}}}$"},
