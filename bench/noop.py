@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from knownas.api.app import OpenService
+from knownas.api.app import OpenPages, OpenService
 from knownas.api.exchange import JSON, Receive, Scope, Send
 from knownas.api.idsync import CORS
 
@@ -50,8 +50,8 @@ _HEADERS: Final = [
 class NoOp:
     """Stands where `knownas.api.app.Application` stands; the service is never opened."""
 
-    def __init__(self, open_service: OpenService) -> None:
-        del open_service
+    def __init__(self, open_service: OpenService, open_pages: OpenPages) -> None:
+        del open_service, open_pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope."""
