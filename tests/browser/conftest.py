@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.console import Look, Looker, look
 from tests.browser.shop import Certificates, Shop, make_certificates, shop
 from tests.browser.storefront import Storefront, storefront
 from tests.browser.visitor import Visitor
+from tests.served import Served
 from tools import provision
 
 CHROMIUM_ARGUMENTS = (
@@ -83,3 +85,17 @@ def visit(
     for visitor in visitors:
         visitor.page.context.close()
         assert visitor.crashes == []
+
+
+@pytest.fixture
+def looking(browser: Browser, server: Served) -> Iterator[Look]:
+    """Open browser profiles at the console of a module's server; at the end, nothing may have happened in them that must not."""
+    opened: list[Looker] = []
+
+    def open_one(**how: Any) -> Looker:
+        opened.append(look(browser, server, **how))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.leave()

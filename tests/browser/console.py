@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.served import TOKEN, Served, configuration, served
 from tools import provision
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+WINDOWS = {"wide": WIDE, "phone": PHONE}
 WITHIN_MS = 20_000
 SCREENSHOTS = "KNOWNAS_SCREENSHOTS"
 """The environment variable that names the folder into which screenshots are written; without it there are none."""
@@ -126,6 +127,10 @@ class Looker:
             violations = self.page.evaluate("window.__violations ?? []")
         self.context.close()
         assert self.faults + violations == [], json.dumps(self.faults + violations, indent=1)
+
+
+Look = Callable[..., Looker]
+"""Opens a browser profile, as `look` does."""
 
 
 def look(

@@ -1,18 +1,16 @@
 """The console in a browser: what every page has in common, the way in, and the parts of which pages are made."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.console import PHONE, PLAIN_HOST, WIDE, WITHIN_MS, Looker, console_served, look
+from tests.browser.console import PHONE, PLAIN_HOST, WINDOWS, WITHIN_MS, Look, console_served
 from tests.served import Served
 
-Look = Callable[..., Looker]
-WINDOWS = {"wide": WIDE, "phone": PHONE}
 PAGES = ("/sign-in", "/", "/parts", "/nowhere")
 """Pages that are looked at in every way. Those of a place are walked in that place's own tests too."""
 
@@ -22,20 +20,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with the demo's hour."""
     with console_served(tmp_path_factory.mktemp("console")) as running:
         yield running
-
-
-@pytest.fixture
-def looking(browser: Browser, server: Served) -> Iterator[Look]:
-    """Open browser profiles; at the end, nothing may have happened in them that must not."""
-    opened: list[Looker] = []
-
-    def open_one(**how: Any) -> Looker:
-        opened.append(look(browser, server, **how))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.leave()
 
 
 @pytest.mark.parametrize("window", WINDOWS)

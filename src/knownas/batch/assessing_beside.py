@@ -9,12 +9,11 @@ import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
+from knownas.batch.child import Child, Pipe, Trade, answer_each, settle_in
 from knownas.core.audience.membership import Audiences
 from knownas.core.audience.reading import read_definition
 from knownas.core.profile.calculated import WorkspaceCalculations
@@ -124,25 +123,20 @@ def _assess_from(pipe: Pipe, calculated: Mapping[int, Sequence[CalculatedDefinit
     gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
     calculations = {workspace: WorkspaceCalculations(found) for workspace, found in calculated.items()}
     known: Mapping[int, WorkspaceDefinitions] = {}
-    # Without the first process there is nobody to hear from or to answer.
-    with suppress(EOFError, OSError):
-        while True:
-            request = _REQUEST.decode(pipe.recv())
-            try:
-                if request.definitions is not None:
-                    known = {one: _read(documents) for one, documents in request.definitions.items()}
-                answer = _ENCODER.encode(
-                    [
-                        assessed(
-                            known.get(one.workspace, _NOTHING), calculations.get(one.workspace), one, request.now_ms
-                        )
-                        for one in request.asked
-                    ]
-                )
-            except Exception as error:  # noqa: BLE001 - the other process raises this one too
-                pipe.send(explained(error))
-            else:
-                pipe.send(answer)
+
+    async def assess(given: bytes) -> bytes:
+        nonlocal known
+        request = _REQUEST.decode(given)
+        if request.definitions is not None:
+            known = {one: _read(documents) for one, documents in request.definitions.items()}
+        return _ENCODER.encode(
+            [
+                assessed(known.get(one.workspace, _NOTHING), calculations.get(one.workspace), one, request.now_ms)
+                for one in request.asked
+            ]
+        )
+
+    asyncio.run(answer_each(pipe, assess))
 
 
 def _read(documents: Mapping[int, bytes]) -> WorkspaceDefinitions:

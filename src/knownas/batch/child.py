@@ -6,7 +6,8 @@ A process ends with the one that has started it, whatever ends that one: then no
 import os
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -90,6 +91,19 @@ def settle_in() -> None:
     # A terminal's interrupt goes to all processes; the first one says when it is time to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
+
+
+async def answer_each(pipe: Pipe, work: Callable[[Any], Awaitable[object]]) -> None:
+    """Answer each piece of work that comes through a pipe with what it came to, until nothing more comes."""
+    # Without the first process there is nobody to hear from or to answer.
+    with suppress(EOFError, OSError):
+        while True:
+            asked = pipe.recv()
+            try:
+                answer = await work(asked)
+            except Exception as error:  # noqa: BLE001 - the other process raises this one too
+                answer = explained(error)
+            pipe.send(answer)
 
 
 def explained(error: Exception) -> Exception:

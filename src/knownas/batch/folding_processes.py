@@ -8,12 +8,12 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from random import SystemRandom
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
+from knownas.batch.child import Child, Pipe, Trade, answer_each, settle_in
 from knownas.batch.folding_limits import STOP_SECONDS
 from knownas.batch.folding_working import FoldWorker, Plan, Work
 from knownas.store.errors import StoreUnavailable
@@ -79,19 +79,18 @@ def work_from(pipe: Pipe, plan: Plan, niceness: int) -> None:
 
 
 async def _work_from(pipe: Pipe, plan: Plan) -> None:
-    # Without the first process there is nobody to hear from or to answer.
-    with suppress(EOFError, OSError):
-        async with AsyncExitStack() as opened:
-            worker: FoldWorker | None = None
-            while True:
-                work: Work = pipe.recv()
-                try:
-                    worker = worker or await _opened(plan, opened)
-                    answer = await worker.do(work)
-                except Exception as error:  # noqa: BLE001 - the other process raises this one too
-                    answer = explained(error)
+    async with AsyncExitStack() as opened:
+        worker: FoldWorker | None = None
+
+        async def done(work: Work) -> object:
+            nonlocal worker
+            try:
+                worker = worker or await _opened(plan, opened)
+                return await worker.do(work)
+            finally:
                 gc.collect(0)
-                pipe.send(answer)
+
+        await answer_each(pipe, done)
 
 
 async def _opened(plan: Plan, opened: AsyncExitStack) -> FoldWorker:

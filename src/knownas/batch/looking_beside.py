@@ -8,12 +8,11 @@ import asyncio
 import gc
 import logging
 import os
-from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
+from knownas.batch.child import Child, Pipe, Trade, answer_each, settle_in
 from knownas.service.audience.looking import Looked, Looker, Looks, LooksHere, LookWork
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import MEMORY, open_store
@@ -119,15 +118,11 @@ def look_from(pipe: Pipe, database: str) -> None:
 async def _look_from(pipe: Pipe, database: str) -> None:
     store = open_store(database, reads_much=True)
     looker = Looker(store.audiences)
+
+    async def look(work: bytes) -> bytes:
+        return _ENCODER.encode(await looker.look(_WORK.decode(work)))
+
     try:
-        # Without the first process there is nobody to hear from or to answer.
-        with suppress(EOFError, OSError):
-            while True:
-                work = _WORK.decode(pipe.recv())
-                try:
-                    answer: object = _ENCODER.encode(await looker.look(work))
-                except Exception as error:  # noqa: BLE001 - the other process raises this one too
-                    answer = explained(error)
-                pipe.send(answer)
+        await answer_each(pipe, look)
     finally:
         await store.close()

@@ -3,9 +3,10 @@
 A process ends with the one that has started it, whatever ends that one: then nothing more comes through its pipe.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from knownas.batch.backfill.buckets import Buckets
 from knownas.batch.backfill.folding import FoldJob
 from knownas.batch.backfill.limits import STOP_SECONDS
-from knownas.batch.child import Child, Pipe, Trade, explained, settle_in
+from knownas.batch.child import Child, Pipe, Trade, answer_each, settle_in
 
 
 class FoldingStopped(Exception):
@@ -70,12 +71,8 @@ def _fold_from(pipe: Pipe, folder: Path, job: FoldJob) -> None:
     """Fold the buckets that come through a pipe, and answer each."""
     settle_in()
     buckets = Buckets(folder)
-    # Without the first process there is nobody to hear from or to answer.
-    with suppress(EOFError, OSError):
-        while True:
-            number = pipe.recv()
-            try:
-                answer: int | Exception = buckets.fold(number, job)
-            except Exception as error:  # noqa: BLE001 - the other process raises it
-                answer = explained(error)
-            pipe.send(answer)
+
+    async def fold(number: int) -> int:
+        return buckets.fold(number, job)
+
+    asyncio.run(answer_each(pipe, fold))
