@@ -206,12 +206,12 @@ def test_every_function_has_a_distributed_twin() -> None:
 
 
 def test_every_table_has_its_place(url: str) -> None:
-    """Each table is distributed, or known to stay with the coordinator: what is small and read by everybody, and audiences."""
+    """Each table is distributed, or known to stay with the coordinator: what is small and read by everybody, audiences, and groups."""
     tables = {name for (name,) in asyncio.run(ask(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'knownas'"))}
     few = {"layout", "distribution", "pool", "policy", "kept"}
     few |= {"subject_request", "evidence", "tombstone", "suppression", "delivery", "audit"}
     few |= {"watch", "audience_document", "mark", "standing", "member", "membership_change", "held", "passed"}
-    few |= {"output_delivery"}
+    few |= {"output_delivery", "group_place"}
     assert tables == few | {one.table for one in distribution.TABLES}
 
 

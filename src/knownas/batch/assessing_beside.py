@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from knownas.batch.child import Child, Pipe, Trade, answer_each, settle_in
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.membership import Audiences
 from knownas.core.audience.reading import read_definition
 from knownas.core.profile.calculated import WorkspaceCalculations
@@ -142,5 +143,5 @@ def _assess_from(pipe: Pipe, calculated: Mapping[int, Sequence[CalculatedDefinit
 def _read(documents: Mapping[int, bytes]) -> WorkspaceDefinitions:
     """Read the definitions of a workspace; the other process knows that all of them can be read."""
     read = {one: read_definition(msgspec.json.decode(document)) for one, document in documents.items()}
-    definitions = {one: found for one, found in read.items() if not isinstance(found, tuple)}
-    return WorkspaceDefinitions(judged_by(definitions), definitions)
+    criteria = {one: Criteria(found) for one, found in read.items() if not isinstance(found, tuple)}
+    return WorkspaceDefinitions(judged_by(criteria), criteria)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from knownas.core.audience.expression import Definition
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.reading import read_definition
 
 Json = Any
@@ -46,6 +47,11 @@ def frequent(times: int, days: int) -> Json:
 def definition(expression: Json) -> Json:
     """Return a whole definition."""
     return {"schema_version": "1.6.0", "audience": expression}
+
+
+def criteria(given: Json) -> Criteria:
+    """Return what a definition asks for, as users are judged by it."""
+    return Criteria(defined(given))
 
 
 def defined(given: Json) -> Definition:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from knownas.core.audience import compiling
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition
-from knownas.core.audience.judging import Held, Judge
+from knownas.core.audience.judging import Criteria, Held
 from tests.core.audience.definitions import count, days_ago, defined, definition, frequent
 from tests.core.audience.drawn import HOUR_MS, NOW_MS, ORDERS, Json, definitions, users
 from tests.core.audience.naive import belongs
@@ -22,7 +22,7 @@ MOMENTS = st.one_of(st.integers(0, 3 * HOUR_MS), st.integers(0, 400).map(lambda 
 
 def judged(definition: Definition, user: Json, now_ms: int = NOW_MS) -> Held:
     """Judge a user."""
-    return Judge(subject_of(user), now_ms).judge(definition)
+    return Criteria(definition).judge(subject_of(user), now_ms)
 
 
 def agree(definition: Json, people: list[Json], later_ms: int) -> None:

@@ -12,7 +12,7 @@ from knownas.core.audience.dates import NEVER
 from knownas.core.audience.membership import EVERYTHING, Audiences, Change, Nesting, Standing, Standings, nesting_fault
 from knownas.core.audience.mentions import Mentions, mentions
 from knownas.core.profile.moments import DAY_MS
-from tests.core.audience.definitions import PURCHASE, both, defined, definition, frequent, since
+from tests.core.audience.definitions import PURCHASE, both, criteria, definition, frequent, since
 from tests.core.audience.drawn import HOUR_MS, NOW_MS, Json, expressions, user_of
 from tests.core.audience.naive import belongs
 from tests.core.audience.subjects import subject_of
@@ -31,7 +31,7 @@ def leaf(expression: Json) -> bool:
 
 def test_a_member_leaves_when_the_moment_comes_and_not_before() -> None:
     """Two purchases in seven days, of which one grows old: nothing is told in between."""
-    audiences = Audiences({"1": defined(frequent(2, 7))})
+    audiences = Audiences({"1": criteria(frequent(2, 7))})
     buyer = subject_of(user(("purchase", 6), ("purchase", 1)))
     joined = audiences.judge(buyer, {}, NOW_MS, EVERYTHING)
     assert joined.changes == (Change("1", is_member=True, at_ms=NOW_MS),)
@@ -45,7 +45,7 @@ def test_a_member_leaves_when_the_moment_comes_and_not_before() -> None:
 
 def test_who_joins_one_may_join_another_by_it() -> None:
     """In the same moment; who leaves it leaves both."""
-    audiences = Audiences({"0": defined(definition(IN_FIRST)), "1": defined(definition(PURCHASE))})
+    audiences = Audiences({"0": criteria(definition(IN_FIRST)), "1": criteria(definition(PURCHASE))})
     joined = audiences.judge(subject_of(user(("purchase", 1))), {}, NOW_MS, EVERYTHING)
     assert [(one.audience, one.is_member) for one in joined.changes] == [("1", True), ("0", True)]
     learnt = Mentions(events=frozenset({"purchase"}))
@@ -55,7 +55,7 @@ def test_who_joins_one_may_join_another_by_it() -> None:
 
 def test_an_audience_that_is_gone_is_left() -> None:
     """Once."""
-    there = Audiences({"1": defined(definition(PURCHASE))})
+    there = Audiences({"1": criteria(definition(PURCHASE))})
     joined = there.judge(subject_of(user(("purchase", 1))), {}, NOW_MS, EVERYTHING)
     left = Audiences({}).judge(subject_of(user()), joined.standings, NOW_MS + 1, NOTHING)
     assert left.changes == (Change("1", is_member=False, at_ms=NOW_MS + 1),)
@@ -77,7 +77,7 @@ def test_audiences_nest_one_level_deep() -> None:
     with pytest.raises(ValueError, match="one level only"):
         Audiences(
             {
-                name: defined(definition({**IN_FIRST, "right": {"audience": other}}))
+                name: criteria(definition({**IN_FIRST, "right": {"audience": other}}))
                 for name, other in (("1", "2"), ("2", "1"))
             }
         )
@@ -102,7 +102,7 @@ def catalogues(draw: st.DrawFn) -> dict[str, Json]:
 def keeps_up(given: dict[str, Json], number: int) -> None:
     """Let things become known of a user, and time pass, and compare at every step."""
     chance = Random(number)
-    audiences = Audiences({name: defined(one) for name, one in given.items()})
+    audiences = Audiences({name: criteria(one) for name, one in given.items()})
     drawn, now_ms, due_ms = {**user_of(chance), "audiences": frozenset()}, NOW_MS, NOW_MS
     standings: Standings = {}
     concerned: frozenset[str] | None = EVERYTHING

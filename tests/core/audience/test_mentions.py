@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knownas.core.audience.field import Model
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.mentions import Mentions, mentions
 from tests.core.audience.definitions import PURCHASE, both, count, defined, definition, since
 from tests.core.audience.drawn import AUDIENCES, NOW_MS, definitions, event_of, user_of
@@ -73,7 +73,7 @@ def test_what_is_not_mentioned_changes_nothing(drawn: Json, number: int, what: i
     after, learnt = changed(before, other, chance, what)
     read = defined(drawn)
     if not mentions(read).concerned_by(learnt):
-        answers = [Judge(subject_of(user), NOW_MS).judge(read) for user in (before, after)]
+        answers = [Criteria(read).judge(subject_of(user), NOW_MS) for user in (before, after)]
         assert answers[0] == answers[1]
 
 

@@ -6,11 +6,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from knownas.core.audience.judging import Judge
 from knownas.core.audience.phrases import PHRASE_CHARACTERS_MAX, phrase
-from knownas.core.audience.reasons import REASON_EVENTS_MAX, REASON_VALUES_MAX, reasons
+from knownas.core.audience.reasons import REASON_EVENTS_MAX, REASON_VALUES_MAX
 from knownas.core.profile.moments import DAY_MS
-from tests.core.audience.definitions import PURCHASE, both, count, days_ago, defined, definition, frequent, since
+from tests.core.audience.definitions import (
+    PURCHASE,
+    both,
+    count,
+    criteria,
+    days_ago,
+    defined,
+    definition,
+    frequent,
+    since,
+)
 from tests.core.audience.drawn import NOW_MS, definitions, user_of, users
 from tests.core.audience.subjects import subject_of
 
@@ -30,7 +39,7 @@ def user(*events: Json, **known: Any) -> Json:
 def test_counted_events_are_named() -> None:
     """Those that counted, and no others."""
     bought = user(("purchase", 9), ("purchase", 3), ("visit", 2), ("purchase", 1))
-    (reason,) = reasons(defined(frequent(2, 7)), subject_of(bought), NOW_MS)
+    (reason,) = criteria(frequent(2, 7)).reasons(subject_of(bought), NOW_MS)
     assert reason.holds
     assert reason.place == "/audience"
     assert reason.found == ("2",)
@@ -46,8 +55,7 @@ def test_each_condition_has_its_own() -> None:
         "operator": "not",
         "expression": {"operator": "not_equals", "left": {"model": "user", "path": "plan"}, "right": "gold"},
     }
-    told = reasons(
-        defined(definition(both(PURCHASE, left_out))),
+    told = criteria(definition(both(PURCHASE, left_out))).reasons(
         subject_of(user(("visit", 1), attributes={"plan": ["gold", "x"]})),
         NOW_MS,
     )
@@ -60,7 +68,7 @@ def test_each_condition_has_its_own() -> None:
 def test_what_is_in_the_way_is_named() -> None:
     """Where no event may be a purchase, the purchases are."""
     none = {**PURCHASE, "operator": "not_equals"}
-    (reason,) = reasons(defined(definition(none)), subject_of(user(("visit", 2), ("purchase", 1))), NOW_MS)
+    (reason,) = criteria(definition(none)).reasons(subject_of(user(("visit", 2), ("purchase", 1))), NOW_MS)
     assert (reason.holds, reason.events) == (False, ("e1",))
 
 
@@ -70,20 +78,20 @@ def test_the_events_of_a_sequence_are_named() -> None:
         {"alias": name, "operand": {"model": "events"}, "condition": {**PURCHASE, "right": name}}
         for name in ("visit", "purchase")
     ]
-    sequence = defined(definition({"operator": "then", "sequence": steps}))
+    sequence = criteria(definition({"operator": "then", "sequence": steps}))
     told = user(("purchase", 9), ("visit", 5), ("visit", 4), ("purchase", 2))
-    (reason,) = reasons(sequence, subject_of(told), NOW_MS)
+    (reason,) = sequence.reasons(subject_of(told), NOW_MS)
     assert (reason.holds, reason.events) == (True, ("e1", "e3"))
     assert reason.sentence == (
         "there was an event 'visit' where name is 'visit', and after it an event 'purchase' where name is 'purchase'"
     )
-    assert reasons(sequence, subject_of(user(("visit", 1))), NOW_MS)[0].events == ()
+    assert sequence.reasons(subject_of(user(("visit", 1))), NOW_MS)[0].events == ()
 
 
 def test_not_more_is_told_than_the_limits_say() -> None:
     """The newest events, and the first values."""
     many = subject_of(user(*[("purchase", 90 - number) for number in range(REASON_EVENTS_MAX + 5)]))
-    (reason,) = reasons(defined(definition(PURCHASE)), many, NOW_MS)
+    (reason,) = criteria(definition(PURCHASE)).reasons(many, NOW_MS)
     assert reason.events[-1] == f"e{REASON_EVENTS_MAX + 4}"
     assert (len(reason.events), len(reason.found)) == (REASON_EVENTS_MAX, REASON_VALUES_MAX)
 
@@ -92,14 +100,14 @@ def test_not_more_is_told_than_the_limits_say() -> None:
 @given(definitions(), users())
 def test_any_answer_has_reasons(given: Json, drawn: Json) -> None:
     """Their places are in the definition, and no condition is told as another one than it was judged as."""
-    read, subject = defined(given), subject_of(drawn)
-    told = reasons(read, subject, NOW_MS)
+    subject = subject_of(drawn)
+    told = criteria(given).reasons(subject, NOW_MS)
     assert told
     for reason in told:
         stands: Any = given
         for name in reason.place.removeprefix("/").split("/"):
             stands = stands[int(name)] if isinstance(stands, list) else stands[name]
-        assert Judge(subject, NOW_MS).judge(defined(definition(stands))).holds is reason.holds
+        assert criteria(definition(stands)).judge(subject, NOW_MS).holds is reason.holds
         assert 0 < len(reason.sentence) <= PHRASE_CHARACTERS_MAX
 
 

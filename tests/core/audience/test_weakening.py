@@ -8,6 +8,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from knownas.core.audience import weakening
+from knownas.core.audience.compiled import UNBOUND
+from knownas.core.audience.compiling import Compiler
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Expression, Operand, Some, parts_of
 from knownas.core.audience.judging import Held, Judge
@@ -32,12 +34,12 @@ def misses_nobody(definition: Json, people: Sequence[Json], number: int) -> None
     read, is_seen = defined(definition).criteria, seen_by(number)
     weaker = weakened(read, is_seen)
     assert (weaker is read) is all(map(is_seen, parts_of(read)))
+    holds, may_hold = Compiler().holds(read), Compiler().holds(weaker)
     for person in people:
-        judge = Judge(subject_of(person), NOW_MS)
-        if judge.holds(weaker) == Held(holds=False):
+        if may_hold(Judge(subject_of(person), NOW_MS), None, UNBOUND) == Held(holds=False):
             at_ms = NOW_MS
             for _ in range(MOMENTS_MAX):
-                held = Judge(subject_of(person), at_ms).holds(read)
+                held = holds(Judge(subject_of(person), at_ms), None, UNBOUND)
                 assert not held.holds
                 if held.until_ms == NEVER:
                     break

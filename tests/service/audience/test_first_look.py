@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition, Expression, Operand, Some
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.mentions import Mentions
-from knownas.core.audience.reasons import reasons
 from knownas.core.audience.subject import Subject
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, Event, EventBatch
@@ -68,17 +67,19 @@ def is_right(given: dict[int, Json], people: Sequence[Json]) -> int:
     answered = 0
     for glimpse, subject in zip(found, all_of, strict=True):
         for audience, asked in given.items():
-            held = Judge(subject, NOW_MS).judge(defined(asked))
+            held = Criteria(defined(asked)).judge(subject, NOW_MS)
             if glimpse is None or audience not in glimpse.held:
                 for _ in range(MOMENTS_MAX):
                     assert not held.holds, "who belongs to it, now or later, was passed over"
                     if held.until_ms == NEVER:
                         break
-                    held = Judge(subject, held.until_ms).judge(defined(asked))
+                    held = Criteria(defined(asked)).judge(subject, held.until_ms)
                 answered += 1
             elif (told := glimpse.held[audience]) is not None:
                 assert told == held
-                assert look.reasons(subject.mpid, glimpse, audience) == reasons(defined(asked), subject, NOW_MS)
+                assert look.reasons(subject.mpid, glimpse, audience) == Criteria(defined(asked)).reasons(
+                    subject, NOW_MS
+                )
                 answered += 1
     return answered
 

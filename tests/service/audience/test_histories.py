@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from knownas.core.audience.expression import Definition
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.reading import read_definition
 from knownas.core.identity.observation import Environment
 from knownas.service.audience import judging_work
@@ -49,7 +49,7 @@ async def truth(stage: Stage, read: dict[int, Definition]) -> dict[int, set[int]
         found[audience] = set()
         for key, subject in everybody.items():
             within = frozenset(str(one) for one, members in found.items() if key.mpid in members)
-            if Judge(subject._replace(audiences=within), stage.now_ms).judge(read[audience]).holds:
+            if Criteria(read[audience]).judge(subject._replace(audiences=within), stage.now_ms).holds:
                 found[audience].add(key.mpid)
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from knownas.core.audience.expression import Definition
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.reading import read_definition
 from knownas.core.profile.group import Aggregated, AggregateType
 from knownas.service.audience import following
@@ -131,7 +131,8 @@ class Play:
         assert {key: one for key, one in found.items() if one} == wanted
         everybody = await stage.service.activation.audiences._loaded(list(sections), with_events=True)
         for audience, definition in self.audiences.items():
-            members = [key.mpid for key, one in everybody.items() if Judge(one, stage.now_ms).judge(definition).holds]
+            criteria = Criteria(definition)
+            members = [key.mpid for key, one in everybody.items() if criteria.judge(one, stage.now_ms).holds]
             assert await stage.members(audience) == sorted(members)
         places = await stage.service.store.groups.places(
             [SectionKey(WORKSPACE, "production", mpid) for mpid in self.known]

@@ -7,40 +7,22 @@ moment comes, unless something else becomes known of them; and who is judged the
 Where an item's field stands in the condition of an aggregation or a step, it means that item. Elsewhere it means all items, and any
 of them may meet a comparison: so `name equals purchase and name equals refund` asks for two events, and not for one that is both.
 
-A part is compiled (`compiling`) when it is judged for the first time, and judged by its function from then on.
+The parts are compiled (`compiling`) when the first user is judged by them, and judged by their functions from then on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property
 from typing import Final
 
-from knownas.core.audience.compiled import UNBOUND, Choose, Chosen, Held, Holds, Judges, Values
+from knownas.core.audience.compiled import UNBOUND, Chosen, Held, Holds
 from knownas.core.audience.compiling import Compiler
-from knownas.core.audience.expression import Aggregate, Definition, Expression, Operand, Sequenced
-from knownas.core.audience.field import Model
-from knownas.core.audience.kept import Kept
+from knownas.core.audience.expression import Aggregate, Definition
 from knownas.core.audience.named_events import NamedEvents
-from knownas.core.audience.searching import Search
-from knownas.core.audience.subject import Found, Item, PastEvent, Subject
-from knownas.core.profile.device import Device
-from knownas.core.profile.event import Attribution
+from knownas.core.audience.reasons import ConditionReasons, Reason, reasons_of
+from knownas.core.audience.subject import Subject
 
-__all__ = ["Held", "Judge"]
+__all__ = ["Criteria", "Held", "Judge"]
 
-_MODEL_OF: Final[Mapping[type, Model]] = {
-    PastEvent: Model.EVENTS,
-    Device: Model.DEVICES,
-    Attribution: Model.ATTRIBUTION,
-}
 _COMPILER: Final = Compiler()
-_HOLDS: Final[Mapping[Model | None, Kept[Expression, Holds]]] = {
-    of: Kept(partial(_COMPILER.holds, of=of)) for of in (None, *_MODEL_OF.values())
-}
-"""By the model of the item that an expression is judged of; None for those of a user."""
-
-_CHOSEN: Final[Kept[Aggregate, Choose]] = Kept(_COMPILER.chosen)
-_SEARCHES: Final[Kept[Sequenced, Callable[[Judges], Search]]] = Kept(_COMPILER.search)
-_VALUES: Final[Kept[Operand, Values]] = Kept(_COMPILER.values)
 
 
 class Judge:
@@ -55,24 +37,26 @@ class Judge:
         self.last: tuple[Aggregate, Chosen] | None = None
         """The aggregation that was computed last: whoever wants a reason asks for the same one several times."""
 
-    def judge(self, definition: Definition) -> Held:
-        """Judge whether the user belongs to an audience."""
-        return _HOLDS[None].of(definition.criteria)(self, None, UNBOUND)
 
-    def holds(self, expression: Expression, item: Item | None = None) -> Held:
-        """Judge whether an expression holds: of the user, or within the condition on an item."""
-        of = None if item is None else _MODEL_OF[type(item)]
-        return _HOLDS[of].of(expression)(self, item, UNBOUND)
+class Criteria:
+    """What a definition asks for, as users are judged by it: keep it for as long as there are more to judge."""
 
-    def items(self, aggregate: Aggregate) -> Sequence[Item]:
-        """Return the items that the condition of an aggregation holds for."""
-        return _CHOSEN.of(aggregate)(self).items
+    def __init__(self, definition: Definition) -> None:
+        self.definition: Final = definition
 
-    def chosen(self, sequence: Sequenced) -> Sequence[PastEvent]:
-        """Return the events that were found for the steps of a sequence; none if it is not there."""
-        found_now = _SEARCHES.of(sequence)(self).found()
-        return () if found_now is None else list(found_now.values())
+    def judge(self, subject: Subject, now_ms: int, events: NamedEvents | None = None) -> Held:
+        """Judge whether a user belongs to the audience at a time (Unix milliseconds). `events` as in `Judge`."""
+        return self._holds(Judge(subject, now_ms, events), None, UNBOUND)
 
-    def values(self, operand: Operand) -> Found:
-        """Return the values that the user has of an operand that is no date, no whole model and of no step."""
-        return _VALUES.of(operand)(self, None, UNBOUND)
+    def reasons(self, subject: Subject, now_ms: int) -> tuple[Reason, ...]:
+        """Return what comes of each condition for a user, in the order of the definition."""
+        judge = Judge(subject, now_ms)
+        return tuple(one(judge) for one in self._reasons)
+
+    @cached_property
+    def _holds(self) -> Holds:
+        return _COMPILER.holds(self.definition.criteria)
+
+    @cached_property
+    def _reasons(self) -> tuple[ConditionReasons, ...]:
+        return reasons_of(self.definition, _COMPILER)

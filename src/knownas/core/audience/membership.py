@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 
 from knownas.core.audience.concerning import Concerning
 from knownas.core.audience.dates import NEVER
-from knownas.core.audience.expression import Definition
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.mentions import NONE, Mentions, mentions
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.subject import Subject
@@ -69,19 +68,19 @@ class Audiences:
         ValueError: one asks for another in a way that `nesting_fault` tells of.
     """
 
-    def __init__(self, definitions: Mapping[str, Definition]) -> None:
-        self._definitions: Final = definitions
-        self._mentions: Final = {one: mentions(definition) for one, definition in definitions.items()}
-        for one in definitions:
+    def __init__(self, criteria: Mapping[str, Criteria]) -> None:
+        self._criteria: Final = criteria
+        self._mentions: Final = {one: mentions(asked.definition) for one, asked in criteria.items()}
+        for one in criteria:
             fault = nesting_fault(one, self._mentions)
             if fault is not None:
                 raise ValueError(f"{one}: {fault}")
         self._concerning: Final = Concerning(self._mentions)
-        in_order = sorted(definitions, key=lambda one: (bool(self._mentions[one].audiences), one))
+        in_order = sorted(criteria, key=lambda one: (bool(self._mentions[one].audiences), one))
         self._places: Final = {one: place for place, one in enumerate(in_order)}
         """Those that are asked for come before those that ask."""
-        self._asking: Final = frozenset(one for one in definitions if self._mentions[one].audiences)
-        self._of_events: Final = frozenset(one for one in definitions if self._mentions[one].events != NONE)
+        self._asking: Final = frozenset(one for one in criteria if self._mentions[one].audiences)
+        self._of_events: Final = frozenset(one for one in criteria if self._mentions[one].events != NONE)
 
     def concerned_by(self, learnt: Mentions) -> frozenset[str]:
         """Return the audiences for which what became known of a user can change the answer."""
@@ -98,7 +97,7 @@ class Audiences:
     def _looked_at(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> frozenset[str]:
         """Return the audiences that are judged whatever comes of it: those concerned and those due."""
         if concerned is None:
-            return frozenset(self._definitions)
+            return frozenset(self._criteria)
         due = (one for one, standing in standings.items() if standing.until_ms <= now_ms)
         return frozenset(self._places.keys() & concerned.union(due))
 
@@ -108,7 +107,7 @@ class Audiences:
         None stands for all of them. The audiences that `subject` is in are those of its standings. An audience that is new is judged once by
         whoever made it, for everybody, as a concerned one; one that is gone is left.
         """
-        after = {one: standing for one, standing in standings.items() if one in self._definitions}
+        after = {one: standing for one, standing in standings.items() if one in self._criteria}
         changes = [Change(one, is_member=False, at_ms=now_ms) for one in _left(standings, after)]
         changed = frozenset(change.audience for change in changes)
         first, events = self._looked_at(concerned, standings, now_ms), NamedEvents(subject.events)
@@ -117,7 +116,7 @@ class Audiences:
                 continue
             standing = after.get(one)
             seen = subject._replace(audiences=frozenset(_members(after))) if one in self._asking else subject
-            held = Judge(seen, now_ms, events).judge(self._definitions[one])
+            held = self._criteria[one].judge(seen, now_ms, events)
             was_member = standing is not None and standing.is_member
             if held.holds is not was_member:
                 changes.append(Change(one, held.holds, now_ms))

@@ -1,8 +1,10 @@
 """Tells why a user belongs to an audience or does not: each condition, whether it holds, what was found, and in which events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, assert_never
 
+from knownas.core.audience.compiled import UNBOUND, Judges, Values
+from knownas.core.audience.compiling import Compiler
 from knownas.core.audience.expression import (
     AbsoluteDate,
     Aggregate,
@@ -18,12 +20,10 @@ from knownas.core.audience.expression import (
     Some,
     Tested,
 )
-from knownas.core.audience.field import EventField
-from knownas.core.audience.judging import Judge
-from knownas.core.audience.kept import Kept
+from knownas.core.audience.field import EventField, Model
 from knownas.core.audience.phrases import phrase
-from knownas.core.audience.subject import PastEvent, Subject
-from knownas.core.profile.attributes import as_text
+from knownas.core.audience.subject import PastEvent
+from knownas.core.profile.attributes import Scalar, as_text
 
 REASON_EVENTS_MAX: Final = 20
 """Events that are named for one condition, the newest ones; there may be more."""
@@ -45,13 +45,17 @@ class Reason(NamedTuple):
     events: tuple[str, ...] = ()
 
 
-def reasons(definition: Definition, subject: Subject, now_ms: int) -> tuple[Reason, ...]:
-    """Return what came of each condition, in the order of the definition."""
-    judge = Judge(subject, now_ms)
-    return tuple(_reason(one, said, judge, subject) for one, said in _SAID.of(definition))
-
-
 _Condition = Compared | Tested | Member | Sequenced
+_Rests = Callable[[Judges], Sequence[PastEvent]]
+"""Returns the events of a user that a condition rests on."""
+
+ConditionReasons = Callable[[Judges], Reason]
+"""Tells what comes of one condition for a user."""
+
+
+def reasons_of(definition: Definition, compiler: Compiler) -> tuple[ConditionReasons, ...]:
+    """Compile the reasons of a definition, one for each condition, in its order."""
+    return tuple(_reason(one, compiler) for one in _conditions(definition.criteria))
 
 
 def _conditions(expression: Expression) -> Iterator[_Condition]:
@@ -67,39 +71,61 @@ def _conditions(expression: Expression) -> Iterator[_Condition]:
             assert_never(expression)
 
 
-def _said(definition: Definition) -> Sequence[tuple[_Condition, str]]:
-    """Return the conditions of a definition, each in words."""
-    return [(one, phrase(one)) for one in _conditions(definition.criteria)]
+def _reason(condition: _Condition, compiler: Compiler) -> ConditionReasons:
+    place, sentence, holds = condition.place, phrase(condition), compiler.holds(condition)
+    values, rests = _told(condition, compiler), _rests(condition, compiler)
+
+    def reason(judge: Judges) -> Reason:
+        told: Sequence[Scalar] = () if values is None else values(judge, None, UNBOUND).values[:REASON_VALUES_MAX]
+        events = rests(judge)[-REASON_EVENTS_MAX:]
+        is_held = holds(judge, None, UNBOUND).holds
+        return Reason(place, sentence, is_held, tuple(map(as_text, told)), tuple(one.id for one in events))
+
+    return reason
 
 
-_SAID: Final[Kept[Definition, Sequence[tuple[_Condition, str]]]] = Kept(_said)
+def _of_user(condition: Compared) -> Operand:
+    """Return the side of a comparison that is known of a user."""
+    return condition.right if isinstance(condition.left, AbsoluteDate | RelativeDate) else condition.left
 
 
-def _reason(condition: _Condition, said: str, judge: Judge, subject: Subject) -> Reason:
-    holds = judge.holds(condition).holds
-    told: tuple[str, ...] = ()
-    events: Sequence[PastEvent] = ()
+def _told(condition: _Condition, compiler: Compiler) -> Values | None:
+    """Return what tells the values that are compared, where any are."""
+    return compiler.values(_of_user(condition)) if isinstance(condition, Compared) else None
+
+
+def _rests(condition: _Condition, compiler: Compiler) -> _Rests:
+    """Return what tells the events that a condition rests on: those that were counted, or those that meet it, be it to its harm."""
     match condition:
-        case Compared(left=left, right=right):
-            of_user = right if isinstance(left, AbsoluteDate | RelativeDate) else left
-            told = tuple(as_text(one) for one in judge.values(of_user).values[:REASON_VALUES_MAX])
-            events = _events(of_user, condition, judge, subject)
-        case Tested(operand=operand):
-            events = _events(operand, condition, judge, subject)
         case Sequenced():
-            events = judge.chosen(condition)
+            search = compiler.search(condition)
+
+            def of_steps(judge: Judges) -> Sequence[PastEvent]:
+                found = search(judge).found()
+                return () if found is None else list(found.values())
+
+            return of_steps
+        case Compared():
+            return _events(_of_user(condition), condition, compiler, is_negated=condition.negated)
+        case Tested(operand=operand):
+            return _events(operand, condition, compiler, is_negated=False)
         case Member():
-            pass
-    return Reason(condition.place, said, holds, told, tuple(one.id for one in events[-REASON_EVENTS_MAX:]))
+            return _no_events
 
 
-def _events(operand: Operand, condition: Compared | Tested, judge: Judge, subject: Subject) -> Sequence[PastEvent]:
-    """Return the events that a condition rests on: those that were counted, or those that meet it, be it to its harm."""
+def _events(operand: Operand, condition: Compared | Tested, compiler: Compiler, *, is_negated: bool) -> _Rests:
     match operand:
         case Aggregate(field=EventField()):
-            return [one for one in judge.items(operand) if isinstance(one, PastEvent)]
+            chosen = compiler.chosen(operand)
+            return lambda judge: [one for one in chosen(judge).items if isinstance(one, PastEvent)]
         case EventField():
-            is_negated = isinstance(condition, Compared) and condition.negated
-            return [one for one in subject.events if judge.holds(condition, one).holds is not is_negated]
+            holds = compiler.holds(condition, Model.EVENTS)
+            return lambda judge: [
+                one for one in judge.subject.events if holds(judge, one, UNBOUND).holds is not is_negated
+            ]
         case _:
-            return ()
+            return _no_events
+
+
+def _no_events(_judge: Judges) -> Sequence[PastEvent]:
+    return ()

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from knownas.core.audience.dates import NEVER
-from knownas.core.audience.expression import Definition
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.membership import Audiences, Change, Judged, Standings
-from knownas.core.audience.reasons import Reason, reasons
+from knownas.core.audience.reasons import Reason
 from knownas.core.audience.subject import Subject
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.audience.catalogue import Catalogue
@@ -59,7 +59,7 @@ class WorkspaceDefinitions(NamedTuple):
     """What the audiences of a workspace ask for, by id; and the audiences themselves, but for those that ask for ones that are not there."""
 
     audiences: Audiences
-    definitions: Mapping[int, Definition]
+    criteria: Mapping[int, Criteria]
 
 
 class Assesses(Protocol):
@@ -87,7 +87,7 @@ class AssessesHere:
     async def assess(self, catalogue: Catalogue, asked: Sequence[ToAssess], now_ms: int) -> Sequence[Assessed]:
         """See `Assesses.assess`."""
         definitions = {
-            workspace: WorkspaceDefinitions(catalogue.of(workspace).audiences, catalogue.of(workspace).definitions)
+            workspace: WorkspaceDefinitions(catalogue.of(workspace).audiences, catalogue.of(workspace).criteria)
             for workspace in {one.workspace for one in asked}
         }
         found: list[Assessed] = []
@@ -134,8 +134,8 @@ def _found(
 ) -> ChangeFound:
     """Return a change with its reasons."""
     told: Sequence[Reason] = ()
-    definition = own.definitions.get(int(change.audience))
-    if definition is not None and subject is not None:
+    criteria = own.criteria.get(int(change.audience))
+    if criteria is not None and subject is not None:
         members = frozenset(one for one, standing in judged.standings.items() if standing.is_member)
-        told = reasons(definition, subject._replace(audiences=members), now_ms)
+        told = criteria.reasons(subject._replace(audiences=members), now_ms)
     return ChangeFound(int(change.audience), change.is_member, _ENCODER.encode(reason_documents(told)))

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from knownas.core.audience.expression import Definition
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.membership import Nesting, Standing, nesting_fault
 from knownas.core.audience.mentions import NONE, mentions
 from knownas.core.audience.reading import read_definition
 from knownas.core.audience.reading_text import Fault
-from knownas.core.audience.reasons import Reason, reasons
+from knownas.core.audience.reasons import Reason
 from knownas.core.audience.subject import Subject
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.core.translation.outcome import Skipped, Translation
@@ -333,7 +333,7 @@ class AudienceService:
         subjects = await self._loaded(keys, with_events=mentions(audience.definition).events != NONE)
         now_ms = self._clock()
         return [
-            Reasoned(one, reasons(audience.definition, subject, now_ms) if (subject := subjects.get(key)) else ())
+            Reasoned(one, audience.criteria.reasons(subject, now_ms) if (subject := subjects.get(key)) else ())
             for key, one in zip(keys, members, strict=True)
         ]
 
@@ -367,7 +367,7 @@ class AudienceService:
     async def why(self, key: SectionKey, audience: KnownAudience) -> Sequence[Reason]:
         """Return why a profile is in an audience or is not, as of now; nothing for one that its workspace does not know."""
         subject = (await self._loaded([key], with_events=True)).get(key)
-        return () if subject is None else reasons(audience.definition, subject, self._clock())
+        return () if subject is None else audience.criteria.reasons(subject, self._clock())
 
     async def preview(self, workspace: int, environment: str, definition: object) -> Preview | Faults:
         """Count who would be in an audience, and show some of them, without keeping anything.
@@ -383,7 +383,7 @@ class AudienceService:
         if faults:
             return faults
         until = time.monotonic() + PREVIEW_SECONDS
-        with_events = mentions(read).events != NONE
+        criteria, with_events = Criteria(read), mentions(read).events != NONE
         members, looked_at, now_ms = 0, 0, self._clock()
         shown: list[Reasoned] = []
         last: SectionKey | None = None
@@ -392,10 +392,10 @@ class AudienceService:
             here = [key for key in page if key.environment == environment]
             for key, subject in (await self._loaded(here, with_events=with_events)).items():
                 looked_at += 1
-                if Judge(subject, now_ms).judge(read).holds:
+                if criteria.judge(subject, now_ms).holds:
                     members += 1
                     if len(shown) < PREVIEWED_MEMBERS:
-                        shown.append(Reasoned(Member(key.mpid, now_ms), reasons(read, subject, now_ms)))
+                        shown.append(Reasoned(Member(key.mpid, now_ms), criteria.reasons(subject, now_ms)))
             if len(page) < SWEPT_A_PAGE:
                 return Preview(members, looked_at, 1.0, shown)
             last = page[-1]

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from knownas.core.audience.expression import Definition
+from knownas.core.audience.judging import Criteria
 from knownas.core.audience.membership import Audiences, nesting_fault
 from knownas.core.audience.mentions import Mentions, mentions
 from knownas.core.audience.reading import read_definition
@@ -58,7 +59,12 @@ class KnownAudience:
     workspace: int
     version: int
     document: AudienceDocument
-    definition: Definition
+    criteria: Criteria
+
+    @property
+    def definition(self) -> Definition:
+        """What it asks for, as it was defined."""
+        return self.criteria.definition
 
     @property
     def name(self) -> AudienceName:
@@ -161,9 +167,9 @@ class WorkspaceAudiences:
         return self.audiences.concerned_by(Mentions(attributes=group.names))
 
     @property
-    def definitions(self) -> Mapping[int, Definition]:
+    def criteria(self) -> Mapping[int, Criteria]:
         """What each of them asks for."""
-        return {one: found.definition for one, found in self.known.items()}
+        return {one: found.criteria for one, found in self.known.items()}
 
     @property
     def all_connections(self) -> int:
@@ -250,7 +256,7 @@ def catalogue_of(
             is_there = not one.document.is_deleted and not outputs[one.output].document.is_deleted
             if one.workspace == workspace and is_there:
                 by_input.setdefault(one.input, []).append(one)
-        judged = judged_by({one: found.definition for one, found in known.items()})
+        judged = judged_by({one: found.criteria for one, found in known.items()})
         mine = {one: found for one, found in groups.items() if found.workspace == workspace}
         left = {one: found for one, found in mine.items() if not found.document.is_deleted}
         parts = judged, known, by_audience, by_input
@@ -301,7 +307,7 @@ def _audience(stored: StoredDocument) -> KnownAudience | None:
     definition = read_definition(msgspec.json.decode(document.definition))
     if isinstance(definition, tuple):
         return None
-    return KnownAudience(stored.number, stored.workspace, stored.version, document, definition)
+    return KnownAudience(stored.number, stored.workspace, stored.version, document, Criteria(definition))
 
 
 def _output(stored: StoredDocument) -> KnownOutput:
@@ -344,7 +350,7 @@ def _group(stored: StoredDocument) -> KnownGroup:
     return KnownGroup(stored.number, stored.workspace, stored.version, document, kind, shown)
 
 
-def judged_by(definitions: Mapping[int, Definition]) -> Audiences:
+def judged_by(criteria: Mapping[int, Criteria]) -> Audiences:
     """Return the audiences of a workspace, without those that ask for ones that are not there: nobody is in them."""
-    all_mentions: dict[str, Mentions] = {str(one): mentions(found) for one, found in definitions.items()}
-    return Audiences({one: definitions[int(one)] for one in all_mentions if nesting_fault(one, all_mentions) is None})
+    all_mentions: dict[str, Mentions] = {str(one): mentions(found.definition) for one, found in criteria.items()}
+    return Audiences({one: criteria[int(one)] for one in all_mentions if nesting_fault(one, all_mentions) is None})

@@ -42,10 +42,10 @@ from knownas.core.audience.field import (
     UserFact,
     UserField,
 )
-from knownas.core.audience.judging import Judge
+from knownas.core.audience.judging import Criteria, Judge
 from knownas.core.audience.mentions import NONE, Names, mentions
 from knownas.core.audience.named_events import NamedEvents
-from knownas.core.audience.reasons import Reason, reasons
+from knownas.core.audience.reasons import Reason
 from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Read, Subject, read_by
 from knownas.core.audience.weakening import ANYBODY, weakened
 from knownas.core.profile.attributes import AttributeValue
@@ -89,7 +89,7 @@ class _Asked(NamedTuple):
     """
 
     audience: int
-    definition: Definition
+    criteria: Criteria
     by_section: Holds | None
     by_events: Holds | None
     asks_events: bool
@@ -168,7 +168,7 @@ class FirstLook:
     def reasons(self, mpid: int, glimpse: Glimpse, audience: int) -> Sequence[Reason]:
         """Return why somebody belongs to an audience whose definition asks for nothing that was not seen."""
         self._show(mpid, glimpse.section, glimpse.events)
-        return reasons(self._of[audience].definition, cast("Subject", self._glimpsed), self._now_ms)
+        return self._of[audience].criteria.reasons(cast("Subject", self._glimpsed), self._now_ms)
 
     def _show(self, mpid: int, section: Any, events: Sequence[PastEvent]) -> None:
         """Have the user judged of whom this is known."""
@@ -185,7 +185,7 @@ def _asked(audience: int, definition: Definition, compiler: Compiler, derived: f
     by_events = weakened(definition.criteria, is_seen)
     return _Asked(
         audience,
-        definition,
+        Criteria(definition),
         None if by_section is ANYBODY else compiler.holds(by_section),
         None if by_events is ANYBODY else compiler.holds(by_events),
         asks_events,
