@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownas.core.delivery.batching import ONE_BY_ONE, Batch, Batching, Later, Waiting, next_batch
+from knownas.core.delivery.batching import ONE_BY_ONE, Batch, Batching, Later, Waiting, next_batch, overtaken
 from knownas.core.delivery.message import (
     ErasureMessage,
     EventsMessage,
@@ -183,3 +183,11 @@ def test_more_memberships_than_other_messages_go_into_a_request() -> None:
     assert isinstance(batch, Batch)
     assert (seqs(batch), batch.is_full) == ([1, 2, 3], True)
     assert seqs(next_batch(rows[4:], batching, NOW_MS)) == [5, 6]
+
+
+def test_it_is_too_late_for_what_was_left_once_another_that_must_not_overtake_it_is_taken() -> None:
+    """Of the same user, or of the same value, and behind it; whatever stands before it does no harm."""
+    rows = waiting(one_of(1), one_of(2), one_of(1), one_of(3, 1_002))
+    assert overtaken(rows[:2], rows[2:]) == {1, 2}
+    assert overtaken(rows[2:], rows[:2]) == set()
+    assert overtaken(rows[:1], rows[1:2]) == set()

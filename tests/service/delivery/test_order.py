@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import event, find, given, settings
+from hypothesis import event, example, find, given, settings
 
 from knownas.core.delivery.batching import Batch, Batching, Later, Waiting, next_batch
 from knownas.core.delivery.message import Message
@@ -17,7 +17,8 @@ from knownas.service.delivery.outputs import Output
 from knownas.store.deliveries import DeliveryState, Settlement
 from knownas.store.memory.store import MemoryStore
 from knownas.store.port import Store
-from tests.service.delivery_trials import SCRIPTS, Script, Trial
+from tests.core.delivery.messages import joined
+from tests.service.delivery_trials import SCRIPTS, Act, Deed, Script, Trial
 from tests.store.places import PLACES
 
 
@@ -39,7 +40,16 @@ def play(
     return asyncio.run(played())
 
 
+REFUSED_AND_OVERTAKEN = Script(
+    [(joined("m", 1), 2), (joined("m", 1), 1)],
+    [Deed(Act.REFUSE, 1, 0), Deed(Act.NOT_AT_ALL, 0, 0)],
+    Batching(2, is_whole=True),
+)
+"""One of a request is refused and another of the same user taken; then the output stops, and is resumed."""
+
+
 @given(SCRIPTS)
+@example(REFUSED_AND_OVERTAKEN)
 @settings(max_examples=400)
 def test_everything_arrives_in_order_whatever_happens(script: Script) -> None:
     """Taken is what was written, each at least once, in the order in which it must stay; twice only where an answer was lost."""

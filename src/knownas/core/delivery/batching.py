@@ -9,7 +9,8 @@ those behind it.
 
 **One request.** It has messages of one kind, at most so many. A message about a connection goes alone, and at once: those that wait before it
 are not kept waiting for more. Where a destination answers for each message by itself, no two of a request must stay in order with one
-another: the first could be tried again after the second was taken. Only where it takes or refuses a request as a whole they may.
+another: the first could be tried again after the second was taken. Only where it takes or refuses a request as a whole they may. If it
+then refuses one by itself and takes another that must not overtake it, the one is not tried again.
 
 **Waiting for more.** Fewer than a full request wait until the oldest of them has waited for the destination's time. What is tried again has.
 """
@@ -105,6 +106,15 @@ def next_batch(
             return batch
         untils.append(until_ms)
     return Later(min(untils)) if untils and among is None else None
+
+
+def overtaken(left: Sequence[Waiting], taken: Sequence[Waiting]) -> frozenset[int]:
+    """Return the `seq`s of those that were left of a request and that something taken must not overtake: it is too late for them."""
+    return frozenset(
+        one.seq
+        for one in left
+        if any(one.seq < other.seq and not set(_keys(one)).isdisjoint(_keys(other)) for other in taken)
+    )
 
 
 def _of_kind(

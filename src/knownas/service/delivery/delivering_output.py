@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from knownas.core.delivery.backoff import pause_ms
-from knownas.core.delivery.batching import ONE_BY_ONE, Batch, Batching, Later, Waiting
+from knownas.core.delivery.batching import ONE_BY_ONE, Batch, Batching, Later, Waiting, overtaken
 from knownas.core.delivery.breaker import (
     CLOSED,
     Breaker,
@@ -225,8 +225,10 @@ class OutputDelivery:
         for one in waiting:
             if one.seq in again and one.seq not in refused:
                 settlements += self._again(one, again[one.seq], now_ms)
+        late = overtaken([one for one in waiting if one.seq in refused], accepted)
+        settlements += [_dead(seq, refused[seq], now_ms) for seq in sorted(late)]
         for one in waiting:
-            if one.seq in refused:
+            if one.seq in refused and one.seq not in late:
                 self._suspect(one, refused[one.seq])
         settlements += self._cleared({one.connection for one in accepted}, now_ms)
         await self._backlog.settle(settlements)
