@@ -14,6 +14,7 @@ from knownas.core.profile.group import Aggregated, AggregateType
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.place import Place
 from knownas.core.translation.rule import Requirement
+from knownas.service.audience.assessing import Assessing
 from knownas.service.audience.catalogue import KnownGroup
 from knownas.service.delivery.destination import AskedPlaces, Destination, Setting, SettingKind, Surroundings
 from knownas.service.delivery.form import message_from
@@ -22,7 +23,7 @@ from knownas.service.group.values import Values
 from knownas.service.profile.batch_receipts import Kept
 from knownas.service.profile.ingest import Arrival
 from knownas.service.security.directory import Door
-from knownas.service.server import Assessing, Service, open_service
+from knownas.service.server import Service, open_service
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey
 from tests.service.profile.test_ingest import CONFIGURATION

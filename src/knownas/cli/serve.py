@@ -81,7 +81,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
             secret_keys=keys,
             folds=folds,
             destinations=DESTINATIONS,
-            assessing=assessing_beside(),
+            assessing=assessing_beside(configuration.database),
             looks=looks_beside(configuration.database, store),
         )
 

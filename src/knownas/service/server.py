@@ -12,7 +12,7 @@ from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.arrivals import Arrivals
 from knownas.service.audience.activation import Activation, open_activation
-from knownas.service.audience.assessing import Assesses
+from knownas.service.audience.assessing import Assessing
 from knownas.service.audience.catalogue import Destinations
 from knownas.service.audience.looking import Looks
 from knownas.service.chance import Chance, SystemChance
@@ -62,9 +62,6 @@ NO_DESTINATIONS: Final[Destinations] = MappingProxyType({})
 
 Clock = Callable[[], int]
 """Returns the time in Unix milliseconds."""
-
-Assessing = Callable[[Mapping[int, WorkspaceCalculations]], Assesses]
-"""Returns who assesses users, by the calculated attributes of workspaces."""
 
 
 def system_clock() -> int:
@@ -217,9 +214,8 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
     finding = SubjectFinding(store, directory, resolver, clock)
-    assesses = None if assessing is None else assessing(calculations)
     parts = (store, directory, calculations, finding, destinations, clock)
-    activation = await open_activation(*parts, turns=turns, keys=secret_keys, assesses=assesses, looks=looks)
+    activation = await open_activation(*parts, turns=turns, keys=secret_keys, assessing=assessing, looks=looks)
     ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
     erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
     return Service(

@@ -14,8 +14,8 @@ from knownas.core.identity.kinds import IdentityType
 from knownas.core.privacy.request import Regulation, RequestType, Subject, SubjectIdentity
 from knownas.core.profile.device import Device
 from knownas.core.translation.reason import Reason
+from knownas.service.audience import assessing
 from knownas.service.audience.audiences import ConnectionPreview
-from knownas.service.audience.subjects import Subjects
 from knownas.service.privacy.subject_requests import GivenRequest, Taken
 from knownas.store.audiences import (
     EVERYBODY,
@@ -465,15 +465,15 @@ async def test_a_profile_that_can_not_be_judged_keeps_nobody_waiting(
     gold = await stage.audience(PLAN)
     ann = await stage.happen(email("a@example.com"), attributes={"plan": "gold"})
     bob = await stage.happen(email("b@example.com"), attributes={"plan": "gold"})
-    work, was = stage.service.activation.work, Subjects.kept
+    work, was = stage.service.activation.work, assessing.kept_user
 
-    def breaks(self: Subjects, key: SectionKey, *given: Any) -> Any:
+    def breaks(key: SectionKey, *given: Any) -> Any:
         if key.mpid == ann:
             raise ZeroDivisionError
-        return was(self, key, *given)
+        return was(key, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Subjects, "kept", breaks)
+        patch.setattr(assessing, "kept_user", breaks)
         for _ in range(3):
             await work.work_off()
         assert await stage.members(gold) == [bob]

@@ -10,9 +10,10 @@ from knownas.core.audience.judging import Criteria
 from knownas.core.audience.reading import read_definition
 from knownas.core.identity.observation import Environment
 from knownas.service.audience import judging_work
+from knownas.service.audience.assessing import Assessing
 from knownas.service.audience.mark_form import Told
-from knownas.service.server import Assessing
 from knownas.store.memory.store import MemoryStore
+from knownas.store.port import Store
 from knownas.store.privacy import Holding
 from knownas.store.user_data import SectionKey
 from tests.service.audience.test_audiences import PLAN, bought
@@ -80,10 +81,10 @@ async def step(stage: Stage, chance: Random, known: list[int]) -> None:
         await stage.service.store.privacy.erase(Holding(WORKSPACE, chance.choice(known), (), b"?"), 3)
 
 
-async def plays(seed: int, assessing: Assessing | None = None) -> None:
-    """Play a history, and compare at every step."""
+async def plays(seed: int, store: Store | None = None, assessing: Assessing | None = None) -> None:
+    """Play a history over a store, in memory if none is given, and compare at every step."""
     chance = Random(seed)
-    stage = await open_stage(MemoryStore(), assessing)
+    stage = await open_stage(store or MemoryStore(), assessing)
     read: dict[int, Definition] = {}
     waiting = list(definitions().items())
     chance.shuffle(waiting)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import SystemRandom
 
 from knownas.core.profile.calculated import WorkspaceCalculations
-from knownas.service.audience.assessing import Assesses, AssessesHere
+from knownas.service.audience.assessing import Assesses, AssessesHere, Assessing
 from knownas.service.audience.audiences import AudienceService
 from knownas.service.audience.catalogue import Catalogues, Destinations
 from knownas.service.audience.forgetting import AudienceForgetting
@@ -75,10 +75,10 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
     *,
     turns: Turns | None = None,
     keys: SecretKeys | None = None,
-    assesses: Assesses | None = None,
+    assessing: Assessing | None = None,
     looks: Looks | None = None,
 ) -> Activation:
-    """Put it together over an open store; nothing is begun yet. `assesses` and `looks` are closed with it; without, it is done here.
+    """Put it together over an open store; nothing is begun yet. `assessing` gives who assesses users; they and `looks` are closed with it; without, it is done here.
 
     Raises:
         StoreError: the store does not answer.
@@ -92,7 +92,11 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
     surroundings = Surroundings(clock, _new_id)
     delivering = Delivering(World(store.deliveries, outputs, surroundings, SystemRandom().random), turns)
     forwarded = EventForwarding(subjects)
-    assesses = assesses or AssessesHere(calculations)
+    assesses = (
+        AssessesHere(store.audiences, subjects, calculations)
+        if assessing is None
+        else assessing(subjects, calculations)
+    )
     judging = Judging(store.audiences, subjects, assesses, clock, _new_id, forwarded)
     work = JudgingWork(store, catalogues, judging, clock, turns, delivering.wake, looks)
     return Activation(

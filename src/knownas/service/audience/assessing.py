@@ -1,12 +1,12 @@
 """Assesses users: in which audiences they are by what a store has of them, why, and until when nothing changes by time alone.
 
-It is the part of judging that takes the processor and asks nobody anything. So another process may do it, and the one that answers
-requests reads and writes only; what goes between the two are the bytes that the store keeps.
+It is the part of judging that takes the processor: it reads users, and decides. It writes nothing. So another process may do it, and the one that
+answers requests only writes down what came of it. Whoever writes names the version of the standing that was read here.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -16,25 +16,35 @@ from knownas.core.audience.judging import Criteria
 from knownas.core.audience.membership import Audiences, Change, Judged, Standings
 from knownas.core.audience.reasons import Reason
 from knownas.core.audience.subject import Subject
+from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.calculated import WorkspaceCalculations
-from knownas.service.audience.catalogue import Catalogue
+from knownas.service.audience.catalogue import Catalogue, WorkspaceAudiences
+from knownas.service.audience.limits import EVENT_BATCHES_MAX
 from knownas.service.audience.reason_form import reason_documents
 from knownas.service.audience.standing_form import standings_bytes, standings_from
-from knownas.service.audience.subjects import KeptUser, subject_of
+from knownas.service.audience.subjects import Logins, Subjects, kept_user, subject_of
+from knownas.store.audiences import AudienceStore, StoredSubject
+from knownas.store.user_data import SectionKey, StoredEvents
 
 ASSESSED_AT_ONCE: Final = 32
-"""Users who are assessed here before anything else gets its turn."""
+"""Users who are read and assessed before anything else gets its turn: the events of no more are in memory."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 class ToAssess(msgspec.Struct, frozen=True, array_like=True):
-    """A user of a workspace (None: it knows them no more), how they stood, and which audiences are concerned, by id (None: all)."""
+    """A user of a workspace, which audiences are concerned, by id (None: all), and what the user's groups have come to."""
 
     workspace: int
-    user: KeptUser | None
-    standing: bytes | None
+    environment: str
+    mpid: int
     concerned: tuple[str, ...] | None
+    grouped: Mapping[str, AttributeValue] = {}
+
+    @property
+    def key(self) -> SectionKey:
+        """Where the workspace keeps what it knows of the user."""
+        return SectionKey(self.workspace, self.environment, self.mpid)
 
 
 class ChangeFound(NamedTuple):
@@ -46,8 +56,12 @@ class ChangeFound(NamedTuple):
 
 
 class Assessed(msgspec.Struct, frozen=True, array_like=True):
-    """How a user stands now, as it is kept; whether that is as before; when they are due; what changed; and all that they are in."""
+    """How a user stands now, as it is kept; whether that is as before; when they are due; what changed; and all that they are in.
 
+    `version` is that of the standing before; None if there was none.
+    """
+
+    version: int | None
     standings: bytes | None
     is_as_before: bool
     due_ms: int | None
@@ -62,6 +76,15 @@ class WorkspaceDefinitions(NamedTuple):
     criteria: Mapping[int, Criteria]
 
 
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What users are understood by: the definitions and the calculated attributes of workspaces, and their login types."""
+
+    definitions: Mapping[int, WorkspaceDefinitions]
+    calculations: Mapping[int, WorkspaceCalculations]
+    logins: Logins
+
+
 class Assesses(Protocol):
     """Assesses users by the audiences of a catalogue."""
 
@@ -69,6 +92,7 @@ class Assesses(Protocol):
         """Return what came of each, in their order.
 
         Raises:
+            StoreError: the store does not answer.
             Exception: one of them breaks a rule of ours.
         """
         ...
@@ -78,43 +102,93 @@ class Assesses(Protocol):
         ...
 
 
+Assessing = Callable[[Subjects, Mapping[int, WorkspaceCalculations]], Assesses]
+"""Returns who assesses users, by whom these are understood and the calculated attributes of workspaces."""
+
+
 class AssessesHere:
     """Assesses in this process, a few at a time: requests are served between."""
 
-    def __init__(self, calculations: Mapping[int, WorkspaceCalculations]) -> None:
+    def __init__(
+        self, store: AudienceStore, subjects: Subjects, calculations: Mapping[int, WorkspaceCalculations]
+    ) -> None:
+        self._assessor = Assessor(store)
+        self._subjects = subjects
         self._calculations = calculations
 
     async def assess(self, catalogue: Catalogue, asked: Sequence[ToAssess], now_ms: int) -> Sequence[Assessed]:
         """See `Assesses.assess`."""
-        definitions = {
-            workspace: WorkspaceDefinitions(catalogue.of(workspace).audiences, catalogue.of(workspace).criteria)
-            for workspace in {one.workspace for one in asked}
-        }
-        found: list[Assessed] = []
-        everybody = iter(asked)
-        while some := list(islice(everybody, ASSESSED_AT_ONCE)):
-            for one in some:
-                own = definitions[one.workspace]
-                found.append(assessed(own, self._calculations.get(one.workspace), one, now_ms))
-            await asyncio.sleep(0)
-        return found
+        definitions = {one: definitions_of(catalogue.of(one)) for one in {one.workspace for one in asked}}
+        by = Understanding(definitions, self._calculations, self._subjects.logins)
+        return await self._assessor.assess(by, asked, now_ms)
 
     async def close(self) -> None:
         """See `Assesses.close`."""
 
 
-def assessed(
-    own: WorkspaceDefinitions, calculations: WorkspaceCalculations | None, asked: ToAssess, now_ms: int
+def definitions_of(own: WorkspaceAudiences) -> WorkspaceDefinitions:
+    """Return what users of a workspace are assessed by."""
+    return WorkspaceDefinitions(own.audiences, own.criteria)
+
+
+NOTHING_DEFINED: Final = WorkspaceDefinitions(Audiences({}), {})
+"""What a workspace asks for in which nobody has defined anything."""
+
+
+class Assessor:
+    """Reads users from a store, and assesses them."""
+
+    def __init__(self, store: AudienceStore) -> None:
+        self._store = store
+
+    async def assess(self, by: Understanding, asked: Sequence[ToAssess], now_ms: int) -> list[Assessed]:
+        """Return what came of each, in their order.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        found: list[Assessed] = []
+        for start in range(0, len(asked), ASSESSED_AT_ONCE):
+            some = asked[start : start + ASSESSED_AT_ONCE]
+            stored = await self._store.subjects([one.key for one in some])
+            eventful = [one.key for one in some if _asks_events(by, one, stored[one.key], now_ms)]
+            events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
+            if eventful:
+                events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
+            found += [_assessed(by, one, stored[one.key], events.get(one.key, ()), now_ms) for one in some]
+            await asyncio.sleep(0)
+        return found
+
+
+def _asks_events(by: Understanding, asked: ToAssess, stored: StoredSubject, now_ms: int) -> bool:
+    """Whether the events of a user have to be looked at."""
+    if asked.key not in stored.sections:
+        return False
+    audiences = by.definitions.get(asked.workspace, NOTHING_DEFINED).audiences
+    concerned = _concerned(asked)
+    # How somebody stands is read only where it matters: most are marked because of an event that an audience asks for.
+    return audiences.asking_events(concerned, {}, now_ms) or audiences.asking_events(
+        concerned, standings_from(stored.standing_document), now_ms
+    )
+
+
+def _concerned(asked: ToAssess) -> frozenset[str] | None:
+    return None if asked.concerned is None else frozenset(asked.concerned)
+
+
+def _assessed(
+    by: Understanding, asked: ToAssess, stored: StoredSubject, events: Sequence[StoredEvents], now_ms: int
 ) -> Assessed:
-    """Return how a user stands in the audiences of their workspace."""
-    before = standings_from(asked.standing)
-    if asked.user is None:
+    """Return how a user stands in the audiences of their workspace; somebody whom it knows no more is in none."""
+    own, before = by.definitions.get(asked.workspace, NOTHING_DEFINED), standings_from(stored.standing_document)
+    user = kept_user(asked.key, stored, events, by.logins, asked.grouped)
+    if user is None:
         subject, judged = None, _left(before, now_ms)
     else:
-        subject = subject_of(asked.user, calculations, now_ms)
-        concerned = None if asked.concerned is None else frozenset(asked.concerned)
-        judged = own.audiences.judge(subject, before, now_ms, concerned)
+        subject = subject_of(user, by.calculations.get(asked.workspace), now_ms)
+        judged = own.audiences.judge(subject, before, now_ms, _concerned(asked))
     return Assessed(
+        None if stored.standing is None else stored.standing.version,
         standings_bytes(judged.standings),
         judged.standings == before,
         None if judged.due_ms == NEVER else judged.due_ms,

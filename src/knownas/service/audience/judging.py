@@ -4,18 +4,15 @@ What is written: how each stands and until when, every change of a membership wi
 A standing names the version that was read. So of two who judge the same profile one starts again, and what changed is told once.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from knownas.core.delivery.message import Origin
 from knownas.core.translation.telling import Cause, Standing
 from knownas.core.translation.view import ProfileView
 from knownas.service.audience.assessing import Assessed, Assesses, ToAssess
 from knownas.service.audience.catalogue import Catalogue, KnownConnection, is_gone
-from knownas.service.audience.limits import EVENT_BATCHES_MAX, JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
+from knownas.service.audience.limits import JOINED_ROUNDS_MAX, JUDGE_ATTEMPTS_MAX
 from knownas.service.audience.mark_form import Followed, ToForward, followed_mark
 from knownas.service.audience.standing_form import standings_from
 from knownas.service.audience.subjects import Subjects
@@ -43,7 +40,7 @@ from knownas.store.audiences import (
 )
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreBusy
-from knownas.store.user_data import SectionKey, StoredEvents
+from knownas.store.user_data import SectionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +68,6 @@ class Asked:
         )
 
 
-LOADED_AT_ONCE: Final = 64
-"""Profiles that are loaded before anything else gets its turn; while they are assessed, as many are loaded."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How many memberships changed, and for which outputs something waits now."""
@@ -85,12 +78,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A profile as it was looked at, without its events, of which there may be many."""
+    """A profile as it was looked at, with what there is of it where that is translated or forwarded."""
 
-    stored: StoredSubject
-    view: ProfileView | None
     assessed: Assessed
     grouped: Values
+    stored: StoredSubject | None = None
+    view: ProfileView | None = None
 
     def is_member(self, audience: int) -> bool:
         """Whether it is in an audience now."""
@@ -145,9 +138,8 @@ class Judging:
             forwarded = [
                 decided
                 for key, one in asked.items()
-                for decided in self._forwarding.decide(
-                    catalogue, key, seen[key].stored, one.batches, now_ms, seen[key].grouped
-                )
+                if (stored := seen[key].stored) is not None
+                for decided in self._forwarding.decide(catalogue, key, stored, one.batches, now_ms, seen[key].grouped)
             ]
             followed = [
                 followed_mark(workspace, name.environment, Followed(name.kind, name.value))
@@ -177,72 +169,36 @@ class Judging:
 
     async def _look(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> tuple[dict[SectionKey, _Seen], Grouped]:
-        """Load profiles and assess them, some while those before them are assessed: the events of no more are in memory."""
-        seen: dict[SectionKey, _Seen] = {}
-        grouped = NOTHING_GROUPED
-        everybody = iter(asked.items())
-        under_way: asyncio.Task[dict[SectionKey, _Seen]] | None = None
-        try:
-            while some := dict(islice(everybody, LOADED_AT_ONCE)):
-                stored, asking, of_groups = await self._load(catalogue, some, now_ms)
-                grouped |= of_groups
-                if under_way is not None:
-                    seen |= await under_way
-                under_way = asyncio.create_task(self._assess(catalogue, some, stored, asking, now_ms))
-                await asyncio.sleep(0)
-            return seen if under_way is None else seen | await under_way, grouped
-        finally:
-            if under_way is not None:
-                under_way.cancel()
-
-    async def _load(
-        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> tuple[Mapping[SectionKey, StoredSubject], Sequence[ToAssess], Grouped]:
-        """Return what there is of profiles, what is to be assessed of each, and what comes of it for groups."""
-        # A place that is read before what it is made of is either up to date, or has another version by the time it is written.
-        places = await self._grouping.places(catalogue, asked)
-        stored = await self._store.subjects(list(asked))
-        sections = {
-            key: read(one.sections[key]) if key in one.sections else None
-            for key, one in stored.items()
-            if catalogue.of(key.workspace).has_places
-        }
-        grouped = await self._grouping.look(catalogue, sections, places)
-        eventful = [key for key, one in asked.items() if _asks_events(catalogue, key, one, stored[key], now_ms)]
-        events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
-        if eventful:
-            events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
+    ) -> tuple[Mapping[SectionKey, _Seen], Grouped]:
+        """Assess profiles, and read those of which outputs may be told something."""
+        grouped = await self._group(catalogue, asked)
         asking = [
-            ToAssess(
-                key.workspace,
-                self._subjects.kept(key, stored[key], events.get(key, ()), grouped.values.get(key, NO_VALUES)),
-                stored[key].standing_document,
-                None if one.audiences is None else tuple(one.audiences),
-            )
+            ToAssess(*key, None if one.audiences is None else tuple(one.audiences), grouped.values.get(key, NO_VALUES))
             for key, one in asked.items()
         ]
-        return stored, asking, grouped
-
-    async def _assess(
-        self,
-        catalogue: Catalogue,
-        asked: Mapping[SectionKey, Asked],
-        stored: Mapping[SectionKey, StoredSubject],
-        asking: Sequence[ToAssess],
-        now_ms: int,
-    ) -> dict[SectionKey, _Seen]:
         assessed = await self._assesses.assess(catalogue, asking, now_ms)
-        seen: dict[SectionKey, _Seen] = {}
-        for (key, one), sent, found in zip(asked.items(), asking, assessed, strict=True):
-            is_translated = bool(catalogue.of(key.workspace).connections) or bool(one.connections)
-            view = self._subjects.view(key, stored[key]) if is_translated else None
-            grouped = NO_VALUES if sent.user is None else sent.user.grouped
-            seen[key] = _Seen(stored[key], view, found, grouped)
-        return seen
+        seen = {one.key: _Seen(found, one.grouped) for one, found in zip(asking, assessed, strict=True)}
+        told = [key for key, one in asked.items() if one.batches or _concerned(catalogue, key, one, seen[key])]
+        # They may have changed since they were assessed: then they have a mark, and are told anew.
+        stored: Mapping[SectionKey, StoredSubject] = await self._store.subjects(told) if told else {}
+        told_of = {
+            key: replace(seen[key], stored=one, view=self._subjects.view(key, one)) for key, one in stored.items()
+        }
+        return {**seen, **told_of}, grouped
+
+    async def _group(self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked]) -> Grouped:
+        """Return what groups come to of those whose workspace has any, or had."""
+        keys = [key for key in asked if catalogue.of(key.workspace).has_places]
+        if not keys:
+            return NOTHING_GROUPED
+        # A place that is read before what it is made of is either up to date, or has another version by the time it is written.
+        places = await self._grouping.places(catalogue, keys)
+        stored = await self._store.subjects(keys)
+        sections = {key: read(one.sections[key]) if key in one.sections else None for key, one in stored.items()}
+        return await self._grouping.look(catalogue, sections, places)
 
     async def _tell(
-        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], seen: dict[SectionKey, _Seen], now_ms: int
+        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], seen: Mapping[SectionKey, _Seen], now_ms: int
     ) -> Tellings:
         """Write what outputs are told of profiles."""
         tellings = Tellings()
@@ -290,8 +246,8 @@ class Judging:
         return frozenset(members)
 
 
-def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen) -> Iterable[KnownConnection]:
-    """Yield the connections that may have something to be told of a profile."""
+def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen) -> Collection[KnownConnection]:
+    """Return the connections that may have something to be told of a profile."""
     own = catalogue.of(key.workspace)
     changed = {one.audience for one in seen.assessed.changes}
     found: dict[int, KnownConnection] = {}
@@ -303,24 +259,13 @@ def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen)
     return found.values()
 
 
-def _asks_events(catalogue: Catalogue, key: SectionKey, asked: Asked, stored: StoredSubject, now_ms: int) -> bool:
-    """Whether the events of a profile have to be looked at."""
-    if key not in stored.sections:
-        return False
-    audiences, concerned = catalogue.of(key.workspace).audiences, asked.audiences
-    # How somebody stands is read only where it matters: most are marked because of an event that an audience asks for.
-    return audiences.asking_events(concerned, {}, now_ms) or audiences.asking_events(
-        concerned, standings_from(stored.standing_document), now_ms
-    )
-
-
 def _writes(seen: Mapping[SectionKey, _Seen], told: frozenset[int]) -> Iterable[StandingWrite]:
     """Yield what changes, and the standings of those of whom outputs are told: of two who would tell the same, one starts again."""
     for key, found in seen.items():
-        standing, assessed = found.stored.standing, found.assessed
-        if assessed.is_as_before and (key.mpid not in told or standing is None):
+        one = found.assessed
+        if one.is_as_before and (key.mpid not in told or one.version is None):
             continue
-        yield StandingWrite(key, None if standing is None else standing.version, assessed.standings, assessed.due_ms)
+        yield StandingWrite(key, one.version, one.standings, one.due_ms)
 
 
 def _is_empty(commit: AudienceCommit) -> bool:

@@ -8,7 +8,6 @@ import msgspec
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Subject
 from knownas.core.identity.kinds import IdentityType
-from knownas.core.identity.record import is_known
 from knownas.core.profile.attributes import Attribute, AttributeValue
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.core.profile.event import Event, EventBatch
@@ -65,6 +64,28 @@ def subject_of(user: KeptUser, calculations: WorkspaceCalculations | None, now_m
     )
 
 
+Logins = Mapping[int, frozenset[IdentityType]]
+"""The login types of workspaces, by their ids: who has one of them is known (idsync §1.3)."""
+
+
+def kept_user(
+    key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents], logins: Logins, grouped: Values = NO_VALUES
+) -> KeptUser | None:
+    """Return what audiences are judged by; None if the workspace does not know the user."""
+    mine, record, types = stored.sections.get(key), stored.record, logins.get(key.workspace)
+    if mine is None or record is None:
+        return None
+    return KeptUser(
+        key.mpid,
+        record.known if types is None else not types.isdisjoint(record.identities),
+        {**record.carried, **record.identities},
+        mine.document,
+        [one.document for of, one in stored.sections.items() if of != key and of.environment == key.environment],
+        [(one.seq, one.document) for one in events],
+        grouped,
+    )
+
+
 class Subjects:
     """Makes subjects, by the policies of scopes and the calculated attributes of workspaces; what groups come to is found by `grouping`."""
 
@@ -75,23 +96,10 @@ class Subjects:
         self._rules = {place.workspace.id: place.rules for place in directory.places}
         self._calculations = calculations
 
-    def kept(
-        self, key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents], grouped: Values = NO_VALUES
-    ) -> KeptUser | None:
-        """Return what audiences are judged by; None if the workspace does not know the user."""
-        mine, record = stored.sections.get(key), stored.record
-        if mine is None or record is None:
-            return None
-        rules = self._rules.get(key.workspace)
-        return KeptUser(
-            key.mpid,
-            record.known if rules is None else is_known(record.identities, rules.policy),
-            {**record.carried, **record.identities},
-            mine.document,
-            [one.document for of, one in stored.sections.items() if of != key and of.environment == key.environment],
-            [(one.seq, one.document) for one in events],
-            grouped,
-        )
+    @property
+    def logins(self) -> Logins:
+        """The login types of all workspaces now."""
+        return {workspace: rules.policy.login_types for workspace, rules in self._rules.items()}
 
     def subject(
         self,
@@ -102,7 +110,7 @@ class Subjects:
         grouped: Values = NO_VALUES,
     ) -> Subject | None:
         """Return a user as one workspace knows them, with what their groups have come to; None if it does not know them."""
-        user = self.kept(key, stored, events, grouped)
+        user = kept_user(key, stored, events, self.logins, grouped)
         return None if user is None else subject_of(user, self._calculations.get(key.workspace), now_ms)
 
     def view(self, key: SectionKey, stored: StoredSubject) -> ProfileView | None:
