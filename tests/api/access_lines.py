@@ -173,6 +173,8 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/audit"): Line(Auth.ADMIN),
         ("GET", "/api/self-check"): Line(Auth.ADMIN),
         ("POST", "/api/self-check"): Line(Auth.ADMIN, 202),
+        ("GET", "/api/scopes/{scope}/policy"): Line(Auth.ADMIN),
+        ("PUT", "/api/scopes/{scope}/policy"): Line(Auth.ADMIN, 409, {"policy": {}, "after_version": 999}),
         ("POST", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN, 202, {"policy": {}}),
         ("GET", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN),
         ("GET", "/api/scopes/{scope}/rehearsals/{id}"): Line(Auth.ADMIN, 404),

@@ -145,7 +145,7 @@ class IdSync(HttpSurface[Target]):
             answer = await self._resolver.submit(question)
         except (Overloaded, StoreError) as error:
             told = unavailable(error, "The store could not keep the change; nothing was changed.")
-            spelling = question.rules.policy.settings.error_body
+            spelling = question.policy.settings.error_body
             raise _Refusal(told.status, told.reason, told.sentence, told.headers, spelling=spelling) from error
         decision_id = answer.decision_id.encode()
         headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
@@ -180,7 +180,7 @@ class IdSync(HttpSurface[Target]):
         return door.rules.ask(request)
 
     def _encode(self, answer: Answer, headers: list[Header], *, all_matches: bool) -> bytes:
-        policy = answer.question.rules.policy
+        policy = answer.question.policy
         outcome = answer.decision.outcome
         match outcome:
             case Returned() | Created():

@@ -41,6 +41,7 @@ from knownas.api.own_operation import (
     write_cursor,
 )
 from knownas.api.own_outputs import OUTPUT_OPERATIONS
+from knownas.api.own_policy import POLICY_OPERATIONS
 from knownas.api.own_privacy import PRIVACY_OPERATIONS
 from knownas.api.own_self_check import SELF_CHECK_OPERATIONS
 from knownas.api.own_toxic import TOXIC_OPERATIONS
@@ -195,6 +196,7 @@ OPERATIONS: Final = (
     *USER_DATA_OPERATIONS,
     *UNDO_OPERATIONS,
     *JOB_OPERATIONS,
+    *POLICY_OPERATIONS,
     *TOXIC_OPERATIONS,
     *LETTING_IN_OPERATIONS,
     *SELF_CHECK_OPERATIONS,

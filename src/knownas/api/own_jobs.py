@@ -40,7 +40,7 @@ async def begin_rehearsal(service: Service, request: Request) -> tuple[int, Docu
     """
     rules = path_rules(service, request)
     body = await json_body(request, _REHEARSAL)
-    policy = _policy(body.policy)
+    policy = asked_policy(body.policy)
     rehearsal = ToRehearse(rules.scope, policy, _time(body.from_, "from"), _time(body.to, "to"))
     asked = asked_with(rules.policy, rehearsal)
     if isinstance(asked, OtherPools):
@@ -100,7 +100,12 @@ async def _listed(service: Service, request: Request, kind: JobKind) -> tuple[in
     return 200, {f"{kind.value}s": [job_document(one, None) for one in jobs]}
 
 
-def _policy(given: dict[str, Any]) -> Policy:
+def asked_policy(given: dict[str, Any]) -> Policy:
+    """Return the policy that somebody sends.
+
+    Raises:
+        Refusal: with all that is wrong with it.
+    """
     policy = read_policy(_ENCODER.encode(given).decode())
     if isinstance(policy, InvalidConfiguration):
         faults = [{"path": one.path, "message": one.message, "allowed": one.allowed} for one in policy.faults]

@@ -16,6 +16,7 @@ from knownas.api.own_forwarding import InputConnectionBody
 from knownas.api.own_jobs import RehearsalBody
 from knownas.api.own_letting_in import LetInBody
 from knownas.api.own_outputs import ChangedOutputBody, OutputBody
+from knownas.api.own_policy import PolicyBody
 from knownas.api.own_privacy import PreviewBody
 from knownas.api.own_toxic import ToxicBody
 from knownas.api.own_undo import UndoBody
@@ -40,7 +41,7 @@ from knownas.api.schema_parts import (
 from knownas.api.schemas_activation import activation_schemas
 from knownas.api.schemas_evidence import evidence_schemas
 from knownas.api.schemas_identity_changes import identity_change_schemas
-from knownas.api.schemas_jobs import job_schemas
+from knownas.api.schemas_jobs import job_schemas, policy_schemas
 from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
 from knownas.api.schemas_toxic import toxic_schemas
 from knownas.api.schemas_user_data import user_data_schemas
@@ -55,10 +56,16 @@ from knownas.core.identity.observation import RESOLVING, Endpoint, Environment
 from knownas.core.identity.policy import EnvironmentPools
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX, MODIFY_CHANGES_MAX
-from knownas.service.limits import MOVES_TOLD_MAX
+from knownas.service.limits import MOVES_TOLD_MAX, POLICY_NOTE_CHARACTERS_MAX
 
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
+
+
+_POLICY: Final[Schema] = {
+    "type": "object",
+    "description": "As a scope of the configuration: strategy, priority, login_ids, unique_ids, immutable_ids, settings.",
+}
 
 
 def component_schemas() -> Schema:
@@ -71,6 +78,7 @@ def component_schemas() -> Schema:
         SeedBody,
         ExplainBody,
         UndoBody,
+        PolicyBody,
         RehearsalBody,
         ToxicBody,
         LetInBody,
@@ -93,6 +101,7 @@ def component_schemas() -> Schema:
         **_moved_data(),
         **_profiles(),
         **job_schemas(),
+        **policy_schemas(),
         **evidence_schemas(),
         **user_data_schemas(),
         **privacy_schemas(),
@@ -155,11 +164,9 @@ def _refinements() -> dict[tuple[str, str], Schema]:
         ("LetInBody", "value"): ref("IdentityValue"),
         ("UndoneIdentity", "type"): TYPES,
         ("UndoneIdentity", "value"): ref("IdentityValue"),
-        ("RehearsalBody", "policy"): {
-            "type": "object",
-            "description": "As a scope of the configuration: strategy, priority, login_ids, unique_ids, immutable_ids, "
-            "settings.",
-        },
+        ("RehearsalBody", "policy"): _POLICY,
+        ("PolicyBody", "policy"): _POLICY,
+        ("PolicyBody", "note"): {"type": "string", "maxLength": POLICY_NOTE_CHARACTERS_MAX},
         ("ExplainBody", "endpoint"): {"enum": values_of(RESOLVING)},
         ("ExplainBody", "known_identities"): ref("AnyIdentities"),
         ("ExplainBody", "previous_mpid"): ref("PreviousMpid"),

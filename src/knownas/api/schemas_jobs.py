@@ -19,6 +19,7 @@ from knownas.api.schema_parts import (
 from knownas.service.jobs import JobState
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_VERSION: Final[Schema] = {"type": "integer", "minimum": 1}
 _TIME_OR_NULL: Final[Schema] = {"anyOf": [TIME, {"type": "null"}]}
 
 
@@ -73,6 +74,27 @@ def job_schemas() -> Schema:
         "Resolution": resolution,
         "Resolutions": object_of("", resolutions=list_of(ref("Resolution"))),
         "ResolutionReport": _resolution_report(),
+    }
+
+
+def policy_schemas() -> Schema:
+    """Return the schemas of policies and their versions."""
+    return {
+        "ScopePolicy": object_of(
+            "The policy of a scope that is in force on the server that answers, and its versions.",
+            scope=TEXT,
+            version=_VERSION,
+            policy=OBJECT,
+            versions={**list_of(ref("PolicyVersion")), "description": "The newest first."},
+        ),
+        "PolicyVersion": object_of(
+            "A version of a policy.",
+            version=_VERSION,
+            since=TIME,
+            published_by={**TEXT_OR_NULL, "description": "Null if it came from the configuration."},
+            note={**TEXT_OR_NULL, "description": "Why it was published."},
+            policy=OBJECT,
+        ),
     }
 
 

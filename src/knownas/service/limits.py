@@ -271,3 +271,12 @@ SCRUBS_MAX: Final = 60
 
 SEARCHED_AGAIN_MAX: Final = 200
 """Identities by which an erased person is searched for again, one by one; of further ones, only the log is looked at."""
+
+POLICY_LOOK_SECONDS: Final = 2.0
+"""The pause between two looks for policies that another server has published."""
+
+POLICY_VERSIONS_SHOWN_MAX: Final = 100
+"""Versions of a scope's policy that are shown, the newest ones."""
+
+POLICY_NOTE_CHARACTERS_MAX: Final = 500
+"""Characters of what somebody says of why they publish a policy."""

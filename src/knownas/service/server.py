@@ -31,6 +31,7 @@ from knownas.service.identity.aliasing import Aliasing
 from knownas.service.identity.decisions import Decisions
 from knownas.service.identity.neighbourhood import Neighbourhoods
 from knownas.service.identity.people_finding import PeopleFinding
+from knownas.service.identity.publishing import Publishing
 from knownas.service.identity.receipts import RecentDecisions
 from knownas.service.identity.resolver import Resolver
 from knownas.service.jobs import JobKind, Jobs, Work
@@ -86,6 +87,7 @@ class Service:
     self_check: SelfCheck
     ingest: Ingest
     key_watch: KeyWatch
+    publishing: Publishing
     tokens: Tokens
     sessions: Sessions
     calculations: Mapping[int, WorkspaceCalculations]
@@ -152,6 +154,7 @@ class Service:
         self.retention.start()
         self.jobs.start()
         self.arrivals.start()
+        self.publishing.start()
         self.toxic_watch.start()
         self.self_check.start()
         self.privacy.start()
@@ -164,6 +167,7 @@ class Service:
     async def close(self) -> None:
         """Answer what waits, write down what is due, and close the store."""
         await self.key_watch.close()
+        await self.publishing.close()
         await self.activation.close()
         await self.privacy.close()
         if self.keeping_out is not None:
@@ -228,6 +232,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
         ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
         key_watch=key_watch,
+        publishing=Publishing(configuration, store, directory, clock),
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
         sessions=await open_sessions(store, clock, publish=publish, keys=secret_keys),
         calculations=calculations,

@@ -266,9 +266,7 @@ class Erasing:
         case = await self._owned(case, records, named)
         erasure = Erasure(self._clock(), environment_of(pool), PRIVACY_INPUT, case.mpid)
         question = place.rules.ask(erasure)
-        answer = Answer(
-            self._chance.decision_id(erasure.at_ms), question, decide(erasure, place.rules.policy, records, 0)
-        )
+        answer = Answer(self._chance.decision_id(erasure.at_ms), question, decide(erasure, question.policy, records, 0))
         commit = commit_of([answer])
         if commit is None:
             raise AssertionError("a profile that is there is written")

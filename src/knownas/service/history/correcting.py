@@ -252,7 +252,8 @@ class Correcting:
         if drift(plan.before, kept):
             return NotCorrected.UNEXPLAINED
         rules = self._rules(pool)
-        captured_all = rules.policy.settings.capture is Capture.ALL
+        policy = rules.policy
+        captured_all = policy.settings.capture is Capture.ALL
         found = difference(plan.before, plan.after, kept, captured_all=captured_all)
         differences = [
             RecordWrite(kept.get(one.mpid), one) for one in found.records if not lasts_as(one, kept.get(one.mpid))
@@ -276,13 +277,11 @@ class Correcting:
         )
         records = Records()
         records.load(loaded)
-        decision = decide(correction, rules.policy, records, 0)
-        answer = Answer(self._chance.decision_id(now_ms), Question(rules, correction, pool), decision)
+        decision = decide(correction, policy, records, 0)
+        answer = Answer(self._chance.decision_id(now_ms), Question(rules, policy, correction, pool), decision)
         # Whom a profile that went before leads to now is looked up by its MPID.
         led_otherwise = (mpid for mpid, now in found.gone if plan.before.led_to.get(mpid) != now)
-        commit = _commit(
-            answer, (*amendment.profiles, *led_otherwise), rules.policy.unique_ids - _shared_types(plan.after)
-        )
+        commit = _commit(answer, (*amendment.profiles, *led_otherwise), policy.unique_ids - _shared_types(plan.after))
         commit = replace(commit, rearranged=plan.rearranged.change)
         if not isinstance(await self._store.commit(snapshot, commit), Committed):
             return None

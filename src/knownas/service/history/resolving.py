@@ -74,12 +74,13 @@ class Resolving:
         rules = self._directory.rules(scope)
         if rules is None:
             raise AssertionError(f"the history of {scope} is resolved while it is configured")
-        resolved = Resolved(scope, rules.policy.version)
+        policy = rules.policy
+        resolved = Resolved(scope, policy.version)
         left_alone: set[Differing] = set()
         for _ in range(RESOLUTION_PASSES_MAX):
             await self._correcting.settle()
             resolved.passes += 1
-            found = [one for one in await self._scan(scope, rules.policy, tell) if one not in left_alone]
+            found = [one for one in await self._scan(scope, policy, tell) if one not in left_alone]
             if not found:
                 resolved.finished = True
                 break

@@ -89,7 +89,7 @@ class Batch:
         if thinned and any((pool, one) in thinned for one in question.wanted().identities):
             return None
         fresh_mpid = chance.fresh_mpid() if question.writes else NOT_MADE
-        policy, observation = question.rules.policy, question.observation
+        policy, observation = question.policy, question.observation
         named = _profile_named(observation)
         if named is not None and named in self.erased:
             return refused_as_erased(named, policy)
@@ -118,7 +118,7 @@ class Batch:
         now = records.record(sole.mpid) or sole
         if not now.holds(glanced) or any(mpid != sole.mpid for mpid in records.holders(glanced).mpids):
             return None
-        return settle(observation, question.rules.policy, glanced, now)
+        return settle(observation, question.policy, glanced, now)
 
 
 def _profile_named(observation: Observation) -> int | None:
@@ -136,14 +136,14 @@ def _is_thinned(crowded: Identity, writes: Iterable[RecordWrite]) -> bool:
 
 async def load_batch(store: Store, questions: Sequence[Question], activity: ActivityMemory) -> Batch:
     """Load what deciding the questions takes, in one round trip or two."""
-    glanced = [glance(question.observation, question.rules.policy) for question in questions]
+    glanced = [glance(question.observation, question.policy) for question in questions]
     settled: list[Decision | None] = [None] * len(questions)
     glances = [(place, one) for place, one in enumerate(glanced) if one is not None]
     sole_holders = await store.sole_holders([(questions[place].pool, one) for place, one in glances])
     for (place, one), sole in zip(glances, sole_holders, strict=True):
         observation = questions[place].observation
         if sole is not None and isinstance(observation, IdentityRequest):
-            settled[place] = settle(observation, questions[place].rules.policy, one, sole)
+            settled[place] = settle(observation, questions[place].policy, one, sole)
     rest = [question.wanted() for question, one in zip(questions, settled, strict=True) if one is None]
     if not rest:
         return Batch(questions, glanced, settled, {}, None)
@@ -204,7 +204,8 @@ def commit_of(answers: Iterable[Answer | None], captured: Sequence[LogEntry] = (
                 entries.append(log_entry(answer))
             continue
         pool = answer.question.pool
-        exclusive[pool] = answer.question.rules.policy.unique_ids
+        # Questions of before and after another policy was published may meet in a batch: what is unique for any of them stays so.
+        exclusive[pool] = exclusive.get(pool, frozenset()) | answer.question.policy.unique_ids
         of_pool = writes.setdefault(pool, {})
         for write in answer.decision.writes:
             earlier = of_pool.get(write.after.mpid)
@@ -224,7 +225,7 @@ def is_visit(question: Question) -> bool:
 def captures(answer: Answer) -> bool:
     """Whether the log keeps an observation although it changed nothing."""
     question = answer.question
-    return question.writes and question.rules.policy.settings.capture is Capture.ALL
+    return question.writes and question.policy.settings.capture is Capture.ALL
 
 
 def _named(wanted: Iterable[Wanted], snapshot: Snapshot) -> list[Record]:

@@ -110,7 +110,8 @@ class Decisions:
 
 def _explained(rules: Rules, request: IdentityRequest, records: Records) -> Document:
     """Show what a request is answered over some records."""
-    question, policy = rules.ask(request, writes=False), rules.policy
+    question = rules.ask(request, writes=False)
+    policy = question.policy
     if isinstance(question.observation, IdentityRequest):
         request = question.observation
     decision = question.turned_away() if question.is_turned_away else decide(request, policy, records, NOT_MADE)

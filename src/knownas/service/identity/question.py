@@ -25,6 +25,9 @@ from knownas.store.port import Pool, Wanted
 class Rules:
     """An identity scope at work: its name and the policy version in force.
 
+    Another version may be put in force at any time (`publishing`): whoever does more than one thing by it reads `policy` once. A question keeps the one
+    that it was asked under. What decides which pools there are, and what is quarantined, is as it was when the server started.
+
     `screen` sets aside what is quarantined; without it nothing is, as for whoever looks at the past. `keep_out` turns away
     whoever was erased and is to stay out.
     """
@@ -33,7 +36,7 @@ class Rules:
 
     def __init__(self, scope: str, policy: Policy, screen: Screen | None = None) -> None:
         self.scope: Final = scope
-        self.policy: Final = policy
+        self.policy = policy
         self.screen: Final = screen
         self.keep_out: Final = KeepOut()
         shared = policy.settings.environment_pools is EnvironmentPools.SHARED
@@ -52,10 +55,11 @@ class Rules:
         """Return the question whether and how an observation is answered under these rules."""
         pool = self._pools[observation.environment]
         if self.keep_out.is_busy and self.keep_out.turns_away(observation, pool, counts=writes):
-            return Question(self, nameless(observation), pool, may_create=False, writes=False, is_turned_away=True)
+            unnamed = nameless(observation)
+            return Question(self, self.policy, unnamed, pool, may_create=False, writes=False, is_turned_away=True)
         if self.screen is not None:
             observation = self.screen.screened(observation, pool, counts=writes)
-        return Question(self, observation, pool, may_create, writes)
+        return Question(self, self.policy, observation, pool, may_create, writes)
 
 
 def screened_rules(scope: str, policy: Policy) -> Rules:
@@ -72,6 +76,7 @@ class Question(NamedTuple):
     """
 
     rules: Rules
+    policy: Policy
     observation: Observation
     pool: Pool
     may_create: bool = True
@@ -80,11 +85,11 @@ class Question(NamedTuple):
 
     def turned_away(self) -> Decision:
         """Return the decision about a question that is turned away."""
-        return Decision(_TURNED_AWAY, Receipt(self.rules.policy.version, (), DecidedBy.REFUSED))
+        return Decision(_TURNED_AWAY, Receipt(self.policy.version, (), DecidedBy.REFUSED))
 
     def wanted(self) -> Wanted:
         """Say what the decision needs to see, all that could matter."""
-        policy = self.rules.policy
+        policy = self.policy
         observation = self.observation
         match observation:
             case IdentityRequest():

@@ -31,7 +31,7 @@ def log_entry(answer: Answer) -> LogEntry:
         decision_id=answer.decision_id,
         pool=answer.question.pool,
         at_ms=observation.at_ms,
-        policy_version=answer.question.rules.policy.version,
+        policy_version=answer.question.policy.version,
         created_mpid=outcome.mpid if isinstance(outcome, Created | Seeded) else None,
         touched=tuple(decision.touched) if answer.question.writes else (),
         observation=observation_bytes(observation),

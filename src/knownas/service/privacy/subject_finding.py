@@ -119,7 +119,7 @@ class SubjectFinding:
         request = IdentityRequest(Endpoint.SEARCH, self._clock(), environment, PRIVACY_INPUT, identities(given))
         question = place.rules.ask(request, may_create=False, writes=False)
         records = await self._resolver.look(question.wanted())
-        return decide(question.observation, place.rules.policy, records, NOT_MADE, may_create=False)
+        return decide(question.observation, question.policy, records, NOT_MADE, may_create=False)
 
     async def _named(self, place: Place, mpid: int) -> Found:
         stored = await named_now(self._store, mpid)

@@ -113,7 +113,7 @@ class Profiles:
             if taken is None or taken.pool == question.pool:
                 return await self._resolver.answer(question)
         refused = Refused(Refusal.MPID_TAKEN, f"There is a profile {request.mpid} already.")
-        return Answer("", question, Decision(refused, Receipt(rules.policy.version, (), DecidedBy.REFUSED)))
+        return Answer("", question, Decision(refused, Receipt(question.policy.version, (), DecidedBy.REFUSED)))
 
 
 def _document(pool: Pool, record: Record, last_active_ms: int, policy: Policy | None) -> Document:

@@ -21,6 +21,7 @@ from knownas.core.history.meetings import Meetings, Naming, most_met, naming_of
 from knownas.core.identity.decision import LookupEffect
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Endpoint, ModifyRequest, Observation
+from knownas.core.identity.policy import Policy
 from knownas.core.identity.records import Records
 from knownas.core.identity.toxic import unlike_a_person
 from knownas.core.identity.toxic_limits import ToxicLimit, ToxicMode, ToxicReason
@@ -91,7 +92,7 @@ class ToxicWatch:
         self._clock = clock
         self._turns = turns
         self._meetings: Lately[tuple[Pool, Identity], Meetings] = Lately(MEETINGS_KEPT)
-        self._most: dict[tuple[str, IdentityType], Mapping[IdentityType, int]] = {}
+        self._most: dict[tuple[str, IdentityType], tuple[Policy, Mapping[IdentityType, int]]] = {}
         self._marks: dict[Pool, int] = {}
         self._marked: dict[Pool, bytes | None] = {}
         self._marked_ms = 0
@@ -264,11 +265,11 @@ class ToxicWatch:
         return toxic(pool, one, state, reason, now_ms, meetings.met(policy)._replace(scopes=scopes))
 
     def _most_met(self, rules: Rules, kind: IdentityType) -> Mapping[IdentityType, int]:
-        key = rules.scope, kind
+        key, policy = (rules.scope, kind), rules.policy
         found = self._most.get(key)
-        if found is None:
-            found = self._most[key] = most_met(kind, rules.policy)
-        return found
+        if found is None or found[0] is not policy:
+            found = self._most[key] = policy, most_met(kind, policy)
+        return found[1]
 
     async def _scopes_of(self, pool: Pool, one: Identity, limit: ToxicLimit) -> int:
         """Return in how many scopes a value is held, as far as that is limited."""
