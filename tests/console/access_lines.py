@@ -38,6 +38,15 @@ LINES: Final[Mapping[tuple[str, str], Right | None]] = {
     ("POST", "/privacy/evidence"): Right.PRIVACY,
     ("GET", "/privacy/evidence/head"): Right.READ,
     ("GET", "/privacy/looks"): Right.PRIVACY,
+    ("GET", "/policies"): Right.READ,
+    ("GET", "/policies/{scope}"): Right.READ,
+    ("GET", "/policies/{scope}/edit"): Right.POLICIES,
+    ("POST", "/policies/{scope}/check"): Right.POLICIES,
+    ("POST", "/policies/{scope}/rehearse"): Right.POLICIES,
+    ("POST", "/policies/{scope}/review"): Right.POLICIES,
+    ("POST", "/policies/{scope}/publish"): Right.POLICIES,
+    ("GET", "/policies/{scope}/rehearsals/{id}"): Right.READ,
+    ("GET", "/policies/{scope}/rehearsals/{id}/publish"): Right.POLICIES,
     ("GET", "/setup"): Right.READ,
     ("GET", "/setup/input"): Right.SET_UP,
     ("GET", "/setup/input/rotate"): Right.SET_UP,
@@ -88,5 +97,5 @@ MAY: Final[Mapping[Right, tuple[ConsoleRole, ...]]] = {
 }
 """Who has a right, told once more and the other way round."""
 
-PATH_VALUES: Final = {"mpid": "1", "id": "0" * 32, "event": "1-0"}
+PATH_VALUES: Final = {"mpid": "1", "id": "0" * 32, "event": "1-0", "scope": "none"}
 """What stands in the braces of an address when it is walked; none of them need exist."""

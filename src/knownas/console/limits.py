@@ -130,3 +130,6 @@ LISTED_A_PAGE: Final = 50
 
 OUTPUT_COUNTED_MAX: Final = 10_000
 """Deliveries of an output in a state that a page of the console counts; there may be more."""
+
+POLICY_CHARACTERS_MAX: Final = 20_000
+"""A scope's rules, as the page that asks whether they are to be published sends them."""

@@ -11,6 +11,8 @@ from knownas.console.home import PAGES as HOME
 from knownas.console.outputs import PAGES as OUTPUTS
 from knownas.console.page import Page
 from knownas.console.people import PAGES as PEOPLE
+from knownas.console.policies import PAGES as POLICIES
+from knownas.console.policy_workshop import PAGES as POLICY_WORKSHOP
 from knownas.console.privacy_asking import PAGES as PRIVACY_ASKING
 from knownas.console.privacy_desk import PAGES as PRIVACY_DESK
 from knownas.console.privacy_evidence import PAGES as PRIVACY_EVIDENCE
@@ -19,6 +21,7 @@ from knownas.console.profile import PAGES as PROFILE
 from knownas.console.profile_attributes import PAGES as PROFILE_ATTRIBUTES
 from knownas.console.profile_events import PAGES as PROFILE_EVENTS
 from knownas.console.receipt import PAGES as RECEIPT
+from knownas.console.rehearsals import PAGES as REHEARSALS
 from knownas.console.setup import PAGES as SETUP
 from knownas.console.story import PAGES as STORY
 from knownas.console.undoing import PAGES as UNDOING
@@ -37,6 +40,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *PRIVACY_ASKING,
     *PRIVACY_EVIDENCE,
     *PRIVACY_LOOKS,
+    *POLICIES,
+    *POLICY_WORKSHOP,
+    *REHEARSALS,
     *SETUP,
     *AUDIENCE_EDITING,
     *AUDIENCES,

