@@ -55,6 +55,12 @@ def test_rules_go_from_the_form_to_a_report(looking: Look, window: str, scheme: 
     page.get_by_role("link", name="Publish these rules").click()
     page.get_by_role("button", name="Publish", exact=True).wait_for()
     seen("policy-publish")
+    path_of(visitor)
+    page.get_by_role("link", name="Resolve the history").click()
+    seen("resolution-begin")
+    page.get_by_role("button", name="Resolve the history").click()
+    page.get_by_role("heading", name="All that is there is as the rules say").wait_for(timeout=REHEARSED_WITHIN_MS)
+    seen("resolution")
 
 
 def test_what_is_wrong_is_said_while_somebody_types(looking: Look) -> None:

@@ -295,6 +295,59 @@ async def test_a_rehearsal_that_failed_says_why(monkeypatch: pytest.MonkeyPatch)
         assert "out of disk" in (await browser.get(way)).text
 
 
+async def test_the_past_is_resolved_only_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question says whether the rules were rehearsed; the page of the resolution what it came to, and who is left as they are."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("operator"), await path_to(stage)
+        assert "not rehearsed" in (await browser.get(f"{path}/resolve")).text
+        way = (await post(browser, f"{path}/resolve")).headers["location"]
+        assert "Waits for its turn" in (await browser.get(way)).text
+        assert (await browser.get(f"{path}/resolutions/none")).status_code == 404
+        nobody = {"components": 0, "mpids": []}
+        report = {
+            "scope": "s",
+            "policy_version": 1,
+            "finished": False,
+            "passes": 3,
+            "corrections": 12,
+            "profiles_changed": 30,
+            "too_large": {"components": 1, "mpids": ["77"]},
+            "unexplained": nobody,
+            "erased": nobody,
+        }
+        found = await stage.service.jobs.find(JobKind.RESOLUTION, scope_of(stage), way.rpartition("/")[2])
+        assert found is not None
+        told = [(replaced(found[0], state=JobState.DONE), report), (replaced(found[0], state=JobState.FAILED), None)]
+
+        async def find(*_: Any) -> Any:
+            return told.pop(0)
+
+        monkeypatch.setattr(stage.service.jobs, "find", find)
+        page = (await browser.get(way)).text
+        for one in ("Something may be left", 'href="/people/77"', ">12<", "too much hangs together".capitalize()):
+            assert one in page, one
+        assert "The resolution failed" in (await browser.get(way)).text
+
+
+async def test_a_resolution_says_that_its_rules_were_rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On all that was observed: a rehearsal of a month says nothing of the rest."""
+    async with running() as stage:
+        browser, path = await stage.signed_in("operator"), await path_to(stage)
+        form = form_of(in_force(stage))
+        for days, is_told in (({"from": "2026-05-01"}, False), ({}, True)):
+            await post(browser, f"{path}/rehearse", {**form, **days})
+            jobs = await stage.service.jobs.listed(JobKind.REHEARSAL, scope_of(stage))
+            over = [replaced(one, state=JobState.DONE) for one in jobs]
+
+            async def listed(*_: Any, over: list[Job] = over) -> list[Job]:
+                return over
+
+            with monkeypatch.context() as patch:
+                patch.setattr(stage.service.jobs, "listed", listed)
+                page = (await browser.get(f"{path}/resolve")).text
+                assert ("not rehearsed" not in page) is is_told
+
+
 async def test_naughty_strings_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """As identities of a report, and as the reason of a publication."""
     async with running() as stage:

@@ -22,6 +22,7 @@ from knownas.console.profile_attributes import PAGES as PROFILE_ATTRIBUTES
 from knownas.console.profile_events import PAGES as PROFILE_EVENTS
 from knownas.console.receipt import PAGES as RECEIPT
 from knownas.console.rehearsals import PAGES as REHEARSALS
+from knownas.console.resolutions import PAGES as RESOLUTIONS
 from knownas.console.setup import PAGES as SETUP
 from knownas.console.story import PAGES as STORY
 from knownas.console.undoing import PAGES as UNDOING
@@ -43,6 +44,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *POLICIES,
     *POLICY_WORKSHOP,
     *REHEARSALS,
+    *RESOLUTIONS,
     *SETUP,
     *AUDIENCE_EDITING,
     *AUDIENCES,

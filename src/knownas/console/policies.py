@@ -53,6 +53,7 @@ async def show_policy(asked: Asked) -> Answer:
         "strategy_words": STRATEGY_WORDS[rules.policy.strategy],
         "flags": FLAGS,
         "rows": rows,
+        "resolutions": await asked.service.jobs.listed(JobKind.RESOLUTION, rules.scope),
         "rehearsals": await asked.service.jobs.listed(JobKind.REHEARSAL, rules.scope),
     }
     return Shown("policy.html", rules.scope, NOBODY, values)
