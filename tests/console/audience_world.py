@@ -58,7 +58,7 @@ class World:
     stage: Stage
     partner: Partner
 
-    async def happen(self, email: str, plan: str = "gold", events: Sequence[str] = ()) -> int:
+    async def happen(self, email: str, plan: str = "gold", events: Sequence[str] = (), **attributes: Any) -> int:
         """Let something become known of somebody; return the MPID."""
         service = self.stage.service
         door: Door = next(one for one in service.directory.doors if one.workspace.id == WORKSPACE)
@@ -69,7 +69,7 @@ class World:
             door.input.name,
             Channel.SERVER,
             identities=(Identity(IdentityType.EMAIL, email),),
-            attributes={"plan": plan},
+            attributes={"plan": plan, **attributes},
             events=tuple(Event("custom_event", now_ms, None, {"event_name": one}) for one in events),
         )
         receipt = await service.ingest.submit(Arrival(door, batch))

@@ -133,3 +133,6 @@ OUTPUT_COUNTED_MAX: Final = 10_000
 
 POLICY_CHARACTERS_MAX: Final = 20_000
 """A scope's rules, as the page that asks whether they are to be published sends them."""
+
+GROUP_MEMBERS_SHOWN: Final = 10
+"""Other members of a group that the page of a profile shows."""

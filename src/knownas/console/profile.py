@@ -18,6 +18,7 @@ from knownas.console.profile_frame import (
     shown_text,
     workspace_named,
 )
+from knownas.console.profile_groups import groups_of
 from knownas.console.rights import Right
 from knownas.core.audience.dates import NEVER
 from knownas.core.identity.kinds import Identity, IdentityType
@@ -128,6 +129,7 @@ async def show_profile(asked: Asked) -> Answer:
         "had_more": len(origins.had) > PAST_SHOWN_MAX,
         "is_whole": origins.is_whole,
         "sections": [_section(asked, profile, key, sections[key]) for key in sorted(sections)],
+        "groups": await groups_of(asked, profile, sections),
         "memberships": await _memberships(asked, profile, sorted(sections)),
     }
     return shown_profile(asked, profile, "profile_overview.html", "", values)
