@@ -24,6 +24,7 @@ from knownas.store.audiences import (
 )
 from knownas.store.conformance.examples import EMAIL, PAGE, START_MS, plain, put, record
 from knownas.store.conformance.marks import AUDIENCE, ELSEWHERE, MarkPromises, taken, watch
+from knownas.store.conformance.resting import RestPromises
 from knownas.store.conformance.sweeps import SweepPromises
 from knownas.store.conformance.user_data_examples import (
     ANN,
@@ -100,7 +101,7 @@ def stands(key: SectionKey = ANN, version: int | None = None, due_ms: int | None
     return StandingWrite(key, version, DOCUMENT, due_ms)
 
 
-class AudiencePromises(MarkPromises, SweepPromises):
+class AudiencePromises(MarkPromises, SweepPromises, RestPromises):
     """All that `store.audiences` demands of an adapter."""
 
     async def test_a_document_is_written_by_one_who_has_seen_it(self) -> None:

@@ -134,9 +134,12 @@ class MemoryAudiences:
         found = [(key, section) for key in keys if (section := await self._user_data.section(key)) is not None]
         if not found:
             return None
-        documents = [section.document for _, section in found]
         return SectionPage(
-            [key.mpid for key, _ in found], [key.environment for key, _ in found], documents, place_of(found[-1][0])
+            [key.mpid for key, _ in found],
+            [key.environment for key, _ in found],
+            [section.document for _, section in found],
+            [section.version for _, section in found],
+            place_of(found[-1][0]),
         )
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
@@ -147,7 +150,7 @@ class MemoryAudiences:
         return [key for key in sorted(keys, key=_place) if first is None or _place(key) > first][:limit]
 
     async def commit(self, commit: AudienceCommit) -> bool:
-        """Check that standings, places and watches are as they were loaded, then take everything over."""
+        """Check that standings, sections, places and watches are as they were loaded, then take everything over."""
         self._check_open()
         if not self._stands(commit):
             return False
@@ -175,6 +178,7 @@ class MemoryAudiences:
         watches = self._marks.watches
         return (
             all(self._version(write.key) == write.version for write in commit.standings)
+            and all(self._user_data.is_still_there(*one) for one in commit.rests_on.items())
             and all(watches.get(one) == watch for one, watch in commit.watches.items())
             and self._groups.stands(commit.places)
         )
