@@ -106,6 +106,14 @@ class StoredChange(NamedTuple):
     change: MembershipChange
 
 
+class ChangeCount(NamedTuple):
+    """How many joined an audience, and how many left it, in an interval that begins at a time. Who did both counts for both."""
+
+    from_ms: int
+    joined: int
+    left: int
+
+
 class Member(NamedTuple):
     """A profile that is in an audience, and since when."""
 
@@ -269,6 +277,15 @@ class AudienceStore(Protocol):
 
     async def changes_of(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredChange]:
         """Return the changes of a profile's memberships in a workspace, the newest first, those before one, at most `limit`."""
+        ...
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships from a time on, before another: by interval, those in which anything changed, in order.
+
+        Intervals begin at multiples of `every_ms`. What is asked for should be few of them. Its time grows with the changes in that time alone.
+        """
         ...
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from knownas.core.identity.record import Record
 from knownas.store.audiences import (
     AudienceCommit,
+    ChangeCount,
     DocumentKind,
     Held,
     Member,
@@ -225,6 +226,20 @@ class MemoryAudiences:
         self._check_open()
         found = [StoredChange(seq, one) for seq, one in reversed(self._changes.items()) if one.key == key]
         return [one for one in found if before_seq is None or one.seq < before_seq][:limit]
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships by interval."""
+        self._check_open()
+        of = (workspace, environment, audience)
+        found = Counter(
+            (one.at_ms - one.at_ms % every_ms, one.is_member)
+            for one in self._changes.values()
+            if (*one.key[:2], one.audience) == of and from_ms <= one.at_ms < until_ms
+        )
+        begins = sorted({begin for begin, _ in found})
+        return [ChangeCount(begin, found[begin, True], found[begin, False]) for begin in begins]
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""

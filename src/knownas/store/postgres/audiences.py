@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import (
     AudienceCommit,
+    ChangeCount,
     DocumentKind,
     Held,
     Member,
@@ -172,6 +173,14 @@ class PostgresAudiences:
             StoredChange(seq, MembershipChange(SectionKey(*whose), audience, is_member, at_ms, document))
             for seq, *whose, audience, is_member, at_ms, document in rows
         ]
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships by interval."""
+        arguments = (audience, workspace, environment, from_ms, until_ms, every_ms)
+        rows = await self._database.read("count_changes", *arguments, seconds=SLOW_CALL_SECONDS)
+        return [ChangeCount(*row) for row in rows]
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""

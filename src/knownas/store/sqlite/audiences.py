@@ -1,13 +1,15 @@
 """The SQLite store's fourth part: who is in which audience, and what outputs have of whom."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import (
     EVERYWHERE,
     AudienceCommit,
+    ChangeCount,
     DocumentKind,
     Held,
     Member,
@@ -255,6 +257,15 @@ class SqliteAudiences:
             StoredChange(seq, MembershipChange(SectionKey._make(whose), audience, is_member == 1, at_ms, document))
             for seq, *whose, audience, is_member, at_ms, document in rows
         ]
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships by interval; off the loop, since there may be many."""
+        self._check_open()
+        of = (audience, workspace, environment)
+        (rows,) = await count_apart(self._path, "count_changes", *of, from_ms, until_ms, every_ms)
+        return sorted(ChangeCount._make(row) for row in cast("list[tuple[int, int, int]]", json.loads(rows)))
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""

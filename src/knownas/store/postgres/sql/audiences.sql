@@ -75,6 +75,12 @@ WHERE audience = $1 AND workspace = $2 AND environment = $3 AND mpid >= $4 ORDER
 -- name: count_members
 SELECT count(*) FROM knownas.member WHERE audience = $1 AND workspace = $2 AND environment = $3;
 
+-- name: count_changes
+SELECT at_ms - at_ms % $6 AS begins, count(*) FILTER (WHERE is_member), count(*) FILTER (WHERE NOT is_member)
+FROM knownas.membership_change
+WHERE audience = $1 AND workspace = $2 AND environment = $3 AND at_ms >= $4 AND at_ms < $5
+GROUP BY begins ORDER BY begins;
+
 -- name: changes_of
 SELECT seq, workspace, environment, mpid, audience, is_member, at_ms, document FROM knownas.membership_change
 WHERE workspace = $1 AND environment = $2 AND mpid = $3 AND seq < $4 ORDER BY seq DESC LIMIT $5;

@@ -158,6 +158,14 @@ ORDER BY mpid LIMIT ?;
 -- name: count_members
 SELECT count(*) FROM member WHERE audience = ? AND workspace = ? AND environment = ?;
 
+-- name: count_changes
+-- A row that counts has all that there are, as JSON.
+SELECT json_group_array(json_array(begins, joined, gone)) FROM (
+    SELECT at_ms - at_ms % ?6 AS begins, sum(is_member) AS joined, sum(1 - is_member) AS gone FROM membership_change
+    WHERE audience = ?1 AND workspace = ?2 AND environment = ?3 AND at_ms >= ?4 AND at_ms < ?5
+    GROUP BY begins
+);
+
 -- name: changes_of
 SELECT seq, workspace, environment, mpid, audience, is_member, at_ms, document FROM membership_change
 WHERE workspace = ? AND environment = ? AND mpid = ? AND seq < ? ORDER BY seq DESC LIMIT ?;
