@@ -65,7 +65,7 @@ class RestPromises(Subject):
     """What `store.audiences` says of what a commit rests on."""
 
     async def test_nothing_is_written_of_who_was_erased(self) -> None:
-        """What rests on others only is."""
+        """What rests on others only is written as ever."""
 
         async def remove(store: Store) -> None:
             await erase(store)
@@ -73,7 +73,7 @@ class RestPromises(Subject):
         await self._look_at(remove)
 
     async def test_nothing_is_written_of_who_was_forgotten_for_their_age(self) -> None:
-        """What rests on others only is."""
+        """Nobody has asked for that; it is the same."""
 
         async def remove(store: Store) -> None:
             await store.user_data.forget_older(events_ms=0, requests_ms=0, sections_ms=START_MS, limit=PAGE)
@@ -81,7 +81,7 @@ class RestPromises(Subject):
         await self._look_at(remove)
 
     async def test_nothing_is_written_of_whose_section_a_correction_removed(self) -> None:
-        """What rests on others only is."""
+        """It may have moved: then it is another's."""
 
         async def remove(store: Store) -> None:
             change = Rearrangement(removed=[SectionRemoval(ANN, await version_of(store))])
