@@ -30,31 +30,33 @@ CREATE FUNCTION knownas.audience_rest_1(
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     last_removal bigint;
-    same text[];
-    any_version text[];
-    counted bigint;
+    mpids bigint[];
+    workspaces bigint[];
+    environments text[];
+    versions bigint[];
 BEGIN
     IF cardinality(section_mpids) = 0 THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock_shared(1802398070);
     SELECT r.last_value INTO last_removal FROM knownas.section_removal_seq AS r;
-    SELECT
-        coalesce(array_agg(u.name || ' ' || u.version) FILTER (WHERE u.version <= last_removal), '{}'),
-        coalesce(array_agg(u.name) FILTER (WHERE u.version > last_removal), '{}')
-    INTO same, any_version
-    FROM (
-        SELECT w.mpid || ' ' || w.workspace || ' ' || w.environment AS name, w.version
+    -- One table and nothing joined with it: its parts may lie on several servers.
+    SELECT array_agg(s.mpid), array_agg(s.workspace), array_agg(s.environment), array_agg(s.version)
+    INTO mpids, workspaces, environments, versions
+    FROM knownas.section AS s WHERE s.mpid = ANY (section_mpids);
+    -- Version 0 stands for any.
+    IF EXISTS (
+        SELECT w.mpid, w.workspace, w.environment, CASE WHEN w.version > last_removal THEN 0 ELSE w.version END
         FROM unnest(section_mpids, section_workspaces, section_environments, section_versions)
             AS w (mpid, workspace, environment, version)
-    ) AS u;
-    -- One table and nothing joined with it: its parts may lie on several servers.
-    SELECT count(*) INTO counted FROM knownas.section AS s
-    WHERE s.mpid = ANY (section_mpids) AND (
-        s.mpid || ' ' || s.workspace || ' ' || s.environment = ANY (any_version)
-        OR s.mpid || ' ' || s.workspace || ' ' || s.environment || ' ' || s.version = ANY (same)
-    );
-    IF counted <> cardinality(section_mpids) THEN
+        EXCEPT (
+            SELECT f.mpid, f.workspace, f.environment, f.version
+            FROM unnest(mpids, workspaces, environments, versions) AS f (mpid, workspace, environment, version)
+            UNION ALL
+            SELECT f.mpid, f.workspace, f.environment, 0
+            FROM unnest(mpids, workspaces, environments) AS f (mpid, workspace, environment)
+        )
+    ) THEN
         RAISE EXCEPTION 'a section is gone' USING ERRCODE = 'KN001';
     END IF;
 END $$;
