@@ -223,7 +223,8 @@ def activation_lines() -> dict[Route, Line]:
         **{("GET", f"{groups}/{{group}}{path}"): absent for path in ("", "/members", "/too-large")},
         ("DELETE", f"{groups}/{{group}}"): absent,
         ("GET", "/api/workspaces/{workspace}/profiles/{mpid}/told"): Line(Auth.ADMIN),
-        **{("GET", path): absent for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", connection)},
+        **{("GET", path): absent for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", f"{one}/changes")},
+        ("GET", connection): absent,
         **{
             ("GET", path): absent
             for path in (f"{connection}/{{connection}}/passed-over", output, f"{output}/deliveries")

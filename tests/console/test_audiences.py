@@ -19,15 +19,23 @@ async def test_a_list_says_how_many_are_in_each() -> None:
         page = (await browser.get("/audiences")).text
         assert "Gold &amp; &lt;b&gt;more&lt;/b&gt;" in page
         assert '<td class="number">1</td>' in page
+        assert "1&nbsp;joined, 0&nbsp;left" in page
         assert "CRM" in page
 
 
-async def test_an_audience_tells_what_it_asks_for_and_since_when_members_are_in_it() -> None:
-    """In words and as JSON; a chart says on which days the members joined."""
+async def test_an_audience_tells_what_it_asks_for_and_who_joined_and_left() -> None:
+    """In words and as JSON; charts say in which days and hours, and so do tables. Without any change it says what to do."""
     async with shop() as world:
         await world.happen(EMAIL)
+        browser = await world.stage.signed_in()
+        nobody = await world.audience("Nobody", PLAN | {"right": "none"})
+        assert "Nobody has joined or left in the last 30 days." in (await browser.get(f"/audiences/{nobody}")).text
+        assert "no change" in (await browser.get("/audiences")).text
         audience = await world.audience()
-        page = (await (await world.stage.signed_in()).get(f"/audiences/{audience}")).text
+        page = (await browser.get(f"/audiences/{audience}")).text
+        for length in ("30 days", "24 hours"):
+            assert f"In the last {length}, 1 joined and 0 left." in page
+        assert page.count('<td class="number">1</td><td class="number">0</td>') == 2
         assert "plan is &#39;gold&#39;" in page
         assert "&#34;user_attributes&#34;" in page
         assert "joined: 1" in page

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,20 @@ def test_charts_stay_in_their_frame(values: list[float | None], count: int) -> N
             tops[bar.x] = bar.y
 
 
+@given(COUNTS, st.integers(1, 3))
+@example([5e-324], 3)
+def test_bars_side_by_side_stand_beside_each_other(values: list[float | None], count: int) -> None:
+    """Each on the axis, within the frame, and none before another."""
+    labels = [str(place) for place in range(len(values))]
+    series = [Series(f"s{number}", values) for number in range(count)]
+    chart = bar_chart("t", "d", labels, series, side_by_side=True)
+    assert all(-0.2 <= x <= WIDTH + 0.2 and -0.2 <= y <= HEIGHT + 0.2 for x, y in drawn(chart))
+    bars = sorted((bar for one in chart.series for bar in one.bars), key=lambda bar: bar.x)
+    assert all(abs(bar.y + bar.height - chart.base) < 0.2 for bar in bars)
+    assert all(one.x + one.width <= other.x + 0.3 for one, other in pairwise(bars))
+    assert len(bars) == sum(bool(value) for value in values) * count
+
+
 def test_an_axis_ends_at_a_round_number() -> None:
     """Not below the highest value, with its marks written for people."""
     chart = line_chart("t", "d", ["a", "b"], [Series("s", [0, 3_700])])
@@ -151,6 +166,13 @@ def test_what_can_not_be_drawn_is_refused(labels: list[str], values: list[float]
         line_chart("t", "d", labels, [Series("s", values)])
     with pytest.raises(ValueError, match=r"chart|series"):
         bar_chart("t", "d", labels, [Series("s", values)] * 9)
+
+
+def test_what_is_to_be_typed_stands_out_in_a_sentence() -> None:
+    """It is escaped as the rest is; a lone backtick is one."""
+    said = rendered("{{ parts.said(sentence) }}", sentence="Run `a <b>`, or `c`.")
+    assert said == "Run <code>a &lt;b&gt;</code>, or <code>c</code>."
+    assert rendered("{{ parts.said(sentence) }}", sentence="a ` & b") == "a ` &amp; b"
 
 
 def test_a_chart_has_words_and_a_table() -> None:

@@ -107,6 +107,8 @@ async def test_a_request_is_looked_at_before_it_is_made() -> None:
         preview = await post(officer, "/privacy/preview", entered(RequestType.ERASURE))
         assert f'Profile <a href="/people/{mpid}"' in preview.text
         assert "The identities lead to this profile." in preview.text
+        assert "what <code>knownas restore</code> restores" in preview.text
+        assert "`" not in preview.text
         assert (await stage.service.privacy.evidence.head()).number == 0
         request_id = await asked(officer, RequestType.ERASURE)
         shown = (await officer.get(f"/privacy/requests/{request_id}")).text

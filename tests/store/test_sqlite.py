@@ -256,8 +256,8 @@ def test_no_statement_reads_a_whole_table(file: Path, name: str) -> None:
     # A self-check is there to read everything, in pages or whole, and writing a file anew does so.
     reads_all = name.startswith("whole_") or name == "forget_values"
     assert reads_all or [table for table in scanned if aliases.get(table, table) in large] == [], plan
-    # Of receipts with one request id there is one for each input at most.
-    assert name == "receipts_named" or not any("USE TEMP B-TREE" in line for line in plan), plan
+    # Of receipts with one request id there is one for each input at most; what is counted by interval comes to few.
+    assert name in {"receipts_named", "count_changes"} or not any("USE TEMP B-TREE" in line for line in plan), plan
     connection.close()
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from knownas.api.schema_parts import CURSOR, Schema, ref
+from knownas.api.schema_parts import CURSOR, TIME, Schema, enum_of, ref
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
 from knownas.core.translation.reason import Reason
+from knownas.service.audience.turnover import By
 from knownas.service.delivery.dead_letters import Resent
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
 from knownas.store.deliveries import DeliveryState
@@ -28,6 +29,10 @@ ACTIVATION_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "deleteAudience": {404: _AUDIENCE, 409: ("audience_in_use",)},
     "listMembers": {400: ("invalid_environment", "invalid_reasons", *_PAGED), 404: _AUDIENCE},
     "showMembership": {400: ("invalid_environment", "malformed_mpid"), 404: _AUDIENCE},
+    "listAudienceChanges": {
+        400: ("invalid_environment", "invalid_by", "invalid_time", "too_long_a_time"),
+        404: _AUDIENCE,
+    },
     "createConnection": {400: ("invalid_connection",), 404: _AUDIENCE},
     "listConnections": {404: _AUDIENCE},
     "deleteConnection": {404: _CONNECTION},
@@ -70,6 +75,7 @@ ACTIVATION_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "deleteAudience": (200, "Deleted"),
     "listMembers": (200, "Members"),
     "showMembership": (200, "Membership"),
+    "listAudienceChanges": (200, "AudienceChanges"),
     "createConnection": (201, "Connection"),
     "listConnections": (200, "Connections"),
     "deleteConnection": (200, "Deleted"),
@@ -128,6 +134,27 @@ ACTIVATION_QUERIES: Final[Mapping[str, list[Schema]]] = {
     "showAudience": [_ENVIRONMENT],
     "listMembers": [*_BY_MPID, _ENVIRONMENT, _WITH_REASONS],
     "showMembership": [_ENVIRONMENT],
+    "listAudienceChanges": [
+        _ENVIRONMENT,
+        {
+            "name": "by",
+            "in": "query",
+            "description": "How long an interval is. hour if it is not given.",
+            "schema": enum_of(By),
+        },
+        {
+            "name": "from",
+            "in": "query",
+            "description": "When the first interval begins, or a time in it; 24 hours or 30 days before the end if it is not given.",
+            "schema": TIME,
+        },
+        {
+            "name": "to",
+            "in": "query",
+            "description": "Where the last interval ends, or a time in it; the present one if it is not given.",
+            "schema": TIME,
+        },
+    ],
     "listPassedOver": [
         *_BY_MPID,
         {

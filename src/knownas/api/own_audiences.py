@@ -15,6 +15,7 @@ from knownas.api.own_operation import (
     path_mpid,
     path_place,
     query_environment,
+    query_time,
 )
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.reading_text import Fault
@@ -25,6 +26,7 @@ from knownas.core.translation.reason import Reason, sentence
 from knownas.service.audience.audiences import Reasoned
 from knownas.service.audience.catalogue import KnownAudience, KnownConnection
 from knownas.service.audience.reason_form import reason_documents
+from knownas.service.audience.turnover import By, TooMuch, turnover
 from knownas.service.identity.receipts import rfc3339
 from knownas.service.server import Service
 from knownas.store.user_data import SectionKey
@@ -162,6 +164,33 @@ async def show_membership(service: Service, request: Request) -> tuple[int, Docu
     }
 
 
+async def list_audience_changes(service: Service, request: Request) -> tuple[int, Document]:
+    """Return how many joined an audience and how many left it, by the hour or by the day (UTC), in whole intervals.
+
+    Without `from` and `to` it is the last 24 hours, or with `by=day` the last 30 days. Changes of somebody who was erased are not counted any more.
+    """
+    audience = await path_audience(service, request)
+    environment, by = query_environment(request).value, query_by(request)
+    from_ms, until_ms = query_time(request, "from"), query_time(request, "to")
+    given = from_ms, until_ms
+    if any(one is not None and one < 0 for one in given):
+        raise Refusal(400, "invalid_time", "from and to lie after 1970 began.")
+    try:
+        told = await turnover(
+            service.store.audiences, audience, environment, by, service.clock(), from_ms=from_ms, until_ms=until_ms
+        )
+    except TooMuch as error:
+        raise Refusal(400, "too_long_a_time", f"The time is too long: {error}.") from error
+    return 200, {
+        "from": rfc3339(told.from_ms),
+        "to": rfc3339(told.until_ms),
+        "by": told.by.value,
+        "joined": told.joined,
+        "left": told.left,
+        "items": [{"from": rfc3339(one.from_ms), "joined": one.joined, "left": one.left} for one in told.intervals],
+    }
+
+
 async def create_connection(service: Service, request: Request) -> tuple[int, Document]:
     """Connect an audience with an output: its members are told to it, and whatever changes from then on."""
     audience = await path_audience(service, request)
@@ -271,6 +300,18 @@ def query_reasons(request: Request) -> bool:
     return given == "true"
 
 
+def query_by(request: Request) -> By:
+    """Read how long the intervals are in which something is counted; an hour if it is not given.
+
+    Raises:
+        Refusal: it is neither an hour nor a day.
+    """
+    given = request.query_params.get("by", By.HOUR.value)
+    if given not in tuple(By):
+        raise Refusal(400, "invalid_by", "by is hour or day.")
+    return By(given)
+
+
 def refused_for(faults: Sequence[Fault], code: str, text: str) -> Refusal:
     """Return the refusal of a document, with every fault and its place (a JSON pointer)."""
     return Refusal(400, code, text, faults=[{"place": one.place, "message": one.sentence} for one in faults])
@@ -333,6 +374,7 @@ AUDIENCE_OPERATIONS: Final = (
     Operation("DELETE", _ONE, "deleteAudience", delete_audience),
     Operation("GET", f"{_ONE}/members", "listMembers", list_members),
     Operation("GET", f"{_ONE}/members/{{mpid}}", "showMembership", show_membership),
+    Operation("GET", f"{_ONE}/changes", "listAudienceChanges", list_audience_changes),
     Operation("POST", f"{_ONE}/connections", "createConnection", create_connection, ConnectionBody),
     Operation("GET", f"{_ONE}/connections", "listConnections", list_connections),
     Operation("DELETE", f"{_ONE}/connections/{{connection}}", "deleteConnection", delete_connection),

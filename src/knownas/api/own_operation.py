@@ -145,6 +145,24 @@ def query_as_of(request: Request) -> int | None:
     raise Refusal(400, "invalid_as_of", f"as_of is a time of RFC 3339 with an offset, such as {example}.")
 
 
+def query_time(request: Request, name: str) -> int | None:
+    """Read a time of the query, in Unix milliseconds; None if it is not given.
+
+    Raises:
+        Refusal: it is not written as RFC 3339 says, with its offset.
+    """
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    # A plus sign that was not escaped in the query stands for a blank there.
+    at_ms = rfc3339_ms(given.replace(" ", "+"))
+    if at_ms is None:
+        raise Refusal(
+            400, "invalid_time", f"{name} is a time of RFC 3339 with an offset, such as 2026-05-03T12:00:00Z."
+        )
+    return at_ms
+
+
 def rfc3339_ms(text: str) -> int | None:
     """Read a time of RFC 3339 with its offset, in Unix milliseconds; None if it is none."""
     if _RFC3339.fullmatch(text) is not None:

@@ -18,6 +18,7 @@ from knownas.api.schema_parts import (
 from knownas.core.profile.group import AggregateType
 from knownas.core.translation.encoding import Encoding
 from knownas.core.translation.reason import Reason
+from knownas.service.audience.turnover import By
 from knownas.service.delivery.outputs import OutputState
 from knownas.store.deliveries import DeliveryState
 
@@ -79,6 +80,15 @@ def _audiences() -> Schema:
             until={**_TIME_OR_NULL, "description": "When it may change by time alone."},
             reasons=_REASONS,
             changes=list_of(object_of("", at=TIME, is_member=FLAG, reasons=_REASONS)),
+        ),
+        "AudienceChanges": object_of(
+            "How many joined an audience and how many left it, in whole intervals.",
+            **{"from": TIME},
+            to=TIME,
+            by=enum_of(By),
+            joined=_COUNT,
+            left=_COUNT,
+            items=list_of(object_of("An interval, from when it begins.", **{"from": TIME}, joined=_COUNT, left=_COUNT)),
         ),
         "AudiencePreview": object_of(
             "Who would be in an audience.", members=_COUNT, looked_at=_COUNT, share=_SHARE, shown=list_of(reasoned)

@@ -1,7 +1,6 @@
 """Serves the pages on which audiences are looked at: what there is, who is in one and why, and what became of whom."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ import msgspec
 
 from knownas.console.audience_words import told_definition, told_reasons
 from knownas.console.charts import Chart, Series, bar_chart
-from knownas.console.limits import JOINED_DAYS_SHOWN, JOINED_LOOKED_AT_MAX, LISTED_A_PAGE, SIZES_SECONDS
+from knownas.console.limits import LISTED_A_PAGE, SIZES_SECONDS
 from knownas.console.page import NOBODY, Answer, Asked, Crumb, Moved, Page, Shown, done, not_done
 from knownas.console.places import AUDIENCES
 from knownas.console.rights import Right
@@ -29,12 +28,13 @@ from knownas.console.workspace_asked import (
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.mentions import mentions
 from knownas.core.identity.record import parse_mpid
-from knownas.core.profile.moments import DAY_MS
 from knownas.core.translation.reason import Reason, sentence
 from knownas.service.audience.audiences import Reasoned
 from knownas.service.audience.catalogue import KnownAudience, KnownConnection
+from knownas.service.audience.turnover import By, Turnover, lately, turnover
 from knownas.service.delivery.connection_form import connection_document
 from knownas.service.limits import LONG_REQUEST_SECONDS
+from knownas.store.audiences import ChangeCount
 from knownas.store.user_data import SectionKey
 
 CHANGES_SHOWN: Final = 50
@@ -43,12 +43,21 @@ CHANGES_SHOWN: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An audience in the list: its size, None where there was no time to count it, and how far it is judged."""
+    """An audience in the list: its size and who joined and left lately, None where there was no time to count them, and how far it is judged."""
 
     audience: KnownAudience
     size: int | None
+    lately: ChangeCount | None
     share: float
     outputs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Who joined an audience and who left it, and a chart of that."""
+
+    told: Turnover
+    chart: Chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Changed:
 
 
 async def show_audiences(asked: Asked) -> Answer:
-    """Show the audiences of a workspace, by id, with how many are in each."""
+    """Show the audiences of a workspace, by id, with how many are in each, and how many joined and left in the last 24 hours."""
     workspace = workspace_of(asked)
     catalogue = await asked.service.activation.catalogues.refresh()
     known = catalogue.of(workspace.id).known
@@ -82,8 +91,9 @@ async def show_audiences(asked: Asked) -> Answer:
     for one in here[:LISTED_A_PAGE]:
         audience, is_time = known[one], time.monotonic() < until
         size = await audiences.count(audience, asked.environment.value) if is_time else None
+        changed = await _lately(asked, audience) if is_time else None
         outputs = [names.get(each.output, "") for each in audiences.connections(audience)]
-        rows.append(Listed(audience, size, await audiences.share_of(audience), outputs))
+        rows.append(Listed(audience, size, changed, await audiences.share_of(audience), outputs))
     has_more = len(here) > LISTED_A_PAGE
     values = {
         "workspace": workspace,
@@ -96,11 +106,10 @@ async def show_audiences(asked: Asked) -> Answer:
 
 
 async def show_audience(asked: Asked) -> Answer:
-    """Show an audience: what it asks for, how many are in it, since when, and which outputs are told of them."""
+    """Show an audience: what it asks for, how many are in it, who joined and left, and which outputs are told of them."""
     audience, environment = await audience_of(asked), asked.environment.value
     audiences = asked.service.activation.audiences
     catalogue = asked.service.activation.catalogues.now
-    joined, looked_at = await _joined(asked, audience)
     written = msgspec.json.decode(audience.document.definition)
     values = {
         "audience": audience,
@@ -111,8 +120,7 @@ async def show_audience(asked: Asked) -> Answer:
         "share": await audiences.share_of(audience),
         "told_as": audience.document.told_name,
         "definition": told_definition(asked, audience.definition, written, _names(asked, audience)),
-        "joined": joined,
-        "looked_at": looked_at,
+        "turnovers": [await _drawn(asked, audience, by) for by in (By.DAY, By.HOUR)],
         "connections": [
             await connected(asked, one, catalogue.outputs[one.output].document.name)
             for one in audiences.connections(audience)
@@ -254,24 +262,25 @@ def _trail(audience: KnownAudience) -> Sequence[Crumb]:
     return (Crumb(audience.document.name, f"/audiences/{audience.id}"),)
 
 
-async def _joined(asked: Asked, audience: KnownAudience) -> tuple[Chart | None, int]:
-    """Draw on which days those have joined who are in an audience now, and return of how many that is told.
+async def _lately(asked: Asked, audience: KnownAudience) -> ChangeCount:
+    now_ms = asked.service.clock()
+    return await lately(asked.service.store.audiences, audience, asked.environment.value, now_ms)
 
-    MPIDs are drawn evenly, so that the first of them are as good a sample as any.
-    """
-    members = await asked.service.activation.audiences.members(
-        audience, asked.environment.value, None, JOINED_LOOKED_AT_MAX, reasoned=False
-    )
-    today = asked.service.clock() // DAY_MS
-    counts = Counter(one.member.since_ms // DAY_MS for one in members)
-    days = range(today - JOINED_DAYS_SHOWN + 1, today + 1)
-    if not members:
-        return None, 0
-    labels = [f"{datetime.fromtimestamp(day * DAY_MS / 1_000, UTC):%d %b}" for day in days]
-    before = sum(count for day, count in counts.items() if day < days.start)
-    says = f"Of {len(members):,} members, {before:,} have been in it for longer than these {len(days)} days."
-    series = [Series("joined", [float(counts[day]) for day in days])]
-    return bar_chart("Since when members are in it, by day (UTC)", says, labels, series), len(members)
+
+async def _drawn(asked: Asked, audience: KnownAudience, by: By) -> Drawn:
+    """Draw how many joined an audience and how many left it in the last days, or hours."""
+    now_ms = asked.service.clock()
+    told = await turnover(asked.service.store.audiences, audience, asked.environment.value, by, now_ms)
+    names = {By.DAY: ("By day (UTC)", "%d %b"), By.HOUR: ("By the hour (UTC)", "%H:%M")}
+    title, form = names[by]
+    length = f"{len(told.intervals)} {by.value}s"
+    says = f"In the last {length}, {told.joined:,} joined and {told.left:,} left."
+    labels = [f"{datetime.fromtimestamp(one.from_ms / 1_000, UTC):{form}}" for one in told.intervals]
+    series = [
+        Series("joined", [float(one.joined) for one in told.intervals]),
+        Series("left", [float(one.left) for one in told.intervals]),
+    ]
+    return Drawn(told, bar_chart(title, says, labels, series, side_by_side=True))
 
 
 PAGES: Final = (

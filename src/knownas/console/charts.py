@@ -90,17 +90,20 @@ def line_chart(title: str, description: str, labels: Sequence[str], series: Sequ
     return Chart(title, description, labels, drawn, rows, columns)
 
 
-def bar_chart(title: str, description: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
-    """Return a chart with a bar for each label, in which the series are stacked in their order.
+def bar_chart(
+    title: str, description: str, labels: Sequence[str], series: Sequence[Series], *, side_by_side: bool = False
+) -> Chart:
+    """Return a chart with a bar for each label, in which the series are stacked in their order; or one for each of them, side by side.
 
     Raises:
         ValueError: a series has not a value for each label, or there is more than can be drawn.
     """
     _check(labels, series)
-    totals = [sum(one.values[place] or 0 for one in series) for place in range(len(labels))]
+    whole = max if side_by_side else sum
+    totals = [whole([one.values[place] or 0 for one in series] or [0]) for place in range(len(labels))]
     top, rows = _scale(max(totals, default=0))
     slot = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
-    width = round(slot * _BAR_SHARE, 1)
+    width = round(slot * _BAR_SHARE / (len(series) if side_by_side and series else 1), 1)
     floors = [0.0] * len(labels)
     drawn: list[DrawnSeries] = []
     for number, one in enumerate(series):
@@ -108,10 +111,11 @@ def bar_chart(title: str, description: str, labels: Sequence[str], series: Seque
         for place, value in enumerate(one.values):
             if value:
                 height = _height(value, top)
-                x = round(_LEFT + place * slot + (slot - width) / 2, 1)
+                begin = slot * (1 - _BAR_SHARE) / 2 + number * width if side_by_side else (slot - width) / 2
+                x = round(_LEFT + place * slot + begin, 1)
                 y = round(HEIGHT - _BOTTOM - floors[place] - height, 1)
                 bars.append(Bar(x, y, width, round(height, 1), f"{labels[place]}, {one.name}: {number_text(value)}"))
-                floors[place] += height
+                floors[place] += 0 if side_by_side else height
         drawn.append(DrawnSeries(one.name, number, one.values, "", bars))
     columns = [Tick(round(_LEFT + (place + 0.5) * slot, 1), labels[place]) for place in _shown(len(labels))]
     return Chart(title, description, labels, drawn, rows, columns)

@@ -119,12 +119,6 @@ DEFINITION_FIELD_CHARACTERS_MAX: Final = 50_000
 SIZES_SECONDS: Final = 5.0
 """How long the members of audiences are counted for a list of them; of those beyond it is said that they were not."""
 
-JOINED_DAYS_SHOWN: Final = 30
-"""Days for which the page of an audience shows how many of its members have joined."""
-
-JOINED_LOOKED_AT_MAX: Final = 20_000
-"""Members of whom the page of an audience looks at when they have joined."""
-
 LISTED_A_PAGE: Final = 50
 """Members, deliveries, and others that a page of the console lists."""
 

@@ -12,6 +12,11 @@ forgotten for its age, a record that changed.
 **Judging.** Whoever judges reads marks, looks at the profiles, and commits what came of it, together with the marks that are done. Standings are
 protected by versions: of two who judge the same profile, one loses and nothing of its commit is kept. So a change of membership is noted once.
 
+**What a commit rests on.** What is known of somebody can be removed while they are judged: erased, deleted in one workspace, forgotten for its age, moved
+by a correction. What came of judging it must not be written after that, or it would stay, and be told. So a commit names the
+sections that it was made from, and is refused if one of them is gone. A section that has changed may even be another one, of somebody who came back: it counts as
+gone if any section was removed since the version that was read.
+
 All methods are called from one event loop, any of them while others are under way. Every method raises only `store.errors`. Documents are
 bytes that the store never looks into. Times are Unix milliseconds.
 """
@@ -101,6 +106,14 @@ class StoredChange(NamedTuple):
     change: MembershipChange
 
 
+class ChangeCount(NamedTuple):
+    """How many joined an audience, and how many left it, in an interval that begins at a time. Who did both counts for both."""
+
+    from_ms: int
+    joined: int
+    left: int
+
+
 class Member(NamedTuple):
     """A profile that is in an audience, and since when."""
 
@@ -161,6 +174,7 @@ class SectionPage(NamedTuple):
     mpids: Sequence[int]
     environments: Sequence[str]
     documents: Sequence[bytes]
+    versions: Sequence[int]
     last: str
 
 
@@ -170,7 +184,7 @@ class AudienceCommit:
 
     Of the passed over, those of `passed_by` (connection, profile) are replaced by `passed`. `gave_up` and `held` are taken away from what outputs
     have, and added to it. Deliveries wait in the order given; one whose id is there already is not written again. `done` are the marks that need no looking at any more.
-    `places` are written by whoever knows these `watches` of their workspaces, and these alone (`store.groups`).
+    `rests_on` are the sections that it was made from, in the versions that were read, and `watches` how often documents of their workspaces had been written.
     """
 
     standings: Sequence[StandingWrite] = ()
@@ -183,6 +197,7 @@ class AudienceCommit:
     marks: Sequence[StoredMark] = ()
     done: Sequence[int] = ()
     places: Sequence[PlaceWrite] = ()
+    rests_on: Mapping[SectionKey, int] = field(default_factory=dict[SectionKey, int])
     watches: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
@@ -244,7 +259,10 @@ class AudienceStore(Protocol):
         ...
 
     async def commit(self, commit: AudienceCommit) -> bool:
-        """Keep all of it, durably, or nothing. False: a standing or a place is not as it was loaded, or a watch is another one."""
+        """Keep all of it, durably, or nothing. False: a standing or a place is not as it was loaded, a section is gone, or a watch is another one.
+
+        Whoever removes a section is over before this looks for it, or finds what this has written.
+        """
         ...
 
     async def members(
@@ -259,6 +277,15 @@ class AudienceStore(Protocol):
 
     async def changes_of(self, key: SectionKey, before_seq: int | None, limit: int) -> Sequence[StoredChange]:
         """Return the changes of a profile's memberships in a workspace, the newest first, those before one, at most `limit`."""
+        ...
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships from a time on, before another: by interval, those in which anything changed, in order.
+
+        Intervals begin at multiples of `every_ms`. What is asked for should be few of them. Its time grows with the changes in that time alone.
+        """
         ...
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:

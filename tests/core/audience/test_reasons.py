@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from knownas.core.audience import expression, field
 from knownas.core.audience.phrases import PHRASE_CHARACTERS_MAX, phrase
 from knownas.core.audience.reasons import REASON_EVENTS_MAX, REASON_VALUES_MAX
+from knownas.core.identity.kinds import IdentityType
 from knownas.core.profile.moments import DAY_MS
 from tests.core.audience.definitions import (
     PURCHASE,
@@ -94,6 +96,53 @@ def test_not_more_is_told_than_the_limits_say() -> None:
     (reason,) = criteria(definition(PURCHASE)).reasons(many, NOW_MS)
     assert reason.events[-1] == f"e{REASON_EVENTS_MAX + 4}"
     assert (len(reason.events), len(reason.found)) == (REASON_EVENTS_MAX, REASON_VALUES_MAX)
+
+
+A, AN = "a", "an"
+ARTICLES = {
+    **dict.fromkeys(("customerid", "facebook", "facebookcustomaudienceid", "fire_aid", "google", "microsoft"), A),
+    **dict.fromkeys(
+        ("microsoft_aid", "microsoft_publisher_id", "mobile_number", "phone_number_2", "phone_number_3"), A
+    ),
+    **dict.fromkeys(("push_token", "device_application_stamp", "roku_aid", "roku_publisher_id", "twitter", "yahoo"), A),
+    **dict.fromkeys(("email", "other", *(f"other{number}" for number in range(2, 11))), AN),
+    **dict.fromkeys(("ios_idfa", "ios_idfv", "android_aaid", "android_uuid", "amp_id"), AN),
+}
+"""The article of each identity type, by its sound."""
+
+
+def there_is(model: str, path: str = "", operator: str = "exists") -> str:
+    """Say that something is there."""
+    operand = {"model": model} | ({"path": path} if path else {})
+    (reason,) = criteria(definition({"operator": operator, "operand": operand})).reasons(subject_of(user()), NOW_MS)
+    return reason.sentence
+
+
+def test_each_identity_type_has_its_article() -> None:
+    """None is left out."""
+    assert ARTICLES.keys() == {one.value for one in IdentityType}
+    fields = [field.IdentityField(kind, field.Model.USER_IDENTITIES) for kind in IdentityType]
+    told = {one.type.value: phrase(expression.Tested("", expression.Test.EXISTS, one)) for one in fields}
+    assert told == {kind: f"there is {article} {kind}" for kind, article in ARTICLES.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "article"),
+    [("age", AN), ("plan", A), ("hour", AN), ("user_level", A), ("unit", A), ("$Address", AN), ("one_time", A), ("uplift", AN),
+     ("utm_source", A), ("$Mobile", A), ("SMS consent", AN), ("8_ball", AN), ("2nd", A), ("Übung", A)],
+)  # fmt: skip
+def test_attributes_have_the_article_of_their_sound(name: str, article: str) -> None:
+    """As far as a few rules tell it."""
+    assert there_is("user_attributes", name) == f"there is {article} {name}"
+    assert there_is("user_attributes", name, "not_exists") == f"there is no {name}"
+
+
+def test_nothing_has_two_articles() -> None:
+    """A field of an event brings its own."""
+    assert there_is("events", "attributes.price") == "there is an event's price"
+    assert there_is("events", "attributes.price", "not_exists") == "there is no event's price"
+    assert there_is("events") == "there is an event"
+    assert there_is("user_attributes") == "there is a user attribute"
 
 
 @settings(max_examples=300)

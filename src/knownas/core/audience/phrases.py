@@ -84,7 +84,7 @@ def phrase(expression: Expression) -> str:
 def _said(expression: Expression, item: Model | None) -> str:  # noqa: PLR0911 - one for each kind
     match expression:
         case Tested(test=test, operand=operand):
-            return f"there is {'no' if test.is_negative else 'a'} {_operand(operand, item)}"
+            return f"there is {_existing(_operand(operand, item), is_negative=test.is_negative)}"
         case Compared():
             return _compared(expression, item)
         case Member(audience=audience, negated=negated):
@@ -99,6 +99,63 @@ def _said(expression: Expression, item: Model | None) -> str:  # noqa: PLR0911 -
             return "there was " + ", and after it ".join(map(_step, steps))
         case _:
             assert_never(expression)
+
+
+def _existing(told: str, *, is_negative: bool) -> str:
+    """Say that something is there, or that it is not, with the article that it has or is spoken with."""
+    bare = told.removeprefix("an ").removeprefix("a ")
+    if is_negative:
+        return f"no {bare}"
+    return told if told.startswith(_WITH_ARTICLE) else f"{_article(told)} {told}"
+
+
+_WITH_ARTICLE: Final = ("a ", "an ", "the ", "all ")
+
+
+def _article(words: str) -> str:
+    """Return the article that words are spoken with. It goes by the sound: a user, an hour, an e-mail, an MPID."""
+    name = words.casefold().lstrip("$_'\" ")
+    if name.startswith(_LIKE_YOU_OR_ONE):
+        return "a"
+    return "an" if name.startswith((*_VOWELS, *_LIKE_VOWELS)) else "a"
+
+
+_VOWELS: Final = ("a", "e", "i", "o", "u", "8", "11", "18")
+_LIKE_YOU_OR_ONE: Final = (
+    "one",
+    "once",
+    "uni",
+    "user",
+    "use_",
+    "used",
+    "usa",
+    "usu",
+    "uti",
+    "utm",
+    "uuid",
+    "uid",
+    "url",
+    "eu",
+)
+"""What begins with a vowel and is spoken as you, or as one."""
+
+_LIKE_VOWELS: Final = (
+    "hour",
+    "honest",
+    "honor",
+    "honour",
+    "heir",
+    "mpid",
+    "sms",
+    "ssn",
+    "html",
+    "http",
+    "nps",
+    "rfm",
+    "ltv",
+    "xp",
+)
+"""What begins with a consonant and is spoken as if it did not: a silent h, and letters that are read one by one."""
 
 
 def _joined(word: str, inner: tuple[Expression, ...], item: Model | None) -> str:

@@ -58,9 +58,10 @@ class ChangeFound(NamedTuple):
 class Assessed(msgspec.Struct, frozen=True, array_like=True):
     """How a user stands now, as it is kept; whether that is as before; when they are due; what changed; and all that they are in.
 
-    `version` is that of the standing before; None if there was none.
+    `version` is that of the standing before, and `section` that of the section that was read; None if there was none.
     """
 
+    section: int | None
     version: int | None
     standings: bytes | None
     is_as_before: bool
@@ -187,7 +188,9 @@ def _assessed(
     else:
         subject = subject_of(user, by.calculations.get(asked.workspace), now_ms)
         judged = own.audiences.judge(subject, before, now_ms, _concerned(asked))
+    mine = stored.sections.get(asked.key)
     return Assessed(
+        None if mine is None else mine.version,
         None if stored.standing is None else stored.standing.version,
         standings_bytes(judged.standings),
         judged.standings == before,

@@ -1,7 +1,9 @@
 """Judges profiles in the audiences of their workspaces, and writes down in one transaction what comes of it.
 
 What is written: how each stands and until when, every change of a membership with its reason, what outputs are to be told, and which marks are done.
-A standing names the version that was read. So of two who judge the same profile one starts again, and what changed is told once.
+A standing names the version that was read. So of two who judge the same profile one starts again, and what changed is told once. What is written also names
+the sections that it was made from, and the documents' watches: whoever is erased meanwhile is judged again, as somebody of whom nothing is known, and what
+was judged by earlier documents is not written.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -132,8 +134,8 @@ class Judging:
         """
         for attempt in range(JUDGE_ATTEMPTS_MAX):
             now_ms = self._clock()
-            seen, grouped = await self._look(catalogue, asked, now_ms)
-            tellings = await self._tell(catalogue, asked, seen, now_ms)
+            seen, grouped, placed = await self._look(catalogue, asked, now_ms)
+            tellings, others = await self._tell(catalogue, asked, seen, now_ms)
             changes = [one for key, found in seen.items() for one in found.changes(key, now_ms)]
             forwarded = [
                 decided
@@ -145,33 +147,39 @@ class Judging:
                 followed_mark(workspace, name.environment, Followed(name.kind, name.value))
                 for workspace, name in sorted(grouped.followed)
             ]
-            workspaces = {one.key.workspace for one in grouped.writes}
+            standings = list(_writes(seen, frozenset(one.mpid for one in tellings.deliveries)))
+            deliveries = [*tellings.deliveries, *(one for _, one in forwarded if one is not None)]
+            about = {one.key.mpid for one in (*standings, *changes, *grouped.writes)}
+            about |= {one.mpid for one in (*deliveries, *tellings.held, *tellings.passed)}
+            reads = (placed, _assessed_in(seen), _sections_in(others))
             commit = AudienceCommit(
-                standings=list(_writes(seen, frozenset(one.mpid for one in tellings.deliveries))),
+                standings=standings,
                 changes=changes,
                 gave_up=tellings.gave_up,
                 held=tellings.held,
                 passed_by=tellings.passed_by,
                 passed=tellings.passed,
-                deliveries=[*before, *tellings.deliveries, *(one for _, one in forwarded if one is not None)],
+                deliveries=[*before, *deliveries],
                 marks=[*marks, *followed],
                 done=done,
                 places=grouped.writes,
-                watches={one: catalogue.watches.get(one, 0) for one in sorted(workspaces)},
+                rests_on={key: version for key, version in _earliest(reads).items() if key.mpid in about},
+                watches={one: catalogue.watches.get(one, 0) for one in sorted({key.workspace for key in asked})},
             )
             if _is_empty(commit) or await self._store.commit(commit):
                 self._forwarding.note(decided for decided, _ in forwarded)
                 return Outcome(len(changes), frozenset(one.output for one in commit.deliveries))
-            if workspaces and await self._store.watches() != catalogue.watches:
+            watches = await self._store.watches()
+            if any(watches.get(one) != watch for one, watch in commit.watches.items()):
                 raise StoreBusy("somebody has written a document meanwhile")
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {JUDGE_ATTEMPTS_MAX} times")
 
     async def _look(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> tuple[Mapping[SectionKey, _Seen], Grouped]:
-        """Assess profiles, and read those of which outputs may be told something."""
-        grouped = await self._group(catalogue, asked)
+    ) -> tuple[Mapping[SectionKey, _Seen], Grouped, Mapping[SectionKey, int]]:
+        """Assess profiles, and read those of which outputs may be told something; with the versions of sections that places are made of."""
+        grouped, placed = await self._group(catalogue, asked)
         asking = [
             ToAssess(*key, None if one.audiences is None else tuple(one.audiences), grouped.values.get(key, NO_VALUES))
             for key, one in asked.items()
@@ -184,24 +192,27 @@ class Judging:
         told_of = {
             key: replace(seen[key], stored=one, view=self._subjects.view(key, one)) for key, one in stored.items()
         }
-        return {**seen, **told_of}, grouped
+        return {**seen, **told_of}, grouped, placed
 
-    async def _group(self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked]) -> Grouped:
-        """Return what groups come to of those whose workspace has any, or had."""
+    async def _group(
+        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked]
+    ) -> tuple[Grouped, Mapping[SectionKey, int]]:
+        """Return what groups come to of those whose workspace has any, or had, and the versions of their sections."""
         keys = [key for key in asked if catalogue.of(key.workspace).has_places]
         if not keys:
-            return NOTHING_GROUPED
+            return NOTHING_GROUPED, {}
         # A place that is read before what it is made of is either up to date, or has another version by the time it is written.
         places = await self._grouping.places(catalogue, keys)
         stored = await self._store.subjects(keys)
         sections = {key: read(one.sections[key]) if key in one.sections else None for key, one in stored.items()}
-        return await self._grouping.look(catalogue, sections, places)
+        return await self._grouping.look(catalogue, sections, places), _sections_in(stored)
 
     async def _tell(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], seen: Mapping[SectionKey, _Seen], now_ms: int
-    ) -> Tellings:
-        """Write what outputs are told of profiles."""
+    ) -> tuple[Tellings, Mapping[SectionKey, StoredSubject]]:
+        """Write what outputs are told of profiles, and of others that came into it; these are returned, too."""
         tellings = Tellings()
+        others: dict[SectionKey, StoredSubject] = {}
         by_connection: dict[tuple[int, str], list[SectionKey]] = {}
         for key, found in seen.items():
             for connection in _concerned(catalogue, key, asked[key], found):
@@ -215,18 +226,21 @@ class Judging:
                 key.mpid: standing_of(connection, seen[key].view, is_member=key.mpid in members) for key in keys
             }
             sent = ledger_of(await self._store.held_of([connection.id], list(now)))
-            members |= await self._with_others(connection, environment, sent, now)
+            joined, there = await self._with_others(connection, environment, sent, now)
+            members |= joined
+            others |= there
             cause = Cause.CORRECTION if any(asked[key].corrects for key in keys) else Cause.CHANGE
             origin = Origin(connection.workspace, environment)
             telling = Telling(connection, audience, origin, sent, now, members, cause)
             write_telling(telling, tellings, now_ms, self._new_id)
-        return tellings
+        return tellings, others
 
     async def _with_others(
         self, connection: KnownConnection, environment: str, sent: Ledger, now: dict[int, Standing]
-    ) -> frozenset[int]:
-        """Add everybody of whom the destination has what these profiles gain, and how they stand; return who of them is a member."""
+    ) -> tuple[frozenset[int], Mapping[SectionKey, StoredSubject]]:
+        """Add everybody of whom the destination has what these profiles gain, and how they stand; return who of them is a member, and all of them."""
         members: set[int] = set()
+        others: dict[SectionKey, StoredSubject] = {}
         for _ in range(JOINED_ROUNDS_MAX):
             values = gained_values(sent, now)
             if not values:
@@ -237,13 +251,14 @@ class Judging:
             keys = [SectionKey(connection.workspace, environment, mpid) for mpid in sorted(holding)]
             found = await self._store.subjects(keys)
             sent |= ledger_of(await self._store.held_of([connection.id], sorted(holding)))
+            others |= found
             for key, stored in found.items():
                 standing = standings_from(stored.standing_document).get(str(connection.audience))
                 is_member = standing is not None and standing.is_member
                 now[key.mpid] = standing_of(connection, self._subjects.view(key, stored), is_member=is_member)
                 if is_member:
                     members.add(key.mpid)
-        return frozenset(members)
+        return frozenset(members), others
 
 
 def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen) -> Collection[KnownConnection]:
@@ -257,6 +272,26 @@ def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen)
     named = (catalogue.connections.get(one) for one in asked.connections)
     found.update((one.id, one) for one in named if one is not None)
     return found.values()
+
+
+def _assessed_in(seen: Mapping[SectionKey, _Seen]) -> Mapping[SectionKey, int]:
+    """Return the versions of the sections that profiles were assessed by, or else told of."""
+    told = _sections_in({key: one.stored for key, one in seen.items() if one.stored is not None})
+    return {**told, **{key: one.assessed.section for key, one in seen.items() if one.assessed.section is not None}}
+
+
+def _sections_in(stored: Mapping[SectionKey, StoredSubject]) -> Mapping[SectionKey, int]:
+    """Return the versions of the sections that were read of profiles."""
+    return {key: one.sections[key].version for key, one in stored.items() if key in one.sections}
+
+
+def _earliest(reads: Iterable[Mapping[SectionKey, int]]) -> Mapping[SectionKey, int]:
+    """Return for each section that was read, perhaps more than once, the version that it had at first: whatever went since is missed by that."""
+    found: dict[SectionKey, int] = {}
+    for read_then in reads:
+        for key, version in read_then.items():
+            found[key] = min(version, found.get(key, version))
+    return found
 
 
 def _writes(seen: Mapping[SectionKey, _Seen], told: frozenset[int]) -> Iterable[StandingWrite]:

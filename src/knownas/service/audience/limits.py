@@ -95,5 +95,11 @@ PREVIEWED_MEMBERS: Final = 20
 PREVIEW_SECONDS: Final = 20.0
 """How long a preview counts; then it says how far it came."""
 
+TURNOVER_INTERVALS_MAX: Final = 750
+"""Hours or days of which it is counted at once how many joined an audience and how many left it: a month of hours, two years of days."""
+
+TURNOVER_DAYS_BACK_MAX: Final = 3_660
+"""Days that lie between now and the first interval of which that is counted, at most: ten years."""
+
 CHANGES_LOOKED_AT: Final = 200
 """Changes of a profile's memberships, the newest ones, among which the last joining of each audience is looked for."""

@@ -41,10 +41,14 @@ class LookWork(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Stands(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How somebody stands now: their new standing in the place of that of a version, None for none, and what changes by it."""
+    """How somebody stands now: their new standing in the place of that of a version, None for none, and what changes by it.
+
+    `section` is the version of the section that this was seen in.
+    """
 
     mpid: int
     environment: str
+    section: int
     version: int | None
     document: bytes | None
     due_ms: int | None
@@ -99,9 +103,8 @@ class Looker:
             try:
                 found = await self._found(first, work.workspace, page)
                 apart = {key: glimpse for key, glimpse in found.items() if _is_apart(glimpse, work.apart)}
-                stand = await self._stands(
-                    first, {key: one for key, one in found.items() if key not in apart}, work.now_ms
-                )
+                near = {key: one for key, one in found.items() if key not in apart}
+                stand = await self._stands(first, near, page.versions, work.now_ms)
             except StoreError:
                 raise
             except Exception:
@@ -128,7 +131,9 @@ class Looker:
         looked = ((key, first.closer(key.mpid, one, events.get(key, ()))) for key, one in glimpsed.items())
         return {key: one for key, one in looked if one is not None}
 
-    async def _stands(self, first: FirstLook, found: Mapping[SectionKey, Glimpse], now_ms: int) -> Sequence[Stands]:
+    async def _stands(
+        self, first: FirstLook, found: Mapping[SectionKey, Glimpse], versions: Sequence[int], now_ms: int
+    ) -> Sequence[Stands]:
         """Return how those stand who are there, as far as it is not how they stand already."""
         if not found:
             return ()
@@ -152,7 +157,8 @@ class Looker:
                 due_ms = min(one.until_ms for one in after.values())
                 version = None if stored is None else stored.version
                 due = None if due_ms == NEVER else due_ms
-                told.append(Stands(key.mpid, key.environment, version, standings_bytes(after), due, changes))
+                section, text = versions[glimpse.place], standings_bytes(after)
+                told.append(Stands(key.mpid, key.environment, section, version, text, due, changes))
         return told
 
 

@@ -68,7 +68,7 @@ class Sweeping:
 
         async def write() -> None:
             nonlocal waiting
-            for failed in await self._written(workspace, waiting):
+            for failed in await self._written(catalogue, workspace, waiting):
                 await judges_all(dict.fromkeys(failed, asked))
             swept.changes += sum(len(one.changes) for _, one in waiting)
             waiting = []
@@ -122,8 +122,11 @@ class Sweeping:
                 task.cancel()
             await asyncio.gather(*(task for _, _, task in under_way), return_exceptions=True)
 
-    async def _written(self, workspace: int, waiting: Sequence[tuple[int, Stands]]) -> Sequence[Sequence[SectionKey]]:
+    async def _written(
+        self, catalogue: Catalogue, workspace: int, waiting: Sequence[tuple[int, Stands]]
+    ) -> Sequence[Sequence[SectionKey]]:
         """Write how users stand, those next to each other together; return the groups that somebody else was faster with."""
+        watches = {workspace: catalogue.watches.get(workspace, 0)}
         in_order = sorted(waiting, key=lambda one: (one[1].mpid, one[1].environment))
         failed: list[Sequence[SectionKey]] = []
         for start in range(0, len(in_order), STANDINGS_TOGETHER):
@@ -138,6 +141,8 @@ class Sweeping:
                     for key, at_ms, one in group
                     for change in one.changes
                 ],
+                rests_on={key: one.section for key, _, one in group},
+                watches=watches,
             )
             if not await self._store.commit(commit):
                 failed.append([key for key, _, _ in group])

@@ -22,8 +22,10 @@ from knownas.store.audiences import (
     StoredMark,
     StoredStanding,
 )
+from knownas.store.conformance.change_counts import ChangeCountPromises
 from knownas.store.conformance.examples import EMAIL, PAGE, START_MS, plain, put, record
 from knownas.store.conformance.marks import AUDIENCE, ELSEWHERE, MarkPromises, taken, watch
+from knownas.store.conformance.resting import RestPromises
 from knownas.store.conformance.sweeps import SweepPromises
 from knownas.store.conformance.user_data_examples import (
     ANN,
@@ -67,6 +69,7 @@ CALLS: Final[Mapping[str, Callable[[AudienceStore], Awaitable[object]]]] = {
     "members": lambda audiences: audiences.members(100, "production", 1, None, PAGE),
     "count_members": lambda audiences: audiences.count_members(100, "production", 1),
     "changes_of": lambda audiences: audiences.changes_of(ANN, None, PAGE),
+    "count_changes": lambda audiences: audiences.count_changes(100, "production", 1, 0, START_MS, 1_000),
     "held_of": lambda audiences: audiences.held_of([5], [7]),
     "held_values": lambda audiences: audiences.held_values(5, ["value"]),
     "holders_of": lambda audiences: audiences.holders_of(5, None, PAGE),
@@ -100,7 +103,7 @@ def stands(key: SectionKey = ANN, version: int | None = None, due_ms: int | None
     return StandingWrite(key, version, DOCUMENT, due_ms)
 
 
-class AudiencePromises(MarkPromises, SweepPromises):
+class AudiencePromises(MarkPromises, SweepPromises, RestPromises, ChangeCountPromises):
     """All that `store.audiences` demands of an adapter."""
 
     async def test_a_document_is_written_by_one_who_has_seen_it(self) -> None:

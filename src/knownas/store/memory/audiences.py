@@ -8,6 +8,7 @@ from typing import TypeVar
 from knownas.core.identity.record import Record
 from knownas.store.audiences import (
     AudienceCommit,
+    ChangeCount,
     DocumentKind,
     Held,
     Member,
@@ -134,9 +135,12 @@ class MemoryAudiences:
         found = [(key, section) for key in keys if (section := await self._user_data.section(key)) is not None]
         if not found:
             return None
-        documents = [section.document for _, section in found]
         return SectionPage(
-            [key.mpid for key, _ in found], [key.environment for key, _ in found], documents, place_of(found[-1][0])
+            [key.mpid for key, _ in found],
+            [key.environment for key, _ in found],
+            [section.document for _, section in found],
+            [section.version for _, section in found],
+            place_of(found[-1][0]),
         )
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
@@ -147,7 +151,7 @@ class MemoryAudiences:
         return [key for key in sorted(keys, key=_place) if first is None or _place(key) > first][:limit]
 
     async def commit(self, commit: AudienceCommit) -> bool:
-        """Check that standings, places and watches are as they were loaded, then take everything over."""
+        """Check that standings, sections, places and watches are as they were loaded, then take everything over."""
         self._check_open()
         if not self._stands(commit):
             return False
@@ -175,6 +179,7 @@ class MemoryAudiences:
         watches = self._marks.watches
         return (
             all(self._version(write.key) == write.version for write in commit.standings)
+            and all(self._user_data.is_still_there(*one) for one in commit.rests_on.items())
             and all(watches.get(one) == watch for one, watch in commit.watches.items())
             and self._groups.stands(commit.places)
         )
@@ -221,6 +226,20 @@ class MemoryAudiences:
         self._check_open()
         found = [StoredChange(seq, one) for seq, one in reversed(self._changes.items()) if one.key == key]
         return [one for one in found if before_seq is None or one.seq < before_seq][:limit]
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships by interval."""
+        self._check_open()
+        of = (workspace, environment, audience)
+        found = Counter(
+            (one.at_ms - one.at_ms % every_ms, one.is_member)
+            for one in self._changes.values()
+            if (*one.key[:2], one.audience) == of and from_ms <= one.at_ms < until_ms
+        )
+        begins = sorted({begin for begin, _ in found})
+        return [ChangeCount(begin, found[begin, True], found[begin, False]) for begin in begins]
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""

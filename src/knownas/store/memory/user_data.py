@@ -40,6 +40,8 @@ class MemoryUserData:
         self._messages: dict[MessageKey, int] = {}
         self._aliases: dict[str, AliasRow] = {}
         self._versions = count(1)
+        self._last_removal = 0
+        """Lies between the versions that sections had when one was last removed, and those that they get."""
         self._seqs = count(1)
         self._closed = False
 
@@ -156,8 +158,7 @@ class MemoryUserData:
 
     def rearrange(self, change: Rearrangement) -> None:
         """Take a correction over, after everything was found as it names it."""
-        for removal in change.removed:
-            del self._sections[removal.key], self._last_seen[removal.key]
+        self._remove([one.key for one in change.removed])
         for move in change.moved:
             kept = self._kept(move)
             if kept is None:
@@ -174,6 +175,17 @@ class MemoryUserData:
 
     def _kept(self, move: EventsMove) -> StoredEvents | None:
         return next((one for one in self._events.get(move.key, ()) if one.seq == move.seq), None)
+
+    def _remove(self, keys: Sequence[SectionKey]) -> None:
+        for key in keys:
+            del self._sections[key], self._last_seen[key]
+        if keys:
+            self._last_removal = next(self._versions)
+
+    def is_still_there(self, key: SectionKey, version: int) -> bool:
+        """Whether a section that was read is there, and surely the same one."""
+        now = self._version(key)
+        return now is not None and (now == version or version > self._last_removal)
 
     def section_keys(self) -> Sequence[SectionKey]:
         """Return the names of all sections."""
@@ -273,8 +285,7 @@ class MemoryUserData:
             self._drop_receipt(receipt)
         for message in messages:
             del self._messages[message]
-        for key in sections:
-            del self._sections[key], self._last_seen[key]
+        self._remove(sections)
         self._marks.concerned(dict.fromkeys([*(key for key, _ in events), *sections]))
         return gone + len(sections)
 
@@ -312,8 +323,7 @@ class MemoryUserData:
                 del self._messages[message]
             for request_id in aliases:
                 del self._aliases[request_id]
-            for key in sections:
-                del self._sections[key], self._last_seen[key]
+            self._remove(sections)
             for receipt in receipts:
                 self._drop_receipt(receipt)
             self._marks.concerned(dict.fromkeys([*(key for key, _ in events), *sections]))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import (
     AudienceCommit,
+    ChangeCount,
     DocumentKind,
     Held,
     Member,
@@ -116,8 +117,9 @@ class PostgresAudiences:
         rows = await self._database.read("sections_in", *arguments, seconds=SLOW_CALL_SECONDS)
         if not rows:
             return None
-        mpids, environments, documents = zip(*rows, strict=True)
-        return SectionPage(mpids, environments, documents, place_of(SectionKey(workspace, environments[-1], mpids[-1])))
+        mpids, environments, documents, versions = zip(*rows, strict=True)
+        last = place_of(SectionKey(workspace, environments[-1], mpids[-1]))
+        return SectionPage(mpids, environments, documents, versions, last)
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""
@@ -138,6 +140,7 @@ class PostgresAudiences:
                     commit.deliveries,
                     commit.done,
                     commit.places,
+                    commit.rests_on,
                 ),
             )
         )
@@ -170,6 +173,14 @@ class PostgresAudiences:
             StoredChange(seq, MembershipChange(SectionKey(*whose), audience, is_member, at_ms, document))
             for seq, *whose, audience, is_member, at_ms, document in rows
         ]
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships by interval."""
+        arguments = (audience, workspace, environment, from_ms, until_ms, every_ms)
+        rows = await self._database.read("count_changes", *arguments, seconds=SLOW_CALL_SECONDS)
+        return [ChangeCount(*row) for row in rows]
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""
@@ -211,7 +222,7 @@ class PostgresAudiences:
 
 
 def _arguments(commit: AudienceCommit) -> list[object]:
-    """Return the arguments of the function `audience_commit_bare_1` after its token, and those of `audience_write_places_1`."""
+    """Return the arguments of `audience_commit_bare_1` after its token, then those of `audience_write_places_1` and `audience_rest_1`."""
     changed: _Rows = []
     new: _Rows = []
     for key, version, document, due_ms in commit.standings:
@@ -242,6 +253,7 @@ def _arguments(commit: AudienceCommit) -> list[object]:
         *columns_text([one[1:] for one in commit.marks], 4, {3}),
         *columns_text([(seq,) for seq in commit.done], 1),
         *place_arguments(commit.places, commit.watches),
+        *columns_text([(*_key(one), version) for one, version in commit.rests_on.items()], 4),
     ]
 
 

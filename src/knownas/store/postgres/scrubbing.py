@@ -48,6 +48,13 @@ TABLES: Final = (
     "subject_request",
     "suppression",
     "delivery",
+    "mark",
+    "standing",
+    "member",
+    "membership_change",
+    "held",
+    "passed",
+    "output_delivery",
     "group_place",
 )
 """The tables that hold, or held, something of a person."""

@@ -1,13 +1,15 @@
 """The SQLite store's fourth part: who is in which audience, and what outputs have of whom."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import (
     EVERYWHERE,
     AudienceCommit,
+    ChangeCount,
     DocumentKind,
     Held,
     Member,
@@ -150,8 +152,8 @@ class SqliteAudiences:
         rows = self._read("sections_in", _section_at(after)[0], _section_at(until)[0], workspace, limit)
         if not rows:
             return None
-        numbers, mpids, environments, documents = zip(*rows, strict=True)
-        return SectionPage(mpids, environments, documents, f"{numbers[-1]}{_SECTION_OF}{mpids[-1]}")
+        numbers, mpids, environments, documents, versions = zip(*rows, strict=True)
+        return SectionPage(mpids, environments, documents, versions, f"{numbers[-1]}{_SECTION_OF}{mpids[-1]}")
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""
@@ -176,6 +178,7 @@ class SqliteAudiences:
         Raises:
             LostRace: nothing of it may be kept.
         """
+        self._look_for(commit.rests_on)
         self._write_standings(commit.standings)
         self._write_changes(commit.changes)
         self._each("give_up_held", [one[:6] for one in commit.gave_up])
@@ -186,6 +189,21 @@ class SqliteAudiences:
         self._each("add_mark", [one[1:] for one in commit.marks])
         self._each("mark_done", [(seq,) for seq in commit.done])
         write_places(self._connection, commit.places, commit.watches)
+
+    def _look_for(self, sections: Mapping[SectionKey, int]) -> None:
+        """Look whether sections that were read are there, and surely the same ones.
+
+        Raises:
+            LostRace: one is not.
+        """
+        if not sections:
+            return
+        found = {SectionKey._make(key): now for *key, now in find(self._connection, "section_versions", list(sections))}
+        ((last_removal,),) = self._connection.execute(statements()["last_removal"]).fetchall()
+        for key, version in sections.items():
+            now = found.get(key)
+            if now is None or (now != version and version <= last_removal):
+                raise LostRace("a section is gone")
 
     def _write_standings(self, writes: Sequence[StandingWrite]) -> None:
         if not writes:
@@ -239,6 +257,15 @@ class SqliteAudiences:
             StoredChange(seq, MembershipChange(SectionKey._make(whose), audience, is_member == 1, at_ms, document))
             for seq, *whose, audience, is_member, at_ms, document in rows
         ]
+
+    async def count_changes(
+        self, workspace: int, environment: str, audience: int, from_ms: int, until_ms: int, every_ms: int
+    ) -> Sequence[ChangeCount]:
+        """Count the changes of an audience's memberships by interval; off the loop, since there may be many."""
+        self._check_open()
+        of = (audience, workspace, environment)
+        (rows,) = await count_apart(self._path, "count_changes", *of, from_ms, until_ms, every_ms)
+        return sorted(ChangeCount._make(row) for row in cast("list[tuple[int, int, int]]", json.loads(rows)))
 
     async def held_of(self, connections: Sequence[int], mpids: Sequence[int]) -> Sequence[Held]:
         """Return what connections have of profiles."""

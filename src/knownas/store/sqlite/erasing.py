@@ -11,7 +11,7 @@ import msgspec
 
 from knownas.store.privacy import Counts, Holding, RedactedLine
 from knownas.store.sqlite.connection import Binding, Connection, LostRace, Row
-from knownas.store.sqlite.marking import mark_erased
+from knownas.store.sqlite.marking import mark_erased, note_removal
 from knownas.store.sqlite.statements import statements
 
 _MPIDS: Final = msgspec.json.Decoder(tuple[int, ...])
@@ -25,6 +25,8 @@ def erase(connection: Connection, holding: Holding, limit: int) -> Counts:
     messages = step.rows("messages_held", "erase_message", holding.mpid, step.input_keys)
     aliases = step.rows("aliases_held", "erase_alias", holding.mpid, holding.workspace)
     sections = step.rows("sections_held", "erase_section", holding.mpid, holding.workspace)
+    if sections:
+        note_removal(connection)
     return Counts(sections, events, messages, aliases, receipts)
 
 

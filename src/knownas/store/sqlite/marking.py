@@ -1,4 +1,4 @@
-"""Leaves marks of who has to be judged, inside the transaction that changes what is known of them."""
+"""Leaves marks of who has to be judged, and notes what those who judge must not miss, inside the transaction that changes what is known of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -58,6 +58,11 @@ def mark_erased(connection: Connection, workspace: int, mpid: int) -> None:
     """Mark a profile that a workspace loses something of; it has not been removed yet."""
     if watch_of(connection, workspace) is not None:
         connection.execute(statements()["mark_erased"], (workspace, mpid))
+
+
+def note_removal(connection: Connection) -> None:
+    """Note that sections were removed, so that nobody takes those that come for those that they have read."""
+    connection.execute(statements()["note_removal"])
 
 
 def mark_everybody(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from knownas.store.sqlite.connection import Binding, Connection, LostRace
-from knownas.store.sqlite.marking import mark_concerned
+from knownas.store.sqlite.marking import mark_concerned, note_removal
 from knownas.store.sqlite.statements import statements
 from knownas.store.user_data import Rearrangement
 
@@ -24,7 +24,9 @@ class _Rearranging:
 
     def write(self, change: Rearrangement) -> None:
         ((version,),) = self._connection.execute(statements()["tick_sections"]).fetchall()
-        self._change("remove_section", [(*one.key, one.version) for one in change.removed])
+        if change.removed:
+            self._change("remove_section", [(*one.key, one.version) for one in change.removed])
+            note_removal(self._connection)
         new: list[Sequence[Binding]] = []
         changed: list[Sequence[Binding]] = []
         for key, was, document, last_seen_ms in change.sections:

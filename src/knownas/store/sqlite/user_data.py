@@ -19,7 +19,7 @@ from knownas.store.sqlite.connection import (
 )
 from knownas.store.sqlite.counting import count_apart
 from knownas.store.sqlite.finding import find
-from knownas.store.sqlite.marking import mark_committed, mark_forgotten
+from knownas.store.sqlite.marking import mark_committed, mark_forgotten, note_removal
 from knownas.store.sqlite.statements import statements
 from knownas.store.user_data import (
     AliasRow,
@@ -257,7 +257,9 @@ class SqliteUserData:
                 for statement, before_ms in removals:
                     left = limit - (self._connection.total_changes() - before)
                     self._connection.execute(statements()[statement], (before_ms, left))
-                return self._connection.total_changes() - before
+                gone = self._connection.total_changes() - before
+                note_removal(self._connection)
+                return gone
 
     def _check_open(self) -> None:
         if self._closed:

@@ -50,7 +50,7 @@ SELECT mpid, environment FROM (
 ) AS next ORDER BY mpid DESC, workspace DESC, environment DESC LIMIT 1;
 
 -- name: sections_in
-SELECT mpid, environment, document FROM knownas.section
+SELECT mpid, environment, document, version FROM knownas.section
 WHERE (mpid, workspace, environment) > ($1, $2, $3) AND (mpid, workspace, environment) <= ($4, $2, $5) AND workspace = $2
 ORDER BY mpid, workspace, environment LIMIT $6;
 
@@ -58,12 +58,15 @@ ORDER BY mpid, workspace, environment LIMIT $6;
 SELECT mpid FROM knownas.profile WHERE mpid = ANY ($1::bigint[]);
 
 -- name: audience_commit
--- A commit, and then the places that it writes: the last nine arguments.
+-- A commit, then a look for the sections that it rests on: the last four arguments. Then the places that it writes: the nine before those.
 SELECT knownas.audience_write_places_1(
     $62::text::bigint[], $63::text::bigint[], $64::text::text[], $65::text::bigint[], $66::text::bigint[],
     $67::text::text[], $68::bytea[], $69::text::bigint[], $70::text::bigint[]
 )
-FROM (SELECT knownas.audience_commit_bare_1(/*arguments*/) AS done OFFSET 0) AS committed;
+FROM (
+    SELECT knownas.audience_rest_1($71::text::bigint[], $72::text::bigint[], $73::text::text[], $74::text::bigint[]) AS rests
+    FROM (SELECT knownas.audience_commit_bare_1(/*arguments*/) AS done OFFSET 0) AS committed OFFSET 0
+) AS still_there;
 
 -- name: members
 SELECT mpid, since_ms FROM knownas.member
@@ -71,6 +74,12 @@ WHERE audience = $1 AND workspace = $2 AND environment = $3 AND mpid >= $4 ORDER
 
 -- name: count_members
 SELECT count(*) FROM knownas.member WHERE audience = $1 AND workspace = $2 AND environment = $3;
+
+-- name: count_changes
+SELECT at_ms - at_ms % $6 AS begins, count(*) FILTER (WHERE is_member), count(*) FILTER (WHERE NOT is_member)
+FROM knownas.membership_change
+WHERE audience = $1 AND workspace = $2 AND environment = $3 AND at_ms >= $4 AND at_ms < $5
+GROUP BY begins ORDER BY begins;
 
 -- name: changes_of
 SELECT seq, workspace, environment, mpid, audience, is_member, at_ms, document FROM knownas.membership_change

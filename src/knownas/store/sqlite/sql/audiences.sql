@@ -60,6 +60,19 @@ WITH wanted (mpid) AS (VALUES /*wanted*/)
 SELECT s.workspace, s.environment, s.mpid, s.document, s.version
 FROM wanted AS w CROSS JOIN section AS s ON s.mpid = w.mpid;
 
+-- name: section_versions
+-- The versions of the wanted sections that there are. /*wanted*/ becomes one (workspace, environment, mpid) for each.
+WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
+SELECT s.workspace, s.environment, s.mpid, s.version
+FROM wanted AS w CROSS JOIN section AS s
+ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environment;
+
+-- name: last_removal
+SELECT number FROM section_removal;
+
+-- name: note_removal
+UPDATE section_removal SET number = (SELECT number FROM section_clock);
+
 -- name: newest_events
 -- The newest kept batches of the wanted sections, at most so many of each. /*wanted*/ becomes one (workspace, environment, mpid) for each.
 WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
@@ -88,7 +101,7 @@ SELECT section, mpid, (SELECT max(section) FROM section) FROM section WHERE sect
 SELECT mpid FROM section WHERE section = ?;
 
 -- name: sections_in
-SELECT section, mpid, environment, document FROM section
+SELECT section, mpid, environment, document, version FROM section
 WHERE section > ?1 AND section <= ?2 AND workspace = ?3 ORDER BY section LIMIT ?4;
 
 -- name: standings_there
@@ -144,6 +157,14 @@ ORDER BY mpid LIMIT ?;
 
 -- name: count_members
 SELECT count(*) FROM member WHERE audience = ? AND workspace = ? AND environment = ?;
+
+-- name: count_changes
+-- A row that counts has all that there are, as JSON.
+SELECT json_group_array(json_array(begins, joined, gone)) FROM (
+    SELECT at_ms - at_ms % ?6 AS begins, sum(is_member) AS joined, sum(1 - is_member) AS gone FROM membership_change
+    WHERE audience = ?1 AND workspace = ?2 AND environment = ?3 AND at_ms >= ?4 AND at_ms < ?5
+    GROUP BY begins
+);
 
 -- name: changes_of
 SELECT seq, workspace, environment, mpid, audience, is_member, at_ms, document FROM membership_change
