@@ -93,6 +93,7 @@ REASONS: Final[Mapping[str, str]] = {
     "nothing was changed.",
     "identity_not_in_decision": "The decision was not asked with this identity. Its receipt shows what it was asked with.",
     "invalid_as_of": "`as_of` is a time of RFC 3339 with an offset, such as 2026-05-03T12:00:00Z.",
+    "invalid_by": "`by` is hour or day.",
     "invalid_policy": "The policy can't be one; `faults` names everything that is wrong with it, each with what is allowed.",
     "note_too_long": "What is said of why a policy is published has at most 500 characters.",
     "policy_outdated": "Somebody has published another version of this policy meanwhile. Look at it, and send `after_version` with its number.",
