@@ -13,6 +13,7 @@ from knownas.core.health.intervals import Span
 from knownas.core.health.tally import NOWHERE, RefusedFor, Source
 from knownas.core.health.traffic import traffic_of
 from knownas.service.health.standing import Interval, Period
+from knownas.service.jobs import EVERY_SCOPE, JobKind
 from knownas.store.census import CrowdCounts
 from tests.console.people_stage import OWN, identify, sender
 from tests.console.stage import Stage, running
@@ -149,6 +150,33 @@ async def test_jobs_under_way_and_toxic_values_are_told() -> None:
         assert "self check" in text
         assert "none has been done yet" in text
         assert told["self_check"] is None
+
+
+async def test_a_check_that_failed_is_told() -> None:
+    """With why, until one comes to its end."""
+    async with running() as stage:
+        jobs = stage.service.jobs
+        job = await jobs.add(JobKind.SELF_CHECK, EVERY_SCOPE, {})
+        await jobs._end(job, "the disk was full")
+        told = (await api(stage))["self_check_failed"]
+        assert told["why"] == "the disk was full"
+        text = await page(stage)
+        assert "the last one failed" in text
+        assert "the disk was full" in text
+
+
+async def test_who_brings_profiles_over_is_refused_by_scope() -> None:
+    """And a page's batch that is refused after all, by its input."""
+    async with running() as stage:
+        async with sender(stage) as http:
+            seeded = await http.post("/v2/calculatedattributes", json={}, auth=("ws-own-key", "own-secret"))
+            assert seeded.status_code == 400
+            assert (await http.post(f"/v3/JS/{OWN[0]}/events", content=b"no JSON")).status_code == 202
+        refusals = (await api(stage))["whole"]["refusals"]
+        assert {(one["surface"], one["workspace"], one["input"]) for one in refusals} == {
+            ("seeding", None, None),
+            ("websdk", "100", "app"),
+        }
 
 
 async def test_what_is_not_known_is_said() -> None:

@@ -107,7 +107,7 @@ def _unplaced(period: Period) -> list[Document]:
 
 
 def _standing(standing: Standing) -> Document:
-    counted, crowds, checked = standing.counted, standing.counted_crowds, standing.checked
+    counted, crowds, checked, failed = standing.counted, standing.counted_crowds, standing.checked, standing.failed
     return {
         "profiles": counted
         and {
@@ -130,6 +130,7 @@ def _standing(standing: Standing) -> Document:
         },
         "toxic": {state.value: standing.toxic.get(state, 0) for state in ToxicState},
         "self_check": checked and {"at": rfc3339(round(checked.at_seconds * 1_000)), "differing": checked.differing},
+        "self_check_failed": failed and {"asked_at": rfc3339(failed.asked_ms), "why": failed.why},
         "jobs_under_way": [
             {"id": one.id, "kind": one.kind.value, "state": one.state.value, "asked_at": rfc3339(one.asked_ms)}
             for one in standing.under_way

@@ -55,6 +55,9 @@ def _health() -> Schema:
         devices=_or_null(_devices()),
         toxic=object_of("Values on the list of toxic identities.", **{one.value: _COUNT for one in ToxicState}),
         self_check=_or_null(object_of("What the last self-check found.", at=TIME, differing=_COUNT)),
+        self_check_failed=_or_null(
+            object_of("A later one that did not come to its end.", asked_at=TIME, why=TEXT_OR_NULL)
+        ),
         jobs_under_way=list_of(
             object_of("A job.", id=TEXT, kind=enum_of(JobKind), state=enum_of(JobState), asked_at=TIME)
         ),

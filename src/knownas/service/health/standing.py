@@ -15,7 +15,7 @@ from knownas.core.identity.kinds import Identity
 from knownas.service.health.census import CensusTaking, Counted, CountedCrowds
 from knownas.service.health.tallying import Tallying
 from knownas.service.history.self_check import Checked, SelfCheck
-from knownas.service.jobs import Job, Jobs
+from knownas.service.jobs import Job, Jobs, JobState
 from knownas.service.security.directory import Directory
 from knownas.service.toxic.deciding import ToxicIdentities
 from knownas.service.toxic.list import ToxicState
@@ -60,7 +60,8 @@ class Period:
 class Standing:
     """How things stand in a pool now, or when they were counted last.
 
-    `crowds` and `largest` are of devices. `log_since_ms` is when the oldest line of the log was written; None if there is none.
+    `crowds` and `largest` are of devices. `checked` is what the last self-check found that came to its end, and `failed` a later one that did
+    not. `log_since_ms` is when the oldest line of the log was written; None if there is none.
     """
 
     counted: Counted | None
@@ -70,6 +71,7 @@ class Standing:
     largest: Sequence[Crowd]
     toxic: Mapping[ToxicState, int]
     checked: Checked | None
+    failed: Job | None
     under_way: Sequence[Job]
     log_since_ms: int | None
 
@@ -146,7 +148,7 @@ class Health:
             StoreError: the store does not answer, or what it keeps can't be read.
         """
         await toxic.following.take_up()
-        await self_check.learn()
+        ended = await self_check.learn()
         census = await self.census.last()
         counted = None if census is None else census.counted
         crowds = None if census is None else census.crowds
@@ -159,6 +161,7 @@ class Health:
             () if crowds is None else crowds.largest.get(pool, ()),
             Counter(one.state for one in toxic.following.listed.of(pool)),
             self_check.last,
+            ended if ended is not None and ended.state is JobState.FAILED else None,
             await jobs.under_way(pool.scope),
             oldest[0].at_ms if oldest else None,
         )

@@ -116,13 +116,15 @@ class SelfCheck:
         if self._is_due(checks) and (self._turns is None or await self._turns.take(_TURN, ASKING_TURN_MS)):
             await self.ask()
 
-    async def learn(self) -> None:
-        """Learn what was found meanwhile, by whichever process.
+    async def learn(self) -> Job | None:
+        """Learn what was found meanwhile, by whichever process; return the check that has ended last, however it did.
 
         Raises:
             StoreError: the store does not answer.
         """
-        await self._learn(await self._checks())
+        checks = await self._checks()
+        await self._learn(checks)
+        return next((one for one in checks if one.is_over), None)
 
     async def _learn(self, checks: Sequence[Job]) -> None:
         done = next((one for one in checks if one.state is JobState.DONE), None)
