@@ -175,6 +175,7 @@ def own_lines() -> dict[Route, Line]:
         ("POST", "/api/self-check"): Line(Auth.ADMIN, 202),
         ("GET", "/api/scopes/{scope}/policy"): Line(Auth.ADMIN),
         ("PUT", "/api/scopes/{scope}/policy"): Line(Auth.ADMIN, 409, {"policy": {}, "after_version": 999}),
+        ("GET", "/api/scopes/{scope}/health"): Line(Auth.ADMIN),
         ("POST", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN, 202, {"policy": {}}),
         ("GET", "/api/scopes/{scope}/rehearsals"): Line(Auth.ADMIN),
         ("GET", "/api/scopes/{scope}/rehearsals/{id}"): Line(Auth.ADMIN, 404),

@@ -54,5 +54,8 @@ def test_an_altered_record_is_named_by_the_next_check(server: Served) -> None:
         (pool,) = second["report"]["pools"]
         assert [one["mpid"] for one in pool["differences"]] == [str(mpid)]
         assert pool["differences"][0]["first_observation"]["endpoint"] == "login"
+        health = api.get("/api/scopes/shop/health").json()
+        assert health["self_check"]["differing"] == 1
+        assert health["jobs_under_way"] == []
         assert api.get("/readyz").status_code == 200
         assert "knownas_self_check_differences" in api.get("/metrics").text

@@ -18,6 +18,7 @@ from tools import provision
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WINDOWS = {"wide": WIDE, "phone": PHONE}
 WITHIN_MS = 20_000
+CONSOLE_SERVER = "tests.browser.console_server"
 SCREENSHOTS = "KNOWNAS_SCREENSHOTS"
 """The environment variable that names the folder into which screenshots are written; without it there are none."""
 
@@ -43,8 +44,8 @@ _FOCUSED = """() => {
 
 
 @contextmanager
-def console_served(folder: Path, **members: Any) -> Iterator[Served]:
-    """Run a server with the demo's hour and users of every role, named after it."""
+def console_served(folder: Path, module: str = CONSOLE_SERVER, /, **members: Any) -> Iterator[Served]:
+    """Run a server with the demo's hour and users of every role, named after it. `module` is the program that does it."""
     demo = yaml.safe_load((Path(__file__).parents[2] / "src/knownas/demo/demo.yaml").read_text())
     users = [{"name": one.name, "password_hash": HASH, "role": one.role.value} for one in USERS]
     document = {
@@ -54,7 +55,7 @@ def console_served(folder: Path, **members: Any) -> Iterator[Served]:
         "console": {"users": users},
         **members,
     }
-    with served(folder, document, module="tests.browser.console_server") as running:
+    with served(folder, document, module=module) as running:
         yield running
 
 
@@ -113,12 +114,12 @@ class Looker:
         """Return by how many pixels the page is wider than the window."""
         return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
-    def shoot(self, name: str) -> None:
-        """Write a screenshot of the page, if somebody wants them."""
+    def shoot(self, name: str, *, whole: bool = True) -> None:
+        """Write a screenshot of the page, or of what of it is in the window, if somebody wants them."""
         folder = os.environ.get(SCREENSHOTS)
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
 
     def leave(self) -> None:
         """Close the browser's profile, and tell what happened that must not."""

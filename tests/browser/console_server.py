@@ -36,6 +36,7 @@ async def open_played(configuration: Configuration, store: Store, **options: Any
     service = await open_service(configuration, store, **options)
     if await store.kept("hour_played") is None:
         await play_hour(service, "shop", SEED, PEOPLE)
+        await service.health.census.take()
         await store.keep("hour_played", b"yes")
     return service
 

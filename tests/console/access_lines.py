@@ -10,6 +10,7 @@ LINES: Final[Mapping[tuple[str, str], Right | None]] = {
     ("GET", "/"): Right.READ,
     ("POST", "/theme"): None,
     ("GET", "/people"): Right.READ,
+    ("GET", "/health"): Right.READ,
     ("GET", "/people/{mpid}"): Right.READ,
     ("GET", "/people/{mpid}/attributes"): Right.READ,
     ("GET", "/people/{mpid}/events"): Right.READ,

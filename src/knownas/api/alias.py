@@ -16,10 +16,12 @@ from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_bo
 from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.refusals import vendor_code
 from knownas.api.routes import Route, Routes
+from knownas.api.sources import SentBy, source_of
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
+from knownas.core.health.tally import NOWHERE
 from knownas.core.profile.alias import AliasRefused
 from knownas.service.identity.aliasing import Aliasing, Queued, Repeated
 from knownas.service.security.directory import Directory, Door
@@ -66,7 +68,12 @@ class AliasSurface(HttpSurface[str]):
         body = await read_body(receive, dict(scope["headers"]))
         door = _door(target, scope, body, self._directory)
         if isinstance(door, Denied):
-            raise RequestRefused(401, door.value)
+            claimed = self._directory.door(target)
+            raise RequestRefused(401, door.value, source=NOWHERE if claimed is None else source_of(claimed))
+        with SentBy(source_of(door)):
+            return await self._answer_door(door, body, headers)
+
+    async def _answer_door(self, door: Door, body: bytes, headers: list[Header]) -> tuple[int, bytes]:
         if door.limited:
             admit(self._throttle, door, perf_counter(), headers)
         try:

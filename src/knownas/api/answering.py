@@ -78,7 +78,7 @@ class HttpSurface(ABC, Generic[Target]):
         return vendor_error(refusal.code or vendor_code(refusal.status), [(refusal.reason, refusal.sentence)])
 
     async def _refuse(self, refusal: RequestRefused, headers: list[Header], send: Send) -> None:
-        self._telemetry.refused(self.name, refusal.reason)
+        self._telemetry.refused(self.name, refusal.reason, refusal.source)
         body = b""
         if refusal.sentence:
             body = self.error(refusal)

@@ -93,6 +93,7 @@ class Application:
     async def _start(self) -> None:
         service = await self._open_service()
         service.start()
+        self._telemetry.tell_refusals(service.tallying)
         self._telemetry.show_toxic(service.toxic)
         self._telemetry.show_deliveries(service.activation.delivering)
         self._telemetry.show_privacy(service.privacy, service.ledger)

@@ -14,11 +14,13 @@ from knownas.api.credentials import Denied, authenticate
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.limits import BATCH_BYTES_MAX, BATCHES_A_REQUEST_MAX
 from knownas.api.routes import Routes, literal
+from knownas.api.sources import SentBy, claimed_source, source_of
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import Malformed
 from knownas.core.profile.event import Channel
+from knownas.service.health.tallying import Tallying
 from knownas.service.identity.resolver import Overloaded
 from knownas.service.profile.batch_receipts import Kept, Rejected, Repeated
 from knownas.service.profile.ingest import Arrival, Ingest, Receipted
@@ -61,11 +63,18 @@ class Events(HttpSurface[Kind]):
         self._directory = service.directory
         self._clock = service.clock
         self._ingest = service.ingest
+        self._tallying = service.tallying
         self._throttle = throttle
 
     async def answer(self, target: Kind, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
         """Take the batches of a request."""
-        body, door = await self._admit(scope, receive, headers)
+        body, door = await self._admit(scope, receive)
+        with SentBy(source_of(door)):
+            return await self._take(target, door, body, headers)
+
+    async def _take(self, target: Kind, door: Door, body: bytes, headers: list[Header]) -> tuple[int, bytes]:
+        if door.limited:
+            admit(self._throttle, door, perf_counter(), headers, TOO_MUCH)
         now = perf_counter()
         at_ms = self._clock()
         channel = channel_of(door)
@@ -83,9 +92,10 @@ class Events(HttpSurface[Kind]):
         seconds = perf_counter() - now
         for receipt in receipts:
             self._telemetry.decided(target.name, door.rules.scope, outcome_name(receipt), seconds)
+        note_rejected(self._tallying, self.name, arrivals, receipts)
         return 202, b""
 
-    async def _admit(self, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[bytes, Door]:
+    async def _admit(self, scope: Scope, receive: Receive) -> tuple[bytes, Door]:
         """Read the body and find out who sends it; platform §2.1 for 401 and 403."""
         given: dict[bytes, bytes] = dict(scope["headers"])
         body = await read_body(receive, given)
@@ -96,9 +106,8 @@ class Events(HttpSurface[Kind]):
         door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
             status = 401 if door in (Denied.MALFORMED, Denied.NO_CREDENTIALS) else 403
-            raise RequestRefused(status, door.value, "These are not the key and secret of an input.")
-        if door.limited:
-            admit(self._throttle, door, perf_counter(), headers, TOO_MUCH)
+            sentence, claimed = "These are not the key and secret of an input.", claimed_source(given, self._directory)
+            raise RequestRefused(status, door.value, sentence, source=claimed)
         return body, door
 
     def _arrivals(self, door: Door, channel: Channel, body: bytes, at_ms: int, *, historical: bool) -> list[Arrival]:
@@ -143,6 +152,14 @@ async def take(ingest: Ingest, arrivals: list[Arrival]) -> list[Receipted]:
         return [await one for one in waiting]
     except (Overloaded, StoreError) as error:
         raise unavailable(error, "The store could not keep the batch; send it again.") from error
+
+
+def note_rejected(tallying: Tallying, surface: str, arrivals: list[Arrival], receipts: list[Receipted]) -> None:
+    """Note which batches were refused after all: their senders were told 202."""
+    for arrival, receipt in zip(arrivals, receipts, strict=True):
+        if isinstance(receipt.outcome, Rejected):
+            source = source_of(arrival.door, arrival.batch.environment)
+            tallying.refused(source, surface, receipt.outcome.reason)
 
 
 def outcome_name(receipt: Receipted) -> str:

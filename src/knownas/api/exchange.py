@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, PASSED_OVER_BYTES_MAX
+from knownas.core.health.tally import NOWHERE, Source
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,6 +26,7 @@ class RequestRefused(Exception):
     """Ends a request with an answer that refuses it: a status, a stable reason, a sentence, further headers.
 
     Without a sentence the answer has no body. `code` is the vendor's word, where it is not the usual one of the status.
+    `source` is where the request came from, as far as that was known (`api.sources`).
     """
 
     status: int
@@ -32,6 +34,7 @@ class RequestRefused(Exception):
     sentence: str = ""
     headers: tuple[Header, ...] = ()
     code: str = ""
+    source: Source = NOWHERE
 
 
 class BodyRefused(RequestRefused):

@@ -24,10 +24,12 @@ from knownas.api.refusals import (
     vendor_code,
 )
 from knownas.api.routes import Route, Routes, literal
+from knownas.api.sources import claimed_source, source_of
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import IdentityAnswer, Malformed, ModifyAnswer, ModifyResult, identity_request, modify_request
+from knownas.core.health.tally import Came
 from knownas.core.identity.decision import Corrected, Created, Erased, Modified, NotFound, Refused, Returned, Seeded
 from knownas.core.identity.kinds import DEVICE_TYPES
 from knownas.core.identity.observation import Endpoint, IdentityRequest
@@ -112,6 +114,7 @@ class IdSync(HttpSurface[Target]):
         self._directory = service.directory
         self._resolver = service.resolver
         self._arrivals = service.arrivals
+        self._tallying = service.tallying
         self._clock = service.clock
         self._throttle = throttle
 
@@ -131,27 +134,42 @@ class IdSync(HttpSurface[Target]):
         body = await read_body(receive, given)
         door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
-            raise RequestRefused(401, door.value)
+            raise RequestRefused(401, door.value, source=claimed_source(given, self._directory))
         now = perf_counter()
-        if door.limited:
-            admit(self._throttle, door, now, headers)
-        question, all_matches = self._question(target, door, scope["query_string"], body)
-        if door.limited and isinstance(question.observation, IdentityRequest):
-            identities = question.observation.identities
-            exceeded = self._throttle.admit_identities(door.input, identities, now, door.lasting_key)
-            if exceeded is not None:
-                raise exceeded.refusal()
+        environment = ""
         try:
-            answer = await self._resolver.submit(question)
+            if door.limited:
+                admit(self._throttle, door, now, headers)
+            question, all_matches = self._question(target, door, scope["query_string"], body)
+            environment, at_ms = question.observation.environment, question.observation.at_ms
+            if door.limited and isinstance(question.observation, IdentityRequest):
+                identities = question.observation.identities
+                exceeded = self._throttle.admit_identities(door.input, identities, now, door.lasting_key)
+                if exceeded is not None:
+                    raise exceeded.refusal()
+            answer = await self._decided(question)
+            decision_id = answer.decision_id.encode()
+            headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
+            scope_name = question.rules.scope
+            self._arrivals.note(door.lasting_key, Kind.IDENTITY, at_ms, answer.decision_id)
+            came = self._tallying.decided(scope_name, environment, door.lasting_key, answer.decision, at_ms)
+            if came is Came.CREATED_WITHOUT_IDENTITIES:
+                log.warning("decision %s made a profile that nothing leads to", answer.decision_id)
+            # Of the metrics, a new profile is one kind of outcome, known or not.
+            outcome = Came.CREATED if came is Came.CREATED_KNOWN else came
+            self._telemetry.decided(target.endpoint, scope_name, outcome, perf_counter() - now)
+            return 200, self._encode(answer, headers, all_matches=all_matches)
+        except RequestRefused as refusal:
+            refusal.source = source_of(door, environment)
+            raise
+
+    async def _decided(self, question: Question) -> Answer:
+        try:
+            return await self._resolver.submit(question)
         except (Overloaded, StoreError) as error:
             told = unavailable(error, "The store could not keep the change; nothing was changed.")
             spelling = question.policy.settings.error_body
             raise _Refusal(told.status, told.reason, told.sentence, told.headers, spelling=spelling) from error
-        decision_id = answer.decision_id.encode()
-        headers += ((b"x-decision-id", decision_id), (b"x-mp-trace-id", decision_id))
-        self._arrivals.note(door.lasting_key, Kind.IDENTITY, question.observation.at_ms, answer.decision_id)
-        self._telemetry.decided(target.endpoint, question.rules.scope, _outcome_name(answer), perf_counter() - now)
-        return 200, self._encode(answer, headers, all_matches=all_matches)
 
     def _question(self, target: Target, door: Door, query: bytes, body: bytes) -> tuple[Question, bool]:
         """Decode a request. Also returns whether it asked for all its matches."""
@@ -190,11 +208,15 @@ class IdSync(HttpSurface[Target]):
             case NotFound():
                 sentence = "No profile can be returned for these identities; GET /api/decisions/{id} says why."
                 spelling = policy.settings.error_body
-                raise _Refusal(404, "not_found", sentence, (), NOT_FOUND_ERROR, spelling, answer.decision_id)
+                raise _Refusal(
+                    404, "not_found", sentence, (), NOT_FOUND_ERROR, spelling=spelling, decision_id=answer.decision_id
+                )
             case Refused(reason, message):
                 status, code = WIRE_CODE[reason]
                 spelling = policy.settings.error_body
-                raise _Refusal(status, reason.value, message, (), code, spelling, answer.decision_id)
+                raise _Refusal(
+                    status, reason.value, message, (), code, spelling=spelling, decision_id=answer.decision_id
+                )
             case Modified(mpid, known, results):
                 changed = [ModifyResult(kind.value, str(whose)) for kind, whose in results]
                 return _ENCODER.encode(ModifyAnswer(changed, str(mpid), known))
@@ -230,28 +252,6 @@ def _matched_identities(request: IdentityRequest, record: Record, *, all_matches
     return {**users, **devices} if all_matches or not users else users
 
 
-def _outcome_name(answer: Answer) -> str:
-    outcome = answer.decision.outcome
-    match outcome:
-        case Returned():
-            return "became_known" if outcome.became_known else "known" if outcome.known else "anonymous"
-        case Created():
-            if answer.decision.record is not None and answer.decision.record.orphan:
-                log.warning("decision %s made a profile that nothing leads to", answer.decision_id)
-                return "created_without_identities"
-            return "created"
-        case Modified():
-            return "modified"
-        case NotFound():
-            return "not_found"
-        case Refused():
-            return "refused"
-        case Seeded() | Corrected() | Erased():
-            raise AssertionError("IDSync neither seeds nor corrects nor erases")
-        case _:
-            assert_never(outcome)
-
-
 def _flag(query: bytes, name: str) -> bool:
     given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])[-1].lower()
     if given in _TRUE:
@@ -263,4 +263,4 @@ def _flag(query: bytes, name: str) -> bool:
 
 def _malformed(malformed: Malformed, spelling: ErrorBody) -> _Refusal:
     code = BAD_REQUEST if malformed.reason in ("malformed_json", "too_deep") else VALIDATION_ERROR
-    return _Refusal(400, malformed.reason, malformed.sentence, (), code, spelling)
+    return _Refusal(400, malformed.reason, malformed.sentence, (), code, spelling=spelling)

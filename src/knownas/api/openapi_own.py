@@ -22,9 +22,10 @@ from knownas.api.own_evidence import ANCHOR_MAX
 from knownas.api.own_identity_changes import AFTER
 from knownas.api.own_operation import Operation
 from knownas.api.own_outputs import DELIVERY_DIGITS_MAX
-from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, with_codes
+from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, values_of, with_codes
 from knownas.api.schemas_evidence import REQUESTS_CURSOR
 from knownas.config.limits import ID_MAX
+from knownas.core.health.intervals import Span
 from knownas.core.identity.decision import Refusal
 from knownas.core.profile.alias import ALIAS_ID_CHARACTERS_MAX
 from knownas.service.group.limits import GROUP_ID_CHARACTERS_MAX
@@ -88,6 +89,10 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "blockToxic": {400: ("invalid_environment", "invalid_preview"), 404: ("unknown_scope", "unknown_path")},
     "letIn": {400: ("invalid_environment",), 404: ("nobody_stays_out", "unknown_scope", "unknown_path")},
     "showSelfCheck": {404: ("unknown_path",)},
+    "showIdentityHealth": {
+        400: ("invalid_environment", "invalid_by", "invalid_time"),
+        404: ("unknown_scope", "unknown_path"),
+    },
     "beginSelfCheck": {404: ("unknown_path",), 409: ("too_many_jobs_wait",)},
     "followChanges": {
         400: ("invalid_environment", "invalid_limit", "malformed_after"),
@@ -201,6 +206,7 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "blockToxic": (200, "Judged"),
     "letIn": (200, "LetIn"),
     "showSelfCheck": (200, "SelfCheck"),
+    "showIdentityHealth": (200, "IdentityHealth"),
     "beginSelfCheck": (202, "JobBegun"),
     "followChanges": (200, "IdentityChanges"),
     "followProfile": (200, "IdentityChanges"),
@@ -270,6 +276,26 @@ _SINCE_PARAMETER: Final[Schema] = {
     "description": "A time of RFC 3339 with an offset.",
     "schema": {"type": "string", "format": "date-time"},
 }
+
+_BY_PARAMETER: Final[Schema] = {
+    "name": "by",
+    "in": "query",
+    "description": "Whether it is told by hour or by day, in UTC; by hour if it is not given.",
+    "schema": {"enum": values_of(Span)},
+}
+
+_PERIOD_PARAMETERS: Final[list[Schema]] = [
+    {
+        "name": name,
+        "in": "query",
+        "description": f"A time of RFC 3339 with an offset: {says}.",
+        "schema": {"type": "string", "format": "date-time"},
+    }
+    for name, says in (
+        ("from", "the first hour or day is the one that has it. Without it, 24 hours or 30 days are told"),
+        ("to", "the last hour or day begins before it"),
+    )
+]
 
 _REQUESTS_NEXT: Final[Schema] = {
     "name": "next",
@@ -360,6 +386,7 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
     "releaseToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
     "blockToxic": [_ENVIRONMENT_PARAMETER, _PREVIEW_PARAMETER],
     "letIn": [_ENVIRONMENT_PARAMETER],
+    "showIdentityHealth": [_ENVIRONMENT_PARAMETER, _BY_PARAMETER, *_PERIOD_PARAMETERS],
 }
 """What can be asked with an operation beside its path."""
 

@@ -20,6 +20,7 @@ from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
 from knownas.api.own_evidence import EVIDENCE_OPERATIONS
 from knownas.api.own_forwarding import FORWARDING_OPERATIONS
 from knownas.api.own_groups import GROUP_OPERATIONS
+from knownas.api.own_health import HEALTH_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_jobs import JOB_OPERATIONS
 from knownas.api.own_letting_in import LETTING_IN_OPERATIONS
@@ -200,6 +201,7 @@ OPERATIONS: Final = (
     *TOXIC_OPERATIONS,
     *LETTING_IN_OPERATIONS,
     *SELF_CHECK_OPERATIONS,
+    *HEALTH_OPERATIONS,
     *PRIVACY_OPERATIONS,
     *AUDIT_OPERATIONS,
     *EVIDENCE_OPERATIONS,

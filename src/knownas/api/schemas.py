@@ -40,6 +40,7 @@ from knownas.api.schema_parts import (
 )
 from knownas.api.schemas_activation import activation_schemas
 from knownas.api.schemas_evidence import evidence_schemas
+from knownas.api.schemas_health import health_schemas
 from knownas.api.schemas_identity_changes import identity_change_schemas
 from knownas.api.schemas_jobs import job_schemas, policy_schemas
 from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
@@ -98,6 +99,7 @@ def component_schemas() -> Schema:
         **_receipts(),
         "Undone": _undone(),
         **toxic_schemas(),
+        **health_schemas(),
         **_moved_data(),
         **_profiles(),
         **job_schemas(),

@@ -14,10 +14,12 @@ from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_bo
 from knownas.api.refusals import vendor_code, vendor_error
 from knownas.api.routes import Routes, literal
 from knownas.api.seeding_wire import seeding_request
+from knownas.api.sources import SentBy
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Allowances
 from knownas.api.unavailable import unavailable
 from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed
+from knownas.core.health.tally import Source
 from knownas.service.identity.resolver import Overloaded
 from knownas.service.profile.seeding import SeedFault, Seeding
 from knownas.service.security.directory import Directory, Place
@@ -72,6 +74,10 @@ class SeedingSurface(HttpSurface[Amount]):
         given: dict[bytes, bytes] = dict(scope["headers"])
         body = await read_body(receive, given)
         place = self._place(scope["headers"], given)
+        with SentBy(Source(place.rules.scope)):
+            return await self._seed(target, place, body, headers)
+
+    async def _seed(self, target: Amount, place: Place, body: bytes, headers: list[Header]) -> tuple[int, bytes]:
         self._allowances.admit(place.workspace.id, place.workspace.limits, headers)
         try:
             faults = await self._seeding.seed(place, seeding_request(body, many=target is Amount.MANY))

@@ -9,8 +9,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from knownas.core.health.tally import NOWHERE, Source
 from knownas.service.delivery.delivering import Delivering
 from knownas.service.evidence.ledger import Ledger
+from knownas.service.health.tallying import Tallying
 from knownas.service.history.self_check import Checked
 from knownas.service.privacy.assembly import Privacy
 from knownas.service.toxic.deciding import ToxicIdentities
@@ -32,6 +34,7 @@ class Telemetry:
         self._privacy: Privacy | None = None
         self._ledger: Ledger | None = None
         self._delivering: Delivering | None = None
+        self._tallying: Tallying | None = None
         self._registry.register(self)
 
     def decided(self, endpoint: str, scope: str, outcome: str, seconds: float) -> None:
@@ -40,9 +43,15 @@ class Telemetry:
         self._slots[bisect_left(LATENCY_SECONDS, seconds)] += 1
         self._seconds += seconds
 
-    def refused(self, surface: str, reason: str) -> None:
-        """Count one request that was refused."""
+    def refused(self, surface: str, reason: str, source: Source = NOWHERE) -> None:
+        """Count one request that was refused; `source` is where it came from, as far as that was known."""
         self._refusals[surface, reason] += 1
+        if self._tallying is not None:
+            self._tallying.refused(source, surface, reason)
+
+    def tell_refusals(self, tallying: Tallying) -> None:
+        """Tell of refusals, from now on, where they are remembered longer than a process lives."""
+        self._tallying = tallying
 
     def show_toxic(self, toxic: ToxicIdentities) -> None:
         """Show what is set aside, and how many values are toxic, from now on."""

@@ -17,10 +17,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 from knownas.api.answering import HttpSurface
-from knownas.api.events import TOO_MUCH, arrival_of, outcome_name, take
+from knownas.api.events import TOO_MUCH, arrival_of, note_rejected, outcome_name, take
 from knownas.api.exchange import BodyRefused, Header, PassingOver, Receive, RequestRefused, Scope, read_body
 from knownas.api.idsync import CORS, PREFLIGHT
 from knownas.api.routes import Route, Routes
+from knownas.api.sources import SentBy, source_of
 from knownas.api.telemetry import Telemetry
 from knownas.api.throttle import Throttle, admit
 from knownas.api.unavailable import unavailable
@@ -97,6 +98,7 @@ class WebSdk(HttpSurface[Target]):
         self._clock = service.clock
         self._ingest = service.ingest
         self._audiences = service.activation.audiences
+        self._tallying = service.tallying
         self._throttle = throttle
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
@@ -104,6 +106,12 @@ class WebSdk(HttpSurface[Target]):
         door = self._directory.door(target.key)
         if door is None:
             raise RequestRefused(401, "unknown_key", "No input has this key.")
+        with SentBy(source_of(door)):
+            return await self._answer_door(door, target, scope, receive, headers)
+
+    async def _answer_door(
+        self, door: Door, target: Target, scope: Scope, receive: Receive, headers: list[Header]
+    ) -> tuple[int, bytes]:
         if door.limited:
             admit(self._throttle, door, perf_counter(), headers, TOO_MUCH)
         match target.call:
@@ -131,6 +139,7 @@ class WebSdk(HttpSurface[Target]):
             sentence = "A batch of the web SDK names its user by the mpid; this input lets no key alone say who it is."
             arrival = Arrival(door, arrival.batch, Rejected("mpid_missing", sentence))
         receipt = (await take(self._ingest, [arrival]))[0]
+        note_rejected(self._tallying, self.name, [arrival], [receipt])
         headers.append((b"x-receipt-id", receipt.receipt_id.encode()))
         self._telemetry.decided("websdk_events", door.rules.scope, outcome_name(receipt), 0.0)
 

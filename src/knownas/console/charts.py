@@ -101,7 +101,8 @@ def bar_chart(
     _check(labels, series)
     whole = max if side_by_side else sum
     totals = [whole([one.values[place] or 0 for one in series] or [0]) for place in range(len(labels))]
-    top, rows = _scale(max(totals, default=0))
+    is_whole = all(float(one).is_integer() for one in totals)
+    top, rows = _scale(max(totals, default=0), is_whole=is_whole)
     slot = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
     width = round(slot * _BAR_SHARE / (len(series) if side_by_side and series else 1), 1)
     floors = [0.0] * len(labels)
@@ -137,13 +138,14 @@ def _check(labels: Sequence[str], series: Sequence[Series]) -> None:
         raise ValueError("a chart shows counts and shares, which are not below 0")
 
 
-def _scale(highest: float) -> tuple[float, Sequence[Tick]]:
-    """Return the top of the axis, a round number not below the highest value, and its marks."""
+def _scale(highest: float, *, is_whole: bool = False) -> tuple[float, Sequence[Tick]]:
+    """Return the top of the axis, a round number not below the highest value, and its marks: whole ones, where all values are."""
     # What is next to nothing is drawn as nothing: below this, an axis would have no marks that people can read.
     shown = highest if highest >= _LEAST else 1
     raw = shown / _TICKS_WANTED
     size = 10 ** floor(log10(raw))
-    step = next(one * size for one in _STEPS if one * size >= raw or one == _STEPS[-1])
+    steps = [one * size for one in _STEPS if not is_whole or float(one * size).is_integer()] or [1]
+    step = next((one for one in steps if one >= raw), steps[-1])
     count = ceil(shown / step)
     top = step * count
     return top, [
@@ -165,6 +167,9 @@ def _path(values: Sequence[float | None], step: float, top: float) -> str:
             pen = "M"
             continue
         parts.append(f"{pen}{_LEFT + place * step:.1f} {HEIGHT - _BOTTOM - _height(value, top):.1f}")
+        if pen == "M" and (place + 1 == len(values) or values[place + 1] is None):
+            # A point by itself is a dot: the shortest line that is drawn.
+            parts.append("h0.1")
         pen = "L"
     return " ".join(parts)
 

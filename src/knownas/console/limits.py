@@ -59,6 +59,9 @@ STATIC_AGE_SECONDS: Final = 365 * 24 * 3_600
 THEME_AGE_SECONDS: Final = 365 * 24 * 3_600
 """How long a browser remembers whether somebody likes it dark."""
 
+HEALTH_REFUSALS_SHOWN: Final = 50
+"""Refusals by reason and input that the page of the health of identity lists, the most frequent ones."""
+
 CHART_POINTS_MAX: Final = 400
 """Points of a line, or bars, of one chart."""
 

@@ -7,6 +7,7 @@ from knownas.console.audiences import PAGES as AUDIENCES
 from knownas.console.connecting import PAGES as CONNECTING
 from knownas.console.deliveries import PAGES as DELIVERIES
 from knownas.console.graph import PAGES as GRAPH
+from knownas.console.health import PAGES as HEALTH
 from knownas.console.home import PAGES as HOME
 from knownas.console.outputs import PAGES as OUTPUTS
 from knownas.console.page import Page
@@ -37,6 +38,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *STORY,
     *RECEIPT,
     *UNDOING,
+    *HEALTH,
     *PRIVACY_DESK,
     *PRIVACY_ASKING,
     *PRIVACY_EVIDENCE,

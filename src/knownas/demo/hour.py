@@ -44,9 +44,11 @@ async def play_hour(service: Service, scope: str, seed: int, people: int) -> Hou
     """Play an hour that ends now. Observations carry the times of the traffic, not of the playing."""
     hour = Hour()
     rules = service.directory.scopes[scope]
+    keys = {door.input.name: door.lasting_key for door in service.directory.doors if door.rules.scope == scope}
 
     async def send(visit: Visit, previous_mpid: int | None, mpid: int | None) -> Played:
         answer = await service.resolver.answer(rules.ask(observation_of(visit, previous_mpid, mpid)))
+        service.tallying.decided(scope, visit.environment, keys.get(visit.input, ""), answer.decision, visit.at_ms)
         hour.note(answer)
         outcome = answer.decision.outcome
         return Played(outcome.mpid if isinstance(outcome, Returned | Created | Modified) else None)

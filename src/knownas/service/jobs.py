@@ -34,6 +34,9 @@ from knownas.store.port import Store
 
 log: Final = logging.getLogger(__name__)
 
+EVERY_SCOPE: Final = ""
+"""Stands for the scope of a job that is about all of them."""
+
 _LIST: Final = "jobs"
 _REPORT: Final = "job/"
 _TURN: Final = "jobs"
@@ -189,6 +192,15 @@ class Jobs:
             StoreError: the store does not answer.
         """
         found = [one for one in await self._read() if one.kind is kind and one.scope == scope]
+        return sorted(found, key=lambda one: (one.asked_ms, one.id), reverse=True)
+
+    async def under_way(self, scope: str) -> _Jobs:
+        """Return the jobs that wait or run, of a scope and of those that are about all scopes, the newest first.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        found = [one for one in await self._read() if not one.is_over and one.scope in (scope, EVERY_SCOPE)]
         return sorted(found, key=lambda one: (one.asked_ms, one.id), reverse=True)
 
     async def find(self, kind: JobKind, scope: str, job_id: str) -> tuple[Job, Document | None] | None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from knownas.config.values import Configuration
+from knownas.core.identity.observation import Environment
 from knownas.core.privacy.request import RequestType
 from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.arrivals import Arrivals
@@ -20,6 +21,8 @@ from knownas.service.copy_mark import refuse_half_copied
 from knownas.service.erasure.erasing import Erasing, Remembered
 from knownas.service.erasure.keeping_out import KeepingOut, open_keeping_out
 from knownas.service.evidence.ledger import Ledger
+from knownas.service.health.standing import Health, Standing
+from knownas.service.health.tallying import Tallying
 from knownas.service.history.correcting import Correcting
 from knownas.service.history.folds import Folds
 from knownas.service.history.rehearsing import works_of
@@ -81,17 +84,16 @@ class Service:
     resolver: Resolver
     profiles: Profiles
     decisions: Decisions
-    undoing: Undoing
     correcting: Correcting
     jobs: Jobs
     self_check: SelfCheck
     ingest: Ingest
+    health: Health
     key_watch: KeyWatch
     publishing: Publishing
     tokens: Tokens
     sessions: Sessions
     calculations: Mapping[int, WorkspaceCalculations]
-    seeding: Seeding
     aliasing: Aliasing
     retention: Retention
     erasing: Erasing
@@ -101,6 +103,16 @@ class Service:
     keeping_out: KeepingOut | None
     ledger: Ledger | None
     activation: Activation
+
+    @property
+    def undoing(self) -> Undoing:
+        """What takes decisions back."""
+        return Undoing(self.store, self.correcting, self.toxic.apart)
+
+    @property
+    def seeding(self) -> Seeding:
+        """What brings profiles of another system over."""
+        return Seeding(self.store, self.resolver, self.calculations, self.clock)
 
     @property
     def telling(self) -> Telling:
@@ -116,6 +128,16 @@ class Service:
     def arrivals(self) -> Arrivals:
         """What came through which input."""
         return self.ingest.arrivals
+
+    @property
+    def tallying(self) -> Tallying:
+        """What came of requests."""
+        return self.health.tallying
+
+    async def standing(self, scope: str, environment: Environment) -> Standing:
+        """Return how things stand in an environment of a scope; raises what `Health.standing` raises."""
+        rules = self.directory.scopes[scope]
+        return await self.health.standing(rules.pool(environment), self.toxic, self.self_check, self.jobs)
 
     @property
     def sections(self) -> Sections:
@@ -155,6 +177,7 @@ class Service:
         self.jobs.start()
         self.arrivals.start()
         self.publishing.start()
+        self.health.start()
         self.toxic_watch.start()
         self.self_check.start()
         self.privacy.start()
@@ -174,6 +197,7 @@ class Service:
             await self.keeping_out.close()
         if self.ledger is not None:
             await self.ledger.close()
+        await self.health.stop_counting()
         await self.self_check.close()
         await self.jobs.close()
         await self.toxic_watch.close()
@@ -181,6 +205,7 @@ class Service:
         await self.aliasing.close()
         await self.ingest.close()
         await self.arrivals.close()
+        await self.health.close()
         await self.resolver.close()
         await self.auditing.close()
         await self.store.close()
@@ -213,6 +238,7 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     directory, key_watch = await _directory(configuration, store, clock, secret_keys, publish=publish)
     recent, activity, given_out = RecentDecisions(), ActivityMemory(), chance or SystemChance()
     calculations, turns = calculations_of(configuration), _turns(configuration, store, clock)
+    health = Health(store, directory, clock, turns)
     resolver = Resolver(store, given_out, recent, activity)
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
@@ -226,17 +252,16 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
         *(configuration, store, clock, directory, resolver),
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
-        undoing=Undoing(store, correcting, toxic.apart),
         correcting=correcting,
         jobs=(jobs := Jobs(store, _works(configuration, directory, correcting, folds, toxic), clock, turns)),
         self_check=SelfCheck(jobs, configuration.self_check, clock, turns),
-        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking),
+        ingest=Ingest(store, resolver, given_out, calculations, placing, activation.marking, health.tallying),
+        health=health,
         key_watch=key_watch,
         publishing=Publishing(configuration, store, directory, clock),
         tokens=await open_tokens(configuration, store, clock, publish=publish, keys=secret_keys),
         sessions=await open_sessions(store, clock, publish=publish, keys=secret_keys),
         calculations=calculations,
-        seeding=Seeding(store, resolver, calculations, clock),
         aliasing=Aliasing(store, clock, turns),
         retention=Retention(store, configuration.retention, clock, turns),
         erasing=erasing,

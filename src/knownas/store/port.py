@@ -24,6 +24,7 @@ from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.record import Record
 from knownas.store.audiences import AudienceStore
+from knownas.store.census import CensusStore
 from knownas.store.deliveries import DeliveryStore
 from knownas.store.groups import GroupStore
 from knownas.store.privacy import PrivacyStore
@@ -206,6 +207,11 @@ class Store(Protocol):
     @property
     def groups(self) -> GroupStore:
         """The sixth part: who is in which group; at the same place, closed with this one."""
+        ...
+
+    @property
+    def census(self) -> CensusStore:
+        """The seventh part: how many profiles there are, and how crowded identities; of the same place, closed with this one."""
         ...
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from knownas.config.values import SelfCheckSettings
 from knownas.core.identity.document import Document
 from knownas.service.history.folds import Folds, Tell
 from knownas.service.identity.receipts import rfc3339
-from knownas.service.jobs import Job, JobKind, Jobs, JobState, Work
+from knownas.service.jobs import EVERY_SCOPE, Job, JobKind, Jobs, JobState, Work
 from knownas.service.repeating import Repeating
 from knownas.service.turns import Turns
 
@@ -28,9 +28,6 @@ ASKING_TURN_MS: Final = 300_000
 """For how long only one process may ask for a check that is due."""
 
 _HOUR_MS: Final = 3_600_000
-_EVERYTHING: Final = ""
-"""Stands for the scope of a job that is about all of them."""
-
 _TURN: Final = "self-check"
 
 
@@ -82,7 +79,7 @@ class SelfCheck:
             StoreError: the store does not take it.
         """
         under_way = next((one for one in await self._checks() if not one.is_over), None)
-        return (under_way or await self._jobs.add(JobKind.SELF_CHECK, _EVERYTHING, {})).id
+        return (under_way or await self._jobs.add(JobKind.SELF_CHECK, EVERY_SCOPE, {})).id
 
     async def document(self) -> Document:
         """Return what is under way and what the last check came to, as our own API shows it.
@@ -93,7 +90,7 @@ class SelfCheck:
         checks = await self._checks()
         under_way = next((one for one in checks if not one.is_over), None)
         last = next((one for one in checks if one.is_over), None)
-        found = None if last is None else await self._jobs.find(JobKind.SELF_CHECK, _EVERYTHING, last.id)
+        found = None if last is None else await self._jobs.find(JobKind.SELF_CHECK, EVERY_SCOPE, last.id)
         return {
             "every_hours": self._settings.every_hours,
             "under_way": None if under_way is None else _document(under_way, None),
@@ -119,13 +116,23 @@ class SelfCheck:
         if self._is_due(checks) and (self._turns is None or await self._turns.take(_TURN, ASKING_TURN_MS)):
             await self.ask()
 
+    async def learn(self) -> Job | None:
+        """Learn what was found meanwhile, by whichever process; return the check that has ended last, however it did.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        checks = await self._checks()
+        await self._learn(checks)
+        return next((one for one in checks if one.is_over), None)
+
     async def _learn(self, checks: Sequence[Job]) -> None:
         done = next((one for one in checks if one.state is JobState.DONE), None)
         if done is None or done.finished_ms is None:
             return
         at_seconds = done.finished_ms / 1000
         if self.last is None or self.last.at_seconds != at_seconds:
-            found = await self._jobs.find(JobKind.SELF_CHECK, _EVERYTHING, done.id)
+            found = await self._jobs.find(JobKind.SELF_CHECK, EVERY_SCOPE, done.id)
             report = None if found is None else found[1]
             if report is not None:
                 told = msgspec.convert(report, _Told)
@@ -138,7 +145,7 @@ class SelfCheck:
         return hours is not None and (not checks or checks[0].asked_ms + hours * _HOUR_MS <= self._clock())
 
     async def _checks(self) -> Sequence[Job]:
-        return await self._jobs.listed(JobKind.SELF_CHECK, _EVERYTHING)
+        return await self._jobs.listed(JobKind.SELF_CHECK, EVERY_SCOPE)
 
 
 def _document(job: Job, report: Document | None) -> Document:

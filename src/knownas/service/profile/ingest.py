@@ -31,6 +31,7 @@ from knownas.core.profile.section import NO_CALCULATIONS, Calculations, Section,
 from knownas.service.arrivals import Arrivals, Kind
 from knownas.service.audience.marking import Came, Marking
 from knownas.service.chance import Chance
+from knownas.service.health.tallying import Tallying
 from knownas.service.history.successors import named_now
 from knownas.service.identity.question import TURNED_AWAY, Answer
 from knownas.service.identity.resolver import Resolver
@@ -101,10 +102,12 @@ class Ingest:
         calculations: Mapping[int, Calculations],
         placing: asyncio.Lock | None = None,
         marking: Marking | None = None,
+        tallying: Tallying | None = None,
     ) -> None:
-        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged."""
+        """`placing` is held from when the profiles of batches are looked for until these are kept. `marking` says who has to be judged; `tallying` is told of decisions."""
         self.arrivals: Final = Arrivals(store)
         self._marking = marking
+        self._tallying = tallying
         self._placing = placing or asyncio.Lock()
         self._store = store
         self._data = store.user_data
@@ -243,7 +246,15 @@ class Ingest:
                 question = door.rules.ask(request, may_create=door.may_create)
                 waiting.append((one, self._resolver.submit(question)))
         for one, future in waiting:
-            _settle(one, await future)
+            answer = await future
+            self._tell(one, answer)
+            _settle(one, answer)
+
+    def _tell(self, one: _Resolved, answer: Answer) -> None:
+        if self._tallying is not None:
+            door, batch, _ = one.arrival
+            environment = batch.environment.value
+            self._tallying.decided(door.rules.scope, environment, door.lasting_key, answer.decision, batch.at_ms)
 
     async def _find_named(self, one: _Resolved, mpid: int) -> None:
         door, batch, _ = one.arrival
@@ -264,7 +275,9 @@ class Ingest:
             request = ModifyRequest(
                 batch.at_ms, batch.environment, batch.input, mpid, tuple(new), may_move_unique=False
             )
-            one.decision_id = (await self._resolver.answer(door.rules.ask(request))).decision_id
+            answer = await self._resolver.answer(door.rules.ask(request))
+            self._tell(one, answer)
+            one.decision_id = answer.decision_id
 
     async def _keep(self, group: Sequence[_Resolved]) -> bool:
         """Fold the group into the sections and keep everything; False if others were faster."""

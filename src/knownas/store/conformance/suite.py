@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from knownas.store.conformance.audiences import AudiencePromises
+from knownas.store.conformance.census import CensusPromises
 from knownas.store.conformance.committing import CommitPromises
 from knownas.store.conformance.crowds import CrowdPromises
 from knownas.store.conformance.deliveries import DeliveryPromises
@@ -46,6 +47,7 @@ class StoreConformance(
     AudiencePromises,
     DeliveryPromises,
     GroupPromises,
+    CensusPromises,
 ):
     """All that `store.port` demands of an adapter."""
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -11,10 +11,12 @@ from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import Record
 from knownas.core.identity.records import Records
 from knownas.store.audiences import AudienceStore
+from knownas.store.census import CensusStore
 from knownas.store.deliveries import DeliveryStore
 from knownas.store.errors import StoreUnavailable
 from knownas.store.groups import GroupStore
 from knownas.store.memory.audiences import MemoryAudiences
+from knownas.store.memory.census import MemoryCensus
 from knownas.store.memory.deliveries import MemoryDeliveries
 from knownas.store.memory.groups import MemoryGroups
 from knownas.store.memory.marks import MemoryMarks
@@ -76,6 +78,7 @@ class MemoryStore:
         of_audiences = self._marks, self._user_data, self._deliveries, self._groups
         self._audiences = MemoryAudiences(*of_audiences, self._record_anywhere)
         self._privacy = MemoryPrivacy(self._log, self._kept, self._user_data)
+        self._census = MemoryCensus(self._everybody)
         self._closed = False
 
     @property
@@ -102,6 +105,11 @@ class MemoryStore:
     def groups(self) -> GroupStore:
         """Who is in which group."""
         return self._groups
+
+    @property
+    def census(self) -> CensusStore:
+        """How many profiles there are."""
+        return self._census
 
     async def close(self) -> None:
         """Refuse all further calls."""
@@ -297,6 +305,10 @@ class MemoryStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
+
+    def _everybody(self) -> Mapping[Pool, Collection[Record]]:
+        self._check_open()
+        return {pool: list(state.records) for pool, state in self._pools.items()}
 
     def _record(self, pool: Pool, mpid: int) -> Record | None:
         state = self._pools.get(pool)

@@ -7,6 +7,7 @@ from typing import Final, cast
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import AudienceStore
+from knownas.store.census import CensusStore
 from knownas.store.deliveries import DeliveryStore
 from knownas.store.groups import GroupStore
 from knownas.store.port import (
@@ -28,6 +29,7 @@ from knownas.store.port import (
 from knownas.store.postgres.address import Address, read_address
 from knownas.store.postgres.arrays import array_text
 from knownas.store.postgres.audiences import PostgresAudiences
+from knownas.store.postgres.census import PostgresCensus
 from knownas.store.postgres.database import Database
 from knownas.store.postgres.deliveries import PostgresDeliveries
 from knownas.store.postgres.groups import PostgresGroups
@@ -66,6 +68,7 @@ class PostgresStore:
         self._audiences: Final = PostgresAudiences(self._database)
         self._deliveries: Final = PostgresDeliveries(self._database)
         self._groups: Final = PostgresGroups(self._database)
+        self._census: Final = PostgresCensus(self._database)
         self._pools: dict[Pool, int] = {}
         self._names: dict[int, Pool] = {}
 
@@ -93,6 +96,11 @@ class PostgresStore:
     def groups(self) -> GroupStore:
         """Who is in which group, in the same database and over the same connections."""
         return self._groups
+
+    @property
+    def census(self) -> CensusStore:
+        """How many profiles there are, in the same database."""
+        return self._census
 
     async def close(self) -> None:
         """Close all connections, after the calls under way."""

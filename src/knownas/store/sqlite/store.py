@@ -8,6 +8,7 @@ from typing import Final, cast
 from knownas.core.identity.kinds import Identity
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import AudienceStore
+from knownas.store.census import CensusStore
 from knownas.store.deliveries import DeliveryStore
 from knownas.store.errors import StoreUnavailable
 from knownas.store.groups import GroupStore
@@ -29,6 +30,7 @@ from knownas.store.port import (
 )
 from knownas.store.privacy import PrivacyStore
 from knownas.store.sqlite.audiences import SqliteAudiences
+from knownas.store.sqlite.census import SqliteCensus
 from knownas.store.sqlite.committing import Writer
 from knownas.store.sqlite.connection import (
     LOCK_BLOCKS_MS,
@@ -96,6 +98,7 @@ class SqliteStore:
             self._audiences = SqliteAudiences(path, self._judging, self._reads, self._transactions)
             self._deliveries = SqliteDeliveries(path, self._judging, self._reads, self._transactions)
             self._groups = SqliteGroups(path, self._reads)
+            self._census = SqliteCensus(path)
         except BaseException:
             self._connection.close()
             raise
@@ -128,6 +131,11 @@ class SqliteStore:
         """Who is in which group, in the same file."""
         return self._groups
 
+    @property
+    def census(self) -> CensusStore:
+        """How many profiles there are, in the same file."""
+        return self._census
+
     async def close(self) -> None:
         """Close all connections, after the transaction under way if there is one."""
         if not self._closed:
@@ -136,6 +144,7 @@ class SqliteStore:
             self._audiences.close()
             self._deliveries.close()
             self._groups.close()
+            self._census.close()
             self._judging.close()
             self._privacy.close()
             self._user_data.close()

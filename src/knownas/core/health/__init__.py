@@ -1,0 +1,1 @@
+"""Counts what came of requests, by interval."""

@@ -1,0 +1,1 @@
+"""Knows whether identity resolution is healthy, and since when not."""

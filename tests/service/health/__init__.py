@@ -1,0 +1,1 @@
+"""The health of identity, over a store."""
