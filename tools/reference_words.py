@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 ENVIRONMENT: Final = {
-    "KNOWNAS_SERVER": "The server that `explain` asks, if `--server` is not given.",
+    "KNOWNAS_SERVER": "The server that `explain`, `tail` and other verbs ask, if `--server` is not given.",
     "KNOWNAS_SECRET_KEY": "The secret keys under which secrets are sealed in the database; see "
     "[rotate keys](../how-to/rotate-keys.md).",
-    "KNOWNAS_TOKEN": "The admin token that `explain` sends, if `--token` is not given.",
+    "KNOWNAS_TOKEN": "The admin token that they send, if `--token` is not given.",
     "any": "`${NAME}` in a value of the configuration file is filled in with the environment variable `NAME`.",
 }
 
@@ -117,6 +117,9 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_attribute": "The name or value of a user attribute is too long, empty, or no scalar or list of scalars; the message says which.",
     "invalid_environment": "`environment` is neither `production` nor `development`.",
     "invalid_identity": "A value is empty, longer than 256 characters, or holds NUL or half of a surrogate pair.",
+    "invalid_kind": "There is no such kind of line; `allowed` lists them.",
+    "invalid_outcome": "There is no such outcome; `allowed` lists them.",
+    "invalid_text": "The text that is searched for is too long.",
     "invalid_limit": "`limit` is no number in its range.",
     "invalid_member": "A member of the body is missing or of the wrong type; the message names it.",
     "invalid_mpid": "`mpid` is no signed 64-bit integer other than 0.",

@@ -171,6 +171,7 @@ def own_lines() -> dict[Route, Line]:
         ("GET", "/api/privacy/requests/{request_id}/certificate"): Line(Auth.ADMIN, 404),
         ("GET", "/api/retention"): Line(Auth.ADMIN),
         ("GET", "/api/audit"): Line(Auth.ADMIN),
+        ("GET", "/api/live"): Line(Auth.ADMIN),
         ("GET", "/api/self-check"): Line(Auth.ADMIN),
         ("POST", "/api/self-check"): Line(Auth.ADMIN, 202),
         ("GET", "/api/scopes/{scope}/policy"): Line(Auth.ADMIN),

@@ -34,7 +34,7 @@ class Caller:
         self.answered.set()
 
 
-async def _refuse(_method: str, send: Send) -> None:
+async def _refuse(_scope: Scope, send: Send) -> None:
     await reply(send, 503, [], b"")
 
 

@@ -80,6 +80,26 @@ def test_a_process_that_ends_is_replaced(server: Served) -> None:
     assert {value: log_in(server, value) for value in before} == before
 
 
+def test_what_comes_through_any_process_is_followed(server: Served) -> None:
+    """Each decision of any process comes once to whoever asks through a new connection each time, with the one place."""
+    asked = {server.ask("login", {"customerid": f"c{number}"}).headers["x-decision-id"] for number in range(60)}
+    place: dict[str, str] = {}
+    seen: list[str] = []
+    names: set[str] = set()
+
+    def has_come() -> bool:
+        with server.api as api:
+            page = api.get("/api/live", params=place).raise_for_status().json()
+        place["after"] = page["next"]
+        seen.extend(line["decision_id"] for line in page["items"])
+        names.update(line["server"] for line in page["items"])
+        return set(seen) >= asked
+
+    wait_until(has_come, SOON_SECONDS)
+    assert len(seen) == len(asked)
+    assert len(names) > 1
+
+
 def test_all_processes_end_together(server: Served) -> None:
     """Told to stop, the command ends all processes and says that all went well; none stays when it is killed."""
     there = workers(server)

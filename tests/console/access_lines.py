@@ -20,6 +20,8 @@ LINES: Final[Mapping[tuple[str, str], Right | None]] = {
     ("GET", "/decisions/{id}"): Right.READ,
     ("GET", "/decisions/{id}/undo"): Right.UNDO,
     ("POST", "/decisions/{id}/undo"): Right.UNDO,
+    ("GET", "/live"): Right.READ,
+    ("GET", "/batches/{id}"): Right.READ,
     ("GET", "/sign-in"): None,
     ("POST", "/sign-in"): None,
     ("GET", "/sign-in/openid"): None,

@@ -20,6 +20,7 @@ from knownas.service.audience.catalogue import Destinations
 from knownas.service.security.sealing import SecretKeys
 from knownas.service.server import NO_DESTINATIONS, Service, open_service, system_clock
 from knownas.store.memory.store import MemoryStore
+from knownas.store.port import Store
 from tests.api.access_world import configured
 
 ADDRESS: Final = "http://id.example.com"
@@ -92,7 +93,7 @@ def with_users(*users: ConsoleUser, oidc: OpenIdConnect | None = None, base_url:
 async def running(
     configuration: Configuration | None = None,
     pages: Sequence[Page] = (),
-    store: MemoryStore | None = None,
+    store: Store | None = None,
     change: Callable[[Service], None] = lambda _: None,
     secret_keys: SecretKeys | None = None,
     own: Sequence[Page] = PAGES,

@@ -10,7 +10,7 @@ from typing import Final, assert_never
 import msgspec
 
 from knownas.api.alias_wire import alias_request
-from knownas.api.answering import HttpSurface
+from knownas.api.answering import DOOR, HttpSurface
 from knownas.api.credentials import Denied, authenticate
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.idsync import CORS, PREFLIGHT
@@ -24,6 +24,8 @@ from knownas.api.wire import Malformed
 from knownas.core.health.tally import NOWHERE
 from knownas.core.profile.alias import AliasRefused
 from knownas.service.identity.aliasing import Aliasing, Queued, Repeated
+from knownas.service.live.feed import Feed
+from knownas.service.live.line import Outcome
 from knownas.service.security.directory import Directory, Door
 from knownas.store.errors import StoreError
 
@@ -52,8 +54,15 @@ class AliasSurface(HttpSurface[str]):
     headers = CORS
     preflight = PREFLIGHT
 
-    def __init__(self, aliasing: Aliasing, directory: Directory, throttle: Throttle, telemetry: Telemetry) -> None:
-        super().__init__(telemetry)
+    def __init__(
+        self,
+        aliasing: Aliasing,
+        directory: Directory,
+        throttle: Throttle,
+        telemetry: Telemetry,
+        live: Feed | None = None,
+    ) -> None:
+        super().__init__(telemetry, live)
         self._aliasing = aliasing
         self._directory = directory
         self._throttle = throttle
@@ -70,12 +79,14 @@ class AliasSurface(HttpSurface[str]):
         if isinstance(door, Denied):
             claimed = self._directory.door(target)
             raise RequestRefused(401, door.value, source=NOWHERE if claimed is None else source_of(claimed))
+        scope[DOOR] = door
         with SentBy(source_of(door)):
             return await self._answer_door(door, body, headers)
 
     async def _answer_door(self, door: Door, body: bytes, headers: list[Header]) -> tuple[int, bytes]:
+        now = perf_counter()
         if door.limited:
-            admit(self._throttle, door, perf_counter(), headers)
+            admit(self._throttle, door, now, headers)
         try:
             outcome = await self._aliasing.request(door, alias_request(body))
         except Malformed as malformed:
@@ -83,7 +94,10 @@ class AliasSurface(HttpSurface[str]):
         except StoreError as error:
             raise unavailable(error, "The store could not keep the request; send it again.") from error
         match outcome:
-            case Queued() | Repeated():
+            case Queued(row) | Repeated(row):
+                became = Outcome.QUEUED if isinstance(outcome, Queued) else Outcome.REPEATED
+                if self._live is not None:
+                    self._live.aliased(door, row, became, perf_counter() - now)
                 return 202, b""
             case AliasRefused(reason, sentence):
                 raise RequestRefused(403 if reason.is_forbidden else 400, reason.value, sentence)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from knownas.api.answering import HttpSurface
+from knownas.api.answering import DOOR, HttpSurface
 from knownas.api.credentials import Denied, authenticate
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
 from knownas.api.routes import Routes, literal
@@ -25,6 +25,7 @@ from knownas.core.identity.kinds import IdentityType, Surface, types_named_on
 from knownas.core.identity.observation import Environment
 from knownas.service.erasure.bulk_deletion import BulkDeletion, Deletion
 from knownas.service.identity.resolver import Overloaded
+from knownas.service.live.feed import Feed
 from knownas.service.security.directory import Directory, Door
 from knownas.store.errors import StoreError
 
@@ -60,8 +61,15 @@ class BulkDeletionSurface(HttpSurface[None]):
 
     name = "bulk_deletion"
 
-    def __init__(self, deletion: BulkDeletion, directory: Directory, throttle: Throttle, telemetry: Telemetry) -> None:
-        super().__init__(telemetry)
+    def __init__(
+        self,
+        deletion: BulkDeletion,
+        directory: Directory,
+        throttle: Throttle,
+        telemetry: Telemetry,
+        live: Feed | None = None,
+    ) -> None:
+        super().__init__(telemetry, live)
         self._deletion = deletion
         self._directory = directory
         self._throttle = throttle
@@ -89,6 +97,7 @@ class BulkDeletionSurface(HttpSurface[None]):
         door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
             raise RequestRefused(401 if door is Denied.MALFORMED else 403, door.value, sentence)
+        scope[DOOR] = door
         return door
 
 

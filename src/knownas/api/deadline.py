@@ -14,8 +14,8 @@ from knownas.service.limits import REQUEST_SECONDS, SWEEP_SECONDS
 AFTER_LINE_SECONDS: Final = 0.1
 """How much later a request is told here than in a line, which knows whether something may have been changed."""
 
-Refuse = Callable[[str, Send], Coroutine[Any, Any, None]]
-"""Answers a request of a method that its time is up."""
+Refuse = Callable[[Scope, Send], Coroutine[Any, Any, None]]
+"""Answers a request that its time is up."""
 
 
 class Deadline:
@@ -32,7 +32,7 @@ class Deadline:
 
     async def serve(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, and answer it that its time is up if the application does not in time."""
-        exchange = _Exchange(self, scope["method"], receive, send)
+        exchange = _Exchange(self, scope, receive, send)
         self.begin(exchange)
         try:
             await app(scope, exchange.receive, exchange.send)
@@ -60,7 +60,7 @@ class Deadline:
                 break
             del self._pending[exchange]
             exchange.is_late = True
-            telling = loop.create_task(self._refuse(exchange.method, exchange.caller))
+            telling = loop.create_task(self._refuse(exchange.scope, exchange.caller))
             self._telling.add(telling)
             telling.add_done_callback(self._telling.discard)
 
@@ -68,12 +68,12 @@ class Deadline:
 class _Exchange:
     """A request under way, and the answer to it."""
 
-    __slots__ = ("_deadline", "_receive", "caller", "is_late", "method")
+    __slots__ = ("_deadline", "_receive", "caller", "is_late", "scope")
 
-    def __init__(self, deadline: Deadline, method: str, receive: Receive, caller: Send) -> None:
+    def __init__(self, deadline: Deadline, scope: Scope, receive: Receive, caller: Send) -> None:
         self._deadline: Final = deadline
         self._receive: Final = receive
-        self.method: Final = method
+        self.scope: Final = scope
         self.caller: Final = caller
         self.is_late = False
 

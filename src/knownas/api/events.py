@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
-from knownas.api.answering import HttpSurface
+from knownas.api.answering import DOOR, HttpSurface
 from knownas.api.batch_wire import bulk, event_batch, refused_batch
 from knownas.api.credentials import Denied, authenticate
 from knownas.api.exchange import Header, Receive, RequestRefused, Scope, read_body
@@ -59,11 +59,12 @@ class Events(HttpSurface[Kind]):
     name = "events"
 
     def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
-        super().__init__(telemetry)
+        super().__init__(telemetry, service.live)
         self._directory = service.directory
         self._clock = service.clock
         self._ingest = service.ingest
         self._tallying = service.tallying
+        self._feed = service.live
         self._throttle = throttle
 
     async def answer(self, target: Kind, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
@@ -90,10 +91,16 @@ class Events(HttpSurface[Kind]):
         receipts = await take(self._ingest, arrivals)
         headers.append((RECEIPT_HEADER, b", ".join(one.receipt_id.encode() for one in receipts)))
         seconds = perf_counter() - now
-        for receipt in receipts:
-            self._telemetry.decided(target.name, door.rules.scope, outcome_name(receipt), seconds)
+        for arrival, receipt in zip(arrivals, receipts, strict=True):
+            outcome = outcome_name(receipt)
+            self._telemetry.decided(target.name, door.rules.scope, outcome, seconds)
+            self._feed.took(arrival, receipt, target.name, outcome, seconds)
         note_rejected(self._tallying, self.name, arrivals, receipts)
         return 202, b""
+
+    def called(self, target: Kind) -> str:
+        """Return the last part of the path."""
+        return target.name
 
     async def _admit(self, scope: Scope, receive: Receive) -> tuple[bytes, Door]:
         """Read the body and find out who sends it; platform §2.1 for 401 and 403."""
@@ -108,6 +115,7 @@ class Events(HttpSurface[Kind]):
             status = 401 if door in (Denied.MALFORMED, Denied.NO_CREDENTIALS) else 403
             sentence, claimed = "These are not the key and secret of an input.", claimed_source(given, self._directory)
             raise RequestRefused(status, door.value, sentence, source=claimed)
+        scope[DOOR] = door
         return body, door
 
     def _arrivals(self, door: Door, channel: Channel, body: bytes, at_ms: int, *, historical: bool) -> list[Arrival]:

@@ -26,7 +26,8 @@ class RequestRefused(Exception):
     """Ends a request with an answer that refuses it: a status, a stable reason, a sentence, further headers.
 
     Without a sentence the answer has no body. `code` is the vendor's word, where it is not the usual one of the status.
-    `source` is where the request came from, as far as that was known (`api.sources`).
+    `source` is where the request came from, as far as that was known (`api.sources`). `decision_id` is that of the
+    decision that refuses, "" if nothing was decided.
     """
 
     status: int
@@ -35,6 +36,7 @@ class RequestRefused(Exception):
     headers: tuple[Header, ...] = ()
     code: str = ""
     source: Source = NOWHERE
+    decision_id: str = ""
 
 
 class BodyRefused(RequestRefused):

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from knownas.api.answering import HttpSurface
+from knownas.api.answering import DOOR, HttpSurface
 from knownas.api.credentials import PREFIX, Denied, authenticate
 from knownas.api.exchange import HEADERS_TOO_LONG, Header, Receive, RequestRefused, Scope, header_bytes, read_body
 from knownas.api.limits import HEADER_BYTES_MAX
@@ -95,10 +95,9 @@ ROUTES: Final = Routes(
 
 @dataclass(slots=True, eq=False)
 class _Refusal(RequestRefused):
-    """A refusal whose body is written as the scope has it, and names the decision if there was one; idsync §4.4."""
+    """A refusal whose body is written as the scope has it; idsync §4.4."""
 
     spelling: ErrorBody = ErrorBody.BOTH_SPELLINGS
-    decision_id: str = ""
 
 
 class IdSync(HttpSurface[Target]):
@@ -109,7 +108,7 @@ class IdSync(HttpSurface[Target]):
     preflight = PREFLIGHT
 
     def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
-        super().__init__(telemetry)
+        super().__init__(telemetry, service.live)
         self._service = service
         self._directory = service.directory
         self._resolver = service.resolver
@@ -126,6 +125,10 @@ class IdSync(HttpSurface[Target]):
             return identity_error(*told, refusal.decision_id, refusal.spelling)
         return identity_error(*told)
 
+    def called(self, target: Target) -> str:
+        """Return the endpoint."""
+        return target.endpoint.value
+
     async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
         """Resolve the identities of a request, or change those of a profile."""
         if header_bytes(scope["headers"]) > HEADER_BYTES_MAX:
@@ -135,6 +138,7 @@ class IdSync(HttpSurface[Target]):
         door = authenticate(scope, body, given, self._directory)
         if isinstance(door, Denied):
             raise RequestRefused(401, door.value, source=claimed_source(given, self._directory))
+        scope[DOOR] = door
         now = perf_counter()
         environment = ""
         try:
@@ -157,7 +161,9 @@ class IdSync(HttpSurface[Target]):
                 log.warning("decision %s made a profile that nothing leads to", answer.decision_id)
             # Of the metrics, a new profile is one kind of outcome, known or not.
             outcome = Came.CREATED if came is Came.CREATED_KNOWN else came
-            self._telemetry.decided(target.endpoint, scope_name, outcome, perf_counter() - now)
+            seconds = perf_counter() - now
+            self._telemetry.decided(target.endpoint, scope_name, outcome, seconds)
+            self._service.live.decided(door, answer, outcome, seconds)
             return 200, self._encode(answer, headers, all_matches=all_matches)
         except RequestRefused as refusal:
             refusal.source = source_of(door, environment)

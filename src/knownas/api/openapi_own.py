@@ -24,6 +24,7 @@ from knownas.api.own_operation import Operation
 from knownas.api.own_outputs import DELIVERY_DIGITS_MAX
 from knownas.api.schema_parts import CURSOR, DECISION_ID, Schema, ref, values_of, with_codes
 from knownas.api.schemas_evidence import REQUESTS_CURSOR
+from knownas.api.schemas_live import LIVE_QUERIES
 from knownas.config.limits import ID_MAX
 from knownas.core.health.intervals import Span
 from knownas.core.identity.decision import Refusal
@@ -102,6 +103,18 @@ OWN_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
         400: ("malformed_mpid", "invalid_limit", "malformed_after"),
         404: ("unknown_profile", "unknown_path"),
         410: ("erased",),
+    },
+    "followLive": {
+        400: (
+            "invalid_environment",
+            "invalid_kind",
+            "invalid_limit",
+            "invalid_outcome",
+            "invalid_text",
+            "invalid_workspace",
+            "malformed_after",
+        ),
+        404: ("unknown_path",),
     },
     "showSections": {400: ("malformed_mpid",), 404: ("unknown_profile", "unknown_path")},
     "showEvents": {
@@ -210,6 +223,7 @@ _OWN_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "beginSelfCheck": (202, "JobBegun"),
     "followChanges": (200, "IdentityChanges"),
     "followProfile": (200, "IdentityChanges"),
+    "followLive": (200, "LiveLines"),
     "showSections": (200, "Sections"),
     "showEvents": (200, "Events"),
     "showConsent": (200, "ConsentHistory"),
@@ -376,6 +390,7 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
     "showConsent": [_WORKSPACE_PARAMETER, _ENVIRONMENT_PARAMETER],
     "followChanges": [*_page_parameters(AFTER), _ENVIRONMENT_PARAMETER],
     "followProfile": _page_parameters(AFTER),
+    "followLive": LIVE_QUERIES,
     "findBatches": [_REQUEST_ID_PARAMETER],
     "undoDecision": [_PREVIEW_PARAMETER],
     "listEvidence": _page_parameters("next"),

@@ -113,9 +113,9 @@ class SignedSurface(HttpSurface[Target]):
             if file is not None:
                 file.close()
 
-    async def refuse_late(self, method: str, send: Send) -> None:
+    async def refuse_late(self, scope: Scope, send: Send) -> None:
         """Answer a request that its time is up, signed."""
-        await super().refuse_late(method, self._signed(send, {}))
+        await super().refuse_late(scope, self._signed(send, {}))
 
     def error(self, refusal: RequestRefused) -> bytes:
         """Write the body of a refusal; platform §1.6."""

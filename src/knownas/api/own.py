@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from knownas.api.own_health import HEALTH_OPERATIONS
 from knownas.api.own_identity_changes import CHANGES_OPERATIONS
 from knownas.api.own_jobs import JOB_OPERATIONS
 from knownas.api.own_letting_in import LETTING_IN_OPERATIONS
+from knownas.api.own_live import FOLLOW_LIVE, LIVE_OPERATIONS
 from knownas.api.own_operation import (
     File,
     Operation,
@@ -62,6 +64,7 @@ from knownas.core.identity.observation import RESOLVING, Endpoint, Environment, 
 from knownas.core.identity.record import parse_mpid, valid_mpid
 from knownas.service.identity.resolver import Overloaded
 from knownas.service.limits import LONG_REQUEST_SECONDS
+from knownas.service.live.line import Outcome
 from knownas.service.security.auditing import ADMIN, persons_in
 from knownas.service.server import Service
 from knownas.store.errors import StoreError, UnknownOutcome
@@ -129,10 +132,14 @@ async def seed_profile(service: Service, request: Request) -> tuple[int, Documen
         raise Refusal(400, "too_many_values", f"A profile can come over with {SEED_VALUES_MAX} values.")
     mpid = _seeded_mpid(body.mpid)
     seed = SeedRequest(service.clock(), body.environment, API_INPUT, mpid, held)
-    answer = await service.profiles.seed(path_rules(service, request).scope, seed)
+    scope, now = path_rules(service, request).scope, perf_counter()
+    answer = await service.profiles.seed(scope, seed)
     if answer is None:
         raise AssertionError("a scope that has rules can be seeded")
-    match answer.decision.outcome:
+    outcome = answer.decision.outcome
+    became = Outcome.SEEDED if isinstance(outcome, Seeded) else Outcome.REFUSED
+    service.live.decided(scope, answer, became, perf_counter() - now)
+    match outcome:
         case Seeded(made):
             profile = await service.profiles.show(made)
             if profile is None:
@@ -194,6 +201,7 @@ OPERATIONS: Final = (
     Operation("POST", "/api/scopes/{scope}/explain", "explain", explain, ExplainBody),
     Operation("GET", "/api/decisions/{id}", "showDecision", show_decision),
     *CHANGES_OPERATIONS,
+    *LIVE_OPERATIONS,
     *USER_DATA_OPERATIONS,
     *UNDO_OPERATIONS,
     *JOB_OPERATIONS,
@@ -254,8 +262,8 @@ def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starle
 def punctual(api: App, telemetry: Telemetry) -> App:
     """Let our own API answer in time that its answer does not come in time."""
 
-    async def refuse(method: str, send: Send) -> None:
-        refusal = late(may_have_changed=method not in _READING)
+    async def refuse(scope: Scope, send: Send) -> None:
+        refusal = late(may_have_changed=scope["method"] not in _READING)
         telemetry.refused("own", refusal.reason)
         await reply(send, refusal.status, [JSON, *refusal.headers], own_error(refusal.reason, refusal.sentence))
 
@@ -293,7 +301,7 @@ def _endpoint(
 
 def _note(service: Service, operation: Operation, request: Request, status: int, answered: Document | File) -> None:
     """Note whose data was read or changed: the profile of the path, or those that the answer names."""
-    if operation.name == LIST_AUDIT:
+    if operation.name in (LIST_AUDIT, FOLLOW_LIVE):
         return
     named = parse_mpid(request.path_params.get("mpid", ""))
     if named is not None:

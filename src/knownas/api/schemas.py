@@ -43,6 +43,7 @@ from knownas.api.schemas_evidence import evidence_schemas
 from knownas.api.schemas_health import health_schemas
 from knownas.api.schemas_identity_changes import identity_change_schemas
 from knownas.api.schemas_jobs import job_schemas, policy_schemas
+from knownas.api.schemas_live import live_schemas
 from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
 from knownas.api.schemas_toxic import toxic_schemas
 from knownas.api.schemas_user_data import user_data_schemas
@@ -289,6 +290,7 @@ def _profiles() -> Schema:
             next={"anyOf": [CURSOR, {"type": "null"}], "description": "Where the next page starts; null at the end."},
         ),
         **identity_change_schemas(),
+        **live_schemas(),
     }
 
 

@@ -21,6 +21,7 @@ from knownas.api.unavailable import unavailable
 from knownas.api.wire import NAME_CHARACTERS_SHOWN, Malformed
 from knownas.core.health.tally import Source
 from knownas.service.identity.resolver import Overloaded
+from knownas.service.live.feed import Feed
 from knownas.service.profile.seeding import SeedFault, Seeding
 from knownas.service.security.directory import Directory, Place
 from knownas.store.errors import StoreError
@@ -57,8 +58,8 @@ class SeedingSurface(HttpSurface[Amount]):
 
     name = "seeding"
 
-    def __init__(self, seeding: Seeding, directory: Directory, telemetry: Telemetry) -> None:
-        super().__init__(telemetry)
+    def __init__(self, seeding: Seeding, directory: Directory, telemetry: Telemetry, live: Feed | None = None) -> None:
+        super().__init__(telemetry, live)
         self._seeding = seeding
         self._directory = directory
         self._allowances: Allowances[int] = Allowances("workspace", "The workspace sends too much; wait and try again.")

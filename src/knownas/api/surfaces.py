@@ -41,13 +41,15 @@ def vendor_surfaces(service: Service, throttle: Throttle, telemetry: Telemetry) 
     """Build the surfaces of a service, in the order in which they are asked: the hottest first."""
     platform = platform_api(service, service.tokens, telemetry)
     privacy, directory, clock = service.privacy, service.directory, service.clock
-    deletion = BulkDeletionSurface(privacy.deletion, directory, throttle, telemetry)
+    deletion = BulkDeletionSurface(privacy.deletion, directory, throttle, telemetry, service.live)
+    alias = AliasSurface(service.aliasing, directory, throttle, telemetry, service.live)
+    seeding = SeedingSurface(service.seeding, directory, telemetry, service.live)
     return (
         _finder(EVENTS, Events(service, throttle, telemetry)),
         _punctual(PROFILE, ProfileApi(service, service.tokens, telemetry)),
         _finder(WEB, WebSdk(service, throttle, telemetry)),
-        _punctual(ALIAS, AliasSurface(service.aliasing, service.directory, throttle, telemetry)),
-        _punctual(SEEDING, SeedingSurface(service.seeding, service.directory, telemetry)),
+        _punctual(ALIAS, alias),
+        _punctual(SEEDING, seeding),
         _punctual(OPENDSR, OpenDsr(privacy, directory, clock, telemetry), LONG_REQUEST_SECONDS),
         _finder(RESULTS, Results(privacy, directory, clock, telemetry)),
         _punctual(BULK_DELETION, deletion, LONG_REQUEST_SECONDS),

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from knownas.api.answering import HttpSurface
+from knownas.api.answering import DOOR, HttpSurface
 from knownas.api.events import TOO_MUCH, arrival_of, note_rejected, outcome_name, take
 from knownas.api.exchange import BodyRefused, Header, PassingOver, Receive, RequestRefused, Scope, read_body
 from knownas.api.idsync import CORS, PREFLIGHT
@@ -93,12 +93,13 @@ class WebSdk(HttpSurface[Target]):
     )
 
     def __init__(self, service: Service, throttle: Throttle, telemetry: Telemetry) -> None:
-        super().__init__(telemetry)
+        super().__init__(telemetry, service.live)
         self._directory = service.directory
         self._clock = service.clock
         self._ingest = service.ingest
         self._audiences = service.activation.audiences
         self._tallying = service.tallying
+        self._feed = service.live
         self._throttle = throttle
 
     async def answer(self, target: Target, scope: Scope, receive: Receive, headers: list[Header]) -> tuple[int, bytes]:
@@ -106,6 +107,7 @@ class WebSdk(HttpSurface[Target]):
         door = self._directory.door(target.key)
         if door is None:
             raise RequestRefused(401, "unknown_key", "No input has this key.")
+        scope[DOOR] = door
         with SentBy(source_of(door)):
             return await self._answer_door(door, target, scope, receive, headers)
 
@@ -133,15 +135,21 @@ class WebSdk(HttpSurface[Target]):
             case _:
                 assert_never(target.call)
 
+    def called(self, target: Target) -> str:
+        """Return the call."""
+        return target.call.value
+
     async def _events(self, arrival: Arrival, headers: list[Header]) -> None:
-        door = arrival.door
+        door, now = arrival.door, perf_counter()
         if arrival.refusal is None and arrival.batch.mpid is None and not door.input.allow_key_only:
             sentence = "A batch of the web SDK names its user by the mpid; this input lets no key alone say who it is."
             arrival = Arrival(door, arrival.batch, Rejected("mpid_missing", sentence))
         receipt = (await take(self._ingest, [arrival]))[0]
         note_rejected(self._tallying, self.name, [arrival], [receipt])
         headers.append((b"x-receipt-id", receipt.receipt_id.encode()))
-        self._telemetry.decided("websdk_events", door.rules.scope, outcome_name(receipt), 0.0)
+        outcome = outcome_name(receipt)
+        self._telemetry.decided("websdk_events", door.rules.scope, outcome, 0.0)
+        self._feed.took(arrival, receipt, Call.EVENTS.value, outcome, perf_counter() - now)
 
     def _arrival(self, door: Door, body: bytes | Rejected, *, single: bool) -> Arrival:
         at_ms = self._clock()

@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any, Final
 
 import click
@@ -11,6 +12,10 @@ from knownas.core.identity.kinds import InvalidIdentity, Surface, identity, type
 
 ANSWER_WITHIN_SECONDS: Final = 10
 """How long a verb waits for the server."""
+
+
+class NoAnswer(click.ClickException):
+    """The server does not answer, or says that it can't now: asked again later, it may."""
 
 
 def identity_pair(given: str) -> tuple[str, str]:
@@ -27,7 +32,11 @@ def identity_pair(given: str) -> tuple[str, str]:
 
 
 def call(token: str | None, url: str, body: dict[str, Any] | None) -> dict[str, Any]:
-    """Ask a server: GET, or POST with a body. Its answer, or the end of the program with the reason."""
+    """Ask a server: GET, or POST with a body. Its answer, or the end of the program with the reason.
+
+    Raises:
+        NoAnswer: there is none now.
+    """
     if not url.startswith(("http://", "https://")):
         raise click.UsageError("--server is a URL such as http://127.0.0.1:8080")
     data = None if body is None else json.dumps(body).encode()
@@ -37,9 +46,10 @@ def call(token: str | None, url: str, body: dict[str, Any] | None) -> dict[str, 
         with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_SECONDS) as answer:  # noqa: S310 - likewise
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise click.ClickException(_reason(error)) from error
+        is_passing = error.code == HTTPStatus.SERVICE_UNAVAILABLE
+        raise (NoAnswer if is_passing else click.ClickException)(_reason(error)) from error
     except OSError as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from error
+        raise NoAnswer(f"{url} does not answer: {error}") from error
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

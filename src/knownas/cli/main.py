@@ -78,6 +78,11 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "audit",
             "List who read or changed a person's data: through the admin API, the Profile API, and by verbs that open the database.",
         ),
+        "tail": Verb(
+            "tail",
+            "tail",
+            "Follow what comes through the inputs of a running server, and what it is answered, until Ctrl-C.",
+        ),
         "evidence": Verb(
             "evidence", "evidence", "Write out the evidence of what became of data subjects' requests, signed."
         ),

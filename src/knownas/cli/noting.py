@@ -62,6 +62,7 @@ NOT_NOTED: Final[Mapping[str, str]] = {
     "privacy let-in": "asks a server",
     "privacy preview": "asks a server",
     "serve": "notes each request itself",
+    "tail": "asks a server",
     "verify-evidence": "reads the files that it is given",
 }
 """The other verbs, and why nothing is noted of them."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from knownas.cli.printable import clean
+
 WIDTH: Final = 100
 """Columns of a line at most."""
 
@@ -128,16 +130,16 @@ def render_receipt(document: Mapping[str, object], *, color: bool) -> str:
 def _head(document: _Document, pen: _Pen) -> Iterator[str]:
     yield from map(pen.bold, _wrapped(_tidy(str(_object(document["story"])["headline"]), document), WIDTH))
     decided = document["decision_id"]
-    which = "a rehearsal, nothing was written" if decided is None else f"decision {_clean(decided)}"
-    yield pen.dim(_fitted(f"{which}, {_clean(document['at'])}", WIDTH))
+    which = "a rehearsal, nothing was written" if decided is None else f"decision {clean(decided)}"
+    yield pen.dim(_fitted(f"{which}, {clean(document['at'])}", WIDTH))
     names = (document["scope"], document["environment"], f"input {document['input']}")
-    place = ", ".join(_fitted(_clean(name), _PLACE_COLUMNS) for name in names)
-    yield pen.dim(f"{place}, policy version {_clean(document['policy_version'])}")
+    place = ", ".join(_fitted(clean(name), _PLACE_COLUMNS) for name in names)
+    yield pen.dim(f"{place}, policy version {clean(document['policy_version'])}")
 
 
 def _asked(observation: _Document, pen: _Pen) -> Iterator[str]:
     """Yield what the request named, one identity a line."""
-    yield f"{pen.bold(_fitted(_clean(observation['endpoint']), _NAME_COLUMNS))} asked with"
+    yield f"{pen.bold(_fitted(clean(observation['endpoint']), _NAME_COLUMNS))} asked with"
     lines = list(_asked_with(observation))
     for name, value in lines[:LINES_DRAWN_MAX]:
         yield f"  {_name(name)}  {value}"
@@ -148,17 +150,17 @@ def _asked(observation: _Document, pen: _Pen) -> Iterator[str]:
 
 def _asked_with(observation: _Document) -> Iterator[tuple[str, str]]:
     if observation.get("mpid") is not None:
-        yield "profile", _clean(observation["mpid"])
+        yield "profile", clean(observation["mpid"])
     for kind, value in _identities(observation):
         yield kind, _value(value)
     for one in _objects(observation.get("changes") or ()):
         old, new = (
-            "nothing" if value is None else _fitted(_clean(value), _NOTE_COLUMNS)
+            "nothing" if value is None else _fitted(clean(value), _NOTE_COLUMNS)
             for value in (one["old_value"], one["new_value"])
         )
         yield str(one["identity_type"]), f"{old} -> {new}"
     if observation.get("previous_mpid") is not None:
-        yield "previous profile", _clean(observation["previous_mpid"])
+        yield "previous profile", clean(observation["previous_mpid"])
 
 
 def _identities(observation: _Document) -> list[tuple[str, str]]:
@@ -183,23 +185,23 @@ def _ladder(document: _Document, observation: _Document, pen: _Pen) -> Iterator[
     arrow = "└─▶" if steps else "─▶"
     yield f"{arrow} {_answer(outcome, pen)}"
     if outcome["kind"] != "refused":
-        why = _DECIDED.get(str(receipt["decided_by"]), _clean(receipt["decided_by"]))
+        why = _DECIDED.get(str(receipt["decided_by"]), clean(receipt["decided_by"]))
         yield f"    {pen.dim(_fitted(why, _WHY_COLUMNS))}"
 
 
 def _rung(step: _Document, joint: str, pen: _Pen) -> Iterator[str]:
     left = cast("Sequence[object]", step["left"])
     profiles = "1 profile" if len(left) == 1 else f"{len(left)} profiles"
-    effect = _EFFECTS.get(str(step["effect"]), _clean(step["effect"])).replace("{left}", profiles)
+    effect = _EFFECTS.get(str(step["effect"]), clean(step["effect"])).replace("{left}", profiles)
     yield f"{joint}─ {_identity(step)}  {pen.dim(_fitted(effect, _NOTE_COLUMNS))}"
     candidates = cast("Sequence[object]", step["candidates"])
     holders = [
-        f"│    {pen.good('●') if mpid in left else '○'} {_clean(mpid)}"
+        f"│    {pen.good('●') if mpid in left else '○'} {clean(mpid)}"
         for mpid in sorted(candidates, key=lambda mpid: mpid not in left)
     ]
     for one in _objects(step["rejected"]):
-        why = _GUARDS.get(str(one["guard"]), _clean(one["guard"]))
-        holders.append(f"│    {pen.bad('✗')} {_padded(_clean(one['mpid']), 20)}  {pen.dim(_fitted(why, _WHY_COLUMNS))}")
+        why = _GUARDS.get(str(one["guard"]), clean(one["guard"]))
+        holders.append(f"│    {pen.bad('✗')} {_padded(clean(one['mpid']), 20)}  {pen.dim(_fitted(why, _WHY_COLUMNS))}")
     yield from holders[:HOLDERS_DRAWN_MAX]
     further = len(holders) - HOLDERS_DRAWN_MAX
     if further > 0:
@@ -210,7 +212,7 @@ def _rung(step: _Document, joint: str, pen: _Pen) -> Iterator[str]:
 
 def _not_looked_up(observation: _Document, steps: Sequence[_Document], pen: _Pen) -> Iterator[str]:
     done = {step["type"] for step in steps}
-    others = [_clean(kind) for kind, _ in _identities(observation) if kind not in done]
+    others = [clean(kind) for kind, _ in _identities(observation) if kind not in done]
     if steps and others:
         names = ", ".join(others)
         yield f"│  {pen.dim(_fitted(f'not looked up: {names}', WIDTH - _INDENT_COLUMNS))}"
@@ -219,21 +221,21 @@ def _not_looked_up(observation: _Document, steps: Sequence[_Document], pen: _Pen
 def _answer(outcome: _Document, pen: _Pen) -> str:
     """Name the answer in a few words."""
     known = "known" if outcome.get("known") else "anonymous"
-    mpid = _clean(outcome.get("mpid") or "not given yet")
+    mpid = clean(outcome.get("mpid") or "not given yet")
     match outcome["kind"]:
         case "returned":
             answer = f"profile {mpid}, {'now known' if outcome.get('became_known') else known}"
         case "created":
             source = outcome.get("source_mpid")
-            answer = f"new profile {mpid}, {known}" + ("" if source is None else f", linked from {_clean(source)}")
+            answer = f"new profile {mpid}, {known}" + ("" if source is None else f", linked from {clean(source)}")
         case "modified" | "seeded":
             answer = f"profile {mpid}, {known}"
         case "not_found":
             return pen.bad("nobody")
         case "refused":
-            return pen.bad(f"refused: {_clean(outcome['reason'])}")
+            return pen.bad(f"refused: {clean(outcome['reason'])}")
         case kind:
-            answer = _clean(kind)
+            answer = clean(kind)
     return pen.good(answer)
 
 
@@ -242,20 +244,20 @@ def _changed(document: _Document, pen: _Pen) -> Iterator[str]:
     changes, skipped = _objects(document["changes"]), _objects(document["skipped"])
     if not changes:
         yield f"{pen.bold('changed')} nothing"
-    for mpid in dict.fromkeys(_clean(one["mpid"]) for one in changes):
+    for mpid in dict.fromkeys(clean(one["mpid"]) for one in changes):
         did = "would change" if document["decision_id"] is None else "changed"
         yield f"{pen.bold(did)} on profile {_fitted(mpid, _NOTE_COLUMNS)}"
-        some = [one for one in changes if _clean(one["mpid"]) == mpid]
+        some = [one for one in changes if clean(one["mpid"]) == mpid]
         for one in some[:LINES_DRAWN_MAX]:
-            mark, how = _CHANGES.get(str(one["change"]), ("*", _clean(one["change"])))
-            origin = "" if one["from_mpid"] is None else f" from {_clean(one['from_mpid'])}"
+            mark, how = _CHANGES.get(str(one["change"]), ("*", clean(one["change"])))
+            origin = "" if one["from_mpid"] is None else f" from {clean(one['from_mpid'])}"
             yield f"  {pen.changed(mark)} {_identity(one)}  {_fitted(f'{how}{origin}', _NOTE_COLUMNS)}"
         yield from _further(len(some), pen)
     if skipped:
         yield pen.bold("left out")
     for one in skipped[:LINES_DRAWN_MAX]:
-        why = _SKIPS.get(str(one["why"]), _clean(one["why"]))
-        holder = "" if one["holder"] is None else f" {_clean(one['holder'])}"
+        why = _SKIPS.get(str(one["why"]), clean(one["why"]))
+        holder = "" if one["holder"] is None else f" {clean(one['holder'])}"
         yield f"  {pen.bad('·')} {_identity(one)}  {pen.dim(_fitted(f'{why}{holder}', _NOTE_COLUMNS))}"
     yield from _further(len(skipped), pen)
 
@@ -291,28 +293,20 @@ def _identity(document: _Document) -> str:
 
 
 def _name(kind: object) -> str:
-    return _padded(_fitted(_clean(kind), _NAME_COLUMNS), _NAME_COLUMNS)
+    return _padded(_fitted(clean(kind), _NAME_COLUMNS), _NAME_COLUMNS)
 
 
 def _value(value: object) -> str:
-    return _fitted(_clean(value), VALUE_COLUMNS_MAX)
-
-
-def _clean(value: object) -> str:
-    """Write a text with everything escaped that would not show, or that a terminal would obey."""
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+    return _fitted(clean(value), VALUE_COLUMNS_MAX)
 
 
 def _tidy(sentence: str, document: _Document) -> str:
     """Shorten the long identity values in a sentence, and escape what must not reach a terminal."""
     for value in sorted(_values(document), key=len, reverse=True):
         short = _value(value)
-        if short != _clean(value):
+        if short != clean(value):
             sentence = sentence.replace(value, short)
-    return _clean(sentence)
+    return clean(sentence)
 
 
 def _values(document: _Document) -> set[str]:

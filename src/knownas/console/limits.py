@@ -133,3 +133,9 @@ POLICY_CHARACTERS_MAX: Final = 20_000
 
 GROUP_MEMBERS_SHOWN: Final = 10
 """Other members of a group that the page of a profile shows."""
+
+LIVE_FIRST_SHOWN: Final = 100
+"""Lines with which the page of the live stream begins: the newest."""
+
+LIVE_ROWS_MAX: Final = 500
+"""Lines that the page of the live stream keeps while it follows; older ones leave it."""

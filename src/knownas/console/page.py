@@ -126,6 +126,7 @@ class Shown:
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     trail: Sequence[Crumb] = ()
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from typing import Final
 
 from knownas.console.audience_editing import PAGES as AUDIENCE_EDITING
 from knownas.console.audiences import PAGES as AUDIENCES
+from knownas.console.batch import PAGES as BATCH
 from knownas.console.connecting import PAGES as CONNECTING
 from knownas.console.deliveries import PAGES as DELIVERIES
 from knownas.console.graph import PAGES as GRAPH
 from knownas.console.health import PAGES as HEALTH
 from knownas.console.home import PAGES as HOME
+from knownas.console.live import PAGES as LIVE
 from knownas.console.outputs import PAGES as OUTPUTS
 from knownas.console.page import Page
 from knownas.console.people import PAGES as PEOPLE
@@ -39,6 +41,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *RECEIPT,
     *UNDOING,
     *HEALTH,
+    *LIVE,
+    *BATCH,
     *PRIVACY_DESK,
     *PRIVACY_ASKING,
     *PRIVACY_EVIDENCE,

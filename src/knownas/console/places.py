@@ -15,7 +15,7 @@ class Place:
 
 HOME: Final = Place("Overview", "/", "Where everything is.")
 PEOPLE: Final = Place("People", "/people", "Find a person by any identity or MPID: the profile, its story, its graph.")
-STREAM: Final = Place("Live stream", "/stream", "Watch observations and events as they come in.")
+STREAM: Final = Place("Live stream", "/live", "Watch observations and events as they come in.")
 POLICIES: Final = Place("Policies", "/policies", "Edit a scope's rules, rehearse them on its history, publish them.")
 HEALTH: Final = Place("Health", "/health", "See how well identities resolve, and what looks wrong.")
 PRIVACY: Final = Place("Privacy desk", "/privacy", "Answer data subjects, and show what was done.")

@@ -147,7 +147,12 @@ def _alias(asked: Asked, alias: Document) -> Shown:
 def no_decision() -> Refusal:
     """Return the refusal of an id that no decision has."""
     sentence = "No decision has this id."
-    return Refusal(404, "unknown_decision", sentence, "A decision that changed nothing is kept for a while only.")
+    return Refusal(
+        404,
+        "unknown_decision",
+        sentence,
+        "One that changed nothing is kept for a while only, by the server process that made it.",
+    )
 
 
 def _rung(asked: Asked, step: Mapping[str, Any]) -> Rung:

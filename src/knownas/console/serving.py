@@ -177,7 +177,8 @@ class Serving:
                 raise
             log.exception("console: %s", shown.template)
             return self.refuse(broken(), request, cookies, visitor)
-        response = Response(body, shown.status, {**PRIVATE, **(headers or {})}, "text/html; charset=utf-8")
+        held = {**PRIVATE, **shown.headers, **(headers or {})}
+        response = Response(body, shown.status, held, "text/html; charset=utf-8")
         if visitor is not None and _IN_PLACE not in request.headers:
             self._keep(response, cookies, visitor.session, telling(self._visitors.sessions.seen(visitor.session), None))
         return response

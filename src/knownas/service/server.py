@@ -18,8 +18,9 @@ from knownas.service.audience.catalogue import Destinations
 from knownas.service.audience.looking import Looks
 from knownas.service.chance import Chance, SystemChance
 from knownas.service.copy_mark import refuse_half_copied
-from knownas.service.erasure.erasing import Erasing, Remembered
+from knownas.service.erasure.erasing import Erasing
 from knownas.service.erasure.keeping_out import KeepingOut, open_keeping_out
+from knownas.service.erasure.remembered import Remembered
 from knownas.service.evidence.ledger import Ledger
 from knownas.service.health.standing import Health, Standing
 from knownas.service.health.tallying import Tallying
@@ -38,6 +39,7 @@ from knownas.service.identity.publishing import Publishing
 from knownas.service.identity.receipts import RecentDecisions
 from knownas.service.identity.resolver import Resolver
 from knownas.service.jobs import JobKind, Jobs, Work
+from knownas.service.live.feed import Feed, open_feed
 from knownas.service.privacy.assembly import Privacy, open_privacy
 from knownas.service.privacy.subject_finding import SubjectFinding
 from knownas.service.privacy.subject_preview import SubjectPreviews
@@ -82,6 +84,7 @@ class Service:
     clock: Clock
     directory: Directory
     resolver: Resolver
+    live: Feed
     profiles: Profiles
     decisions: Decisions
     correcting: Correcting
@@ -138,6 +141,11 @@ class Service:
         """Return how things stand in an environment of a scope; raises what `Health.standing` raises."""
         rules = self.directory.scopes[scope]
         return await self.health.standing(rules.pool(environment), self.toxic, self.self_check, self.jobs)
+
+    @property
+    def shares_database(self) -> bool:
+        """Whether other server processes may answer requests over the same database."""
+        return is_shared(self.configuration.database)
 
     @property
     def sections(self) -> Sections:
@@ -239,17 +247,17 @@ async def open_service(  # noqa: PLR0913 - each is a choice of its own, most of 
     recent, activity, given_out = RecentDecisions(), ActivityMemory(), chance or SystemChance()
     calculations, turns = calculations_of(configuration), _turns(configuration, store, clock)
     health = Health(store, directory, clock, turns)
-    resolver = Resolver(store, given_out, recent, activity)
+    resolver, live = Resolver(store, given_out, recent, activity), open_feed(clock)
     correcting = Correcting(store, directory, resolver, given_out, clock, calculations, placing := asyncio.Lock())
     toxic = await _toxic(store, directory, correcting, clock, turns)
     keeping_out = await open_keeping_out(store, directory.keep_outs, clock, secret_keys, publish=publish)
     finding = SubjectFinding(store, directory, resolver, clock)
     parts = (store, directory, calculations, finding, destinations, clock)
     activation = await open_activation(*parts, turns=turns, keys=secret_keys, assessing=assessing, looks=looks)
-    ledger, remembered = _remembered(configuration, store, recent, toxic, keeping_out, activation, restores=restores)
-    erasing = Erasing(store, directory, finding, correcting, given_out, clock, remembered, is_shared=turns is not None)
+    ledger, memory = _recalled(configuration, store, recent, live, toxic, keeping_out, activation, restores=restores)
+    erasing = Erasing(store, directory, finding, correcting, given_out, clock, memory, is_shared=turns is not None)
     return Service(
-        *(configuration, store, clock, directory, resolver),
+        *(configuration, store, clock, directory, resolver, live),
         profiles=Profiles(store, directory, resolver, activity),
         decisions=Decisions(store, recent, resolver),
         correcting=correcting,
@@ -287,10 +295,11 @@ def _turns(configuration: Configuration, store: Store, clock: Clock) -> Turns | 
     return Turns(store, clock) if is_shared(configuration.database) else None
 
 
-def _remembered(
+def _recalled(
     configuration: Configuration,
     store: Store,
     recent: RecentDecisions,
+    live: Feed,
     toxic: ToxicIdentities,
     keeping_out: KeepingOut | None,
     activation: Activation,
@@ -302,7 +311,9 @@ def _remembered(
     if path is not None and not restores:
         ledger = Ledger(store.privacy, path, None if keeping_out is None else keeping_out.key_digest)
     noting = None if ledger is None else ledger.bring_up
-    return ledger, Remembered(recent, toxic.following, keeping_out, noting, activation.forgetting, activation.erasures)
+    return ledger, Remembered(
+        recent, toxic.following, keeping_out, noting, activation.forgetting, activation.erasures, live
+    )
 
 
 def _works(

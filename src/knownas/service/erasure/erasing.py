@@ -14,8 +14,8 @@ line is rewritten, and what two of them had in common is the own of the one that
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from knownas.config.workspace_privacy import StaysOut
 from knownas.core.identity.decide import decide
@@ -25,21 +25,18 @@ from knownas.core.identity.record import held_by
 from knownas.core.identity.records import Records
 from knownas.core.privacy.evidence import Fact, Step
 from knownas.core.privacy.request import DAY_MS, RequestType
-from knownas.service.audience.forgetting import AudienceForgetting
 from knownas.service.chance import Chance
-from knownas.service.delivery.erasure_forwarding import ErasureForwarding
 from knownas.service.erasure.erased_identities import is_others, records_of
 from knownas.service.erasure.erased_lines import CHANGED_MEANWHILE, ErasedLines, TooMuchToErase, history_of, replacement
 from knownas.service.erasure.erased_space import ErasedSpace
 from knownas.service.erasure.erasing_begin import begun_with
 from knownas.service.erasure.erasing_case import Case, Cases, Told, case_of, forgetful
-from knownas.service.erasure.keeping_out import KeepingOut
+from knownas.service.erasure.remembered import Remembered
 from knownas.service.evidence.chain import Evidence
 from knownas.service.history.correcting import Correcting
 from knownas.service.identity.batch import commit_of
 from knownas.service.identity.knowing import ErasedFor, holding_of, others_of_scope, place_of, remember_erased
 from knownas.service.identity.question import Answer
-from knownas.service.identity.receipts import RecentDecisions
 from knownas.service.jobs import forget_in_reports, is_still_running
 from knownas.service.limits import (
     COMMIT_ATTEMPTS_MAX,
@@ -57,7 +54,6 @@ from knownas.service.privacy.subject_counting import counted_of
 from knownas.service.privacy.subject_finding import PRIVACY_INPUT, SubjectFinding, environment_of
 from knownas.service.retrying import pause_before_retry
 from knownas.service.security.directory import Directory, Place
-from knownas.service.toxic.following import Following
 from knownas.service.toxic.list import forget
 from knownas.store.errors import StoreBusy, StoreUnavailable
 from knownas.store.port import Committed, Pool, Store, Wanted
@@ -68,21 +64,6 @@ log: Final = logging.getLogger(__name__)
 
 class StillThere(StoreBusy):
     """Something of an erased person was found again; the erasure goes on later, and says nothing of whom."""
-
-
-class Remembered(NamedTuple):
-    """What this process remembers of decisions, of toxic values and of whom to keep out, if it follows them.
-
-    `noting` lets the ledger remember what is kept (`service.evidence.ledger`): it is asked before each step, and while it fails none is taken.
-    `audiences` forgets a profile in the audiences of a workspace, and has outputs told; `erasures` has them told that somebody is erased.
-    """
-
-    recent: RecentDecisions
-    following: Following | None = None
-    keeping_out: KeepingOut | None = None
-    noting: Callable[[], Awaitable[object]] | None = None
-    audiences: AudienceForgetting | None = None
-    erasures: ErasureForwarding | None = None
 
 
 class Erasing:
@@ -249,7 +230,7 @@ class Erasing:
             await pause_before_retry(attempt)
         else:
             raise StoreBusy(f"others were faster {COMMIT_ATTEMPTS_MAX} times")
-        self._remembered.recent.clear()
+        self._remembered.forget()
         there = case.progress.there
         facts = {"store": "identity_record", "rows": there.get("identities", 0), "left": 0}
         told = (Step.ERASED, {**facts, "shared_identities": case.progress.shared})
@@ -422,7 +403,7 @@ class Erasing:
         if case.progress.is_whole:
             await self._redact(case)
             await self._erase_documents(case)
-            self._remembered.recent.clear()
+            self._remembered.forget()
 
     async def _search(self, case: Case, place: Place) -> Case:
         """Search for the person by everything that was theirs alone; nothing may lead to the profile any more.

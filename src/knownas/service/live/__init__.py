@@ -1,0 +1,1 @@
+"""What comes through the inputs, as it comes."""

@@ -1,0 +1,1 @@
+"""Tests of what comes through inputs, for whoever watches it."""
