@@ -472,8 +472,13 @@ def _errors() -> Schema:
         "see": {"type": "string", "description": "Where to read on."},
         "faults": {
             "type": "array",
-            "items": object_of("", path=TEXT, message=TEXT, allowed=TEXT_OR_NULL),
-            "description": "All that is wrong with a policy.",
+            "items": {
+                "anyOf": [
+                    object_of("Of a policy.", path=TEXT, message=TEXT, allowed=TEXT_OR_NULL),
+                    object_of("Of another document; `place` is a JSON pointer.", place=TEXT, message=TEXT),
+                ]
+            },
+            "description": "All that is wrong with a document.",
         },
     }
     return {"IdentityError": identity, "Error": object_of("A refusal: a stable code and a sentence.", error=own)}
