@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from knownas.service.limits import ARRIVALS_KEPT_AGAIN_MS, ARRIVALS_LOOK_SECONDS, LIST_ATTEMPTS_MAX
+from knownas.service.kept_document import rewrite
+from knownas.service.limits import ARRIVALS_KEPT_AGAIN_MS, ARRIVALS_LOOK_SECONDS
 from knownas.service.repeating import Repeating
-from knownas.service.retrying import pause_before_retry
-from knownas.store.errors import StoreBusy, StoreDamaged, StoreError
+from knownas.store.errors import StoreDamaged, StoreError
 from knownas.store.port import Store
 
 log: Final = logging.getLogger(__name__)
@@ -94,19 +94,9 @@ class Arrivals:
         }
         if not due:
             return False
-        for attempt in range(LIST_ATTEMPTS_MAX):
-            kept = await self._store.kept(_KEPT_AS)
-            after = _ENCODER.encode(self._merged(_decoded(kept)))
-            done = (
-                await self._store.keep(_KEPT_AS, after)
-                if kept is None
-                else await self._store.replace_kept(_KEPT_AS, kept, after)
-            )
-            if done:
-                self._written.update(due)
-                return True
-            await pause_before_retry(attempt)
-        raise StoreBusy(f"others were faster {LIST_ATTEMPTS_MAX} times")
+        await rewrite(self._store, _KEPT_AS, lambda kept: _ENCODER.encode(self._merged(_decoded(kept))))
+        self._written.update(due)
+        return True
 
     def start(self) -> None:
         """Write now and then from now on, until it is closed."""

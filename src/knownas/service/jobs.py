@@ -18,6 +18,7 @@ import msgspec
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity
 from knownas.service.history.folds import Stage, Tell
+from knownas.service.kept_document import rewrite
 from knownas.service.limits import (
     JOB_ATTEMPTS_MAX,
     JOB_LOOK_SECONDS,
@@ -25,11 +26,9 @@ from knownas.service.limits import (
     JOB_TURN_MS,
     JOBS_KEPT_MAX,
     JOBS_WAITING_MAX,
-    LIST_ATTEMPTS_MAX,
 )
-from knownas.service.retrying import pause_before_retry
 from knownas.service.turns import Turns
-from knownas.store.errors import StoreBusy, StoreError
+from knownas.store.errors import StoreError
 from knownas.store.port import Store
 
 log: Final = logging.getLogger(__name__)
@@ -309,17 +308,8 @@ class Jobs:
 
     async def _finish(self, job: Job, report: Document) -> None:
         name, written = f"{_REPORT}{job.place}", _ENCODER.encode(_Report(job.id, report))
-        for attempt in range(LIST_ATTEMPTS_MAX):
-            kept = await self._store.kept(name)
-            if kept is None:
-                done = await self._store.keep(name, written)
-            else:
-                done = await self._store.replace_kept(name, kept, written)
-            if done:
-                await self._put(job, state=JobState.DONE, finished_ms=self._clock())
-                return
-            await pause_before_retry(attempt)
-        raise StoreBusy("others keep a report at the same place")
+        await rewrite(self._store, name, lambda _: written)
+        await self._put(job, state=JobState.DONE, finished_ms=self._clock())
 
     async def _end(self, job: Job, why: str) -> None:
         await self._put(job, state=JobState.FAILED, finished_ms=self._clock(), why=why)
@@ -340,22 +330,12 @@ class Jobs:
         return changed[0]
 
     async def _read(self) -> _Jobs:
-        kept = await self._store.kept(_LIST)
-        return [] if kept is None else _LIST_FORM.decode(kept)
+        return _jobs(await self._store.kept(_LIST))
 
     async def _change(self, change: Callable[[_Jobs], _Jobs]) -> None:
         """Change the list as others may do at the same time."""
-        for attempt in range(LIST_ATTEMPTS_MAX):
-            kept = await self._store.kept(_LIST)
-            before = [] if kept is None else _LIST_FORM.decode(kept)
-            after = _ENCODER.encode(change(before))
-            if kept == after:
-                return
-            if kept is None:
-                done = await self._store.keep(_LIST, after)
-            else:
-                done = await self._store.replace_kept(_LIST, kept, after)
-            if done:
-                return
-            await pause_before_retry(attempt)
-        raise StoreBusy(f"others have changed the list of jobs {LIST_ATTEMPTS_MAX} times at once")
+        await rewrite(self._store, _LIST, lambda kept: _ENCODER.encode(change(_jobs(kept))))
+
+
+def _jobs(kept: bytes | None) -> _Jobs:
+    return [] if kept is None else _LIST_FORM.decode(kept)

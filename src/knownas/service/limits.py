@@ -58,8 +58,8 @@ JOB_TELL_SECONDS: Final = 2.0
 JOB_TURN_MS: Final = 30_000
 """How long after its last sign of life a process counts as gone, and its job is taken by another one."""
 
-LIST_ATTEMPTS_MAX: Final = 50
-"""Times that the list of jobs is changed again because others were faster."""
+REWRITE_ATTEMPTS_MAX: Final = 50
+"""Times that a small document of the servers is made anew because another process was faster."""
 
 CORRECTION_ATTEMPTS_OPEN: Final = 3
 """Of these, so many during which batches of events go on being kept; during the others they wait."""

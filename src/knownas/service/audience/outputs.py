@@ -16,6 +16,7 @@ from knownas.service.delivery.connection_form import read_connection, rule_or_fa
 from knownas.service.delivery.destination import AskedPlaces, Destination, Surroundings
 from knownas.service.delivery.outputs import Output, OutputState
 from knownas.service.delivery.settings_form import output_faults, with_defaults
+from knownas.service.kept_document import rewrite
 from knownas.service.security.sealing import SecretKeys
 from knownas.store.audiences import DocumentKind, StoredDocument
 from knownas.store.port import Store
@@ -165,13 +166,11 @@ class AudienceOutputs:
 
     async def keep(self, connection: int, kept: Settings) -> None:
         """Keep what a destination wants to have with each later message of a connection."""
-        name = f"{_KEPT_AS}{connection}"
-        before = await self._store.kept(name)
-        after = settings_bytes({**({} if before is None else settings_from(before)), **kept})
-        if before is None:
-            await self._store.keep(name, after)
-        elif before != after:
-            await self._store.replace_kept(name, before, after)
+
+        def with_it(before: bytes | None) -> bytes:
+            return settings_bytes({**({} if before is None else settings_from(before)), **kept})
+
+        await rewrite(self._store, f"{_KEPT_AS}{connection}", with_it)
 
     async def fault(self, output: int, version: int, why: str) -> None:
         """Stop an output until it is resumed, and say why."""

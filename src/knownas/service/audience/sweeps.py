@@ -24,6 +24,7 @@ from knownas.service.audience.catalogue import Catalogue, KnownAudience, KnownCo
 from knownas.service.audience.judging import Asked
 from knownas.service.audience.limits import SWEPT_A_PAGE
 from knownas.service.delivery.form import message_document
+from knownas.service.kept_document import put
 from knownas.store.audiences import AudienceStore, DocumentKind, StoredMark, Stretch
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreBusy
@@ -224,12 +225,7 @@ class Sweeps:
             await self._keep(one, after)
 
     async def _keep(self, sweep: Sweep, after: Progress) -> None:
-        text = msgspec.json.encode(after)
-        if sweep.kept is None:
-            is_kept = await self._store.keep(sweep.name, text)
-        else:
-            is_kept = await self._store.replace_kept(sweep.name, sweep.kept, text)
-        if not is_kept:
+        if not await put(self._store, sweep.name, sweep.kept, msgspec.json.encode(after)):
             raise StoreBusy("somebody else goes over the same profiles")
 
     async def begin_again(self, catalogue: Catalogue, mark: StoredMark) -> None:

@@ -23,12 +23,11 @@ from knownas.service.health.limits import (
     CENSUS_TURN_MS,
     CROWDS_SHOWN_MAX,
 )
-from knownas.service.limits import LIST_ATTEMPTS_MAX
+from knownas.service.kept_document import rewrite
 from knownas.service.repeating import Repeating
-from knownas.service.retrying import pause_before_retry
 from knownas.service.turns import Turns
 from knownas.store.census import Crowd, CrowdCounts, ProfileCounts
-from knownas.store.errors import StoreBusy, StoreDamaged, StoreUnavailable
+from knownas.store.errors import StoreDamaged, StoreUnavailable
 from knownas.store.port import Pool, Store
 
 log: Final = logging.getLogger(__name__)
@@ -113,16 +112,7 @@ class CensusTaking:
             counted, crowds = counted or before.counted, crowds or before.crowds
         took_ms = round((asyncio.get_running_loop().time() - began) * 1_000)
         document = _written(Census(counted, crowds, self._clock(), took_ms))
-        for attempt in range(LIST_ATTEMPTS_MAX):
-            kept = await self._store.kept(_KEPT_AS)
-            if await (
-                self._store.keep(_KEPT_AS, document)
-                if kept is None
-                else self._store.replace_kept(_KEPT_AS, kept, document)
-            ):
-                return
-            await pause_before_retry(attempt)
-        raise StoreBusy(f"others were faster {LIST_ATTEMPTS_MAX} times")
+        await rewrite(self._store, _KEPT_AS, lambda _: document)
 
     def start(self) -> None:
         """Count now and then from now on, until it is closed."""

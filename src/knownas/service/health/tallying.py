@@ -39,10 +39,9 @@ from knownas.service.health.limits import (
     WRITERS_REMEMBERED_MAX,
 )
 from knownas.service.health.tally_form import KeptTally, read, written
-from knownas.service.limits import LIST_ATTEMPTS_MAX
+from knownas.service.kept_document import rewrite
 from knownas.service.repeating import Repeating
-from knownas.service.retrying import pause_before_retry
-from knownas.store.errors import StoreBusy, StoreDamaged, StoreError
+from knownas.store.errors import StoreDamaged, StoreError
 from knownas.store.port import Store
 
 log: Final = logging.getLogger(__name__)
@@ -186,24 +185,15 @@ class Tallying:
         if not unwritten.tried:
             self._number += 1
             unwritten.number, unwritten.tried, unwritten.since = self._number, unwritten.since, {}
-        name = _name(place)
-        for attempt in range(LIST_ATTEMPTS_MAX):
-            document = await self._store.kept(name)
+
+        def with_it(document: bytes | None) -> bytes | None:
             kept = _kept(document, place[1])
             if kept is None or kept.added.get(self._writer, 0) >= unwritten.number:
                 # The addition is there already, or the place is taken by a later interval.
-                break
-            after = written(self._with(kept, unwritten))
-            done = (
-                await self._store.keep(name, after)
-                if document is None
-                else await self._store.replace_kept(name, document, after)
-            )
-            if done:
-                break
-            await pause_before_retry(attempt)
-        else:
-            raise StoreBusy(f"others were faster {LIST_ATTEMPTS_MAX} times")
+                return None
+            return written(self._with(kept, unwritten))
+
+        await rewrite(self._store, _name(place), with_it)
         unwritten.tried = {}
         if not unwritten.since:
             del self._unwritten[place]

@@ -27,12 +27,12 @@ from knownas.service.identity.policies import (
     publications_name,
 )
 from knownas.service.identity.question import Rules
-from knownas.service.limits import LIST_ATTEMPTS_MAX, POLICY_LOOK_SECONDS, POLICY_VERSIONS_SHOWN_MAX
+from knownas.service.kept_document import rewrite
+from knownas.service.limits import POLICY_LOOK_SECONDS, POLICY_VERSIONS_SHOWN_MAX
 from knownas.service.repeating import Repeating
-from knownas.service.retrying import pause_before_retry
 from knownas.service.security.directory import Directory
 from knownas.store.audiences import EVERYBODY, AudienceCommit, StoredMark
-from knownas.store.errors import StoreBusy, StoreError
+from knownas.store.errors import StoreError
 from knownas.store.port import Store, StoredPolicy
 
 log: Final = logging.getLogger(__name__)
@@ -177,17 +177,14 @@ class Publishing:
 
     async def _write_down(self, scope: str, made: Publication) -> None:
         configured = msgspec.Raw(encode_policy(self._configured[scope]))
-        for attempt in range(LIST_ATTEMPTS_MAX):
-            kept = await self._store.kept(publications_name(scope))
+
+        def with_it(kept: bytes | None) -> bytes:
             publications = publications_from(kept)
             earlier = () if publications is None else publications.made
             # Somebody may be publishing the same number: of these, the one counts whose rules become that version.
-            after = _ENCODER.encode(Publications(configured, (*earlier, made)[-PUBLICATIONS_KEPT_MAX:]))
-            name = publications_name(scope)
-            if await (self._store.keep(name, after) if kept is None else self._store.replace_kept(name, kept, after)):
-                return
-            await pause_before_retry(attempt)
-        raise StoreBusy(f"others were faster {LIST_ATTEMPTS_MAX} times")
+            return _ENCODER.encode(Publications(configured, (*earlier, made)[-PUBLICATIONS_KEPT_MAX:]))
+
+        await rewrite(self._store, publications_name(scope), with_it)
 
     async def _judge_anew(self, scope: str) -> None:
         """Have everybody judged by audiences: others are known users now."""

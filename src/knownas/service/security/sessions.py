@@ -14,9 +14,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from knownas.service.kept_document import rewrite
 from knownas.service.security.kept_secret import kept_secret, sealed_name
 from knownas.service.security.sealing import KEY_BYTES, SecretKeys, Unopenable
-from knownas.store.errors import StoreDamaged, StoreUnavailable
+from knownas.store.errors import StoreDamaged
 from knownas.store.port import Store
 
 SESSION_SECONDS: Final = 12 * 3_600
@@ -35,8 +36,6 @@ SEALED_CHARACTERS_MAX: Final = 4_000
 ENDED_MAX: Final = 2_000
 """Sessions ended before their time that are remembered until that has come; beyond, the oldest are forgotten."""
 
-ENDING_ATTEMPTS_MAX: Final = 20
-"""Times that it is written down again that a session has ended, because another process was faster."""
 
 KEY_NAME: Final = "console_session_key"
 SEALED_KEY_NAME: Final = sealed_name(KEY_NAME)
@@ -172,20 +171,14 @@ class Sessions:
         Raises:
             StoreError: the store could not do it.
         """
-        for _ in range(ENDING_ATTEMPTS_MAX):
-            before = await self._store.kept(_ENDED)
+
+        def with_it(before: bytes | None) -> bytes:
             now = self._clock()
             ended = {one: until for one, until in _ended(before).items() if until > now}
             ended[session.id] = session.began_ms + SESSION_SECONDS * 1_000
-            latest = sorted(ended.items(), key=lambda one: one[1])[-ENDED_MAX:]
-            after = _ENCODER.encode(dict(latest))
-            if before is None:
-                is_done = await self._store.keep(_ENDED, after)
-            else:
-                is_done = before == after or await self._store.replace_kept(_ENDED, before, after)
-            if is_done:
-                return
-        raise StoreUnavailable("others were faster every time")
+            return _ENCODER.encode(dict(sorted(ended.items(), key=lambda one: one[1])[-ENDED_MAX:]))
+
+        await rewrite(self._store, _ENDED, with_it)
 
     async def is_ended(self, session: Session) -> bool:
         """Whether a session was ended before its time.

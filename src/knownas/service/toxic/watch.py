@@ -29,6 +29,7 @@ from knownas.service.history.subjects import subject_of
 from knownas.service.identity.log_form import observation_from
 from knownas.service.identity.question import Rules
 from knownas.service.identity.resolver import Resolver
+from knownas.service.kept_document import put
 from knownas.service.lately import Lately
 from knownas.service.limits import PAGE_MAX
 from knownas.service.toxic.deciding import ToxicIdentities, is_watched
@@ -321,10 +322,8 @@ class ToxicWatch:
             if before == after or not seq:
                 continue
             name = _name(pool)
-            kept = await (
-                self._store.keep(name, after) if before is None else self._store.replace_kept(name, before, after)
-            )
-            self._marked[pool] = after if kept else await self._store.kept(name)
+            is_ours = await put(self._store, name, before, after)
+            self._marked[pool] = after if is_ours else await self._store.kept(name)
 
 
 def could_exceed(one: Identity, records: Records, most: Mapping[IdentityType, int]) -> bool:
