@@ -21,6 +21,7 @@ from knownas.console.policy_draft import (
     draft_from,
     draft_of,
 )
+from knownas.console.policy_jobs import begin_job
 from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
 from knownas.core.identity.policy import Policy, Strategy
@@ -29,8 +30,8 @@ from knownas.service.history.rehearsing import OtherPools, asked_with
 from knownas.service.identity.policies import policy_document
 from knownas.service.identity.publishing import NeedsRestart, NothingNew, Outdated, Published
 from knownas.service.identity.question import Rules
-from knownas.service.jobs import JobKind, TooManyWait
-from knownas.service.limits import JOBS_WAITING_MAX, POLICY_NOTE_CHARACTERS_MAX
+from knownas.service.jobs import JobKind
+from knownas.service.limits import POLICY_NOTE_CHARACTERS_MAX
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DAY: Final = "%Y-%m-%d"
@@ -67,12 +68,7 @@ async def rehearse(asked: Asked) -> Answer:
     if isinstance(asked_for, OtherPools):
         # Not a field of the form: the rules in force are others by now.
         return Moved(f"/policies/{rules.scope}", NOBODY, not_done(asked_for.sentence))
-    try:
-        job = await asked.service.jobs.add(JobKind.REHEARSAL, rules.scope, asked_for)
-    except TooManyWait:
-        sentence = f"{JOBS_WAITING_MAX} jobs wait already. Try again when one of them is done."
-        return Moved(f"/policies/{rules.scope}", NOBODY, not_done(sentence))
-    return Moved(f"/policies/{rules.scope}/rehearsals/{job.id}", NOBODY, done("The rehearsal waits for its turn."))
+    return await begin_job(asked, rules, JobKind.REHEARSAL, asked_for)
 
 
 async def review(asked: Asked) -> Answer:

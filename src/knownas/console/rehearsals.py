@@ -8,14 +8,13 @@ from knownas.console.masking import ShownIdentity
 from knownas.console.page import NOBODY, Answer, Asked, Crumb, Page, Shown
 from knownas.console.policies import rules_of
 from knownas.console.policy_draft import differences
+from knownas.console.policy_jobs import job_of, path_of
 from knownas.console.policy_workshop import reviewed
-from knownas.console.refusal import Refusal, not_taken
+from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
-from knownas.core.identity.document import Document
 from knownas.core.identity.record import parse_mpid
 from knownas.service.history.rehearsing import rehearsed_policy
-from knownas.service.identity.question import Rules
-from knownas.service.jobs import Job, JobKind, JobState
+from knownas.service.jobs import JobKind, JobState
 
 _KINDS: Final = {
     "joined": "would be one",
@@ -62,12 +61,12 @@ class Pool(NamedTuple):
 async def show_rehearsal(asked: Asked) -> Answer:
     """Show how far a rehearsal is, and its report when it is done."""
     rules = rules_of(asked)
-    job, report = await _job_of(asked, rules)
+    job, report = await job_of(asked, rules, JobKind.REHEARSAL)
     policy = rehearsed_policy(job)
     pools = [] if report is None else [_pool(asked, one) for one in _listed(report, "pools")]
     values = {
         "scope": rules.scope,
-        "here": f"/policies/{rules.scope}/rehearsals/{job.id}",
+        "here": path_of(rules, job),
         "job": job,
         "is_over": job.is_over,
         "is_failed": job.state is JobState.FAILED,
@@ -85,19 +84,10 @@ async def show_rehearsal(asked: Asked) -> Answer:
 async def show_publishing(asked: Asked) -> Answer:
     """Ask whether the rules of a rehearsal are to be published."""
     rules = rules_of(asked)
-    job, _ = await _job_of(asked, rules)
+    job, _ = await job_of(asked, rules, JobKind.REHEARSAL)
     if not job.is_over:
         raise not_taken("The rehearsal is not done yet.")
     return reviewed(rules, rehearsed_policy(job), job.id)
-
-
-async def _job_of(asked: Asked, rules: Rules) -> tuple[Job, Document | None]:
-    found = await asked.service.jobs.find(JobKind.REHEARSAL, rules.scope, asked.request.path_params["id"])
-    if found is None:
-        raise Refusal(
-            404, "unknown_job", "This scope has no such rehearsal, or no longer.", "Go back to the scope's rules."
-        )
-    return found
 
 
 def _listed(document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:

@@ -2,15 +2,14 @@
 
 from typing import Any, Final
 
-from knownas.console.page import NOBODY, Answer, Asked, Crumb, Moved, Page, Shown, done, not_done
+from knownas.console.page import NOBODY, Answer, Asked, Crumb, Page, Shown
 from knownas.console.policies import rules_of
-from knownas.console.refusal import Refusal
+from knownas.console.policy_jobs import begin_job, job_of, path_of
 from knownas.console.rights import Right
 from knownas.core.identity.document import Document
 from knownas.service.history.rehearsing import rehearsed_policy
 from knownas.service.identity.question import Rules
-from knownas.service.jobs import Job, JobKind, JobState, TooManyWait
-from knownas.service.limits import JOBS_WAITING_MAX
+from knownas.service.jobs import Job, JobKind, JobState
 
 _LEFT: Final = {
     "too_large": "too much hangs together to be folded at once",
@@ -32,26 +31,16 @@ async def show_question(asked: Asked) -> Answer:
 async def begin(asked: Asked) -> Answer:
     """Begin to resolve the history under the rules in force."""
     rules = rules_of(asked)
-    try:
-        job = await asked.service.jobs.add(JobKind.RESOLUTION, rules.scope, {})
-    except TooManyWait:
-        sentence = f"{JOBS_WAITING_MAX} jobs wait already. Try again when one of them is done."
-        return Moved(f"/policies/{rules.scope}", NOBODY, not_done(sentence))
-    return Moved(f"/policies/{rules.scope}/resolutions/{job.id}", NOBODY, done("The resolution waits for its turn."))
+    return await begin_job(asked, rules, JobKind.RESOLUTION, {})
 
 
 async def show_resolution(asked: Asked) -> Answer:
     """Show how far a resolution is, and what it came to."""
     rules = rules_of(asked)
-    found = await asked.service.jobs.find(JobKind.RESOLUTION, rules.scope, asked.request.path_params["id"])
-    if found is None:
-        raise Refusal(
-            404, "unknown_job", "This scope has no such resolution, or no longer.", "Go back to the scope's rules."
-        )
-    job, report = found
+    job, report = await job_of(asked, rules, JobKind.RESOLUTION)
     values = {
         "scope": rules.scope,
-        "here": f"/policies/{rules.scope}/resolutions/{job.id}",
+        "here": path_of(rules, job),
         "job": job,
         "is_over": job.is_over,
         "is_failed": job.state is JobState.FAILED,
