@@ -182,7 +182,7 @@ def _assessed(
 ) -> Assessed:
     """Return how a user stands in the audiences of their workspace; somebody whom it knows no more is in none."""
     own, before = by.definitions.get(asked.workspace, NOTHING_DEFINED), standings_from(stored.standing_document)
-    user = kept_user(asked.key, stored, events, by.logins, asked.grouped)
+    user = kept_user(asked.key, stored, events, by.logins.get(asked.workspace), asked.grouped)
     if user is None:
         subject, judged = None, _left(before, now_ms)
     else:

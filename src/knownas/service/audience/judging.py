@@ -80,10 +80,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A profile as it was looked at, with what there is of it where that is translated or forwarded."""
+    """A profile as it was looked at, with the connections that may be told of it, and what there is of it where that is translated or forwarded."""
 
     assessed: Assessed
     grouped: Values
+    concerned: Collection[KnownConnection]
     stored: StoredSubject | None = None
     view: ProfileView | None = None
 
@@ -185,8 +186,11 @@ class Judging:
             for key, one in asked.items()
         ]
         assessed = await self._assesses.assess(catalogue, asking, now_ms)
-        seen = {one.key: _Seen(found, one.grouped) for one, found in zip(asking, assessed, strict=True)}
-        told = [key for key, one in asked.items() if one.batches or _concerned(catalogue, key, one, seen[key])]
+        seen = {
+            one.key: _Seen(found, one.grouped, _concerned(catalogue, one.key, asked[one.key], found))
+            for one, found in zip(asking, assessed, strict=True)
+        }
+        told = [key for key, one in asked.items() if one.batches or seen[key].concerned]
         # They may have changed since they were assessed: then they have a mark, and are told anew.
         stored: Mapping[SectionKey, StoredSubject] = await self._store.subjects(told) if told else {}
         told_of = {
@@ -215,7 +219,7 @@ class Judging:
         others: dict[SectionKey, StoredSubject] = {}
         by_connection: dict[tuple[int, str], list[SectionKey]] = {}
         for key, found in seen.items():
-            for connection in _concerned(catalogue, key, asked[key], found):
+            for connection in found.concerned:
                 by_connection.setdefault((connection.id, key.environment), []).append(key)
         for (number, environment), keys in by_connection.items():
             connection = catalogue.connections[number]
@@ -261,13 +265,13 @@ class Judging:
         return frozenset(members), others
 
 
-def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, seen: _Seen) -> Collection[KnownConnection]:
+def _concerned(catalogue: Catalogue, key: SectionKey, asked: Asked, assessed: Assessed) -> Collection[KnownConnection]:
     """Return the connections that may have something to be told of a profile."""
     own = catalogue.of(key.workspace)
-    changed = {one.audience for one in seen.assessed.changes}
+    changed = {one.audience for one in assessed.changes}
     found: dict[int, KnownConnection] = {}
     for audience, connections in own.connections.items():
-        if audience in changed or (asked.translated and seen.is_member(audience)):
+        if audience in changed or (asked.translated and audience in assessed.members):
             found.update((one.id, one) for one in connections)
     named = (catalogue.connections.get(one) for one in asked.connections)
     found.update((one.id, one) for one in named if one is not None)

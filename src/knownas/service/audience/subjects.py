@@ -69,15 +69,22 @@ Logins = Mapping[int, frozenset[IdentityType]]
 
 
 def kept_user(
-    key: SectionKey, stored: StoredSubject, events: Sequence[StoredEvents], logins: Logins, grouped: Values = NO_VALUES
+    key: SectionKey,
+    stored: StoredSubject,
+    events: Sequence[StoredEvents],
+    login_types: frozenset[IdentityType] | None,
+    grouped: Values = NO_VALUES,
 ) -> KeptUser | None:
-    """Return what audiences are judged by; None if the workspace does not know the user."""
-    mine, record, types = stored.sections.get(key), stored.record, logins.get(key.workspace)
+    """Return what audiences are judged by; None if the workspace does not know the user.
+
+    Without the login types of the workspace, whoever was known when they were written counts as known.
+    """
+    mine, record = stored.sections.get(key), stored.record
     if mine is None or record is None:
         return None
     return KeptUser(
         key.mpid,
-        record.known if types is None else not types.isdisjoint(record.identities),
+        record.known if login_types is None else not login_types.isdisjoint(record.identities),
         {**record.carried, **record.identities},
         mine.document,
         [one.document for of, one in stored.sections.items() if of != key and of.environment == key.environment],
@@ -110,7 +117,8 @@ class Subjects:
         grouped: Values = NO_VALUES,
     ) -> Subject | None:
         """Return a user as one workspace knows them, with what their groups have come to; None if it does not know them."""
-        user = kept_user(key, stored, events, self.logins, grouped)
+        rules = self._rules.get(key.workspace)
+        user = kept_user(key, stored, events, None if rules is None else rules.policy.login_types, grouped)
         return None if user is None else subject_of(user, self._calculations.get(key.workspace), now_ms)
 
     def view(self, key: SectionKey, stored: StoredSubject) -> ProfileView | None:
