@@ -28,7 +28,7 @@ from knownas.store.conformance.user_data_examples import (
     section,
     version_of,
 )
-from knownas.store.conformance.verdicts import is_not_so, same, was_kept, was_refused
+from knownas.store.conformance.verdicts import is_not_so, same, turns, was_kept, was_refused
 from knownas.store.port import CommitOutcome, Store
 from knownas.store.user_data import (
     AliasState,
@@ -168,7 +168,10 @@ class RearrangementPromises(Subject):
                     await keep(store, UserDataCommit(events=[happened(key, START_MS + number)]))
             asked, after = [ANN.mpid, BOB.mpid, ANN.mpid], 0
             found: list[tuple[SectionKey, int, bytes]] = []
-            while page := await store.user_data.events_about(asked, after, 3):
+            for _ in turns():
+                page = await store.user_data.events_about(asked, after, 3)
+                if not page:
+                    break
                 found += [(key, one.first_ms, one.document) for key, one in page]
                 seqs = [one.seq for _, one in page]
                 same(seqs, sorted(set(seqs)), "the numbers of a page")

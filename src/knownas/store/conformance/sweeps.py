@@ -6,7 +6,7 @@ from knownas.store.conformance.examples import EMAIL, START_MS, put, record
 from knownas.store.conformance.marks import ELSEWHERE
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.user_data_examples import ANN, BOB, DOCUMENT, happened, keep, section
-from knownas.store.conformance.verdicts import is_so, same
+from knownas.store.conformance.verdicts import is_so, same, turns
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, UserDataCommit
 
@@ -17,10 +17,16 @@ async def swept(store: Store, workspace: int, length: int, limit: int) -> list[t
     """Go over all sections of a workspace."""
     found: list[tuple[int, str, bytes]] = []
     after, share = None, 0.0
-    while stretch := await store.audiences.stretch(workspace, after, length):
+    for _ in turns():
+        stretch = await store.audiences.stretch(workspace, after, length)
+        if not stretch:
+            break
         is_so(share <= stretch.share <= 1, "a stretch ends further on")
         share, place = stretch.share, after
-        while page := await store.audiences.sections_in(workspace, place, stretch.until, limit):
+        for _ in turns():
+            page = await store.audiences.sections_in(workspace, place, stretch.until, limit)
+            if not page:
+                break
             is_so(1 <= len(page.mpids) <= limit, "a page has what was asked for")
             found += zip(page.mpids, page.environments, page.documents, strict=True)
             place = page.last

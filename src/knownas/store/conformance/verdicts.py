@@ -1,9 +1,23 @@
 """Says what a promise's test found: kept, or broken and how. Needs no test framework."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from typing import Final
 
 from knownas.store.errors import StoreError
 from knownas.store.port import CommitOutcome, Committed, Conflict
+
+TURNS_MAX: Final = 2_000
+"""How often a promise's test asks for what comes next: more often than there is anything that it has kept."""
+
+
+def turns() -> Iterator[int]:
+    """Count the turns of a loop that ends by what a store answers.
+
+    Raises:
+        AssertionError: after `TURNS_MAX` of them it still has not.
+    """
+    yield from range(TURNS_MAX)
+    raise AssertionError(f"there is more to come after {TURNS_MAX} times")
 
 
 def same(found: object, wanted: object, what: str) -> None:

@@ -1,82 +1,29 @@
-"""Both adapters keep the promises about user data, and the suite notices stores that do not."""
+"""What a SQLite file does with user data when it is older, held by somebody else, or gone after a restart."""
 
 import asyncio
-import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
 import pytest
 
-from knownas.store.conformance import user_data
 from knownas.store.conformance.examples import EMAIL, get, put, record
-from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.suite import StoreConformance, run_all
 from knownas.store.conformance.user_data import UserDataPromises
 from knownas.store.conformance.user_data_examples import ANN, keep, section, shows, whole
 from knownas.store.errors import StoreBusy, StoreUnavailable
 from knownas.store.memory.store import MemoryStore
-from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.port import Store
 from knownas.store.sqlite import connection as sqlite_connection
 from knownas.store.sqlite import store as sqlite_store
 from knownas.store.sqlite.statements import schema_steps
 from knownas.store.sqlite.store import SqliteStore
-from knownas.store.user_data import UserDataCommit, UserDataStore
-from tests.store.broken_user_data import BROKEN
+from knownas.store.user_data import UserDataCommit
 from tests.store.inspection import contradictions
 
-METHODS = {name for name, _ in inspect.getmembers(UserDataStore, inspect.isfunction) if not name.startswith("_")}
 PROMISES = [name for name in dir(UserDataPromises) if name.startswith("test_")]
 LATE_SECONDS = 0.3
 WRITES = 40
-
-
-def subject(data: type[MemoryUserData]) -> StoreConformance:
-    """Put a memory store with another second half to the test."""
-
-    class Tested(StoreConformance, UserDataPromises):
-        async def open_store(self) -> Store:
-            store = MemoryStore()
-            store._user_data = data(store._marks)
-            return store
-
-    return Tested()
-
-
-def test_no_method_is_left_out() -> None:
-    """Each method of the second half is tested for what it answers when closed."""
-    assert set(user_data.CALLS) == METHODS
-
-
-def test_every_promise_says_what_it_promises() -> None:
-    """Each promise has a sentence of its own, and none is hidden by another of the same name."""
-    bases = [base for base in UserDataPromises.__mro__ if base not in (Subject, object)]
-    names = [name for base in bases for name in vars(base) if name.startswith("test_")]
-    assert sorted(names) == sorted(set(PROMISES))
-    of_others = {
-        name for base in StoreConformance.__mro__ if not issubclass(UserDataPromises, base) for name in vars(base)
-    }
-    assert set(PROMISES) & of_others == set()
-    sentences = [inspect.getdoc(getattr(UserDataPromises, name)) or "" for name in names]
-    assert all(sentence.endswith(".") for sentence in sentences)
-    assert len(set(sentences)) == len(sentences)
-
-
-async def test_a_sound_store_passes() -> None:
-    """The memory store as it is keeps all promises about user data when it is put to the test like the broken ones."""
-    await run_all(lambda: subject(MemoryUserData), PROMISES)
-
-
-@pytest.mark.parametrize("data", BROKEN, ids=lambda data: data.__name__)
-async def test_broken_user_data_is_found_out(data: type[MemoryUserData]) -> None:
-    """A store with one thing wrong breaks at least one promise, and the report names it."""
-    with pytest.raises(ExceptionGroup) as found:
-        await run_all(lambda: subject(data), PROMISES)
-    broken = found.value.exceptions
-    assert any(isinstance(error, AssertionError) for error in broken)
-    assert all("the promise test_" in error.__notes__[0] for error in broken)
-    assert len(broken) < len(PROMISES) / 2, "it is broken in one way, not in all"
 
 
 async def test_user_data_that_is_gone_after_a_restart_is_found_out() -> None:
