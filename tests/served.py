@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import yaml
 
 START_WITHIN_SECONDS = 60
 STOP_WITHIN_SECONDS = 30
+CHILD_LOOK_SECONDS = 0.02
 TOKEN = "a-token-for-tests-only"
 KEY, SECRET = "example-api-key", "example-api-secret"
 WEB_KEY, WEB_SECRET = "web-key-for-tests", "web-secret-for-tests"
@@ -47,9 +49,16 @@ class Served:
         return httpx.post(f"{self.url}/v1/{endpoint}", json=body, auth=(KEY, SECRET), timeout=30)
 
     def kill(self) -> None:
-        """End the server the hard way."""
+        """End the server the hard way, and wait until the processes that it had started have ended by themselves."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        children = [child for one in tasks for child in one.read_text().split()]
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(STOP_WITHIN_SECONDS)
+        until = time.monotonic() + STOP_WITHIN_SECONDS
+        for child in children:
+            while Path(f"/proc/{child}").exists():
+                assert time.monotonic() < until, f"process {child} outlives the server"
+                time.sleep(CHILD_LOOK_SECONDS)
 
 
 def configuration(settings: Mapping[str, Any] | None = None, **members: Any) -> dict[str, Any]:

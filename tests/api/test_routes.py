@@ -75,7 +75,10 @@ async def test_another_method_is_refused_with_those_that_there_are(world: World)
 def test_lists_of_routes_say_what_a_framework_serves(surface: str) -> None:
     """Where a framework knows the routes, the surface's list is the same."""
     module: Any = importlib.import_module(f"knownas.api.{surface}")
-    built = {"platform": lambda: module.platform_api(None, None, None), "own": lambda: module.own_api(None, None, {})}
+    built = {
+        "platform": lambda: module.platform_api(None, None, None),
+        "own": lambda: module.own_api(None, None, bytes),
+    }
     api: Starlette = built[surface]()
     assert {getattr(one, "path", "") for one in api.routes} == {path for _, path in module.ROUTES}
 

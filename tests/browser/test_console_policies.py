@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import WINDOWS, Look, Looker, console_served
+from tests.browser.console import WINDOWS, Look, Looker, console_served, for_every_eye
 from tests.served import Served
 
 REHEARSED_WITHIN_MS = 90_000
@@ -27,8 +27,7 @@ def path_of(visitor: Looker) -> str:
     return visitor.page.url.removeprefix(visitor.url)
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_rules_go_from_the_form_to_a_report(looking: Look, window: str, scheme: Any) -> None:
     """From what is in force over the check and the rehearsal to the question: usable by everybody, wide and narrow."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import WINDOWS, Look, Looker, console_served
+from tests.browser.console import WINDOWS, Look, Looker, console_served, for_every_eye
 from tests.served import Served
 
 
@@ -40,8 +40,7 @@ def make_request(visitor: Looker, kind: str, email: str) -> None:
     page.get_by_role("heading", name="What it would touch").wait_for()
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_a_request_goes_its_way(looking: Look, server: Served, window: str, scheme: Any) -> None:
     """From the form over the preview to the request, the evidence and who looked: usable by everybody, wide and narrow."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)
@@ -73,8 +72,7 @@ def test_a_request_goes_its_way(looking: Look, server: Served, window: str, sche
     seen("privacy-looks")
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_an_input_is_connected(looking: Look, window: str, scheme: Any) -> None:
     """The setup leads to an input, and its page to lines that can be copied; usable by everybody, wide and narrow."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import WINDOWS, WITHIN_MS, Look, console_served
+from tests.browser.console import WINDOWS, WITHIN_MS, Look, console_served, for_every_eye
 from tests.served import TOKEN, Served
 
 INPUT = ("demo-web-key", "demo-web-secret")
@@ -81,8 +81,7 @@ def server(town: Town) -> Served:
     return town.server
 
 
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@for_every_eye
 def test_every_page_of_a_person_can_be_used_by_everybody(looking: Look, town: Town, window: str, scheme: Any) -> None:
     """No serious fault of accessibility, nothing wider than the window; what was sent as mark-up is text."""
     visitor = looking(window=WINDOWS[window], scheme=scheme)

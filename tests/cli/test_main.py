@@ -54,3 +54,8 @@ def test_a_verb_that_is_not_there_is_refused() -> None:
     told = CliRunner().invoke(main, ["serv"])
     assert told.exit_code == 2
     assert "No such command 'serv'" in told.output
+
+
+def test_a_server_does_not_load_what_folds_histories() -> None:
+    """Another program does it, when somebody asks for it; a server is up without."""
+    assert "numpy" not in loaded_by("serve", "--help")

@@ -7,7 +7,7 @@ from typing import Final
 from knownas.api.exchange import HEADERS_TOO_LONG, JSON, App, Receive, Scope, Send, header_bytes, reply
 from knownas.api.idsync import ROUTES, IdSync
 from knownas.api.limits import HEADER_BYTES_MAX
-from knownas.api.openapi import openapi_document
+from knownas.api.openapi import openapi_bytes
 from knownas.api.operations import PATHS, ROOT, serve_operations
 from knownas.api.own import own_api, punctual
 from knownas.api.refusals import own_error
@@ -99,7 +99,7 @@ class Application:
         self._telemetry.show_privacy(service.privacy, service.ledger)
         self._idsync = IdSync(service, self._throttle, self._telemetry)
         self._surfaces = vendor_surfaces(service, self._throttle, self._telemetry)
-        self._own = punctual(own_api(service, self._telemetry, openapi_document()), self._telemetry)
+        self._own = punctual(own_api(service, self._telemetry, openapi_bytes), self._telemetry)
         if self._open_pages is not None:
             self._find_page = self._open_pages(service, self._telemetry.refused)
         self._service = service

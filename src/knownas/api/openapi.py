@@ -1,7 +1,10 @@
 """Describes every path of the server as an OpenAPI document, from the same types that decode the requests."""
 
 import re
+from functools import cache
 from typing import Any, Final, cast
+
+import msgspec
 
 import knownas
 from knownas.api.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
@@ -33,6 +36,12 @@ _CHAPTERS: Final = re.compile(r";? ?\(?\b(?:idsync|platform|design) §[\d.-]*\d(
 def openapi_document() -> Document:
     """Return the document that is served at /api/openapi.json."""
     return {name: _published(part) for name, part in _document().items()}
+
+
+@cache
+def openapi_bytes() -> bytes:
+    """Return the document as it is served. Made when somebody first asks for it, which takes a tenth of a second: not in the event loop."""
+    return msgspec.json.encode(openapi_document())
 
 
 def _published(part: Any) -> Any:

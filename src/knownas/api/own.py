@@ -1,5 +1,6 @@
 """Serves our own API: profiles and their history, receipts, explanations, seeding (design §7)."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -227,12 +228,11 @@ ROUTES: Final = (("GET", OPENAPI_PATH), *((one.method, one.path) for one in OPER
 """Every route of this surface: method and path. What is read with GET can be asked for with HEAD too."""
 
 
-def own_api(service: Service, telemetry: Telemetry, openapi: Document) -> Starlette:
+def own_api(service: Service, telemetry: Telemetry, openapi: Callable[[], bytes]) -> Starlette:
     """Build the application that serves our own API below /api."""
-    document = _ENCODER.encode(openapi)
 
     async def show_openapi(_request: Request) -> Response:
-        return Response(document, media_type="application/json")
+        return Response(await asyncio.to_thread(openapi), media_type="application/json")
 
     async def refuse(_request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):

@@ -1,7 +1,7 @@
 """Folds histories for a server, in a process of its own that gives way to whatever answers requests.
 
 A database is folded by another program (`rehearsing_process`) with processes of its own, so that neither the event loop nor the
-interpreter of the server has anything to do with it. Only a store in memory is folded here.
+interpreter of the server has anything to do with it. Only a store in memory is folded in the server itself (`rehearsing_here`).
 """
 
 import asyncio
@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, assert_never
 
-from knownas.batch.folding import FoldStep
-from knownas.batch.rehearsing import RehearsingHow, Watch, differing, rehearse_store, report_document, stage_of
-from knownas.batch.rehearsing_process import (
+from knownas.batch.rehearsing_messages import (
     ANSWER,
     LENGTH_BYTES,
     REQUEST,
@@ -25,14 +23,13 @@ from knownas.batch.rehearsing_process import (
     Told,
 )
 from knownas.batch.staging_folder import clear_abandoned
-from knownas.batch.verifying import check_document, verify_store
 from knownas.core.identity.document import Document
 from knownas.core.identity.policy import Policy
 from knownas.service.history.folds import Differing, Folds, Stage, Tell, ToRehearse
 from knownas.service.identity.policies import encode_policy
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import MEMORY
-from knownas.store.port import Pool, Store
+from knownas.store.port import Store
 
 STOP_SECONDS: Final = 3.0
 """How long the program may take to clear up when it is told to end; then it is ended."""
@@ -41,7 +38,11 @@ STOP_SECONDS: Final = 3.0
 def folds_beside(database: str, store: Store) -> Folds:
     """Return what folds the histories of a database that a server has opened, and clear up after one that was killed."""
     clear_abandoned()
-    return StoreFolds(store) if database == MEMORY else ProcessFolds(database)
+    if database == MEMORY:
+        from knownas.batch.rehearsing_here import StoreFolds  # noqa: PLC0415 - what folds takes long to load, and only this needs it
+
+        return StoreFolds(store)
+    return ProcessFolds(database)
 
 
 class ProcessFolds:
@@ -123,30 +124,3 @@ async def _ended(process: Process) -> None:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-class StoreFolds:
-    """Folds a store in memory, here."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def rehearse(self, rehearsal: ToRehearse, tell: Tell) -> Document:
-        """See `Folds.rehearse`."""
-        return report_document(await rehearse_store(self._store, rehearsal, RehearsingHow(), _watch(tell)))
-
-    async def check(self, scopes: Sequence[str], tell: Tell, *, rows: bool) -> Document:  # noqa: ARG002 - it has no rows
-        """See `Folds.check`."""
-        return check_document(await verify_store(self._store, scopes, _watch(tell)))
-
-    async def differing(self, scope: str, policy: Policy, tell: Tell) -> Sequence[Differing]:
-        """See `Folds.differing`."""
-        how = RehearsingHow(tells_starts=True)
-        return differing(await rehearse_store(self._store, ToRehearse(scope, policy), how, _watch(tell)))
-
-
-def _watch(tell: Tell) -> Watch:
-    def watch(pool: Pool, step: FoldStep) -> None:
-        tell(stage_of(pool, step))
-
-    return watch

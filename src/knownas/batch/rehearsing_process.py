@@ -1,7 +1,6 @@
 """The program that folds a history beside a server: takes one request on standard input, answers on standard output.
 
-An answer is a length of four bytes and so many bytes of JSON: how far it is, again and again, and at the end what it came to. The
-program gives way to others, and ends with whoever has started it.
+It gives way to others, and ends with whoever has started it. `rehearsing_messages` says what request and answers look like.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ import msgspec
 
 from knownas.batch.folding import FoldStep
 from knownas.batch.rehearsing import RehearsingHow, Watch, differing, rehearse, report_document, stage_of
+from knownas.batch.rehearsing_messages import LENGTH_BYTES, Failed, FoundDiffering, Reported, Request, Told
 from knownas.batch.verifying import How, check_document, verify
-from knownas.core.identity.document import Document
-from knownas.service.history.folds import Differing, ToRehearse
+from knownas.service.history.folds import ToRehearse
 from knownas.service.identity.policies import decode_policy
 from knownas.store.errors import StoreError
 from knownas.store.port import Pool, StoredPolicy
@@ -30,57 +29,10 @@ NICENESS: Final = 10
 TELL_SECONDS: Final = 0.5
 """The shortest time between two answers about how far it is."""
 
-LENGTH_BYTES: Final = 4
-"""Bytes that say how long an answer is."""
-
 _PR_SET_PDEATHSIG: Final = 1
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What is to be folded: a policy as the store keeps it, and as in `ToRehearse`. `starts`: list the components that differ.
-
-    `checks`: compare the records with what the log folds to instead, whatever the scope and policy; with `rows`, the rows too.
-    """
-
-    database: str
-    scope: str
-    policy: bytes
-    from_ms: int | None
-    to_ms: int | None
-    processes: int | None
-    starts: bool = False
-    checks: bool = False
-    rows: bool = False
-
-
-class Told(msgspec.Struct, frozen=True, tag=True):
-    """How far it is."""
-
-    doing: str
-    done: int
-    of: int
-
-
-class Reported(msgspec.Struct, frozen=True, tag=True):
-    """The report of a rehearsal."""
-
-    document: Document
-
-
-class FoundDiffering(msgspec.Struct, frozen=True, tag=True):
-    """The components that differ."""
-
-    differing: list[Differing]
-
-
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """Why there is no answer."""
-
-    why: str
-
-
-REQUEST: Final = msgspec.json.Encoder()
-ANSWER: Final = msgspec.json.Decoder(Told | Reported | FoundDiffering | Failed)
+_ENCODER: Final = msgspec.json.Encoder()
 _REQUEST: Final = msgspec.json.Decoder(Request)
 
 
@@ -135,7 +87,7 @@ def _watching() -> Watch:
 
 
 def _say(answer: Told | Reported | FoundDiffering | Failed) -> None:
-    written = REQUEST.encode(answer)
+    written = _ENCODER.encode(answer)
     sys.stdout.buffer.write(len(written).to_bytes(LENGTH_BYTES) + written)
     sys.stdout.buffer.flush()
 
