@@ -6,7 +6,7 @@ the sections that it was made from, and the documents' watches: whoever is erase
 was judged by earlier documents is not written.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from knownas.core.delivery.message import Origin
@@ -98,6 +98,16 @@ class _Seen:
             yield MembershipChange(key, one.audience, one.is_member, now_ms, one.reasons)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at some profiles found at a time: how each stands, what groups come to, and by which versions of sections."""
+
+    now_ms: int
+    seen: Mapping[SectionKey, _Seen]
+    grouped: Grouped
+    placed: Mapping[SectionKey, int]
+
+
 class Judging:
     """Judges over one store, as `assesses` tells, and writes who is in which group. `clock` gives Unix milliseconds; `new_id` a new id for each message."""
 
@@ -125,17 +135,19 @@ class Judging:
         done: Sequence[int] = (),
         before: Sequence[NewDelivery] = (),
         marks: Sequence[StoredMark] = (),
+        looked: Awaitable[Look] | None = None,
     ) -> Outcome:
         """Judge some profiles, and write down what came of it, with the marks that are done by it, and what is told `before`.
 
-        The `marks` are left for later, with those of the groups in which one of the profiles has changed something for the others.
+        The `marks` are left for later, with those of the groups in which one of the profiles has changed something for the others. Whoever has
+        begun to look at the profiles already gives that look; whatever has changed since then, another one takes its place.
 
         Raises:
             StoreError: the store does not do it, or somebody has written a document meanwhile; nothing is written.
         """
         for attempt in range(JUDGE_ATTEMPTS_MAX):
-            now_ms = self._clock()
-            seen, grouped, placed = await self._look(catalogue, asked, now_ms)
+            look = await (self.look(catalogue, asked) if looked is None or attempt else looked)
+            now_ms, seen, grouped = look.now_ms, look.seen, look.grouped
             tellings, others = await self._tell(catalogue, asked, seen, now_ms)
             changes = [one for key, found in seen.items() for one in found.changes(key, now_ms)]
             forwarded = [
@@ -152,7 +164,7 @@ class Judging:
             deliveries = [*tellings.deliveries, *(one for _, one in forwarded if one is not None)]
             about = {one.key.mpid for one in (*standings, *changes, *grouped.writes)}
             about |= {one.mpid for one in (*deliveries, *tellings.held, *tellings.passed)}
-            reads = (placed, _assessed_in(seen), _sections_in(others))
+            reads = (look.placed, _assessed_in(seen), _sections_in(others))
             commit = AudienceCommit(
                 standings=standings,
                 changes=changes,
@@ -176,10 +188,13 @@ class Judging:
             await pause_before_retry(attempt)
         raise StoreBusy(f"others were faster {JUDGE_ATTEMPTS_MAX} times")
 
-    async def _look(
-        self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked], now_ms: int
-    ) -> tuple[Mapping[SectionKey, _Seen], Grouped, Mapping[SectionKey, int]]:
-        """Assess profiles, and read those of which outputs may be told something; with the versions of sections that places are made of."""
+    async def look(self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked]) -> Look:
+        """Assess profiles, and read those of which outputs may be told something; with the versions of sections that places are made of.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        now_ms = self._clock()
         grouped, placed = await self._group(catalogue, asked)
         asking = [
             ToAssess(*key, None if one.audiences is None else tuple(one.audiences), grouped.values.get(key, NO_VALUES))
@@ -196,7 +211,7 @@ class Judging:
         told_of = {
             key: replace(seen[key], stored=one, view=self._subjects.view(key, one)) for key, one in stored.items()
         }
-        return {**seen, **told_of}, grouped, placed
+        return Look(now_ms, {**seen, **told_of}, grouped, placed)
 
     async def _group(
         self, catalogue: Catalogue, asked: Mapping[SectionKey, Asked]

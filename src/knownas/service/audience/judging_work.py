@@ -7,8 +7,8 @@ each document how far everybody has been looked at because of it. So whichever p
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import Final
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from knownas.service.audience.catalogue import Catalogue, Catalogues, KnownGroup
 from knownas.service.audience.documents import GroupDocument, group_from
 from knownas.service.audience.following import Following, group_of
-from knownas.service.audience.judging import Asked, Judging, Outcome
+from knownas.service.audience.judging import Asked, Judging, Look, Outcome
 from knownas.service.audience.limits import (
     CATALOGUE_SECONDS,
     GATHERED_SECONDS,
@@ -42,6 +42,7 @@ log: Final = logging.getLogger(__name__)
 
 TURN: Final = "audiences"
 _DUE: Final = Asked()
+_Group = Mapping[SectionKey, Asked]
 
 
 class JudgingWork:
@@ -127,16 +128,43 @@ class JudgingWork:
             asked[key] = asked[key] | wish if key in asked else wish
         # A mark is done with the last of the profiles that it is about.
         keys = list(asked)
-        groups = [keys[start : start + JUDGED_TOGETHER] for start in range(0, len(keys), JUDGED_TOGETHER)] or [[]]
+        starts = range(0, len(keys), JUDGED_TOGETHER) or (0,)
+        groups = [{key: asked[key] for key in keys[start : start + JUDGED_TOGETHER]} for start in starts]
         left = list(follow.left)
-        for group in groups[:-1]:
-            failed = await self._judge(catalogue, {key: asked[key] for key in group})
-            # What can't be judged now keeps its marks, or gets one, if the mark was its group's.
-            left += _again(key for key in group if key.mpid in failed and key not in marked)
-            marks = [one for one in marks if one.mpid not in failed]
-        await self._judge(catalogue, {key: asked[key] for key in groups[-1]}, marks, left=left)
+        async with aclosing(self._looks_at(catalogue, groups)) as looks:
+            async for group, looked in looks:
+                if group is groups[-1]:
+                    await self._judge(catalogue, group, marks, left=left, looked=looked)
+                    break
+                failed = await self._judge(catalogue, group, looked=looked)
+                # What can't be judged now keeps its marks, or gets one, if the mark was its group's.
+                left += _again(key for key in group if key.mpid in failed and key not in marked)
+                marks = [one for one in marks if one.mpid not in failed]
         self.counted["marks"] += len(marks)
         return len(marks)
+
+    async def _looks_at(
+        self, catalogue: Catalogue, groups: Sequence[_Group]
+    ) -> AsyncGenerator[tuple[_Group, Awaitable[Look]]]:
+        """Yield groups of profiles, each with a look at it that goes on while the group before it is written down.
+
+        Nobody is in two of them, so what is written of one changes nothing that is seen of another, but by marks that are left for later.
+        """
+        ahead: asyncio.Task[Look] | None = None
+        try:
+            for place, group in enumerate(groups, start=1):
+                looked = ahead or asyncio.create_task(self._judging.look(catalogue, group))
+                ahead = None
+                if place < len(groups):
+                    ahead = asyncio.create_task(self._judging.look(catalogue, groups[place]))
+                yield group, looked
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.wait((ahead,))
+                if not ahead.cancelled():
+                    # Whatever it met is met again by the next look.
+                    ahead.exception()
 
     async def _asked_by(self, marks: Sequence[StoredMark]) -> Mapping[SectionKey, Asked]:
         """Return what marks ask of which profiles; one of a profile everywhere asks it of each of its sections that anybody watches."""
@@ -216,11 +244,12 @@ class JudgingWork:
         done: Sequence[StoredMark] = (),
         before: Sequence[NewDelivery] = (),
         left: Sequence[StoredMark] = (),
+        looked: Awaitable[Look] | None = None,
     ) -> frozenset[int]:
         """Judge profiles; returns those that can't be."""
         failed: frozenset[int] = frozenset()
         try:
-            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before, left)
+            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before, left, looked)
         except StoreError:
             raise
         except Exception:
