@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownas.core.audience.dates import NEVER, TIME_MAX_MS, TIME_MIN_MS, moment, reaches_at, written
+from knownas.core.audience.dates import NEVER, TIME_MAX_MS, TIME_MIN_MS, moment, reaching, written
 from knownas.core.audience.expression import Boundary, Unit
 from knownas.core.profile.moments import span_of
 
@@ -51,7 +51,7 @@ def test_a_date_reaches_a_time_at_the_moment_told(
     wanted_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None
 ) -> None:
     """A millisecond before it has not; where it has reached it by now, no moment is told."""
-    reached_ms = reaches_at(wanted_ms, now_ms, offset, unit, boundary)
+    reached_ms = reaching(offset, unit, boundary)(wanted_ms, now_ms)
     if reached_ms == NEVER:
         assert moment(now_ms, offset, unit, boundary) >= wanted_ms
         return
@@ -73,4 +73,4 @@ def test_a_date_never_goes_back(now_ms: int, later_ms: int, offset: int, unit: U
 def test_times_beyond_the_calendar_end_the_search(unit: Unit, boundary: Boundary | None, fixed_ms: int) -> None:
     """Whatever somebody has written into an attribute."""
     now_ms = at("2026-11-22T10:00:00Z")
-    assert reaches_at(fixed_ms, now_ms, -1, unit, boundary) > now_ms
+    assert reaching(-1, unit, boundary)(fixed_ms, now_ms) > now_ms

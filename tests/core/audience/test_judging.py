@@ -1,6 +1,7 @@
 """A definition is judged as its words say, and no user has to be judged again before the moment that was told."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -90,8 +91,13 @@ def test_a_judge_that_forgets_the_last_event_is_noticed(monkeypatch: pytest.Monk
 
 def test_a_judge_that_turns_a_day_late_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a moment that comes too late is not taken for the right one."""
-    reaches_at = compiling.reaches_at
-    monkeypatch.setattr(compiling, "reaches_at", lambda *told: reaches_at(*told) + 24 * HOUR_MS)
+    reaching = compiling.reaching
+
+    def late(*date: Any) -> Callable[[int, int], int]:
+        reaches = reaching(*date)
+        return lambda wanted_ms, now_ms: reaches(wanted_ms, now_ms) + 24 * HOUR_MS
+
+    monkeypatch.setattr(compiling, "reaching", late)
     assert is_caught(stays)
 
 

@@ -15,7 +15,7 @@ from knownas.core.audience.mentions import Mentions
 from knownas.core.audience.subject import Subject
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, Event, EventBatch
-from knownas.service.audience import first_look
+from knownas.service.audience import asked_events, first_look
 from knownas.service.audience.first_look import FirstLook, Glimpse
 from knownas.service.audience.subjects import past_events
 from knownas.service.profile.kept_batches import batch_document
@@ -119,7 +119,7 @@ def test_a_first_look_answers_what_it_can_see(asked: Json) -> None:
 
 def test_who_has_more_events_than_a_definition_sees_is_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest count, whatever their names are."""
-    monkeypatch.setattr(first_look, "JUDGED_EVENTS_MAX", 0)
+    monkeypatch.setattr(asked_events, "JUDGED_EVENTS_MAX", 0)
     people = [one for one in (user_of(Random(number)) for number in range(20)) if one["events"]]
     _, found, _ = looked({1: frequent(1, 7)}, people)
     assert all(one is not None and one.held == {1: None} for one in found)

@@ -21,7 +21,7 @@ from knownas.core.audience.compiled import (
     Values,
     held_until,
 )
-from knownas.core.audience.dates import NEVER, moment, reaches_at
+from knownas.core.audience.dates import NEVER, moment, reaching
 from knownas.core.audience.expression import (
     AbsoluteDate,
     Aggregate,
@@ -302,12 +302,12 @@ class Compiler:
 
 _NOTHING: Final = Found(())
 _CROSSINGS: Final = {
-    Comparison.LESS_THAN: (1,),
-    Comparison.GREATER_THAN_EQUAL: (1,),
-    Comparison.LESS_THAN_EQUAL: (0,),
-    Comparison.GREATER_THAN: (0,),
+    Comparison.LESS_THAN: 1,
+    Comparison.GREATER_THAN_EQUAL: 1,
+    Comparison.LESS_THAN_EQUAL: 0,
+    Comparison.GREATER_THAN: 0,
 }
-"""How far from a time the date has to be for a comparison of the two to turn, in milliseconds; `equals` turns twice."""
+"""How far from a time the date has to be for a comparison of the two to turn, in milliseconds; others turn at both."""
 
 
 def _until(inner: Sequence[Holds], *, decisive: bool) -> Holds:
@@ -349,10 +349,10 @@ def _turning(comparison: Comparison, date: _Date) -> Callable[[int, int], int]:
     """Return what tells, by now and a time, when that time is compared otherwise with a date: once that reaches it, or once it is past."""
     if isinstance(date, AbsoluteDate) or date.relative_to is not None:
         return lambda _now_ms, _at_ms: NEVER
-    crossings = _CROSSINGS.get(comparison, (0, 1))
-    return lambda now_ms, at_ms: min(
-        [reaches_at(at_ms + one, now_ms, date.offset, date.unit, date.boundary) for one in crossings]
-    )
+    reaches, crossings = reaching(date.offset, date.unit, date.boundary), _CROSSINGS.get(comparison)
+    if crossings is None:
+        return lambda now_ms, at_ms: min(reaches(at_ms, now_ms), reaches(at_ms + 1, now_ms))
+    return lambda now_ms, at_ms: reaches(at_ms + crossings, now_ms)
 
 
 def _moment(date: RelativeDate, base_ms: int) -> Span:

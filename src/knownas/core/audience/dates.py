@@ -5,6 +5,7 @@ is its last day. As now goes on, a relative date never goes back. So a compariso
 and the moments are found by bisection, whatever unit and boundary it has.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from knownas.core.audience.expression import Boundary, Unit
@@ -48,13 +49,26 @@ def moment(base_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> 
     return _within(start_ms if boundary is Boundary.START else next_ms - 1)
 
 
-def reaches_at(wanted_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> int:
-    """Return the first moment after now at which a relative date is at least some time; NEVER if it is already, or never will be."""
-    length_ms = _LENGTH_MS.get(unit)
-    if length_ms is not None and boundary is None:
-        is_over = wanted_ms > TIME_MAX_MS or _within(now_ms + offset * length_ms) >= wanted_ms
-        return NEVER if is_over else max(now_ms + 1, wanted_ms - offset * length_ms)
+Reaches = Callable[[int, int], int]
+"""Returns the first moment after now at which a relative date is at least some time, by that time and now; NEVER if it is already, or never will be."""
 
+
+def reaching(offset: int, unit: Unit, boundary: Boundary | None) -> Reaches:
+    """Return what tells when a relative date reaches a time."""
+    length_ms = _LENGTH_MS.get(unit)
+    if length_ms is None or boundary is not None:
+        return lambda wanted_ms, now_ms: _reaches_at(wanted_ms, now_ms, offset, unit, boundary)
+    shift_ms = offset * length_ms
+
+    def reaches(wanted_ms: int, now_ms: int) -> int:
+        if wanted_ms > TIME_MAX_MS or wanted_ms <= TIME_MIN_MS or now_ms + shift_ms >= wanted_ms:
+            return NEVER
+        return max(now_ms + 1, wanted_ms - shift_ms)
+
+    return reaches
+
+
+def _reaches_at(wanted_ms: int, now_ms: int, offset: int, unit: Unit, boundary: Boundary | None) -> int:
     def has_reached(at_ms: int) -> bool:
         return moment(at_ms, offset, unit, boundary) >= wanted_ms
 

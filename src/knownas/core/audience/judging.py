@@ -48,9 +48,9 @@ class Criteria:
         """Judge whether a user belongs to the audience at a time (Unix milliseconds). `events` as in `Judge`."""
         return self._holds(Judge(subject, now_ms, events), None, UNBOUND)
 
-    def reasons(self, subject: Subject, now_ms: int) -> tuple[Reason, ...]:
-        """Return what comes of each condition for a user, in the order of the definition."""
-        judge = Judge(subject, now_ms)
+    def reasons(self, subject: Subject, now_ms: int, events: NamedEvents | None = None) -> tuple[Reason, ...]:
+        """Return what comes of each condition for a user, in the order of the definition. `events` as in `Judge`."""
+        judge = Judge(subject, now_ms, events)
         return tuple(one(judge) for one in self._reasons)
 
     @cached_property

@@ -14,6 +14,7 @@ import msgspec
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.judging import Criteria
 from knownas.core.audience.membership import Audiences, Change, Judged, Standings
+from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.reasons import Reason
 from knownas.core.audience.subject import Subject
 from knownas.core.profile.attributes import AttributeValue
@@ -189,14 +190,18 @@ def _assessed(
         subject = subject_of(user, by.calculations.get(asked.workspace), now_ms)
         judged = own.audiences.judge(subject, before, now_ms, _concerned(asked))
     mine = stored.sections.get(asked.key)
+    members = frozenset(one for one, standing in judged.standings.items() if standing.is_member)
+    told = None
+    if judged.changes and subject is not None:
+        told = subject._replace(audiences=members), NamedEvents(subject.events)
     return Assessed(
         None if mine is None else mine.version,
         None if stored.standing is None else stored.standing.version,
         standings_bytes(judged.standings),
         judged.standings == before,
         None if judged.due_ms == NEVER else judged.due_ms,
-        tuple(_found(own, subject, judged, one, now_ms) for one in judged.changes),
-        frozenset(int(one) for one, standing in judged.standings.items() if standing.is_member),
+        tuple(_found(own, told, one, now_ms) for one in judged.changes),
+        frozenset(map(int, members)),
     )
 
 
@@ -207,12 +212,12 @@ def _left(before: Standings, now_ms: int) -> Judged:
 
 
 def _found(
-    own: WorkspaceDefinitions, subject: Subject | None, judged: Judged, change: Change, now_ms: int
+    own: WorkspaceDefinitions, told_of: tuple[Subject, NamedEvents] | None, change: Change, now_ms: int
 ) -> ChangeFound:
-    """Return a change with its reasons."""
+    """Return a change with its reasons, told of a user as they are with all changes, if they are still known."""
     told: Sequence[Reason] = ()
     criteria = own.criteria.get(int(change.audience))
-    if criteria is not None and subject is not None:
-        members = frozenset(one for one, standing in judged.standings.items() if standing.is_member)
-        told = criteria.reasons(subject._replace(audiences=members), now_ms)
+    if criteria is not None and told_of is not None:
+        subject, events = told_of
+        told = criteria.reasons(subject, now_ms, events)
     return ChangeFound(int(change.audience), change.is_member, _ENCODER.encode(reason_documents(told)))

@@ -24,7 +24,6 @@ from knownas.core.audience.expression import (
     Operand,
     Sequenced,
     Some,
-    StepField,
     Tested,
     parts_of,
 )
@@ -34,7 +33,6 @@ from knownas.core.audience.field import (
     CalculatedField,
     ConsentField,
     DeviceField,
-    EventFact,
     EventField,
     Field,
     IdentityField,
@@ -46,20 +44,16 @@ from knownas.core.audience.judging import Criteria, Judge
 from knownas.core.audience.mentions import NONE, Names, mentions
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.reasons import Reason
-from knownas.core.audience.subject import JUDGED_EVENTS_MAX, PastEvent, Read, Subject, read_by
+from knownas.core.audience.subject import PastEvent, Read, Subject, read_by
 from knownas.core.audience.weakening import ANYBODY, weakened
 from knownas.core.profile.attributes import AttributeValue
 from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
-from knownas.core.profile.event import Attribution, Event
+from knownas.core.profile.event import Attribution
+from knownas.service.audience.asked_events import AskedEvents
 from knownas.store.user_data import StoredEvents
 
 _FACTS_SEEN: Final = frozenset({UserFact.MPID, UserFact.LAST_SEEN})
-SPELLINGS_KEPT_MAX: Final = 10_000
-"""Names of events of which a look remembers whether they are asked for."""
-
-_NAMES: Final = ("event_name", "screen_name")
-"""The members of an event's data that may be its name, the first one if it is there."""
 
 
 class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -120,7 +114,7 @@ class FirstLook:
         parts = [part for one in definitions.values() for part in parts_of(one.criteria)]
         places = _places(parts)
         self._section: Final = _section_decoder(parts, places)
-        self._events: Final = _Events(parts, list(map(_names, definitions.values())))
+        self._events: Final = AskedEvents(parts, list(map(_names, definitions.values())))
         compiler = Compiler(lambda field: _read_by(field, places))
         self._asked: Final = [_asked(one, definition, compiler, derived) for one, definition in definitions.items()]
         self._of: Final = {one.audience: one for one in self._asked}
@@ -292,81 +286,3 @@ _MEMBERS: Final[Sequence[tuple[type, tuple[str, Any, Any], Model]]] = (
 def _consents(section: Any) -> Mapping[Purpose, Consent]:
     """Return what a section says of consent."""
     return {Purpose(one[0], one[1]): Consent(*one[2:]) for one in section.all_consents}
-
-
-class _Counts(dict[str, bool]):
-    """Which names, in any spelling, are among those asked for; it remembers the spellings that it has seen."""
-
-    def __init__(self, names: frozenset[str]) -> None:
-        super().__init__()
-        self._names = names
-
-    def __missing__(self, name: str) -> bool:
-        if len(self) >= SPELLINGS_KEPT_MAX:
-            self.clear()
-        self[name] = counts = name.casefold() in self._names
-        return counts
-
-
-class _Events:
-    """Reads of kept batches the events that some definitions may ask for, and of each only that."""
-
-    def __init__(self, parts: Sequence[Expression | Operand], asked: Sequence[Names]) -> None:
-        names: Names = None if None in asked else frozenset(name for told in asked for name in told or ())
-        self._counts: Final = None if names is None else _Counts(names)
-        paths = {part.fact[0] for part in _event_fields(parts) if isinstance(part.fact, tuple)}
-        facts = {part.fact for part in _event_fields(parts) if isinstance(part.fact, EventFact)}
-        self._data: Final = [(f"d{number}", name) for number, name in enumerate(dict.fromkeys((*_NAMES, *paths)))]
-        data = msgspec.defstruct(
-            "_Data",
-            [(place, Any, msgspec.UNSET) for place, _ in self._data],
-            rename=dict(self._data),
-            frozen=True,
-            gc=False,
-        )
-        members: list[tuple[str, Any, Any]] = []
-        if EventFact.TYPE in facts:
-            members.append(("type", str, ""))
-        if EventFact.MESSAGE_ID in facts:
-            members.append(("message_id", str | None, None))
-        self._has_type, self._has_id = EventFact.TYPE in facts, EventFact.MESSAGE_ID in facts
-        event = msgspec.defstruct("_Event", [("at_ms", int), ("data", data), *members], frozen=True, gc=False)
-        batch = msgspec.defstruct("_Batch", [("events", list[event]), ("is_aside", bool, False)], frozen=True, gc=False)
-        self._decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(batch)
-
-    def read(self, kept: Sequence[StoredEvents]) -> Sequence[PastEvent] | None:
-        """Return the events that may be asked for, by their time; None if there are more than a definition sees."""
-        found: list[PastEvent] = []
-        seen, counts = 0, self._counts
-        for one in kept:
-            batch = self._decoder.decode(one.document)
-            if batch.is_aside:
-                continue
-            seen += len(batch.events)
-            for place, event in enumerate(batch.events):
-                if counts is not None:
-                    name = event.data.d1 if event.data.d0 is msgspec.UNSET else event.data.d0
-                    if not isinstance(name, str) or not counts[name]:
-                        continue
-                found.append(PastEvent(f"{one.seq}.{place}", self._event(event)))
-        found.sort(key=_by_time)
-        return None if seen > JUDGED_EVENTS_MAX else found
-
-    def _event(self, event: Any) -> Event:
-        told = ((name, getattr(event.data, place)) for place, name in self._data)
-        return Event(
-            event.type if self._has_type else "",
-            event.at_ms,
-            event.message_id if self._has_id else None,
-            {name: value for name, value in told if value is not msgspec.UNSET},
-        )
-
-
-def _by_time(one: PastEvent) -> int:
-    return one.event.at_ms
-
-
-def _event_fields(parts: Sequence[Expression | Operand]) -> Sequence[EventField]:
-    """Return the fields of events that are asked for, be it those of a step."""
-    fields = [part.field if isinstance(part, StepField) else part for part in parts]
-    return [one for one in fields if isinstance(one, EventField)]
