@@ -53,6 +53,7 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_output": "The output can't be set up like this; `faults` has each place and what is wanted there.",
     "invalid_by": "`by` is `hour` or `day`.",
     "too_long_a_time": "Ask for at most 750 hours or days at once, of the last ten years.",
+    "invalid_identities": "`identities` names a type that does not exist; `allowed` lists those that there are.",
     "invalid_reasons": "`reasons` is true or false.",
     "not_dead": "The delivery was sent, waits by now, or was given up: there is nothing to send again.",
     "superseded": "Something later was told about the same profile; sent now, the older message would undo it.",

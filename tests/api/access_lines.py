@@ -225,7 +225,10 @@ def activation_lines() -> dict[Route, Line]:
         **{("GET", f"{groups}/{{group}}{path}"): absent for path in ("", "/members", "/too-large")},
         ("DELETE", f"{groups}/{{group}}"): absent,
         ("GET", "/api/workspaces/{workspace}/profiles/{mpid}/told"): Line(Auth.ADMIN),
-        **{("GET", path): absent for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", f"{one}/changes")},
+        **{
+            ("GET", path): absent
+            for path in (one, f"{one}/members", f"{one}/members/{{mpid}}", f"{one}/changes", f"{one}/download")
+        },
         ("GET", connection): absent,
         **{
             ("GET", path): absent

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from knownas.api.own_download import DOWNLOAD_TYPES
 from knownas.api.schema_parts import CURSOR, TIME, Schema, enum_of, ref
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
 from knownas.core.translation.reason import Reason
@@ -18,6 +19,9 @@ _CONNECTION: Final = ("unknown_connection", *_AUDIENCE)
 _INPUT_CONNECTION: Final = ("unknown_connection", *_WORKSPACE)
 _OUTPUT: Final = ("unknown_output", *_WORKSPACE)
 _GROUP: Final = ("unknown_group", *_WORKSPACE)
+ARCHIVE: Final = "Archive"
+"""Stands for an answer that is a zip archive."""
+
 _PAGED: Final = ("invalid_limit", "malformed_next")
 
 ACTIVATION_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
@@ -28,6 +32,7 @@ ACTIVATION_REASONS: Final[Mapping[str, Mapping[int, tuple[str, ...]]]] = {
     "changeAudience": {400: ("invalid_audience",), 404: _AUDIENCE},
     "deleteAudience": {404: _AUDIENCE, 409: ("audience_in_use",)},
     "listMembers": {400: ("invalid_environment", "invalid_reasons", *_PAGED), 404: _AUDIENCE},
+    "downloadAudience": {400: ("invalid_environment", "invalid_identities"), 404: _AUDIENCE},
     "showMembership": {400: ("invalid_environment", "malformed_mpid"), 404: _AUDIENCE},
     "listAudienceChanges": {
         400: ("invalid_environment", "invalid_by", "invalid_time", "too_long_a_time"),
@@ -74,6 +79,7 @@ ACTIVATION_ANSWERS: Final[Mapping[str, tuple[int, str]]] = {
     "changeAudience": (200, "Audience"),
     "deleteAudience": (200, "Deleted"),
     "listMembers": (200, "Members"),
+    "downloadAudience": (200, ARCHIVE),
     "showMembership": (200, "Membership"),
     "listAudienceChanges": (200, "AudienceChanges"),
     "createConnection": (201, "Connection"),
@@ -133,6 +139,17 @@ _WITH_REASONS: Final[Schema] = {
 ACTIVATION_QUERIES: Final[Mapping[str, list[Schema]]] = {
     "showAudience": [_ENVIRONMENT],
     "listMembers": [*_BY_MPID, _ENVIRONMENT, _WITH_REASONS],
+    "downloadAudience": [
+        _ENVIRONMENT,
+        {
+            "name": "identities",
+            "in": "query",
+            "description": "The types of identities to include, separated by commas; all if it is not given.",
+            "schema": {"type": "array", "items": {"enum": sorted(DOWNLOAD_TYPES)}, "minItems": 1},
+            "style": "form",
+            "explode": False,
+        },
+    ],
     "showMembership": [_ENVIRONMENT],
     "listAudienceChanges": [
         _ENVIRONMENT,

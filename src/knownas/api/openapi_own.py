@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from knownas.api.limits import REQUEST_ID_CHARACTERS_MAX
-from knownas.api.openapi_activation import ACTIVATION_ANSWERS, ACTIVATION_QUERIES, ACTIVATION_REASONS
+from knownas.api.openapi_activation import ACTIVATION_ANSWERS, ACTIVATION_QUERIES, ACTIVATION_REASONS, ARCHIVE
 from knownas.api.openapi_parts import (
     COMMON_REASONS,
     MEANINGS,
@@ -408,7 +408,11 @@ _QUERIES: Final[Mapping[str, list[Schema]]] = {
 
 def _own_responses(operation: Operation) -> Schema:
     status, name = _OWN_ANSWERS[operation.name]
-    answer = answer_of("The answer.", ref(name))
+    if name == ARCHIVE:
+        binary: Schema = {"type": "string", "format": "binary"}
+        answer: Schema = {"description": "The archive.", "content": {"application/zip": {"schema": binary}}}
+    else:
+        answer = answer_of("The answer.", ref(name))
     if name == "EvidenceCertificate":
         answer["content"]["application/pdf"] = {"schema": {"type": "string", "format": "binary"}}
     if name in ("Profile", "Receipt") and operation.body is not None:

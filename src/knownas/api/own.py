@@ -11,7 +11,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from knownas.api.deadline import Deadline
@@ -19,6 +19,7 @@ from knownas.api.exchange import JSON, App, Receive, Scope, Send, reply
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own_audiences import AUDIENCE_OPERATIONS
 from knownas.api.own_audit import AUDIT_OPERATIONS, LIST_AUDIT
+from knownas.api.own_download import DOWNLOAD_OPERATIONS
 from knownas.api.own_evidence import EVIDENCE_OPERATIONS
 from knownas.api.own_forwarding import FORWARDING_OPERATIONS
 from knownas.api.own_groups import GROUP_OPERATIONS
@@ -215,6 +216,7 @@ OPERATIONS: Final = (
     *AUDIT_OPERATIONS,
     *EVIDENCE_OPERATIONS,
     *AUDIENCE_OPERATIONS,
+    *DOWNLOAD_OPERATIONS,
     *GROUP_OPERATIONS,
     *OUTPUT_OPERATIONS,
     *FORWARDING_OPERATIONS,
@@ -293,10 +295,18 @@ def _endpoint(
             return Response(body, refusal.status, _HEADERS.get(refusal.status), "application/json")
         _note(service, operation, request, status, document)
         if isinstance(document, File):
-            return Response(document.body, status, document.headers, document.media_type)
+            return _sent(document, status, is_head=request.method == "HEAD")
         return Response(_ENCODER.encode(document), status, media_type="application/json")
 
     return serve
+
+
+def _sent(file: File, status: int, *, is_head: bool) -> Response:
+    if isinstance(file.body, bytes):
+        return Response(file.body, status, file.headers, file.media_type)
+    if is_head:
+        return Response(None, status, file.headers, file.media_type)
+    return StreamingResponse(file.body, status, file.headers, file.media_type)
 
 
 def _note(service: Service, operation: Operation, request: Request, status: int, answered: Document | File) -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,9 +53,9 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An answer that is no JSON: its bytes, what they are, and the name under which a browser keeps it."""
+    """An answer that is no JSON: its bytes, or its pieces as they are made, what they are, and the name under which a browser keeps it."""
 
-    body: bytes
+    body: bytes | AsyncGenerator[bytes]
     media_type: str
     name: str
 

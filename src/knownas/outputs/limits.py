@@ -79,6 +79,3 @@ FILE_WAIT_SECONDS: Final = 60.0
 
 LOCATION_CHARACTERS_MAX: Final = 1_024
 """Characters of the place where files are written."""
-
-DOWNLOAD_ROWS_A_PIECE: Final = 1_000
-"""Rows of an audience that are written before a piece of the archive is handed out."""

@@ -9,6 +9,7 @@ from knownas.core.profile.calculated import WorkspaceCalculations
 from knownas.service.audience.assessing import Assesses, AssessesHere, Assessing
 from knownas.service.audience.audiences import AudienceService
 from knownas.service.audience.catalogue import Catalogues, Destinations
+from knownas.service.audience.downloading import Downloads
 from knownas.service.audience.forgetting import AudienceForgetting
 from knownas.service.audience.judging import Judging
 from knownas.service.audience.judging_work import JudgingWork
@@ -39,6 +40,7 @@ class Activation:
 
     catalogues: Catalogues
     audiences: AudienceService
+    downloads: Downloads
     outputs: AudienceOutputs
     forwarding: ForwardingService
     forwarded: EventForwarding
@@ -102,6 +104,7 @@ async def open_activation(  # noqa: PLR0913 - each is a part of its own, and the
     return Activation(
         catalogues,
         AudienceService(store, catalogues, writing, subjects, clock, work.wake, outputs, surroundings),
+        Downloads(store.audiences, subjects, clock),
         outputs,
         ForwardingService(directory, catalogues, writing, outputs, surroundings),
         forwarded,

@@ -103,3 +103,6 @@ TURNOVER_DAYS_BACK_MAX: Final = 3_660
 
 CHANGES_LOOKED_AT: Final = 200
 """Changes of a profile's memberships, the newest ones, among which the last joining of each audience is looked for."""
+
+DOWNLOADED_A_PAGE: Final = 500
+"""Members of an audience that are read, and written into its archive, before a piece of that is handed out."""

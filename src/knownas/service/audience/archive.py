@@ -1,21 +1,21 @@
 """Writes audiences as an archive to be downloaded: a CSV file for each, and a manifest that says what is in them (platform §6.5).
 
-The archive is made while it is read, so one of any size takes little memory. Values are as they are (see `formats`).
+The archive is made while it is read, so one of any size takes little memory. Values are as they are. A spreadsheet may take one that
+begins with `=` for a formula, so the how-to says how to open it.
 """
 
+import asyncio
 import csv
 import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from knownas.core.identity.kinds import IdentityType, Surface, name_on
-from knownas.outputs.limits import DOWNLOAD_ROWS_A_PIECE
 
 HEADER: Final = ("mpid", "scanned_timestamp_ms", "identity_value", "identity_type")
 MANIFEST: Final = "manifest.json"
@@ -49,16 +49,21 @@ class _Seen:
     min_ms: int | None = None
     max_ms: int | None = None
 
-    def count(self, row: MemberRow) -> None:
-        self.by_type[row.type] += 1
-        self.min_ms = row.scanned_ms if self.min_ms is None else min(self.min_ms, row.scanned_ms)
-        self.max_ms = row.scanned_ms if self.max_ms is None else max(self.max_ms, row.scanned_ms)
+    def counted(self, page: Sequence[MemberRow]) -> Iterator[tuple[int, int, str, str | None]]:
+        """Yield rows as they are written, and count them."""
+        for row in page:
+            self.by_type[row.type] += 1
+            self.min_ms = row.scanned_ms if self.min_ms is None else min(self.min_ms, row.scanned_ms)
+            self.max_ms = row.scanned_ms if self.max_ms is None else max(self.max_ms, row.scanned_ms)
+            yield row.mpid, row.scanned_ms, row.value, name_on(Surface.PROFILE, row.type)
 
 
-def archive_pieces(archive: Archive, audiences: Iterable[tuple[int, Iterable[MemberRow]]]) -> Iterator[bytes]:
-    """Yield a zip archive piece by piece, from the members of audiences by their ids, no audience twice.
+async def archive_pieces(
+    archive: Archive, audiences: Iterable[tuple[int, AsyncIterable[Sequence[MemberRow]]]]
+) -> AsyncGenerator[bytes]:
+    """Yield a zip archive piece by piece, from pages of members of audiences by their ids, no audience twice.
 
-    An iterator of members that raises ends the archive without its directory, so that nobody takes it for whole.
+    If a page of members can't be had, the archive ends without its directory, so that nobody takes it for whole.
     """
     sink, seen = _Sink(), _Seen()
     at = datetime.fromtimestamp(archive.generated_ms / 1000, UTC)
@@ -67,8 +72,10 @@ def archive_pieces(archive: Archive, audiences: Iterable[tuple[int, Iterable[Mem
             name = f"audience-{audience}.csv"
             before = seen.by_type.total()
             with pack.open(_entry(name, at), "w", force_zip64=True) as file:
-                for piece in _csv_pieces(members, seen):
-                    file.write(piece)
+                file.write(_csv([HEADER]))
+                async for page in members:
+                    # What is compressed takes long enough to be felt by others.
+                    await asyncio.to_thread(file.write, _csv(seen.counted(page)))
                     yield sink.taken()
             seen.files.append({"name": name, "audience_id": audience, "rows": seen.by_type.total() - before})
         manifest = json.dumps(_manifest(archive, seen, at), indent=2)
@@ -76,19 +83,10 @@ def archive_pieces(archive: Archive, audiences: Iterable[tuple[int, Iterable[Mem
     yield sink.taken()
 
 
-def _csv_pieces(members: Iterable[MemberRow], seen: _Seen) -> Iterator[bytes]:
-    rest = iter(members)
+def _csv(rows: Iterable[Sequence[int | str | None]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(HEADER)
-    while rows := list(islice(rest, DOWNLOAD_ROWS_A_PIECE)):
-        for row in rows:
-            seen.count(row)
-            writer.writerow((row.mpid, row.scanned_ms, row.value, name_on(Surface.PROFILE, row.type)))
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue().encode()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
 
 
 def _manifest(archive: Archive, seen: _Seen, at: datetime) -> dict[str, Any]:
