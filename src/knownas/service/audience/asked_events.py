@@ -1,7 +1,4 @@
-"""Reads of the batches that a store keeps of a user the events that some definitions may ask for, and of each event only what they ask.
-
-Most batches have no event of a name that is asked for. Whether one may have any shows without reading it: then its text has that name in it.
-"""
+"""Reads of the batches that a store keeps of a user the events that some definitions may ask for, and of each event only what they ask."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,9 +14,6 @@ from knownas.store.user_data import StoredEvents
 
 SPELLINGS_KEPT_MAX: Final = 10_000
 """Names of events of which a look remembers whether they are asked for."""
-
-EVENT_BYTES_MIN: Final = 30
-"""Less than any event takes in a document: its four members have names."""
 
 _NAMES: Final = ("event_name", "screen_name")
 """The members of an event's data that may be its name, the first one if it is there."""
@@ -45,7 +39,6 @@ class AskedEvents:
     def __init__(self, parts: Sequence[Expression | Operand], asked: Sequence[Names]) -> None:
         names: Names = None if None in asked else frozenset(name for told in asked for name in told or ())
         self._counts: Final = None if names is None else _Counts(names)
-        self._spelt: Final = None if names is None else _spelt(names)
         paths = {part.fact[0] for part in _event_fields(parts) if isinstance(part.fact, tuple)}
         facts = {part.fact for part in _event_fields(parts) if isinstance(part.fact, EventFact)}
         self._data: Final = [(f"d{number}", name) for number, name in enumerate(dict.fromkeys((*_NAMES, *paths)))]
@@ -70,13 +63,7 @@ class AskedEvents:
         """Return the events that may be asked for, by their time; None if there are more than a definition sees."""
         found: list[PastEvent] = []
         seen, counts = 0, self._counts
-        spelt = self._spelt
-        if spelt is not None and sum(len(one.document) for one in kept) > JUDGED_EVENTS_MAX * EVENT_BYTES_MIN:
-            # They may be more than a definition sees: each is counted.
-            spelt = None
         for one in kept:
-            if spelt is not None and not _may_tell(one.document, spelt):
-                continue
             batch = self._decoder.decode(one.document)
             if batch.is_aside:
                 continue
@@ -108,22 +95,3 @@ def _event_fields(parts: Sequence[Expression | Operand]) -> Sequence[EventField]
     """Return the fields of events that are asked for, be it those of a step."""
     fields = [part.field if isinstance(part, StepField) else part for part in parts]
     return [one for one in fields if isinstance(one, EventField)]
-
-
-def _spelt(names: frozenset[str]) -> Sequence[bytes] | None:
-    """Return what is in the text of a document with an event of one of the names; None if that can't be told.
-
-    A text of ASCII has no spelling of a name of anything else.
-    """
-    plain = [name for name in names if name.isascii()]
-    if not all(name.isprintable() and not set(name) & {'"', "\\"} for name in plain):
-        return None
-    return [f'"{name}"'.encode() for name in plain]
-
-
-def _may_tell(document: bytes, spelt: Sequence[bytes]) -> bool:
-    """Whether a document may have an event of a name. Other letters than those of ASCII may stand for these, and an escape for anything."""
-    if not document.isascii() or b"\\" in document:
-        return True
-    lower = document.lower()
-    return any(one in lower for one in spelt)
