@@ -70,20 +70,21 @@ async def test_limits_answer_as_the_page_says(server: Served) -> None:
     """Over each of the two limits the answer is 429 without a body, and its headers are the ones the page names."""
     async with httpx.AsyncClient(base_url=server.url, headers={"x-mp-key": LIMITED_KEY}, timeout=30) as app:
 
-        async def ask(value: str) -> httpx.Response:
-            body = {"environment": "production", "known_identities": {"device_application_stamp": value}}
+        async def ask() -> httpx.Response:
+            body = {"environment": "production", "known_identities": {"device_application_stamp": "one"}}
             return await app.post("/v1/identify", json=body)
 
-        first = await ask("one")
-        assert int(first.headers["X-mp-rate-limit-percentage-used"]) > 0
         # All at once: one after the other may come no faster than is allowed, where others use the machine as well.
-        answers = await asyncio.gather(*(ask("one" if number % 2 else f"other {number}") for number in range(AT_ONCE)))
+        answers = await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
     refused = {}
     for answer in answers:
-        if answer.status_code == 429:
-            assert answer.content == b""
-            assert int(answer.headers["Retry-After"]) >= 1
-            refused[answer.headers["X-mp-rate-limit-exceeded"]] = answer.headers["X-Refusal-Reason"]
+        if answer.status_code == 200:
+            assert int(answer.headers["X-mp-rate-limit-percentage-used"]) > 0
+            continue
+        assert (answer.status_code, answer.content) == (429, b"")
+        assert int(answer.headers["Retry-After"]) >= 1
+        refused[answer.headers["X-mp-rate-limit-exceeded"]] = answer.headers["X-Refusal-Reason"]
+    assert len(answers) > len([one for one in answers if one.status_code == 429]) > 0
     assert refused == {"app": "rate_limited", "system": "rate_limited"}
 
 
