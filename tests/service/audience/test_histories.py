@@ -21,8 +21,15 @@ from tests.service.audience_stage import DAY_MS, WORKSPACE, Json, Stage, custome
 
 HOUR_MS = 3_600_000
 STEPS = 25
+STEPS_AT_ONCE = 4
 NAMES = ("purchase", "visit", "login")
 KNOWN: Json = {"operator": "exists", "operand": {"model": "user_identities", "path": "customerid"}}
+
+
+@pytest.fixture(autouse=True)
+def few_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge two at a time, so that the next ones are looked at while those before are written down."""
+    monkeypatch.setattr(judging_work, "JUDGED_TOGETHER", 2)
 
 
 def definitions() -> dict[str, Json]:
@@ -97,7 +104,8 @@ async def plays(seed: int, store: Store | None = None, assessing: Assessing | No
                 defined = read_definition({"schema_version": "1", "audience": expression})
                 assert isinstance(defined, Definition)
                 read[await stage.audience(expression, name)] = defined
-            await step(stage, chance, known)
+            for _ in range(chance.randint(1, STEPS_AT_ONCE)):
+                await step(stage, chance, known)
             await stage.settle()
             found = {one: set(await stage.members(one)) for one in read}
             assert found == await truth(stage, read)

@@ -11,7 +11,7 @@ from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Criteria
 from knownas.core.audience.reading import read_definition
 from knownas.core.profile.group import Aggregated, AggregateType
-from knownas.service.audience import following
+from knownas.service.audience import following, judging_work
 from knownas.service.group import grouping
 from knownas.service.group.groups import GroupWish
 from knownas.store.memory.store import MemoryStore
@@ -45,6 +45,12 @@ AUDIENCES: tuple[Json, ...] = (
     {"operator": "greater_than", "left": {"model": "user_attributes", "path": "visits"}, "right": 1},
     {"operator": "contains", "left": {"model": "user_attributes", "path": "tags"}, "right": "b"},
 )
+
+
+@pytest.fixture(autouse=True)
+def few_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge two at a time, so that the next ones are looked at while those before are written down."""
+    monkeypatch.setattr(judging_work, "JUDGED_TOGETHER", 2)
 
 
 class Play:
