@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -35,7 +36,7 @@ PEOPLE_MAX: Final = 100_000
 def demo(host: str, port: int, people: int, seed: int) -> None:
     """Serve with an hour of generated traffic. Everything is gone when it stops."""
     # The server hands a signal on when it has stopped. A plain SIGTERM would leave the folder behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _end)
     text = (files("knownas.demo") / "demo.yaml").read_text()
     with tempfile.TemporaryDirectory(prefix="knownas-demo-") as folder:
         configuration = replace(parse(text, "the demo"), database=f"sqlite:///{Path(folder) / 'demo.db'}")
@@ -50,6 +51,10 @@ def demo(host: str, port: int, people: int, seed: int) -> None:
             return service
 
         run(opened, configuration, host, port, started=lambda address: _invite(address, hours[0]))
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _invite(address: str, hour: Hour) -> None:
