@@ -7,7 +7,7 @@ from knownas.console.page import Answer, Asked, Crumb, Moved, Page, Shown, done
 from knownas.console.places import HEALTH
 from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
-from knownas.console.toxic_values import LIST_PATH, PASTS, STATES, Verb, list_path, pool_of, value_path
+from knownas.console.toxic_values import LIST_PATH, PASTS, STATES, Verb, judging_path, list_path, pool_of, value_path
 from knownas.core.identity.kinds import Identity, IdentityType, value_fault
 from knownas.core.limits import IDENTITY_VALUE_CHARACTERS_MAX
 from knownas.service.limits import DIFFERENCES_TOLD_MAX, LONG_REQUEST_SECONDS
@@ -62,7 +62,7 @@ async def block(asked: Asked) -> Answer:
 
 
 async def _show(asked: Asked, verb: Verb) -> Answer:
-    named = _named(asked, asked.query.text("type"), asked.query.raw("value", IDENTITY_VALUE_CHARACTERS_MAX))
+    named = _named(asked)
     would = await _judged(asked, verb, named, preview=True)
     before = asked.service.toxic.listed.find(pool_of(asked), named)
     words = _WORDS[verb]
@@ -76,7 +76,7 @@ async def _show(asked: Asked, verb: Verb) -> Answer:
         "changed": would.changed[:DIFFERENCES_TOLD_MAX],
         "more_changed": max(0, len(would.changed) - DIFFERENCES_TOLD_MAX),
         "count": len(would.changed),
-        "action": asked.address(type="", value=""),
+        "action": judging_path(asked, verb),
         "fields": {"type": named.type.value, "value": named.value},
         "back": list_path(asked),
     }
@@ -85,7 +85,7 @@ async def _show(asked: Asked, verb: Verb) -> Answer:
 
 
 async def _do(asked: Asked, verb: Verb) -> Answer:
-    named = _named(asked, asked.form.text("type"), asked.form.raw("value", IDENTITY_VALUE_CHARACTERS_MAX))
+    named = _named(asked)
     judgement = await _judged(asked, verb, named, preview=False)
     count, value = len(judgement.changed), judgement.value
     changed = "1 profile has changed" if count == 1 else f"{count:,} profiles have changed"
@@ -101,13 +101,14 @@ async def _judged(asked: Asked, verb: Verb, named: Identity, *, preview: bool) -
     return await judge(pool_of(asked), named, preview=preview)
 
 
-def _named(asked: Asked, kind: str, value: str) -> Identity:
-    """Return the identity that is meant.
+def _named(asked: Asked) -> Identity:
+    """Return the identity that is meant. It is sent in a form, so that no address keeps it.
 
     Raises:
         Refusal: it can't be one, or the visitor may not see it.
     """
     asked.require(Right.SEE_IDENTITIES)
+    kind, value = asked.form.text("type"), asked.form.raw("value", IDENTITY_VALUE_CHARACTERS_MAX)
     if kind not in set(IdentityType):
         raise not_taken("There is no such identity type.")
     fault = value_fault(value)
@@ -125,8 +126,10 @@ def _place_of(asked: Asked, named: Identity) -> str:
 
 
 PAGES: Final = (
-    Page("GET", f"{LIST_PATH}/release", "reviewRelease", Right.HEALTH, show_release, HEALTH, LONG_REQUEST_SECONDS),
+    Page(
+        "POST", f"{LIST_PATH}/release/review", "reviewRelease", Right.HEALTH, show_release, HEALTH, LONG_REQUEST_SECONDS
+    ),
     Page("POST", f"{LIST_PATH}/release", "releaseToxicValue", Right.HEALTH, release, HEALTH, LONG_REQUEST_SECONDS),
-    Page("GET", f"{LIST_PATH}/block", "reviewBlock", Right.HEALTH, show_block, HEALTH, LONG_REQUEST_SECONDS),
+    Page("POST", f"{LIST_PATH}/block/review", "reviewBlock", Right.HEALTH, show_block, HEALTH, LONG_REQUEST_SECONDS),
     Page("POST", f"{LIST_PATH}/block", "blockToxicValue", Right.HEALTH, block, HEALTH, LONG_REQUEST_SECONDS),
 )

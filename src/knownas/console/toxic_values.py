@@ -84,8 +84,7 @@ async def show_values(asked: Asked) -> Answer:
         "next": asked.address(before=str(shown[-1].number)) if len(found) > len(shown) else "",
         "reasons": _REASONS,
         "types": [(one.value, one.value) for one in IdentityType],
-        "scope": asked.scope,
-        "environment": asked.environment.value,
+        "block": judging_path(asked, Verb.BLOCK, "/review"),
         "is_watched": is_watched(asked.service.directory.scopes[asked.scope]),
         "mode": asked.service.directory.scopes[asked.scope].policy.settings.toxic.mode,
     }
@@ -108,8 +107,9 @@ async def show_one(asked: Asked) -> Answer:
         "reason": _REASONS[value.reason],
         "past": PASTS[value.past],
         "joins": joins,
-        "release": judging_path(asked, Verb.RELEASE, value),
-        "block": judging_path(asked, Verb.BLOCK, value),
+        "may_judge": asked.who.may(Right.HEALTH) and not asked.who.masks,
+        "release": judging_path(asked, Verb.RELEASE, "/review"),
+        "block": judging_path(asked, Verb.BLOCK, "/review"),
         "list_path": list_path(asked),
     }
     trail = (Crumb("Toxic values", list_path(asked)),)
@@ -136,12 +136,9 @@ def value_path(number: int, scope: str, environment: str) -> str:
     return f"{LIST_PATH}/{number}?{urlencode({'scope': scope, 'environment': environment})}"
 
 
-def judging_path(asked: Asked, verb: Verb, value: ToxicValue) -> str:
-    """Return where somebody is asked whether to do something about a value; "" for who may not, and may not see it either."""
-    if asked.who.masks or not asked.who.may(Right.HEALTH):
-        return ""
-    named = {"type": value.type.value, "value": value.value}
-    return f"{LIST_PATH}/{verb}?{urlencode({'scope': asked.scope, 'environment': asked.environment.value, **named})}"
+def judging_path(asked: Asked, verb: Verb, step: str = "") -> str:
+    """Return where the form is sent by which something is done about a value, or a `step` before it."""
+    return f"{LIST_PATH}/{verb}{step}?{urlencode({'scope': asked.scope, 'environment': asked.environment.value})}"
 
 
 def _row(asked: Asked, number: int, value: ToxicValue) -> Row:
