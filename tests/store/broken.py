@@ -265,6 +265,44 @@ class Subjectless(MemoryStore):
         return [entry for entry in self._log[after_seq:] if mpid in entry.touched][:limit]
 
 
+class BackFromTheBeginning(MemoryStore):
+    """Reads a history back from its oldest lines, which comes out right where all fit on a page."""
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        found = [one for one in await self.history(mpid, 0, limit) if one.seq < before_seq]
+        return found[::-1]
+
+
+class BackWithTheLine(MemoryStore):
+    """Reads a history back with the line before which it shall be."""
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        return await super().history_back(mpid, before_seq + 1, limit)
+
+
+class BackWithoutSubjects(MemoryStore):
+    """Reads a history back without the lines that only name the number."""
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        found = [one for one in self._log if mpid in one.touched and one.seq < before_seq]
+        return found[::-1][:limit]
+
+
+class BackForth(MemoryStore):
+    """Reads the newest lines of a history, and shows them oldest first."""
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        return list(await super().history_back(mpid, before_seq, limit))[::-1]
+
+
+class BackWithoutTheFirst(MemoryStore):
+    """Reads a history back and leaves out the line that made the profile."""
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        found = await super().history_back(mpid, before_seq, limit)
+        return [one for one in found if one.created_mpid != mpid]
+
+
 class FewHolders(MemoryStore):
     """Tells no more holders of a value than a lookup considers."""
 
@@ -374,6 +412,11 @@ class GivenUp(MemoryStore):
 
 BROKEN = [
     Subjectless,
+    BackFromTheBeginning,
+    BackWithTheLine,
+    BackWithoutSubjects,
+    BackForth,
+    BackWithoutTheFirst,
     FewHolders,
     Unrevised,
     Folding,

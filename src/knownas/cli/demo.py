@@ -1,10 +1,13 @@
 """`knownas demo`: serves with an hour of generated traffic, and prints three commands to try."""
 
 import json
+import signal
+import sys
 import tempfile
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -12,7 +15,8 @@ import click
 from knownas.batch.rehearsing_beside import folds_beside
 from knownas.cli.configured import parse
 from knownas.cli.serve import run
-from knownas.demo.hour import Hour, play_hour
+from knownas.demo.hour import Hour
+from knownas.demo.opening import open_shop
 from knownas.outputs.destinations import DESTINATIONS
 from knownas.service.server import Service, open_service
 from knownas.store.opening import open_store
@@ -31,6 +35,8 @@ PEOPLE_MAX: Final = 100_000
 @click.option("--seed", type=int, default=12, show_default=True, help="The same seed makes the same people.")
 def demo(host: str, port: int, people: int, seed: int) -> None:
     """Serve with an hour of generated traffic. Everything is gone when it stops."""
+    # The server hands a signal on when it has stopped. A plain SIGTERM would leave the folder behind.
+    signal.signal(signal.SIGTERM, _end)
     text = (files("knownas.demo") / "demo.yaml").read_text()
     with tempfile.TemporaryDirectory(prefix="knownas-demo-") as folder:
         configuration = replace(parse(text, "the demo"), database=f"sqlite:///{Path(folder) / 'demo.db'}")
@@ -41,10 +47,14 @@ def demo(host: str, port: int, people: int, seed: int) -> None:
             store = open_store(configuration.database)
             folds = folds_beside(configuration.database, store)
             service = await open_service(configuration, store, folds=folds, destinations=DESTINATIONS)
-            hours.append(await play_hour(service, SCOPE, seed, people))
+            hours.append(await open_shop(service, SCOPE, seed, people, Path(folder) / "newsletter"))
             return service
 
         run(opened, configuration, host, port, started=lambda address: _invite(address, hours[0]))
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _invite(address: str, hour: Hour) -> None:

@@ -57,7 +57,7 @@ ROLE: Final = Member(
     Choice(ConsoleRole),
     NEEDED,
     "What the user is. A reader sees everything, with identities masked; an operator sees identities, undoes decisions, and works "
-    "on policies, audiences and outputs; a privacy officer sees identities, undoes decisions, and works at the privacy desk; an admin may "
+    "on policies, audiences, outputs and health; a privacy officer sees identities, undoes decisions, and works at the privacy desk; an admin may "
     "do all of it.",
 )
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 from knownas.console.health_charts import (
@@ -21,10 +22,13 @@ from knownas.console.page import Answer, Asked, Page, Shown
 from knownas.console.places import HEALTH
 from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
+from knownas.console.self_checks import check_path
+from knownas.console.toxic_values import list_path
 from knownas.console.workspace_asked import environment_choice
 from knownas.core.health.intervals import Span
 from knownas.core.health.traffic import Traffic
 from knownas.service.health.standing import GONE, Period, Standing
+from knownas.service.jobs import EVERY_SCOPE, JobKind
 from knownas.service.limits import LONG_REQUEST_SECONDS
 from knownas.store.port import Pool
 
@@ -100,6 +104,8 @@ async def show_health(asked: Asked) -> Answer:
     standing = await service.standing(scope, environment)
     devices = await _devices(asked, service.directory.scopes[scope].pool(environment), standing)
     names = service.health.input_names()
+    checks = await service.jobs.listed(JobKind.SELF_CHECK, EVERY_SCOPE)
+    last = next((one for one in checks if one.is_over), None)
     scopes = [(one, one) for one in service.directory.scopes]
     values = {
         "choices": (
@@ -122,6 +128,9 @@ async def show_health(asked: Asked) -> Answer:
         "crowds": devices_chart(standing.crowds),
         "devices": devices,
         "share": percent_words,
+        "last_check": "" if last is None else check_path(last.id),
+        "check_path": check_path,
+        "toxic_path": partial(list_path, asked),
     }
     about = [one.mpid for one in devices if one.identity is not None]
     return Shown("health.html", HEALTH.title, about, values)

@@ -26,8 +26,11 @@ from knownas.console.profile_events import PAGES as PROFILE_EVENTS
 from knownas.console.receipt import PAGES as RECEIPT
 from knownas.console.rehearsals import PAGES as REHEARSALS
 from knownas.console.resolutions import PAGES as RESOLUTIONS
+from knownas.console.self_checks import PAGES as SELF_CHECKS
 from knownas.console.setup import PAGES as SETUP
 from knownas.console.story import PAGES as STORY
+from knownas.console.toxic_judging import PAGES as TOXIC_JUDGING
+from knownas.console.toxic_values import PAGES as TOXIC_VALUES
 from knownas.console.undoing import PAGES as UNDOING
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -41,6 +44,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *RECEIPT,
     *UNDOING,
     *HEALTH,
+    *SELF_CHECKS,
+    *TOXIC_JUDGING,
+    *TOXIC_VALUES,
     *LIVE,
     *BATCH,
     *PRIVACY_DESK,

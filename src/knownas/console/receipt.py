@@ -18,6 +18,7 @@ from knownas.core.identity.decision import ChangeKind, DecidedBy, Guard, LookupE
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.service.identity.decisions import is_decision_id
+from knownas.service.live.limits import LINES_KEPT_MAX
 from knownas.service.security.auditing import persons_in
 
 GUARDS: Final[Mapping[str, str]] = {
@@ -104,7 +105,7 @@ async def show_receipt(asked: Asked) -> Answer:
     if receipt is None:
         alias = await asked.service.aliasing.show(decision_id)
         if alias is None:
-            raise no_decision()
+            raise no_decision(asked)
         return _alias(asked, alias)
     document = cast("dict[str, Any]", receipt)
     shown = cast("dict[str, Any]", masked_document(receipt)) if asked.who.masks else document
@@ -144,15 +145,20 @@ def _alias(asked: Asked, alias: Document) -> Shown:
     return Shown("alias.html", "Alias request", persons_in(alias), values)
 
 
-def no_decision() -> Refusal:
-    """Return the refusal of an id that no decision has."""
-    sentence = "No decision has this id."
-    return Refusal(
-        404,
-        "unknown_decision",
-        sentence,
-        "One that changed nothing is kept for a while only, by the server process that made it.",
+def no_decision(asked: Asked) -> Refusal:
+    """Return the refusal of an id under which nothing is found, with what can't be known and why."""
+    code, decision_id = "unknown_decision", asked.request.path_params["id"]
+    if not is_decision_id(decision_id):
+        return Refusal(404, code, "No decision has this id.", "An id has 32 digits, 0 to 9 and a to f.")
+    known = (
+        "Every decision that changed something is kept. One that changed nothing is remembered by the process that made it, with its newest "
+        f"{LINES_KEPT_MAX:,} at least, until it ends or somebody is erased; in a scope with capture: all it is kept too."
     )
+    if not asked.service.shares_database:
+        return Refusal(404, code, "No decision with this id is known, or it changed nothing and was forgotten.", known)
+    sentence = f"No decision with this id is known to {asked.service.live.name}, the process that answers."
+    again = "Others over this database may remember it: load the page again, which may reach another one."
+    return Refusal(404, code, sentence, f"{known} {again}")
 
 
 def _rung(asked: Asked, step: Mapping[str, Any]) -> Rung:

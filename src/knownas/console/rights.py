@@ -22,13 +22,14 @@ class Right(StrEnum):
     OUTPUTS = "outputs"
     SET_UP = "set_up"
     PRIVACY = "privacy"
+    HEALTH = "health"
 
 
 _SEEING: Final = frozenset({Right.READ, Right.SEE_IDENTITIES, Right.UNDO})
 RIGHTS: Final[Mapping[ConsoleRole, frozenset[Right]]] = MappingProxyType(
     {
         ConsoleRole.READER: frozenset({Right.READ}),
-        ConsoleRole.OPERATOR: _SEEING | {Right.POLICIES, Right.AUDIENCES, Right.OUTPUTS, Right.SET_UP},
+        ConsoleRole.OPERATOR: _SEEING | {Right.POLICIES, Right.AUDIENCES, Right.OUTPUTS, Right.SET_UP, Right.HEALTH},
         ConsoleRole.PRIVACY_OFFICER: _SEEING | {Right.PRIVACY},
         ConsoleRole.ADMIN: frozenset(Right),
     }
@@ -45,6 +46,7 @@ RIGHT_WORDS: Final[Mapping[Right, str]] = MappingProxyType(
         Right.OUTPUTS: "change outputs",
         Right.SET_UP: "set up workspaces",
         Right.PRIVACY: "work at the privacy desk",
+        Right.HEALTH: "release or block values, or begin a self-check",
     }
 )
 """What each right is called, after "may"."""

@@ -13,9 +13,11 @@ from knownas.console.refusal import not_taken
 from knownas.console.rights import Right
 from knownas.core.identity.chapter import Earlier, Piece, Profile
 from knownas.core.identity.kinds import Identity
-from knownas.service.history.telling import Told
+from knownas.service.history.telling import NEWEST, StoryPlace, Told
+from knownas.store.port import END_OF_LOG
 
-_PLACE: Final = re.compile(r"(-?\d{1,18})\.(\d{1,19})\.(.{1,200})")
+_PLACE: Final = re.compile(r"(\d{1,18}|newest)\.(-?\d{1,18}|newest)(?:\.(-?\d{1,18})\.(\d{1,18})\.(.{1,200}))?")
+_NEWEST: Final = "newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,14 @@ async def show_story(asked: Asked) -> Answer:
         raise no_profile(mpid)
     lines = [_line(asked, one) for one in page.lines]
     about = (mpid, *(one.mpid for told in page.lines for one in told.pieces if isinstance(one, Profile)))
-    following = "" if page.next_place is None else asked.address(next=".".join(map(str, page.next_place)))
+    following = "" if page.next_place is None else asked.address(next=_written(page.next_place))
     values = {
         "mpid": mpid,
         "tabs": profile_tabs(asked, mpid),
         "lines": lines,
         "next": following,
         "is_first": not asked.query.text("next"),
-        "is_cut": page.is_cut,
+        "is_newest": page.is_newest,
         "erased_by": await asked.service.profiles.erased_by(mpid),
     }
     return Shown("story.html", "Story", about, values, person_trail(mpid))
@@ -96,18 +98,26 @@ def _line(asked: Asked, told: Told) -> ShownLine:
     return ShownLine(told, tuple(shown_piece(asked, one) for one in told.pieces), without)
 
 
-def _place(given: str) -> tuple[int, int, str] | None:
+def _place(given: str) -> StoryPlace:
     """Read where a page begins.
 
     Raises:
         Refusal: it is no such place.
     """
     if not given:
-        return None
+        return NEWEST
     found = _PLACE.fullmatch(given)
     if found is None:
         raise not_taken("The address names no place of this story.")
-    return int(found[1]), int(found[2]), found[3]
+    until_seq, until_ms = (END_OF_LOG if one == _NEWEST else int(one) for one in (found[1], found[2]))
+    after = None if found[3] is None else (int(found[3]), int(found[4]), found[5])
+    return StoryPlace(until_seq, until_ms, after)
+
+
+def _written(place: StoryPlace) -> str:
+    """Write where a page begins, for its address."""
+    until = (_NEWEST if one == END_OF_LOG else str(one) for one in (place.until_seq, place.until_ms))
+    return ".".join([*until, *map(str, place.after or ())])
 
 
 PAGES: Final = (Page("GET", "/people/{mpid}/story", "showStory", Right.READ, show_story, PEOPLE),)

@@ -63,7 +63,7 @@ async def show_undo(asked: Asked) -> Answer:
     }
     if isinstance(would, UndoRefused):
         if would.reason is UndoRefusal.UNKNOWN_DECISION:
-            raise no_decision()
+            raise no_decision(asked)
         return Shown("undo.html", "Take back", (), {**values, "refused": would}, trail, HTTPStatus.CONFLICT)
     told = would.differences[:DIFFERENCES_TOLD_MAX]
     workspaces = {one.workspace.id: one.workspace.name for one in asked.service.directory.places}
@@ -87,7 +87,7 @@ async def undo(asked: Asked) -> Answer:
     undone = await asked.service.undoing.undo(decision_id, identity)
     if isinstance(undone, UndoRefused):
         if undone.reason is UndoRefusal.UNKNOWN_DECISION:
-            raise no_decision()
+            raise no_decision(asked)
         query = f"?{urlencode({'only': only})}" if only else ""
         return Moved(f"{decision_path(decision_id)}/undo{query}", (), not_done(undone.sentence))
     count = len(undone.changed)

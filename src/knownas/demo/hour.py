@@ -1,7 +1,9 @@
 """Plays an hour of generated traffic against a service, and finds in it what is worth showing."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from knownas.core.identity.decision import Created, Modified, Returned
 from knownas.core.identity.kinds import Identity, IdentityType, identities
@@ -40,16 +42,31 @@ class Hour:
             self.moved_mpid = decision.outcome.mpid
 
 
-async def play_hour(service: Service, scope: str, seed: int, people: int) -> Hour:
-    """Play an hour that ends now. Observations carry the times of the traffic, not of the playing."""
+async def _nothing(_visit: Visit, _answer: Answer, _seconds: float) -> None:
+    """Do no more than ask."""
+
+
+async def play_hour(
+    service: Service,
+    scope: str,
+    seed: int,
+    people: int,
+    then: Callable[[Visit, Answer, float], Awaitable[None]] = _nothing,
+) -> Hour:
+    """Play an hour that ends now. Observations carry the times of the traffic, not of the playing.
+
+    `then` is awaited with each answer and how long it took, before the device goes on.
+    """
     hour = Hour()
     rules = service.directory.scopes[scope]
     keys = {door.input.name: door.lasting_key for door in service.directory.doors if door.rules.scope == scope}
 
     async def send(visit: Visit, previous_mpid: int | None, mpid: int | None) -> Played:
+        began = perf_counter()
         answer = await service.resolver.answer(rules.ask(observation_of(visit, previous_mpid, mpid)))
         service.tallying.decided(scope, visit.environment, keys.get(visit.input, ""), answer.decision, visit.at_ms)
         hour.note(answer)
+        await then(visit, answer, perf_counter() - began)
         outcome = answer.decision.outcome
         return Played(outcome.mpid if isinstance(outcome, Returned | Created | Modified) else None)
 

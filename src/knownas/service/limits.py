@@ -84,8 +84,9 @@ PROFILES_RECOLLECTED_MAX: Final = 400
 HISTORY_LINES_RECOLLECTED_MAX: Final = 20_000
 """Lines read of the histories of all those profiles together."""
 
-RECENT_DECISIONS_MAX: Final = 2_000
-"""Decisions that changed nothing, kept in memory so that they can be looked up for a while."""
+RECENT_DECISIONS_MAX: Final = 4_800
+"""Decisions that changed nothing, kept in memory so that they can be looked up for a while: seven eighths of them always, which is more than
+a live stream has lines. One takes 2 KiB."""
 
 ACTIVITY_MAX: Final = 200_000
 """Profiles whose last visit is known to the second; the store's knowledge is as old as the next limit."""
@@ -109,7 +110,7 @@ FLUSH_AFTER_SECONDS: Final = 0.2
 """How long activities and captured observations may wait to be written in a group."""
 
 STORY_LINES_MAX: Final = 10_000
-"""Lines of the log about one profile that its story is told of, and that are read to say whether a decision still counts."""
+"""Lines of the log about one profile that are read at once to tell its story, and to say whether a decision still counts."""
 
 NEIGHBOURS_MAX: Final = 200
 """Profiles and identities around a person that are shown as a graph."""

@@ -18,7 +18,7 @@ be, at any time. Every method raises only `store.errors`.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity, IdentityType
@@ -29,6 +29,9 @@ from knownas.store.deliveries import DeliveryStore
 from knownas.store.groups import GroupStore
 from knownas.store.privacy import PrivacyStore
 from knownas.store.user_data import Rearrangement, SectionKey, StoredSection, UserDataStore
+
+END_OF_LOG: Final = 2**63 - 1
+"""A number behind those of all lines of a log."""
 
 
 class Pool(NamedTuple):
@@ -268,6 +271,13 @@ class Store(Protocol):
         """Return the log's entries that changed a profile's record or name the number as a subject.
 
         The oldest come first, of those after a `seq`, at most `limit`.
+        """
+        ...
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return what `history` returns, the newest first, of the entries before a `seq` (`END_OF_LOG` for all), at most `limit`.
+
+        Costs no more for what is near the end of a long history than for what is near its beginning.
         """
         ...
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from knownas.core.delivery.message import Subscription
 from knownas.core.delivery.outcome import NotAtAll, NotNow, Taken, Trouble
 from knownas.outputs.files import destination
 from knownas.outputs.files.destination import DESTINATION, file_name
 from knownas.outputs.files.folder import MARK, UNMARKED
 from knownas.outputs.files.formats import Format
-from tests.outputs.messages import NOW_MS, erasure, events, membership, surroundings
+from tests.outputs.messages import NOW_MS, erasure, events, membership, subscription, surroundings
 
 MEMBERS = "memberships/date=2025-11-23/m-1.csv"
 
@@ -41,6 +42,15 @@ async def test_each_request_is_a_file(folder: Path) -> None:
     assert _files(folder) == {MEMBERS, f"events/{day}/e-1.csv", f"erasures/{day}/d-1.csv"}
     assert (folder / MEMBERS).read_text().count("m-2") == 2
     assert stat.S_IMODE((folder / MEMBERS).stat().st_mode) & 0o007 == 0
+
+
+@pytest.mark.parametrize("what", list(Subscription))
+async def test_that_an_audience_is_connected_makes_no_file(folder: Path, what: Subscription) -> None:
+    """It is taken, and what follows goes on: the rows of members name their audience."""
+    sender = DESTINATION.open({"location": str(folder)}, surroundings())
+    assert await sender.send([subscription(what)]) == Taken()
+    assert _files(folder) == set()
+    await sender.close()
 
 
 async def test_another_try_takes_the_place_of_the_first(folder: Path) -> None:

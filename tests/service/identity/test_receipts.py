@@ -8,6 +8,7 @@ from knownas.core.identity.observation import Endpoint, IdentityRequest
 from knownas.service.identity.question import Answer
 from knownas.service.identity.receipts import RecentDecisions, changes_of, log_entry, logged, receipt, rfc3339
 from knownas.service.limits import RECENT_DECISIONS_MAX
+from knownas.service.live.limits import LINES_KEPT_MAX
 from tests.service.stage import PRODUCTION, Stage, mpid_of
 from tests.store.world import START_MS
 
@@ -123,6 +124,16 @@ async def test_recent_decisions_are_found_until_pushed_out() -> None:
     assert recent.find(f"{0:032x}") is None
     assert recent.find(f"{RECENT_DECISIONS_MAX // 4:032x}") is not None
     assert recent.find(f"{RECENT_DECISIONS_MAX - 1:032x}") is not None
+
+
+async def test_each_line_of_the_live_stream_leads_to_a_receipt() -> None:
+    """As many decisions that changed nothing are remembered as a stream can show."""
+    stage = Stage()
+    base = await stage.answer(stage.ask(SEARCH, customerid="nobody"))
+    recent = RecentDecisions()
+    for number in range(2 * LINES_KEPT_MAX):
+        recent.add(base._replace(decision_id=f"{number:032x}"))
+        assert number < LINES_KEPT_MAX or recent.find(f"{number - LINES_KEPT_MAX + 1:032x}") is not None
 
 
 async def test_the_resolver_remembers_what_changed_nothing() -> None:

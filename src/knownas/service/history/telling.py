@@ -6,7 +6,7 @@ that one was taken back is told by the corrections after it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from knownas.core.identity.chapter import Piece, Profile, chapter
 from knownas.core.identity.kinds import Identity
@@ -16,7 +16,7 @@ from knownas.service.identity.log_form import decision_from, is_correction, obse
 from knownas.service.identity.receipts import with_set_aside
 from knownas.service.limits import PAGE_MAX, STORY_LINES_MAX
 from knownas.service.security.directory import Directory
-from knownas.store.port import LogEntry, Store
+from knownas.store.port import END_OF_LOG, LogEntry, Store
 from knownas.store.user_data import AliasRow, AliasState
 
 
@@ -63,16 +63,32 @@ class Told:
         return self.at_ms, self.seq, self.id
 
 
+class StoryPlace(NamedTuple):
+    """Where a page of a story begins.
+
+    A story that is longer than `STORY_LINES_MAX` is read in stretches, from the newest back: of the lines before `until_seq`, and the alias
+    requests before `until_ms`. Within a stretch, a page begins after a line, by its `place`; None at its first.
+    """
+
+    until_seq: int = END_OF_LOG
+    until_ms: int = END_OF_LOG
+    after: tuple[int, int, str] | None = None
+
+
+NEWEST: Final = StoryPlace()
+"""Where a story begins that is told from its newest line on."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoryPage:
-    """Some lines of a story, the newest first. `next_place` is what the next page begins after, None at the end.
+    """Some lines of a story, the newest first. `next_place` is where the next page begins, None at the end.
 
-    `is_cut`: the profile has more lines than are read, and those after `STORY_LINES_MAX` are missing.
+    `is_newest` is False where lines that came later were not read with these: whether one of them takes something back is not told here.
     """
 
     lines: Sequence[Told]
-    next_place: tuple[int, int, str] | None
-    is_cut: bool
+    next_place: StoryPlace | None
+    is_newest: bool
 
 
 _Target = tuple[str, Identity | None]
@@ -86,8 +102,8 @@ class Telling:
         self._store = store
         self._directory = directory
 
-    async def story(self, mpid: int, before: tuple[int, int, str] | None, limit: int) -> StoryPage | None:
-        """Return lines of a profile's story before a place, None from the newest on; None if there is no such profile.
+    async def story(self, mpid: int, place: StoryPlace, limit: int) -> StoryPage | None:
+        """Return lines of a profile's story from a place on, the newest first; None if there is no such profile.
 
         Raises:
             StoreError: the store does not answer.
@@ -95,14 +111,25 @@ class Telling:
         stored = await self._store.profile(mpid)
         if stored is None:
             return None
-        entries, is_cut = await self._lines(mpid, 0)
+        entries, is_last = await self._stretch(mpid, place.until_seq)
         marks = _marks(entries)
-        places = {one.place: one for one in await self._aliases(mpid, stored.pool.scope, stored.pool.environment)}
+        begins_ms = None if is_last else min(one.at_ms for one in entries)
+        aliases = {
+            one.place: one
+            for one in await self._aliases(mpid, stored.pool.scope, stored.pool.environment)
+            if (begins_ms is None or one.at_ms >= begins_ms) and one.at_ms < place.until_ms
+        }
         by_place = {(one.at_ms, one.seq, one.decision_id): one for one in entries}
-        found = sorted({*places, *by_place}, reverse=True)
-        left = [one for one in found if before is None or one < before]
-        lines = [places.get(one) or _told(mpid, by_place[one], marks) for one in left[:limit]]
-        return StoryPage(lines, lines[-1].place if len(left) > limit else None, is_cut)
+        found = sorted({*aliases, *by_place}, reverse=True)
+        left = [one for one in found if place.after is None or one < place.after]
+        lines = [aliases.get(one) or _told(mpid, by_place[one], marks) for one in left[:limit]]
+        following: StoryPlace | None = None
+        if len(left) > limit:
+            following = place._replace(after=lines[-1].place)
+        elif begins_ms is not None:
+            # Where times don't ascend with the lines, as after an import, no alias request is told twice for that.
+            following = StoryPlace(entries[0].seq, min(begins_ms, place.until_ms))
+        return StoryPage(lines, following, place.until_seq >= END_OF_LOG)
 
     async def line(self, decision_id: str) -> Told | None:
         """Return the line of a decision in the story of the first profile that it changed; None if it changed none.
@@ -128,6 +155,17 @@ class Telling:
         after, is_cut = await self._lines(entry.touched[0], entry.seq)
         found = _standing(entry, observation_from(entry.observation), _marks(after))
         return Standing(found.undone_by, found.without, not is_cut)
+
+    async def _stretch(self, mpid: int, before_seq: int) -> tuple[Sequence[LogEntry], bool]:
+        """Return the last lines about a profile before a seq, oldest first, and whether there are none before them."""
+        found: list[LogEntry] = []
+        while page := await self._store.history_back(mpid, before_seq, PAGE_MAX):
+            room = STORY_LINES_MAX - len(found)
+            found += page[:room]
+            if len(page) > room:
+                return found[::-1], False
+            before_seq = page[-1].seq
+        return found[::-1], True
 
     async def _lines(self, mpid: int, after_seq: int) -> tuple[Sequence[LogEntry], bool]:
         """Return the lines about a profile after a seq, oldest first, and whether there are more than are read."""

@@ -135,8 +135,9 @@ class ToxicIdentities:
         reason = before.reason if before is not None and state is ToxicState.RELEASED else ToxicReason.BY_HAND
         wanted = toxic(pool, identity, state, reason, self._clock(), Met() if before is None else before.met)
         if preview:
-            _, done = await self._corrected(wanted, preview=True)
-            return Judgement(wanted, done.changed if isinstance(done, HistoryCorrected) else ())
+            settled, done = await self._corrected(wanted, preview=True)
+            # What can't be done is known before it is tried; what could be is not done yet.
+            return Judgement(wanted, done.changed) if isinstance(done, HistoryCorrected) else Judgement(settled, ())
         if before is not None and before.state is state and before.past is not Past.PENDING:
             return Judgement(before, ())
         await self.following.tell([await self.with_joined(wanted)])

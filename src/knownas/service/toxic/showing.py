@@ -1,5 +1,6 @@
 """Shows toxic values to people and programs, with the profiles that they hold together or would."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from knownas.core.identity.document import Document
@@ -14,11 +15,10 @@ _LINES_SHOWN_MAX: Final = 50
 """Lines that are read to tell whom a value would join: the first ones that set it aside."""
 
 
-async def show_value(store: Store, value: ToxicValue) -> Document:
-    """Return a value as our own API answers it.
+async def joined_by(store: Store, value: ToxicValue) -> Sequence[int]:
+    """Return profiles that a value joins or would.
 
-    `would_join` are profiles that it held together when it was found, and those of the first requests that named it while
-    it was set aside.
+    They are some that it held together when it was found, and those of the first requests that named it while it was set aside.
 
     Raises:
         StoreError: the store does not answer.
@@ -28,6 +28,15 @@ async def show_value(store: Store, value: ToxicValue) -> Document:
         answered = decision_from(entry.decision).answered
         if answered is not None:
             would_join[answered] = None
+    return list(would_join)[:SHOWN_JOINED_MAX]
+
+
+async def show_value(store: Store, value: ToxicValue) -> Document:
+    """Return a value as our own API answers it; `would_join` as `joined_by` says.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
     return {
         "type": value.type,
         "value": value.value,
@@ -39,5 +48,5 @@ async def show_value(store: Store, value: ToxicValue) -> Document:
         "decision_id": value.decision_id,
         "met": value.met._asdict(),
         "joined": value.joined,
-        "would_join": [str(mpid) for mpid in list(would_join)[:SHOWN_JOINED_MAX]],
+        "would_join": [str(mpid) for mpid in await joined_by(store, value)],
     }

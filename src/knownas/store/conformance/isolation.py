@@ -27,7 +27,7 @@ from knownas.store.conformance.examples import (
 )
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.verdicts import is_so, same, was_kept
-from knownas.store.port import Activity, Commit, Pool, PoolWrites, Store
+from knownas.store.port import END_OF_LOG, Activity, Commit, Pool, PoolWrites, Store
 
 POOLS: Final = (
     Pool("shop", "production"),
@@ -126,6 +126,7 @@ async def _history(store: Store, own: Pool, others: list[Pool]) -> None:
     for pool in (own, *others):
         entries = await store.history(mpid_in(pool), 0, PAGE)
         same([one.pool for one in entries], [pool], "the pools that a profile's history names")
+        same(await store.history_back(mpid_in(pool), END_OF_LOG, PAGE), entries, "a profile's history, from its end")
 
 
 async def _decision(store: Store, own: Pool, others: list[Pool]) -> None:
@@ -162,6 +163,7 @@ CHECKS: Final[Mapping[str, Callable[[Store, Pool, list[Pool]], Awaitable[None]]]
     "log": _log,
     "sift": _log,
     "history": _history,
+    "history_back": _history,
     "decision": _decision,
     "policies": _policies,
     "add_policy": _policies,

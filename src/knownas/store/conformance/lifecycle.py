@@ -40,6 +40,7 @@ CALLS: Final[Mapping[str, Callable[[Store, Snapshot], Awaitable[object]]]] = {
     "records": lambda store, _: store.records(SHOP, None, PAGE),
     "decision": lambda store, _: store.decision("0" * 32),
     "history": lambda store, _: store.history(1, 0, PAGE),
+    "history_back": lambda store, _: store.history_back(1, PAGE, PAGE),
     "sift": lambda store, _: store.sift(SHOP, 0, PAGE, EVERY_LINE),
     "log": lambda store, _: store.log(SHOP, 0, PAGE),
     "policies": lambda store, _: store.policies("shop"),

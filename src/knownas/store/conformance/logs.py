@@ -21,7 +21,7 @@ from knownas.store.conformance.examples import (
 )
 from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.verdicts import is_so, same, turns, was_kept, was_refused
-from knownas.store.port import Commit, LogEntry, PoolWrites, Sieve, Store
+from knownas.store.port import END_OF_LOG, Commit, LogEntry, PoolWrites, Sieve, Store
 
 COMMITS: Final = 7
 LINES: Final = 5
@@ -115,6 +115,34 @@ class LogPromises(Subject):
 
                     same(await turned(page, limit), expected, f"the history of {mpid} in pages of {limit}")
             same(await store.history(4, 0, PAGE), [], "the history of nobody")
+
+    async def test_a_history_is_read_back_from_its_end(self) -> None:
+        """It has the same lines the other way round, in pages before any of them, down to the one that made the profile."""
+        async with self.opened() as store:
+            made = replace(entry(touched=(1,)), created_mpid=1)
+            writes = {SHOP: PoolWrites([new(record(1, {EMAIL: ["a"]}))], EXCLUSIVE)}
+            was_kept(await store.commit(await store.load([]), Commit(writes, [made])))
+            for number in range(COMMITS * LINES):
+                line = entry(touched=(1,)) if number % 3 else replace(entry(touched=(2,)), subjects=(1,))
+                await keep(store, line, entry(touched=(2,)))
+            forth = await store.history(1, 0, PAGE)
+            same(len(forth), COMMITS * LINES + 1, "the lines of a history")
+            for limit in (1, 4, PAGE):
+                found: list[LogEntry] = []
+                before = END_OF_LOG
+                for _ in turns():
+                    page = await store.history_back(1, before, limit)
+                    if not page:
+                        break
+                    is_so(len(page) <= limit, "a page within its limit")
+                    is_so(all(one.seq < before for one in page), "a page before the one before it")
+                    found += page
+                    before = page[-1].seq
+                same(found, list(forth)[::-1], f"the history from its end in pages of {limit}")
+            for place, line in enumerate(forth):
+                wanted = list(forth)[:place][::-1][:2]
+                same(await store.history_back(1, line.seq, 2), wanted, "what stands right before a line")
+            same(await store.history_back(4, END_OF_LOG, PAGE), [], "the history of nobody, from its end")
 
     async def test_a_line_is_found_by_its_subjects(self) -> None:
         """A line stands in the history of every number that it names as a subject, once, like in that of its profiles."""

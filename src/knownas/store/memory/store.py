@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, islice
 
 from knownas.core.identity.decision import RecordWrite
 from knownas.core.identity.kinds import Identity
@@ -258,6 +258,12 @@ class MemoryStore:
         """Return the entries that changed a profile, oldest first."""
         self._check_open()
         return [entry for entry in self._log[after_seq:] if mpid in entry.touched or mpid in entry.subjects][:limit]
+
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return the entries that changed a profile, newest first."""
+        self._check_open()
+        before = reversed(self._log[: before_seq - 1])
+        return list(islice((entry for entry in before if mpid in entry.touched or mpid in entry.subjects), limit))
 
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return a pool's log in order."""

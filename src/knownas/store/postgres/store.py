@@ -224,6 +224,10 @@ class PostgresStore:
         """
         return await self._entries(await self._database.read("history", mpid, after_seq, limit))
 
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return the entries that changed a profile, newest first. They are settled, as those of `history` are."""
+        return await self._entries(await self._database.read("history_back", mpid, before_seq, limit))
+
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return a pool's log in order, as far as no line can still appear in between."""
         number = await self._pool_number(pool)

@@ -269,6 +269,14 @@ class SqliteStore:
         rows = [*self._read("first_entry", mpid, after_seq), *self._read("history", mpid, after_seq, limit)]
         return [entry_from(row) for row in rows[:limit]]
 
+    async def history_back(self, mpid: int, before_seq: int, limit: int) -> Sequence[LogEntry]:
+        """Return the entries that changed a profile, newest first."""
+        rows = [
+            *self._read("history_back", mpid, before_seq, limit),
+            *self._read("first_entry_before", mpid, before_seq),
+        ]
+        return sorted(map(entry_from, rows), key=lambda one: one.seq, reverse=True)[:limit]
+
     async def log(self, pool: Pool, after_seq: int, limit: int) -> Sequence[LogEntry]:
         """Return a pool's log in order."""
         return [entry_from(row) for row in self._read("log_after", self._pool_number(pool), after_seq, limit)]

@@ -145,6 +145,17 @@ FROM (
 CROSS JOIN LATERAL (SELECT * FROM knownas.log AS e WHERE e.seq = about.seq OFFSET 0) AS l
 ORDER BY l.seq LIMIT $3;
 
+-- name: history_back
+-- The lines that changed a profile, from one back: those after the one that made it, and that one.
+SELECT l.seq, l.decision_id, l.pool, l.at_ms, l.policy_version, l.created_mpid, l.touched, l.observation, l.decision
+FROM (
+    SELECT p.first_seq AS seq FROM knownas.profile AS p WHERE p.mpid = $1 AND p.first_seq < $2
+    UNION ALL
+    (SELECT t.seq FROM knownas.touched AS t WHERE t.mpid = $1 AND t.seq < $2 ORDER BY t.seq DESC LIMIT $3)
+) AS about
+CROSS JOIN LATERAL (SELECT * FROM knownas.log AS e WHERE e.seq = about.seq OFFSET 0) AS l
+ORDER BY l.seq DESC LIMIT $3;
+
 -- name: settled
 -- The last number given out, and how far the log is settled.
 SELECT given, settled FROM knownas.settled_1();

@@ -165,6 +165,25 @@ JOIN pool AS p ON p.pool = l.pool
 WHERE t.mpid = ? AND t.seq > ?
 ORDER BY t.seq LIMIT ?;
 
+-- name: first_entry_before
+-- The entry that made a profile, if it is before another one.
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM profile AS made
+CROSS JOIN log AS l ON l.seq = made.first_seq
+JOIN pool AS p ON p.pool = l.pool
+WHERE made.mpid = ? AND made.first_seq < ?;
+
+-- name: history_back
+-- The entries that changed a profile after the one that made it, from one back.
+SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
+       l.observation, l.decision
+FROM touched AS t
+CROSS JOIN log AS l ON l.seq = t.seq
+JOIN pool AS p ON p.pool = l.pool
+WHERE t.mpid = ? AND t.seq < ?
+ORDER BY t.seq DESC LIMIT ?;
+
 -- name: log_after
 SELECT l.seq, l.decision_id, p.scope, p.environment, l.at_ms, l.policy_version, l.created_mpid, l.touched,
        l.observation, l.decision
