@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
+from knownas.console.criteria import OPERATORS
 from tests.console.naughty_world import CORPUS, REQUEST_ID, SCOPE, NaughtyWorld, scripted
 from tests.console.stage import PASSWORD, post
 
@@ -54,6 +55,18 @@ _ROWS: Final = {
     "0.1-operator": "equals",
     "0.1-value": "\n".join(CORPUS[:40]),
 }
+_ROWS_OF_EVERY_KIND: Final = {"0-join": "any"} | {
+    f"0.{at}-{name}": value
+    for at, (kind, operators) in enumerate(OPERATORS.items())
+    for name, value in {
+        "kind": kind,
+        "name": scripted(f"{kind} that is asked for"),
+        "operator": next(iter(operators), ""),
+        "value": scripted(f"value of {kind}"),
+        "amount": scripted(f"time of {kind}"),
+        "unit": "day",
+    }.items()
+}
 _STRANGE_ROW: Final = {
     "0-join": scripted("join of a draft"),
     "0.0-kind": scripted("kind of a draft"),
@@ -72,6 +85,13 @@ _CONNECTION_FORM: Final = {
     "more": '{{"' + "x" + '": ' + scripted("more of a connection"),
     "hash": scripted("hash"),
     "on_identity_change": scripted("change"),
+    "do": "preview",
+}
+_SOUND_CONNECTION_FORM: Final = {
+    "output": "{takes}",
+    "users": "all",
+    "environments": "production",
+    "identities": ["email", "customerid", "other"],
     "do": "preview",
 }
 _OUTPUT_FORM: Final = {
@@ -248,12 +268,16 @@ WALK: Final[Mapping[tuple[str, str], Sequence[Visit]]] = {
     ],
     ("POST", "/audiences/draft"): [
         Visit("/audiences/draft", {**_AUDIENCE_FORM, **_ROWS, "do": "count"}),
+        Visit("/audiences/draft", {**_AUDIENCE_FORM, **_ROWS_OF_EVERY_KIND, "do": "count"}),
         Visit("/audiences/draft", {**_AUDIENCE_FORM, **_STRANGE_ROW, "do": "count"}, 400),
         Visit("/audiences/draft", {**_AUDIENCE_FORM, "mode": "json", "text": scripted("definition"), "do": "rows"}),
         Visit("/audiences/draft", {**_AUDIENCE_FORM, "mode": "json", "text": STRANGE_DEFINITION, "do": "rows"}),
     ],
     ("POST", "/audiences/save"): [Visit("/audiences/save", {**_AUDIENCE_FORM, **_ROWS}, 400)],
-    ("POST", "/audiences/{id}/connect"): [Visit("/audiences/{audience}/connect", _CONNECTION_FORM, 400)],
+    ("POST", "/audiences/{id}/connect"): [
+        Visit("/audiences/{audience}/connect", _CONNECTION_FORM, 400),
+        Visit("/audiences/{audience}/connect", _SOUND_CONNECTION_FORM),
+    ],
     ("POST", "/outputs/new"): [Visit("/outputs/new", _OUTPUT_FORM, 400)],
     ("POST", "/outputs/{id}/change"): [Visit("/outputs/{takes}/change", _OUTPUT_FORM, 400)],
     ("POST", "/outputs/{id}/pause"): [Visit("/outputs/{takes}/pause", {}, 303)],
