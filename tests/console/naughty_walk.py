@@ -152,7 +152,7 @@ WALK: Final[Mapping[tuple[str, str], Sequence[Visit]]] = {
         Visit(f"/people/{{mpid}}/events?section={TYPED}", status=400),
         Visit(f"/people/{{mpid}}/events?before={TYPED}", status=400),
     ],
-    ("GET", "/people/{mpid}/events/{event}"): [Visit(f"{{event {at}}}") for at in range(3)],
+    ("GET", "/people/{mpid}/events/{event}"): [Visit(f"{{event {at}}}") for at in range(4)],
     ("GET", "/people/{mpid}/story"): [
         Visit("/people/{mpid}/story"),
         Visit("/people/{bob}/story"),
@@ -167,6 +167,7 @@ WALK: Final[Mapping[tuple[str, str], Sequence[Visit]]] = {
         Visit("/decisions/{mistaken}/undo"),
         Visit("/decisions/{mistaken}/undo?only=1"),
         Visit("/decisions/{decision}/undo"),
+        Visit("/decisions/{telling}/undo"),
         Visit(f"/decisions/{{mistaken}}/undo?only={TYPED}", status=400),
     ],
     ("GET", "/live"): [

@@ -96,7 +96,7 @@ def configured() -> Configuration:
     own = replace(
         own,
         name=named("workspace"),
-        inputs=(replace(own.inputs[0], name=named("input")), *own.inputs[1:], feed),
+        inputs=(replace(own.inputs[0], name=named("input")), feed, *own.inputs[1:]),
         calculated_attributes=(calculated,),
     )
     accounts = (
@@ -226,6 +226,7 @@ class NaughtyWorld:
                     for one in CORPUS
                 ),
                 {"event_type": named("event type"), "data": {}},
+                {"event_type": named("type of a named event"), "data": {"event_name": named("typed event")}},
                 {"event_type": "custom_event", "data": data},
             ],
         }
@@ -234,6 +235,11 @@ class NaughtyWorld:
         listed = (await self.browser.get(f"/people/{self.at['mpid']}/events")).text
         ways = [unescape(one) for one in re.findall(r'hx-get="([^"]+)"', listed)]
         self.at |= {f"event {at}": way for at, way in enumerate(ways)}
+        told, telling = await self.identify("login", customerid="who-may-be-undone")
+        await self.send(
+            "/v2/events", {**batch, "mpid": told, "source_request_id": "", "device_info": {}}, within=(202,)
+        )
+        self.at["telling"] = telling
         neighbour = {**batch, "mpid": self.at["bob"], "source_request_id": "", "events": []}
         await self.send("/v2/events", neighbour, within=(202,))
 

@@ -5,14 +5,20 @@ from typing import Final
 from knownas.console.cookies import THEMES
 from knownas.console.origin import local_path
 from knownas.console.page import NOBODY, Answer, Asked, Moved, Page, Shown
-from knownas.console.places import HOME
+from knownas.console.places import HOME, SETUP
 from knownas.console.rights import Right
 
 
 async def show_home(asked: Asked) -> Answer:
     """Show the places there are for this visitor."""
     workspaces = list(asked.service.configuration.workspaces())
-    values = {"home": HOME, "scopes": list(asked.service.directory.scopes), "workspaces": workspaces}
+    values = {
+        "home": HOME,
+        "scopes": list(asked.service.directory.scopes),
+        "workspaces": workspaces,
+        "waits": not await asked.service.arrivals.all(),
+        "setup": SETUP,
+    }
     return Shown("home.html", "Overview", NOBODY, values)
 
 
