@@ -16,10 +16,18 @@ async def show_home(asked: Asked) -> Answer:
         "home": HOME,
         "scopes": list(asked.service.directory.scopes),
         "workspaces": workspaces,
-        "waits": not await asked.service.arrivals.all(),
+        "is_new": await _is_new(asked),
         "setup": SETUP,
     }
     return Shown("home.html", "Overview", NOBODY, values)
+
+
+async def _is_new(asked: Asked) -> bool:
+    """Whether nothing has come through any input yet, and nobody was brought over, as far as people were counted."""
+    if await asked.service.arrivals.all():
+        return False
+    census = await asked.service.health.census.last()
+    return census is None or census.counted is None or not census.counted.profiles
 
 
 async def choose_theme(asked: Asked) -> Answer:
