@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pytest
 import yaml
@@ -70,11 +70,17 @@ def console_served(folder: Path, module: str = CONSOLE_SERVER, /, **members: Any
         yield running
 
 
+class Addressed(Protocol):
+    """Something that is served."""
+
+    url: str
+
+
 @dataclass
 class Looker:
     """Somebody who looks at the console, and what happened that must not."""
 
-    server: Served
+    server: Addressed
     context: BrowserContext
     page: Page
     host: str
@@ -147,7 +153,7 @@ Look = Callable[..., Looker]
 
 def look(
     browser: Browser,
-    server: Served,
+    server: Addressed,
     *,
     window: Any = WIDE,
     scheme: Literal["light", "dark"] = "light",

@@ -1,6 +1,6 @@
 """Runs the console over a workspace with people, and with outputs that a test can let take or refuse what they are told."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from knownas.core.delivery.outcome import NotAtAll, Outcome, Taken
 from knownas.core.identity.kinds import Identity, IdentityType
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, Event, EventBatch
-from knownas.service.delivery.destination import Destination, Setting, SettingKind, Surroundings
+from knownas.service.delivery.destination import Destination, Sender, Setting, SettingKind, Surroundings
 from knownas.service.profile.batch_receipts import Kept
 from knownas.service.profile.ingest import Arrival
 from knownas.service.security.directory import Door
@@ -117,14 +117,8 @@ class World:
         return found[0]
 
 
-@asynccontextmanager
-async def shop() -> AsyncIterator[World]:
-    """Run the console over a workspace in which nobody is known yet."""
-    partner = Partner()
-
-    def opened(_: Settings, __: Surroundings) -> Partner:
-        return partner
-
+def partner_kind(opened: Callable[[Settings, Surroundings], Sender]) -> Destination:
+    """Return a kind of output of which each is what `opened` says."""
     settings = (
         Setting("url", SettingKind.TEXT, "Where it is.", required=True),
         Setting("token", SettingKind.TEXT, "What lets us in.", required=True, confidential=True),
@@ -132,7 +126,13 @@ async def shop() -> AsyncIterator[World]:
         Setting("region", SettingKind.TEXT, "Where its servers stand.", choices=("eu", "us")),
         Setting("plain", SettingKind.BOOLEAN, "Whether it may be plain.", default=False),
     )
-    takes = frozenset({MembershipMessage, EventsMessage})
-    kind = Destination("partner", "Partner", takes, settings, opened)
+    return Destination("partner", "Partner", frozenset({MembershipMessage, EventsMessage}), settings, opened)
+
+
+@asynccontextmanager
+async def shop() -> AsyncIterator[World]:
+    """Run the console over a workspace in which nobody is known yet."""
+    partner = Partner()
+    kind = partner_kind(lambda _settings, _surroundings: partner)
     async with running(destinations=MappingProxyType({"partner": kind})) as stage:
         yield World(stage, partner)

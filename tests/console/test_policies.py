@@ -16,19 +16,10 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.policy import Policy, Settings, Strategy, TieBreak, policy
 from knownas.service.jobs import Job, JobKind, JobState
+from tests.console.policy_forms import form_of, hidden_field, report_of
 from tests.console.stage import Stage, post, running
 
 EMAIL, CUSTOMER = IdentityType.EMAIL, IdentityType.CUSTOMER_ID
-
-
-def form_of(one: Policy, **changed: str) -> dict[str, str]:
-    """Return the form of some rules as a browser sends it; a field that is changed to "" is left out."""
-    draft = draft_of(one)
-    form = {"strategy": draft.strategy, **{name: value for name, value in draft.settings.items() if value}}
-    for row in draft.rows:
-        form |= {f"{row.type}-place": row.place, f"{row.type}-most": row.most}
-        form |= {f"{row.type}-{flag}": "on" for flag in row.flags}
-    return {name: value for name, value in {**form, **changed}.items() if value}
 
 
 def read(form: dict[str, str], in_force: Policy | None = None) -> Draft:
@@ -153,12 +144,6 @@ async def published(browser: httpx.AsyncClient, path: str, rules: Policy, **chan
     return await post(browser, f"{path}/publish", {**hidden, "note": "e-mail counts", **changed})
 
 
-def hidden_field(page: str, name: str) -> str:
-    """Return the value of a hidden field."""
-    value = page.split(f'name="{name}" value="')[1].split('"', maxsplit=1)[0]
-    return value.replace("&#34;", '"')
-
-
 async def test_rules_are_published_by_who_has_seen_what_they_follow() -> None:
     """The version tells who did it and why; a second form of the same page publishes nothing."""
     async with running() as stage:
@@ -218,29 +203,6 @@ async def test_a_rehearsal_begins_and_waits() -> None:
         assert wrong.status_code == 400
         assert (await post(browser, f"{path}/rehearse", {**form, "from": "May"})).status_code == 400
         assert len(await stage.service.jobs.listed(JobKind.REHEARSAL, scope_of(stage))) == 1
-
-
-def cluster(mpid: str, *identities: tuple[str, str]) -> dict[str, Any]:
-    """Return a profile as a report tells it."""
-    return {"mpid": mpid, "known": True, "size": len(identities), "observations": 3, "identities": list(identities)}
-
-
-def report_of(*identities: tuple[str, str]) -> Document:
-    """Return what a rehearsal came to in one environment: two profiles would be one."""
-    before, after = [cluster("5", *identities), cluster("6")], [cluster("5", *identities)]
-    names = ("before", "after", "changed", "joined", "joined_into", "parted", "parted_into", "appeared", "vanished")
-    pool = {
-        "environment": "production",
-        "observations": 1_000,
-        "answered_otherwise": 125,
-        "unreadable": 0,
-        "profiles": {**dict.fromkeys(names, 0), "before": 2, "after": 1, "joined": 2, "joined_into": 1},
-        "users": {"before": 2, "after": 1, "mpid_changed": 1},
-        "user_data": {"profiles": 1, "moving": 0},
-        "largest": {"before": before, "after": after},
-        "examples": {"joined": [{"before": before, "after": after}]},
-    }
-    return {"pools": [pool]}
 
 
 async def rehearsed(stage: Stage, monkeypatch: pytest.MonkeyPatch, report: Document | None, **members: Any) -> str:

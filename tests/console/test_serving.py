@@ -143,7 +143,7 @@ async def test_a_template_that_fails_is_a_fault_of_ours(caplog: pytest.LogCaptur
         with caplog.at_level(logging.ERROR, "knownas.console.serving"):
             answer = await (await stage.signed_in()).get("/tried")
     assert reason(answer) == (500, "internal_error")
-    assert "'home' is undefined" in caplog.text
+    assert "'is_new' is undefined" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -10,6 +10,7 @@ from knownas.config.values import Input, InputPlatform, Secret
 from knownas.console.snippets import Target, snippets
 from knownas.store.memory.store import MemoryStore
 from tests.api.access_world import KEPT_PROCESSOR, KEYS
+from tests.console.people import seed
 from tests.console.stage import Stage, post, running, with_users
 from tests.console.test_privacy_desk import configured
 
@@ -149,6 +150,23 @@ def test_the_snippet_of_the_inputs_own_sdk_comes_first(platform: InputPlatform |
         assert "id.example.com" in snippet.text, snippet.id
         assert "the-key" in snippet.text, snippet.id
         assert "the-secret" not in snippet.text, snippet.id
+
+
+async def test_the_overview_says_where_to_begin_until_something_has_come() -> None:
+    """A new server leads to the setup; one with people does not, whether they came through an input or were brought over."""
+    hint = "Begin here"
+    async with running() as stage:
+        browser = await stage.signed_in()
+        assert hint in (await browser.get("/")).text
+        await identify(stage)
+        assert hint not in (await browser.get("/")).text
+    async with running() as stage:
+        browser = await stage.signed_in()
+        await stage.service.health.census.take()
+        assert hint in (await browser.get("/")).text
+        await seed(stage, {"customerid": ["brought-over"]})
+        await stage.service.health.census.take()
+        assert hint not in (await browser.get("/")).text
 
 
 async def test_naughty_names_are_text() -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from knownas.cli.configured import parse
+from knownas.config.secret import Secret
 from knownas.config.template import generate_configuration
 from knownas.config.values import DATABASE_DEFAULT, Configuration
 from knownas.service.security.resealing import FIRST_CONFIGURATION, seal_first_configuration
@@ -149,11 +150,14 @@ def _read_keys(*files: Path | None) -> SecretKeys:
 def _print_keys(configuration: Configuration, database: Path) -> None:
     """Print the keys of a fresh configuration. They are shown this once."""
     click.echo(f"No configuration: made {database} with these keys. They are shown once; keep them.\n")
-    rows = [("admin token", "", configuration.admin_token)]
+    rows = [("", "key", "secret"), ("admin token", "", _revealed(configuration.admin_token))]
     for account in configuration.organization.accounts:
-        rows += [(f"workspace {one.name}", one.key, one.secret) for one in account.workspaces]
-    rows += [(f"input {one.name}", one.key, one.secret) for _, one in configuration.inputs()]
+        rows += [(f"workspace {one.name}", one.key, one.secret.reveal()) for one in account.workspaces]
+    rows += [(f"input {one.name}", one.key, one.secret.reveal()) for _, one in configuration.inputs()]
     for name, key, secret in rows:
-        shown = "" if secret is None else secret.reveal()
-        click.echo(f"  {name:22} {key:30} {shown}")
-    click.echo()
+        click.echo(f"  {name:22} {key:24} {secret}")
+    click.echo("\nTo see what it does, open the address below in a browser, and sign in with the admin token.")
+
+
+def _revealed(secret: Secret | None) -> str:
+    return "" if secret is None else secret.reveal()

@@ -5,15 +5,29 @@ from typing import Final
 from knownas.console.cookies import THEMES
 from knownas.console.origin import local_path
 from knownas.console.page import NOBODY, Answer, Asked, Moved, Page, Shown
-from knownas.console.places import HOME
+from knownas.console.places import HOME, SETUP
 from knownas.console.rights import Right
 
 
 async def show_home(asked: Asked) -> Answer:
     """Show the places there are for this visitor."""
     workspaces = list(asked.service.configuration.workspaces())
-    values = {"home": HOME, "scopes": list(asked.service.directory.scopes), "workspaces": workspaces}
+    values = {
+        "home": HOME,
+        "scopes": list(asked.service.directory.scopes),
+        "workspaces": workspaces,
+        "is_new": await _is_new(asked),
+        "setup": SETUP,
+    }
     return Shown("home.html", "Overview", NOBODY, values)
+
+
+async def _is_new(asked: Asked) -> bool:
+    """Whether nothing has come through any input yet, and nobody was brought over, as far as people were counted."""
+    if await asked.service.arrivals.all():
+        return False
+    census = await asked.service.health.census.last()
+    return census is None or census.counted is None or not census.counted.profiles
 
 
 async def choose_theme(asked: Asked) -> Answer:

@@ -79,7 +79,7 @@ def _secret_line(target: Target) -> str:
 def _first_request(target: Target) -> Snippet:
     body = json.dumps({"environment": "development", "known_identities": {"customerid": "try-1"}})
     text = (
-        f"{_secret_line(target)}curl -sS {_credentials(target)} {target.address}/v1/identify \\\n"
+        f"{_secret_line(target)}curl -sS -w '\\n' {_credentials(target)} {target.address}/v1/identify \\\n"
         f"  -d {shlex.quote(body)}"
     )
     return Snippet(
