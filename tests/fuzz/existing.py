@@ -5,6 +5,7 @@ What the schema of a request can say is left as it was generated: a schema that 
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
@@ -61,6 +62,8 @@ class Existing:
         if operation in self._bodies and isinstance(case.body, dict):
             self._bodies[operation](case.body)
         self._path(operation, case.path_parameters or {})
+        if operation == "listAudienceChanges":
+            keep_period(case.query or {})
 
     def undone(self, case: Case, value: str) -> None:
         """Let a request that takes one identity back name the one that the decision was asked with."""
@@ -150,6 +153,14 @@ def whole(given: Any) -> Any:
     if isinstance(given, list):
         return [whole(one) for one in given]
     return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+def keep_period(query: Json) -> None:
+    """Let a period be one of the last days: how long ago and how long it may be is told in words."""
+    now = datetime.now(UTC)
+    for name, days in (("from", 2), ("to", 1)):
+        if name in query:
+            query[name] = (now - timedelta(days=days)).isoformat()
 
 
 def keep_definition_rules(part: Any, audience: str, earlier: list[str]) -> None:
