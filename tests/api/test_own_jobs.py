@@ -116,6 +116,8 @@ REFUSED = {
     ),
     "lists that contradict each other": ({"policy": {"immutable_ids": ["email"]}}, "invalid_policy"),
     "a time without its offset": ({"policy": {}, "from": "2020-01-01T00:00:00"}, "invalid_time"),
+    "a number that is written as a text": ({"policy": {"settings": {"max_age_seconds": "86400"}}}, "invalid_policy"),
+    "a number beyond all bounds": ({"policy": {"settings": {"max_age_seconds": 10**30}}}, "invalid_policy"),
     "other pools": ({"policy": {"settings": {"environment_pools": "shared"}}}, "other_pools"),
 }
 

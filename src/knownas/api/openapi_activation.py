@@ -7,6 +7,7 @@ from knownas.api.own_download import DOWNLOAD_TYPES
 from knownas.api.schema_parts import CURSOR, TIME, Schema, enum_of, ref
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX
 from knownas.core.translation.reason import Reason
+from knownas.service.audience.limits import TURNOVER_DAYS_BACK_MAX, TURNOVER_INTERVALS_MAX
 from knownas.service.audience.turnover import By
 from knownas.service.delivery.dead_letters import Resent
 from knownas.service.limits import PAGE_DEFAULT, PAGE_MAX
@@ -162,7 +163,8 @@ ACTIVATION_QUERIES: Final[Mapping[str, list[Schema]]] = {
         {
             "name": "from",
             "in": "query",
-            "description": "When the first interval begins, or a time in it; 24 hours or 30 days before the end if it is not given.",
+            "description": "When the first interval begins, or a time in it; 24 hours or 30 days before the end if it is not given. "
+            f"At most {TURNOVER_DAYS_BACK_MAX:,} days ago, and {TURNOVER_INTERVALS_MAX} intervals before the end.",
             "schema": TIME,
         },
         {

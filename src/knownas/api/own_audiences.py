@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 
+from knownas.api.body_parts import Name
+from knownas.api.connection_wire import ConnectionBody
 from knownas.api.ids import id_number
 from knownas.api.own_operation import (
     Operation,
@@ -39,9 +41,9 @@ CHANGES_SHOWN: Final = 20
 class AudienceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An audience: its name, its definition (schema 1.6.0), and the name that destinations are told, if that is another one."""
 
-    name: str
+    name: Name
     definition: dict[str, Any]
-    external_name: str | None = None
+    external_name: Name | None = None
 
 
 class AudiencePreviewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,16 +51,6 @@ class AudiencePreviewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     definition: dict[str, Any]
     environment: Environment = Environment.PRODUCTION
-
-
-class ConnectionBody(msgspec.Struct, frozen=True):
-    """How an audience is connected with an output: which identities go out, in which form, of whom.
-
-    The members are those of the how-to on connecting an audience; what is wrong with any is told with its place.
-    """
-
-    output: str | int
-    identities: list[str] = []
 
 
 async def create_audience(service: Service, request: Request) -> tuple[int, Document]:

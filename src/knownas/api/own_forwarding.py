@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 
+from knownas.api.connection_wire import InputConnectionBody
 from knownas.api.ids import id_number
 from knownas.api.own_audiences import path_workspace, refused_for
 from knownas.api.own_operation import Operation, Refusal, json_body
@@ -17,24 +18,6 @@ from knownas.service.server import Service
 
 NOT_FORWARDED_LISTED: Final = 20
 """Batches of which nothing was forwarded that are shown of a connection, the last ones."""
-
-
-class InputConnectionBody(msgspec.Struct, frozen=True):
-    """How an input, named by its lasting key or its name, is connected with an output: what of its events goes out, with which identities.
-
-    The members are those of the how-to on forwarding events; what is wrong with any is told with its place.
-    """
-
-    input: str
-    output: str | int
-    identities: list[str] = []
-    places: dict[str, list[str]] = {}
-    data_filter: dict[str, Any] = {}
-    rules: list[dict[str, Any]] = []
-    sampling: dict[str, Any] = {}
-    eventless: bool = True
-    environments: list[str] = []
-    settings: dict[str, str | int | bool] = {}
 
 
 async def create_input_connection(service: Service, request: Request) -> tuple[int, Document]:

@@ -81,10 +81,10 @@ async def list_large_groups(service: Service, request: Request) -> tuple[int, Do
     """
     group = await path_group(service, request)
     environment, limit = query_environment(request).value, page_limit(request)
-    after = request.query_params.get("next", "")
-    if after and _DIGEST.fullmatch(after) is None:
+    after = request.query_params.get("next")
+    if after is not None and _DIGEST.fullmatch(after) is None:
         raise Refusal(400, "malformed_next", "next must be the `next` that an earlier page answered.")
-    page = await service.activation.groups.too_large(group, environment, after, limit + 1)
+    page = await service.activation.groups.too_large(group, environment, after or "", limit + 1)
     reason = f"more than {GROUP_MEMBERS_MAX:,} members: nothing is aggregated"
     return 200, {
         "items": [{"value": one.value, "members": one.members, "reason": reason} for one in page[:limit]],

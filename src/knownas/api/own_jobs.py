@@ -5,9 +5,10 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 
+from knownas.api.body_parts import Moment
 from knownas.api.own_operation import Operation, Refusal, json_body, path_rules, rfc3339_ms
 from knownas.config.faults import InvalidConfiguration
-from knownas.config.policies import read_policy
+from knownas.config.policies import read_policy_document
 from knownas.core.identity.document import Document
 from knownas.core.identity.policy import Policy
 from knownas.service.history.folds import ToRehearse
@@ -18,15 +19,14 @@ from knownas.service.limits import JOBS_WAITING_MAX
 from knownas.service.server import Service
 
 ACCEPTED: Final = 202
-_ENCODER: Final = msgspec.json.Encoder()
 
 
 class RehearsalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """The rules to rehearse, as a scope of the configuration has them, and the time whose observations count."""
 
     policy: dict[str, Any]
-    from_: str | None = None
-    to: str | None = None
+    from_: Moment | None = None
+    to: Moment | None = None
 
 
 _REHEARSAL: Final = msgspec.json.Decoder(RehearsalBody)
@@ -106,7 +106,7 @@ def asked_policy(given: dict[str, Any]) -> Policy:
     Raises:
         Refusal: with all that is wrong with it.
     """
-    policy = read_policy(_ENCODER.encode(given).decode())
+    policy = read_policy_document(given)
     if isinstance(policy, InvalidConfiguration):
         faults = [{"path": one.path, "message": one.message, "allowed": one.allowed} for one in policy.faults]
         raise Refusal(400, "invalid_policy", f"The policy has {len(faults)} faults.", faults=faults)

@@ -1,11 +1,12 @@
 """Serves the part of our own API by which outputs are set up, looked after, and asked what they were told."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.requests import Request
 
+from knownas.api.body_parts import Name
 from knownas.api.ids import id_number
 from knownas.api.own_audiences import path_workspace, refused_for
 from knownas.api.own_operation import Operation, Refusal, json_body, page_cursor, page_limit, path_mpid, write_cursor
@@ -19,6 +20,7 @@ from knownas.core.delivery.message import (
 from knownas.core.identity.document import Document
 from knownas.core.translation.outcome import Outgoing
 from knownas.service.audience.catalogue import KnownOutput
+from knownas.service.audience.limits import SETTING_CHARACTERS_MAX
 from knownas.service.delivery.dead_letters import Resent
 from knownas.service.delivery.form import message_from
 from knownas.service.identity.receipts import rfc3339
@@ -32,12 +34,20 @@ DELIVERY_DIGITS_MAX: Final = 18
 """Digits of the number of a delivery."""
 
 
+OutputSettings = Annotated[
+    dict[str, Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": SETTING_CHARACTERS_MAX})] | int | bool],
+    msgspec.Meta(description="What the type has to be set, and may be: `GET /api/output-types` tells."),
+]
+
+
 class OutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An output: its name, the type of its destination, and what that needs to be set."""
 
-    name: str
-    type: str
-    settings: dict[str, str | int | bool] = {}
+    name: Name
+    type: Annotated[
+        str, msgspec.Meta(description="The name of a type of destinations: `GET /api/output-types` lists them.")
+    ]
+    settings: OutputSettings = {}
     erasures: dict[str, Any] | None = None
     """What it gets of whoever asks to be erased: members of a connection, such as `identities`; null for nothing."""
 
@@ -45,8 +55,8 @@ class OutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ChangedOutputBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An output that is set up anew: its name, and what its destination needs to be set."""
 
-    name: str
-    settings: dict[str, str | int | bool] = {}
+    name: Name
+    settings: OutputSettings = {}
     erasures: dict[str, Any] | None = None
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from knownas.api.own_operation import Operation, Refusal, json_body, path_place
 from knownas.api.wire import NAME_CHARACTERS_SHOWN
 from knownas.core.identity.document import Document
 from knownas.core.identity.kinds import Identity, Surface, types_named_on, value_fault
-from knownas.core.identity.record import parse_mpid, valid_mpid
+from knownas.core.identity.record import MPID_MAX, MPID_MIN, parse_mpid, valid_mpid
 from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, RequestType, Subject, SubjectIdentity
 from knownas.service.privacy.subject_preview import preview_document
@@ -29,7 +29,7 @@ DIGITS: Final = {Encoding.SHA1: 40, Encoding.SHA256: 64, Encoding.MD5: 32}
 class PreviewedIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An identity of the person, as a request of OpenDSR has it: as it is, or the hex digest of it."""
 
-    value: str | int
+    value: str | Annotated[int, msgspec.Meta(ge=MPID_MIN, le=MPID_MAX)]
     encoding: Encoding = Encoding.RAW
 
 
@@ -61,9 +61,9 @@ def _subject(given: Mapping[str, PreviewedIdentity], mpids: Sequence[str | int])
     Raises:
         Refusal: nobody is named, or in a way that is not allowed.
     """
-    named = tuple(dict.fromkeys(map(_mpid, mpids)))
-    if len(named) > SUBJECT_MPIDS_MAX:
+    if len(mpids) > SUBJECT_MPIDS_MAX:
         raise Refusal(400, "too_many_mpids", f"A request may have {SUBJECT_MPIDS_MAX} mpids.")
+    named = tuple(dict.fromkeys(map(_mpid, mpids)))
     if not given and not named:
         raise Refusal(400, "nobody_named", "subject_identities must say who the person is.")
     if len(given) > SUBJECT_IDENTITIES_MAX:

@@ -36,6 +36,14 @@ def object_of(description: str, /, **members: Schema) -> Schema:
     return {"description": description, **schema} if description else schema
 
 
+def closed_object(description: str, required: Schema, optional: Schema | None = None) -> Schema:
+    """Return the schema of an object that has all of the required members, maybe some of the others, and no more."""
+    schema: Schema = {"type": "object", "properties": {**required, **(optional or {})}, "additionalProperties": False}
+    if required:
+        schema["required"] = list(required)
+    return {"description": description, **schema} if description else schema
+
+
 def list_of(items: Schema) -> Schema:
     """Return the schema of a list."""
     return {"type": "array", "items": items}

@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
+from knownas.api.connection_wire import ConnectionBody, ErasuresBody, InputConnectionBody, connection_schemas
 from knownas.api.group_wire import GroupBody
 from knownas.api.limits import SEED_VALUES_MAX
 from knownas.api.own import ExplainBody, SeedBody
-from knownas.api.own_audiences import AudienceBody, AudiencePreviewBody, ConnectionBody
-from knownas.api.own_forwarding import InputConnectionBody
+from knownas.api.own_audiences import AudienceBody, AudiencePreviewBody
 from knownas.api.own_jobs import RehearsalBody
 from knownas.api.own_letting_in import LetInBody
 from knownas.api.own_outputs import ChangedOutputBody, OutputBody
@@ -39,12 +39,13 @@ from knownas.api.schema_parts import (
     values_of,
 )
 from knownas.api.schemas_activation import activation_schemas
+from knownas.api.schemas_definition import DEFINITION, definition_schemas
 from knownas.api.schemas_evidence import evidence_schemas
 from knownas.api.schemas_health import health_schemas
 from knownas.api.schemas_identity_changes import identity_change_schemas
 from knownas.api.schemas_jobs import job_schemas, policy_schemas
 from knownas.api.schemas_live import live_schemas
-from knownas.api.schemas_privacy import previewed_subject, privacy_schemas
+from knownas.api.schemas_privacy import preview_body, privacy_schemas
 from knownas.api.schemas_toxic import toxic_schemas
 from knownas.api.schemas_user_data import user_data_schemas
 from knownas.api.schemas_vendor import vendor_schemas
@@ -62,12 +63,6 @@ from knownas.service.limits import MOVES_TOLD_MAX, POLICY_NOTE_CHARACTERS_MAX
 
 _NAMES: Final = types_named_on(Surface.IDSYNC)
 _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
-
-
-_POLICY: Final[Schema] = {
-    "type": "object",
-    "description": "As a scope of the configuration: strategy, priority, login_ids, unique_ids, immutable_ids, settings.",
-}
 
 
 def component_schemas() -> Schema:
@@ -90,6 +85,7 @@ def component_schemas() -> Schema:
         AudiencePreviewBody,
         ConnectionBody,
         InputConnectionBody,
+        ErasuresBody,
         OutputBody,
         ChangedOutputBody,
     ]
@@ -110,8 +106,11 @@ def component_schemas() -> Schema:
         **privacy_schemas(),
         **vendor_schemas(),
         **activation_schemas(),
+        **definition_schemas(),
+        **connection_schemas(),
         **_errors(),
     }
+    schemas["PreviewBody"] = preview_body(schemas["PreviewBody"])
     for (name, member), refined in _refinements().items():
         told = schemas[name]["properties"][member]
         schemas[name]["properties"][member] = refined | {key: told[key] for key in ("default",) if key in told}
@@ -160,16 +159,21 @@ def _refinements() -> dict[tuple[str, str], Schema]:
             "anyOf": [MPID, ref("MpidNumber"), {"type": "null"}],
             "description": "The MPID that the profile keeps; null or missing for a new one.",
         },
-        ("PreviewBody", "subject_identities"): previewed_subject(),
         ("ToxicBody", "type"): TYPES,
         ("ToxicBody", "value"): ref("IdentityValue"),
         ("LetInBody", "type"): TYPES,
         ("LetInBody", "value"): ref("IdentityValue"),
         ("UndoneIdentity", "type"): TYPES,
         ("UndoneIdentity", "value"): ref("IdentityValue"),
-        ("RehearsalBody", "policy"): _POLICY,
-        ("PolicyBody", "policy"): _POLICY,
+        ("RehearsalBody", "policy"): ref("Policy"),
+        ("PolicyBody", "policy"): ref("Policy"),
         ("PolicyBody", "note"): {"type": "string", "maxLength": POLICY_NOTE_CHARACTERS_MAX},
+        ("AudienceBody", "definition"): ref(DEFINITION),
+        ("AudiencePreviewBody", "definition"): ref(DEFINITION),
+        **{
+            (name, "erasures"): {"anyOf": [ref("ErasuresBody"), {"type": "null"}]}
+            for name in ("OutputBody", "ChangedOutputBody")
+        },
         ("ExplainBody", "endpoint"): {"enum": values_of(RESOLVING)},
         ("ExplainBody", "known_identities"): ref("AnyIdentities"),
         ("ExplainBody", "previous_mpid"): ref("PreviousMpid"),

@@ -16,11 +16,20 @@ from knownas.api.schema_parts import (
     object_of,
     ref,
 )
+from knownas.config.policies import policy_schema
 from knownas.service.jobs import JobState
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _VERSION: Final[Schema] = {"type": "integer", "minimum": 1}
 _TIME_OR_NULL: Final[Schema] = {"anyOf": [TIME, {"type": "null"}]}
+
+
+_POLICY: Final = """\
+The rules of a scope, as the configuration has them. What is left out, or null, is its strategy's preset or default.
+
+`immutable_ids` are among `login_ids` and `unique_ids`; best_match has none of these. There is something to look up: a priority, or `implicit_das`.
+A text is printable, and `$${` stands for `${` in it.
+"""
 
 
 def job_schemas() -> Schema:
@@ -79,7 +88,14 @@ def job_schemas() -> Schema:
 
 def policy_schemas() -> Schema:
     """Return the schemas of policies and their versions."""
+    written = policy_schema(ref("IdentityType"))
+    for listed in (
+        written["properties"]["priority"],
+        written["properties"]["settings"]["anyOf"][0]["properties"]["tie_break"],
+    ):
+        listed["anyOf"][0]["uniqueItems"] = True
     return {
+        "Policy": {**written, "description": _POLICY},
         "ScopePolicy": object_of(
             "The policy of a scope that is in force on the server that answers, and its versions.",
             scope=TEXT,

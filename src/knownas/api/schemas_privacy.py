@@ -1,11 +1,12 @@
-"""Describes the answers of our own API about requests of data subjects."""
+"""Describes whom a request of a data subject can be about, and the answers of our own API about such requests."""
 
 from knownas.api.own_privacy import DIGITS
-from knownas.api.schema_parts import FLAG, MPID, TEXT, TYPES, Schema, enum_of, list_of, object_of, ref
+from knownas.api.schema_parts import FLAG, MPID, TEXT, TYPES, Schema, closed_object, enum_of, list_of, object_of, ref
 from knownas.core.identity.decision import Guard
 from knownas.core.identity.kinds import IdentityType, Surface, name_on
 from knownas.core.identity.observation import Environment
-from knownas.core.limits import SUBJECT_IDENTITIES_MAX
+from knownas.core.identity.record import MPID_MAX, MPID_MIN
+from knownas.core.limits import SUBJECT_IDENTITIES_MAX, SUBJECT_MPIDS_MAX
 from knownas.core.privacy.request import Encoding, RequestType
 from knownas.service.privacy.subject_finding import Why
 from knownas.service.privacy.subject_preview import Fate
@@ -15,28 +16,53 @@ from knownas.store.privacy import Counts
 def privacy_schemas() -> Schema:
     """Return the named schemas."""
     let_in = object_of("What was let in again.", let_in={"const": 1, "description": "How many identities."})
-    return {"PrivacyPreview": _preview(), "LetIn": let_in}
+    return {"PrivacyPreview": _preview(), "LetIn": let_in, **_subjects()}
 
 
-def previewed_subject() -> Schema:
-    """Return the schema of whom a request is about: a profile alone, or identities, each as it is or as its digest."""
+def preview_body(made: Schema) -> Schema:
+    """Return the schema of whom a request would be about: a profile alone, or identities and profiles, of which there is one at least."""
+    alone, several = ref("SubjectAlone"), ref("SubjectIdentities")
+    members: Schema = {
+        **made["properties"],
+        "subject_identities": {
+            "description": "By the names that OpenDSR has for types; `mpid` alone.",
+            "anyOf": [alone, several],
+        },
+        "mpids": {"type": "array", "items": {"anyOf": [MPID, ref("MpidNumber")]}, "maxItems": SUBJECT_MPIDS_MAX},
+    }
+    return {
+        **made,
+        "properties": members,
+        "anyOf": [
+            {"required": ["mpids"], "properties": {"subject_identities": several, "mpids": {"minItems": 1}}},
+            {
+                "required": ["subject_identities"],
+                "properties": {"subject_identities": {"allOf": [several], "minProperties": 1}},
+            },
+            {
+                "required": ["subject_identities"],
+                "properties": {"subject_identities": alone, "mpids": {"maxItems": 0}},
+            },
+        ],
+    }
+
+
+def _subjects() -> Schema:
     names = sorted(name for kind in IdentityType if (name := name_on(Surface.DSR, kind)) is not None)
     named: Schema = {"anyOf": [MPID, ref("MpidNumber")]}
-    alone = object_of("A profile by its MPID.", mpid=_given(named, Encoding.RAW))
-    values: Schema = {"anyOf": [ref("IdentityValue"), {"type": "integer"}]}
+    values: Schema = {"anyOf": [ref("IdentityValue"), {"type": "integer", "minimum": MPID_MIN, "maximum": MPID_MAX}]}
     digests = [
         _given({"type": "string", "pattern": f"^[0-9a-fA-F]{{{digits}}}$"}, one) for one, digits in DIGITS.items()
     ]
-    several: Schema = {
-        "type": "object",
-        "propertyNames": {"enum": names},
-        "additionalProperties": {"anyOf": [_given(values, Encoding.RAW), *digests]},
-        "minProperties": 1,
-        "maxProperties": SUBJECT_IDENTITIES_MAX,
-    }
     return {
-        "description": "By the names that OpenDSR has for types; `mpid` alone.",
-        "anyOf": [{**alone, "additionalProperties": False}, several],
+        "SubjectAlone": closed_object("A profile by its MPID.", {"mpid": _given(named, Encoding.RAW)}),
+        "SubjectIdentities": {
+            "type": "object",
+            "description": "Identities of a person, each as it is or as its digest.",
+            "propertyNames": {"enum": names},
+            "additionalProperties": {"anyOf": [_given(values, Encoding.RAW), *digests]},
+            "maxProperties": SUBJECT_IDENTITIES_MAX,
+        },
     }
 
 

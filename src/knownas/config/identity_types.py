@@ -47,7 +47,8 @@ class TypeName(Shape[IdentityType]):
         return kind
 
 
-_UNLIMITED: Final = "unlimited"
+UNLIMITED: Final = "unlimited"
+"""Says in the place of a number that there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class TypeLimits(Shape[Mapping[IdentityType, int]]):
     @property
     def allowed(self) -> str:
         """The range of the numbers."""
-        return f"for each type 1 to {MAX_VALUES_MAX}, or {_UNLIMITED}"
+        return f"for each type 1 to {MAX_VALUES_MAX}, or {UNLIMITED}"
 
     def read(self, node: Node, place: Place, reading: Reading) -> Mapping[IdentityType, int]:
         """Return the limits; a type that is `unlimited` is left out."""
@@ -91,6 +92,6 @@ class TypeLimits(Shape[Mapping[IdentityType, int]]):
         return MappingProxyType({kind: most for kind, most in limits.items() if most is not None})
 
     def _limit(self, node: Node, place: Place, reading: Reading) -> int | None:
-        if scalar(node, place, reading, self).text.lower() == _UNLIMITED:
+        if scalar(node, place, reading, self).text.lower() == UNLIMITED:
             return None
         return Whole(1, MAX_VALUES_MAX).read(node, place, reading)

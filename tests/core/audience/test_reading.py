@@ -55,6 +55,8 @@ WRONG: list[tuple[str, Json, list[str]]] = [
     ("expressions that are none", {"operator": "or", "expressions": THERE}, ["/expressions"]),
     ("a strange member", {**THERE, "hue": 1}, ["/hue"]),
     ("a strange member with a slash", {**THERE, "a/b~c": 1}, ["/a~1b~0c"]),
+    ("a number of more than 64 bits", {"operator": "equals", **LEFT, "right": [1, 2**63]}, ["/right/1"]),
+    ("a number that is far too large", {"operator": "equals", **LEFT, "right": -1e300}, ["/right"]),
     ("one side", {"operator": "equals", **LEFT}, [""]),
     (
         "faults on both sides",

@@ -47,7 +47,16 @@ def read_definition(given: object) -> Definition | tuple[Fault, ...]:
         return tuple(reader.text.faults[:FAULTS_TOLD_MAX])
 
 
-_COMPARISONS: Final[Mapping[str, tuple[Comparison, bool]]] = MappingProxyType(
+JUNCTIONS: Final = ("and", "or")
+"""The operators that join expressions."""
+
+NEGATION: Final = "not"
+"""The operator that negates an expression; our extension of the schema."""
+
+SEQUENCE: Final = "then"
+"""The operator of events one after the other."""
+
+COMPARISONS: Final[Mapping[str, tuple[Comparison, bool]]] = MappingProxyType(
     {
         **{one.value: (one, False) for one in Comparison},
         **{
@@ -61,8 +70,12 @@ _COMPARISONS: Final[Mapping[str, tuple[Comparison, bool]]] = MappingProxyType(
 )
 """The operators with two sides: how each compares, and whether it is the complement."""
 
-_MEMBERSHIPS: Final = frozenset({Comparison.IN, Comparison.MATCHES})
-_COMPARES_DATES: Final = frozenset(one for one in Comparison if one.is_order or one is Comparison.EQUALS)
+MEMBERSHIPS: Final = frozenset({Comparison.IN, Comparison.MATCHES})
+"""How membership in another audience is asked for; the complements ask whether it is missing."""
+
+DATE_COMPARISONS: Final = frozenset(one for one in Comparison if one.is_order or one is Comparison.EQUALS)
+"""How something is compared with a date, and by the complements."""
+
 _WHOLE_USER: Final = {"model": Model.USER.value}
 
 
@@ -73,12 +86,11 @@ class _Reader:
         self.text = Text()
         self._operands = Operands(self.text, self._expression)
         self._readers: Mapping[str, Callable[[Object, str, Within], Expression]] = {
-            "and": self._junction,
-            "or": self._junction,
-            "not": self._negation,
-            "then": self._sequence,
+            **dict.fromkeys(JUNCTIONS, self._junction),
+            NEGATION: self._negation,
+            SEQUENCE: self._sequence,
             **dict.fromkeys(Test, self._test),
-            **dict.fromkeys(_COMPARISONS, self._comparison),
+            **dict.fromkeys(COMPARISONS, self._comparison),
         }
 
     def definition(self, given: object) -> Definition:
@@ -106,7 +118,7 @@ class _Reader:
             return lambda: self._expression(listed[number], f"{place}/expressions/{number}", within.deeper())
 
         inner = self.text.all_of(*map(one, range(len(listed))))
-        return Every(place, inner) if read["operator"] == "and" else Some(place, inner)
+        return Every(place, inner) if read["operator"] == JUNCTIONS[0] else Some(place, inner)
 
     def _negation(self, given: Object, place: str, within: Within) -> Expression:
         read = self.text.members(given, place, ("operator", "expression"))
@@ -121,7 +133,7 @@ class _Reader:
 
     def _comparison(self, given: Object, place: str, within: Within) -> Expression:
         read = self.text.members(given, place, ("operator", "left", "right"))
-        comparison, negated = _COMPARISONS[str(read["operator"])]
+        comparison, negated = COMPARISONS[str(read["operator"])]
         if isinstance(read["right"], dict) and "audience" in cast("Object", read["right"]):
             return self._membership(read, place, comparison, negated=negated)
         left, right = self.text.all_of(
@@ -143,11 +155,11 @@ class _Reader:
             return
         if all(dates) or isinstance(left, Literal) or isinstance(right, Literal):
             raise self.text.wrong(place, "a date is compared with what is known of the user")
-        if comparison not in _COMPARES_DATES:
+        if comparison not in DATE_COMPARISONS:
             raise self.text.wrong(f"{place}/operator", "a date is compared by what orders, by equals or by not_equals")
 
     def _membership(self, read: Object, place: str, comparison: Comparison, *, negated: bool) -> Expression:
-        if comparison not in _MEMBERSHIPS:
+        if comparison not in MEMBERSHIPS:
             raise self.text.wrong(f"{place}/operator", "membership is asked by in, not_in, matches or not_matches")
         if read["left"] != _WHOLE_USER:
             raise self.text.wrong(f"{place}/left", 'membership is a user\'s: wanted is {"model": "user"}')

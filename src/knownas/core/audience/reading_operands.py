@@ -24,6 +24,10 @@ from knownas.core.profile.moments import span_of
 DEFINITION_VALUES_MAX: Final = 1_000
 """Values of a list that a comparison compares with."""
 
+DEFINITION_NUMBER_MIN: Final = -(2**63)
+DEFINITION_NUMBER_MAX: Final = 2**63 - 1
+"""The smallest and the largest number in a definition: larger whole numbers are not written back by every program."""
+
 OFFSET_MAX: Final = 1_000_000_000
 """The largest offset of a relative date, forth or back: 31 years of seconds."""
 
@@ -90,6 +94,8 @@ class Operands:
             raise self._text.wrong(place, "a text, a number, true or false is wanted")
         if isinstance(given, str) and len(given) > DEFINITION_CHARACTERS_MAX:
             raise self._text.wrong(place, f"a text has at most {DEFINITION_CHARACTERS_MAX} characters")
+        if not isinstance(given, str) and not DEFINITION_NUMBER_MIN <= given <= DEFINITION_NUMBER_MAX:
+            raise self._text.wrong(place, f"a number is from {DEFINITION_NUMBER_MIN} to {DEFINITION_NUMBER_MAX}")
         return given
 
     def _date(self, given: Object, place: str, within: Within) -> Operand:

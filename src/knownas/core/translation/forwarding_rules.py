@@ -70,6 +70,9 @@ class InvalidSampling(ValueError):
 PERCENT_MAX: Final = 100
 """All users, in percent."""
 
+SAMPLING_KEY_BYTES_MAX: Final = blake2b.MAX_KEY_SIZE
+"""Bytes of the key of a sample."""
+
 _PLACES: Final = 2**64
 
 
@@ -90,8 +93,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not 0 <= self.percent <= PERCENT_MAX:
             raise InvalidSampling(f"a share is 0 to {PERCENT_MAX} percent")
-        if len(self.key.encode()) > blake2b.MAX_KEY_SIZE:
-            raise InvalidSampling(f"the key has at most {blake2b.MAX_KEY_SIZE} bytes")
+        if len(self.key.encode()) > SAMPLING_KEY_BYTES_MAX:
+            raise InvalidSampling(f"the key has at most {SAMPLING_KEY_BYTES_MAX} bytes")
 
     def has(self, mpid: int) -> bool:
         """Whether a user is in the sample."""

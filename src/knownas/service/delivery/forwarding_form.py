@@ -51,7 +51,7 @@ from knownas.service.delivery.wish_form import (
 POINT_STEPS_MAX: Final = 4
 """Steps of a data point's path: event type, kind of event, name, attribute."""
 
-_FIRST_STEPS: Final = (*(one.value for one in EventType), "profile", USER_ATTRIBUTE, USER_IDENTITY)
+FIRST_STEPS: Final = (*(one.value for one in EventType), "profile", USER_ATTRIBUTE, USER_IDENTITY)
 """What the path of a data point begins with."""
 
 
@@ -143,8 +143,8 @@ def _data_filter(text: Text, given: object, place: str) -> DataFilter:
 
 def _point(members: Members, given: object, place: str) -> Point:
     steps = members.elements(given, place, POINT_STEPS_MAX, members.any_text, least=1)
-    if steps[0] not in _FIRST_STEPS:
-        raise members.text.wrong(f"{place}/0", f"wanted is one of {', '.join(_FIRST_STEPS)}")
+    if steps[0] not in FIRST_STEPS:
+        raise members.text.wrong(f"{place}/0", f"wanted is one of {', '.join(FIRST_STEPS)}")
     if steps[0] != USER_IDENTITY or len(steps) == 1:
         return steps
     kind = members.target(steps[1], f"{place}/1")

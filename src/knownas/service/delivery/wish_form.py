@@ -29,7 +29,7 @@ CONNECTION_SETTINGS_MAX: Final = 50
 FAULTS_TOLD_MAX: Final = 50
 """Faults of a connection that are told; there may be more."""
 
-_INTEGER_MAX: Final = 2**53 - 1
+INTEGER_MAX: Final = 2**53 - 1
 """The largest whole number that every reader of JSON reads alike."""
 
 _TARGETS: Final[Mapping[str, Target]] = MappingProxyType({**types_named_on(Surface.PROFILE), MPID.value: MPID})
@@ -257,13 +257,14 @@ def _places(members: Members, given: object, place: str) -> Mapping[str, tuple[T
     return dict(zip(found, chains, strict=True))
 
 
-_HASHES: Final[Mapping[str | bool, Encoding]] = MappingProxyType(
+HASHES: Final[Mapping[str | bool, Encoding]] = MappingProxyType(
     {True: Encoding.SHA256, False: Encoding.RAW, **{one.value: one for one in Encoding if one is not Encoding.RAW}}
 )
+"""What can be said of hashing, and what it means."""
 
 
 def _encoding(members: Members, given: object, place: str) -> Encoding:
-    encoding = _HASHES.get(given) if isinstance(given, str | bool) else None
+    encoding = HASHES.get(given) if isinstance(given, str | bool) else None
     if encoding is None:
         raise members.text.wrong(place, "wanted is one of sha256, sha1, md5, true (which is sha256) or false")
     return encoding
@@ -287,6 +288,6 @@ def _purpose(text: Text, given: object, place: str) -> Purpose:
 def _setting(members: Members, given: object, place: str) -> str | int | bool:
     if isinstance(given, str):
         return members.any_text(given, place)
-    if isinstance(given, int) and abs(given) <= _INTEGER_MAX:
+    if isinstance(given, int) and abs(given) <= INTEGER_MAX:
         return given
     raise members.text.wrong(place, "wanted is a text, a whole number, true or false")
