@@ -68,7 +68,7 @@ def shape(printed: str) -> list[str]:
 
 def test_what_is_printed_is_what_the_page_shows(server: First) -> None:
     """The first start prints the lines of the page, with keys of its own."""
-    shown = re.search(r"```\n(No configuration.*?)```", PAGE.read_text(), re.DOTALL)
+    shown = re.search(r"```text\n(No configuration.*?)```", PAGE.read_text(), re.DOTALL)
     assert shown is not None
     assert shape(server.printed) == shape(shown[1])
 

@@ -112,6 +112,9 @@ _PERSON: Final = {
     "type2": "other",
     "value2": scripted("person"),
 }
+_TOXIC: Final = {"type": "email", "value": scripted("toxic")}
+_BOBS: Final = {"type": "email", "value": scripted("e-mail of Bob")}
+_NOBODYS: Final = {"type": "email", "value": scripted("e-mail of nobody")}
 NUMBER: Final = '"><i>p</i>'
 """Mark-up as long as a field for a number may be."""
 
@@ -140,6 +143,15 @@ WALK: Final[Mapping[tuple[str, str], Sequence[Visit]]] = {
         Visit(f"/health?scope={TYPED}", status=400),
         Visit(f"/health?time={TYPED}", status=400),
     ],
+    ("GET", "/health/toxic"): [
+        Visit(f"/health/toxic?scope={SCOPE}"),
+        Visit(f"/health/toxic?state={TYPED}", status=400),
+    ],
+    ("GET", "/health/toxic/{id}"): [
+        Visit(f"/health/toxic/1?scope={SCOPE}"),
+        Visit(f"/health/toxic/{TYPED}", status=404),
+    ],
+    ("GET", "/health/checks/{id}"): [Visit("/health/checks/{check done}"), Visit("/health/checks/{check failed}")],
     ("GET", "/people/{mpid}"): [
         Visit("/people/{mpid}"),
         Visit("/people/{bob}"),
@@ -285,6 +297,14 @@ WALK: Final[Mapping[tuple[str, str], Sequence[Visit]]] = {
     ("POST", "/outputs/{id}/resume"): [Visit("/outputs/{takes}/resume", {}, 303)],
     ("POST", "/deliveries/{id}/resend"): [Visit("/deliveries/{delivery}/resend", {}, 303)],
     ("POST", "/outputs/{id}/resend"): [Visit("/outputs/{refuses}/resend", {}, 303)],
+    ("POST", "/health/toxic/block/review"): [
+        Visit(f"/health/toxic/block/review?scope={SCOPE}", _BOBS),
+        Visit(f"/health/toxic/block/review?scope={SCOPE}", {**_BOBS, "type": scripted("type of a value")}, 400),
+    ],
+    ("POST", "/health/toxic/release/review"): [Visit(f"/health/toxic/release/review?scope={SCOPE}", _TOXIC)],
+    ("POST", "/health/toxic/block"): [Visit(f"/health/toxic/block?scope={SCOPE}", _NOBODYS, 303)],
+    ("POST", "/health/toxic/release"): [Visit(f"/health/toxic/release?scope={SCOPE}", _TOXIC, 303)],
+    ("POST", "/health/checks"): [Visit("/health/checks", {}, 303)],
     ("POST", "/policies/{scope}/check"): [Visit("/policies/{scope}/check", _RULES)],
     ("POST", "/policies/{scope}/rehearse"): [Visit("/policies/{scope}/rehearse", {**_RULES, **_TIMES}, 400)],
     ("POST", "/policies/{scope}/review"): [Visit("/policies/{scope}/review", _RULES, 400)],

@@ -15,6 +15,8 @@ from knownas.config.console_access import ConsoleRole, ConsoleUser
 from knownas.config.values import Configuration, Input, Secret
 from knownas.core.delivery.message import Message, Settings
 from knownas.core.delivery.outcome import NotAtAll, Outcome, Taken
+from knownas.core.identity.kinds import Identity, IdentityType
+from knownas.core.identity.toxic_limits import ToxicReason
 from knownas.core.profile.definition import DataPoint, Definition
 from knownas.core.profile.group import Aggregated, AggregateType
 from knownas.core.profile.tallies import CalculationType
@@ -22,7 +24,9 @@ from knownas.service.delivery.destination import Surroundings
 from knownas.service.delivery.outputs import OutputState
 from knownas.service.group.groups import GroupWish
 from knownas.service.jobs import EVERY_SCOPE, JobKind
+from knownas.service.toxic.list import ToxicState, toxic
 from knownas.store.memory.store import MemoryStore
+from knownas.store.port import Pool
 from tests.api.access_world import KEPT_PROCESSOR, KEYS
 from tests.console.audience_world import WITHIN_SECONDS, WORKSPACE, partner_kind
 from tests.console.people_stage import OWN
@@ -139,6 +143,8 @@ class NaughtyWorld:
         await self._activation()
         await self._policies()
         await self._privacy()
+        await self._toxic()
+        await self._checks()
         await self.stage.service.health.census.take()
 
     async def _erased(self) -> None:
@@ -330,8 +336,41 @@ class NaughtyWorld:
                 else:
                     await jobs._finish(found[0], report if kind == "rehearse" else RESOLVED)
                 self.at[f"{kind} {end}"] = job_id
-        check = await jobs.add(JobKind.SELF_CHECK, EVERY_SCOPE, {})
-        await jobs._end(check, named("why a check failed"))
+
+    async def _toxic(self) -> None:
+        toxic_list = self.stage.service.toxic.following
+        pool, now_ms = Pool(SCOPE, "production"), self.stage.clock()
+        found = [Identity(IdentityType.EMAIL, one) for one in (named("toxic"), *CORPUS)]
+        await toxic_list.tell([toxic(pool, one, ToxicState.WATCHED, ToxicReason.DEVICES, now_ms) for one in found])
+
+    async def _checks(self) -> None:
+        """Let a check find differences, and another one fail: that is the one which the page of health tells of."""
+        jobs = self.stage.service.jobs
+        held = {"email": [named("e-mail of a check")]}
+        stored = {"known": True, "created_at": "", "source_mpid": None, "identities": held, "carried": {}}
+        difference = {
+            "mpid": self.at["mpid"],
+            "why": "changed_past_log",
+            "more": named("what a check tells"),
+            "stored": stored,
+            "folded": None,
+            "first_observation": None,
+        }
+        pool = {
+            "scope": named("scope that is gone"),
+            "environment": None,
+            "observations": 1,
+            "profiles": 1,
+            "wrong": 1,
+            "differences": [difference],
+            "contradictions": [{"what": named("row of a check"), "mpid": self.at["mpid"]}],
+        }
+        report = {"observations": 1, "profiles": 1, "differing": 1, "seconds": 1.0, "pools": [pool]}
+        done = await jobs.add(JobKind.SELF_CHECK, EVERY_SCOPE, {})
+        await jobs._finish(done, report)
+        failed = await jobs.add(JobKind.SELF_CHECK, EVERY_SCOPE, {})
+        await jobs._end(failed, named("why a check failed"))
+        self.at |= {"check done": done.id, "check failed": failed.id}
 
     async def _privacy(self) -> None:
         subject = {

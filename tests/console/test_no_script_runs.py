@@ -26,10 +26,10 @@ NOT_SHOWN: Final = {
 
 SHOW_NOTHING_NAMED: Final = {
     *("alias.html", "privacy_cancel.html", "privacy_evidence.html", "profile_erased.html", "resolution_begin.html"),
-    *("policy_parts.html", "privacy_parts.html", "setup_rotate.html"),
+    *("policy_parts.html", "privacy_parts.html", "setup_rotate.html", "toxic_parts.html"),
     # Here a part writes it, and it is the part that would be found.
     *("error.html", "output_parts.html", "privacy_form.html", "privacy_new.html", "profile.html"),
-    *("rehearsal.html", "resolution.html"),
+    *("rehearsal.html", "resolution.html", "toxic_judging.html", "toxic_values.html"),
 }
 """Templates in which nothing stands as it is that somebody else has named."""
 
