@@ -1,7 +1,7 @@
 """Writes the pages below docs/reference from the code: `python -m tools.reference`, or `make docs`.
 
 `pages()` returns what each page should say; a test compares it with what is there. Whatever can't be read from the code
-(what a metric's label means, what to do about a refusal) stands in `reference_words.py` beside this file, and a name
+(what a metric's label means, what to do about a refusal) stands in `reference_words.py` and `refusal_words.py` beside this file, and a name
 without its words fails here.
 """
 
@@ -28,6 +28,7 @@ from knownas.core.identity.kinds import KINDS, Kind
 from knownas.core.profile.alias import REJECTION_SENTENCES, AliasRejection
 from knownas.store.errors import StoreError
 from tools import reference_words as words
+from tools import refusal_words as refusals
 from tools.reference_http import http_api, plain, reasons_of
 from tools.reference_limits import PACKAGES, limits_of
 
@@ -126,39 +127,45 @@ def _kind(kind: Kind) -> Iterator[str]:
 def refusal_codes() -> Iterator[str]:
     """Yield the page of the reasons: of refusals, and of the steps of a receipt."""
     reasons = reasons_of(openapi_document())
-    meanings = {**words.REASONS, **_enum_words(Refusal), **_enum_words(Denied), **words.STORE_ERRORS}
+    meanings = {**refusals.REASONS, **_enum_words(Refusal), **_enum_words(Denied), **refusals.STORE_ERRORS}
     _all_named(reasons, meanings, "a reason of the OpenAPI document")
-    _all_named((code for code, _ in _store_errors()), words.STORE_ERRORS, "a store error")
-    yield from words.REFUSALS.strip().splitlines()
+    _all_named((code for code, _ in _store_errors()), refusals.STORE_ERRORS, "a store error")
+    yield from refusals.REFUSALS.strip().splitlines()
     wire = {reason.value: code for reason, (_, code) in WIRE_CODE.items()}
     rows = (
         (
             f"`{reason}`",
-            _answered(reasons.get(reason, set())) or words.ANSWERED_ELSEWHERE[reason],
-            wire.get(reason, words.WIRE.get(reason, NONE)),
+            _answered(reasons.get(reason, set())) or refusals.ANSWERED_ELSEWHERE[reason],
+            wire.get(reason, refusals.WIRE.get(reason, NONE)),
             meanings[reason],
         )
-        for reason in sorted({*reasons, *words.ANSWERED_ELSEWHERE})
+        for reason in sorted({*reasons, *refusals.ANSWERED_ELSEWHERE})
     )
     yield from ("", "## Reasons", "")
     yield from table(("Reason", "Answered", "Vendor's code", "Meaning, and what helps"), rows)
-    yield from ("", "## Reasons of a batch's receipt", "", words.BATCHES, "")
+    yield from ("", "## Reasons of a batch's receipt", "", refusals.BATCHES, "")
     yield from table(
         ("Reason", "Meaning, and what helps"),
-        ((f"`{reason}`", words.KEPT_AS_REFUSED.get(reason) or meanings[reason]) for reason in words.BATCH_REASONS),
+        (
+            (f"`{reason}`", refusals.KEPT_AS_REFUSED.get(reason) or meanings[reason])
+            for reason in refusals.BATCH_REASONS
+        ),
     )
-    yield from ("", "## Reasons of an alias", "", words.ALIASES, "")
-    _all_named(AliasRejection, words.ALIAS_HELP, "a rejection of an alias")
+    yield from ("", "## Reasons of an alias", "", refusals.ALIASES, "")
+    _all_named(AliasRejection, refusals.ALIAS_HELP, "a rejection of an alias")
     yield from table(
         ("Reason", "Meaning, and what helps"),
-        ((f"`{one.value}`", f"{REJECTION_SENTENCES[one]} {words.ALIAS_HELP[one]}".strip()) for one in AliasRejection),
+        (
+            (f"`{one.value}`", f"{REJECTION_SENTENCES[one]} {refusals.ALIAS_HELP[one]}".strip())
+            for one in AliasRejection
+        ),
     )
-    yield from ("", "## Errors of the token endpoint", "", words.OAUTH, "")
-    yield from table(("Error", "Meaning"), ((f"`{name}`", text) for name, text in words.OAUTH_ERRORS.items()))
-    yield from ("", "## Errors of the store", "", words.STORE, "")
+    yield from ("", "## Errors of the token endpoint", "", refusals.OAUTH, "")
+    yield from table(("Error", "Meaning"), ((f"`{name}`", text) for name, text in refusals.OAUTH_ERRORS.items()))
+    yield from ("", "## Errors of the store", "", refusals.STORE, "")
     yield from table(
         ("Code", "Status", "Meaning"),
-        ((f"`{code}`", status, words.STORE_ERRORS[code]) for code, status in _store_errors()),
+        ((f"`{code}`", status, refusals.STORE_ERRORS[code]) for code, status in _store_errors()),
     )
     yield from ("", "## Words of a receipt", "", words.RECEIPT)
     for title, kind in _RECEIPT_WORDS.items():
@@ -191,7 +198,9 @@ def _enum_words(kind: type[StrEnum]) -> dict[str, str]:
 def _all_named(names: Iterable[str], described: Mapping[str, str], what: str) -> None:
     missing = sorted(set(names) - described.keys())
     if missing:
-        raise SystemExit(f"{what} has no words in tools/reference_words.py: {', '.join(missing)}")
+        raise SystemExit(
+            f"{what} has no words in tools/reference_words.py or tools/refusal_words.py: {', '.join(missing)}"
+        )
 
 
 def _store_errors() -> Iterator[tuple[str, str]]:
