@@ -101,6 +101,13 @@ def test_who_is_in_it_is_noted(gold: Gold) -> None:
         assert "downloadAudience" in [one["what"] for one in noted]
 
 
+def noted(gold: Gold) -> int:
+    """Count how often the first member was noted for a download."""
+    member = gold.api.get(gold.path.replace("download", "members"), params={"limit": 1}).json()["items"][0]["mpid"]
+    items = gold.api.get("/api/audit", params={"mpid": member}).json()["items"]
+    return sum(one.get("times", 1) for one in items if one["what"] == "downloadAudience")
+
+
 def test_an_audience_of_nobody_is_an_archive_of_nothing(gold: Gold) -> None:
     """In an environment in which nobody is."""
     rows, manifest = rows_of(gold.api.get(gold.path, params={"environment": "development"}))
@@ -108,8 +115,10 @@ def test_an_audience_of_nobody_is_an_archive_of_nothing(gold: Gold) -> None:
 
 
 def test_asking_for_the_head_makes_no_archive(gold: Gold) -> None:
-    """It says what would come."""
+    """It says what would come, and notes nobody."""
+    before = noted(gold)
     answer = gold.api.head(gold.path)
+    assert noted(gold) == before
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "application/zip", b"")
 
 

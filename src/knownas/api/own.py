@@ -295,17 +295,15 @@ def _endpoint(
             return Response(body, refusal.status, _HEADERS.get(refusal.status), "application/json")
         _note(service, operation, request, status, document)
         if isinstance(document, File):
-            return _sent(document, status, is_head=request.method == "HEAD")
+            return _sent(document, status)
         return Response(_ENCODER.encode(document), status, media_type="application/json")
 
     return serve
 
 
-def _sent(file: File, status: int, *, is_head: bool) -> Response:
+def _sent(file: File, status: int) -> Response:
     if isinstance(file.body, bytes):
         return Response(file.body, status, file.headers, file.media_type)
-    if is_head:
-        return Response(None, status, file.headers, file.media_type)
     return StreamingResponse(file.body, status, file.headers, file.media_type)
 
 

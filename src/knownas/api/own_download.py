@@ -27,6 +27,10 @@ async def download_audience(service: Service, request: Request) -> tuple[int, Do
     """
     audience = await path_audience(service, request)
     environment, types = query_environment(request).value, _types(request)
+    media_type, name = "application/zip", f"audience-{audience.id}.zip"
+    if request.method == "HEAD":
+        # Nobody is read, or noted, of whom nothing is sent.
+        return 200, File(b"", media_type, name)
 
     async def note(mpids: Sequence[int]) -> None:
         for mpid in mpids:
@@ -38,7 +42,7 @@ async def download_audience(service: Service, request: Request) -> tuple[int, Do
     pieces = archive_pieces(archive, [(audience.id, members)])
     # What can't be read at all is refused; later there is no other answer than none.
     first = await anext(pieces)
-    return 200, File(_after(first, pieces), "application/zip", f"audience-{audience.id}.zip")
+    return 200, File(_after(first, pieces), media_type, name)
 
 
 async def _after(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
