@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
@@ -51,6 +52,32 @@ def test_other_processes_see_what_is_seen_here(kind: str, tmp_path: Path) -> Non
     """Who stands how, and why."""
     with PLACES[kind](tmp_path) as place:
         asyncio.run(sees_the_same(place))
+
+
+async def test_a_process_reads_nothing_from_before_it_was_asked(tmp_path: Path) -> None:
+    """What was written since its last look is seen by the next, and while it waits it holds up nobody who tidies the file."""
+    with PLACES["sqlite"](tmp_path) as place:
+        stage = await open_stage(place.open())
+        beside = LooksBeside(place.url, 1)
+        try:
+            people = await crowd(stage, 3)
+            work = await work_of(stage.service.store)
+            seen = await beside.look(work)
+            assert people[1] not in [one.mpid for one in seen.stands]
+            await stage.happen(mpid=people[1], attributes={"plan": "gold"})
+            again = await beside.look(work)
+            assert people[1] in [one.mpid for one in again.stands]
+            await stage.happen(mpid=people[1], attributes={"plan": "tin"})
+            file = apsw.Connection(place.url.removeprefix("sqlite:///"))
+            try:
+                blocked, written, moved = file.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
+            finally:
+                file.close()
+            assert blocked == 0
+            assert written == moved, "all that was written is in the file"
+        finally:
+            await beside.close()
+            await stage.service.close()
 
 
 def test_what_is_in_memory_is_looked_at_here() -> None:

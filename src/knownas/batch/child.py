@@ -3,6 +3,7 @@
 A process ends with the one that has started it, whatever ends that one: then nothing more comes through the pipe.
 """
 
+import asyncio
 import os
 import signal
 import traceback
@@ -98,6 +99,8 @@ async def answer_each(pipe: Pipe, work: Callable[[Any], Awaitable[object]]) -> N
     # Without the first process there is nobody to hear from or to answer.
     with suppress(EOFError, OSError):
         while True:
+            # What was left for the end of this turn comes first, such as the end of a transaction: waiting here holds up all else.
+            await asyncio.sleep(0)
             asked = pipe.recv()
             try:
                 answer = await work(asked)
