@@ -13,6 +13,7 @@ from knownas.batch.looking_beside import looks_beside
 from knownas.config.reader import read_configuration
 from knownas.config.values import Configuration
 from knownas.outputs.destinations import DESTINATIONS
+from knownas.service.interpreter import look_for_cycles_rarely, switch_often
 from knownas.service.server import Service, open_service
 from knownas.store.opening import open_store
 
@@ -106,7 +107,9 @@ def database_url(file: Path) -> str:
 
 @asynccontextmanager
 async def opened(database: str) -> AsyncGenerator[Service]:
-    """Open a service over a database, of which no job is begun."""
+    """Open a service over a database, as a server does, of which no job is begun."""
+    switch_often()
+    look_for_cycles_rarely()
     read = read_configuration(msgspec.json.encode(configuration(database)).decode(), environment={})
     if not isinstance(read, Configuration):
         raise LoadFailed(str(read))

@@ -132,18 +132,41 @@ class OldestEvents(MemoryAudiences):
     """Gives the oldest events where there are more than asked for."""
 
     async def newest_events(
-        self, keys: Sequence[SectionKey], limit: int
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
-        return {key: kept[:limit] for key in keys if (kept := self._user_data.kept_events(key))}
+        oldest = {key: self._user_data.kept_events(key)[:limit] for key in keys}
+        lately = {key: [one for one in kept if one.last_ms >= (since_ms or 0)] for key, kept in oldest.items()}
+        return {key: kept for key, kept in lately.items() if kept}
 
 
 class EventsBackwards(MemoryAudiences):
     """Gives the newest events first."""
 
     async def newest_events(
-        self, keys: Sequence[SectionKey], limit: int
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
-        return {key: kept[::-1] for key, kept in (await super().newest_events(keys, limit)).items()}
+        return {key: kept[::-1] for key, kept in (await super().newest_events(keys, limit, since_ms)).items()}
+
+
+class EventsByTheirBeginning(MemoryAudiences):
+    """Leaves out events that began before a time, whenever they ended."""
+
+    async def newest_events(
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
+    ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
+        found = await super().newest_events(keys, limit, since_ms)
+        begun = {key: [one for one in kept if one.first_ms >= (since_ms or 0)] for key, kept in found.items()}
+        return {key: kept for key, kept in begun.items() if kept}
+
+
+class NewestOfTheLate(MemoryAudiences):
+    """Counts the newest among those events only that ended late enough."""
+
+    async def newest_events(
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
+    ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
+        found = await super().newest_events(keys, 1_000_000, since_ms)
+        return {key: kept[-limit:] for key, kept in found.items()}
 
 
 class EverybodyStands(MemoryAudiences):

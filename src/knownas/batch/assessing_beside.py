@@ -5,7 +5,6 @@ itself, and answers how they stand. It writes nothing. If it ends, another one t
 """
 
 import asyncio
-import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from knownas.service.audience.assessing import (
 )
 from knownas.service.audience.catalogue import Catalogue, judged_by
 from knownas.service.audience.subjects import Logins, Subjects
+from knownas.service.interpreter import look_for_cycles_rarely
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import MEMORY, open_store
 
@@ -39,9 +39,6 @@ STOP_SECONDS: Final = 3.0
 
 PROCESSORS_MIN: Final = 2
 """Processors of a machine on which another process assesses."""
-
-GARBAGE_OBJECTS: Final = 100_000
-"""Objects made and not freed, after which the process looks for cycles, of which assessing makes none."""
 
 _TRADE: Final = Trade("knownas-assess", "the process that assesses users", StoreUnavailable, STOP_SECONDS, hasty=True)
 
@@ -137,8 +134,7 @@ def _definitions(catalogue: Catalogue) -> _Definitions:
 def _assess_from(pipe: Pipe, database: str, calculated: Mapping[int, Sequence[CalculatedDefinition]]) -> None:
     """Assess the users that come through a pipe, and answer how they stand."""
     settle_in()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
+    look_for_cycles_rarely()
     asyncio.run(_assess_each(pipe, database, calculated))
 
 

@@ -5,7 +5,6 @@ stretch, and end when they have had nothing to do for a while, or with the serve
 """
 
 import asyncio
-import gc
 import logging
 import os
 from typing import Final
@@ -14,6 +13,7 @@ import msgspec
 
 from knownas.batch.child import Child, Pipe, Trade, answer_each, settle_in
 from knownas.service.audience.looking import Looked, Looker, Looks, LooksHere, LookWork
+from knownas.service.interpreter import look_for_cycles_rarely
 from knownas.store.errors import StoreUnavailable
 from knownas.store.opening import MEMORY, open_store
 from knownas.store.port import Store
@@ -31,9 +31,6 @@ STOP_SECONDS: Final = 3.0
 
 IDLE_SECONDS: Final = 30.0
 """How long processes that have nothing to do stay, for the next audience."""
-
-GARBAGE_OBJECTS: Final = 100_000
-"""Objects made and not freed, after which a process looks for cycles, of which looking makes none."""
 
 _TRADE: Final = Trade("knownas-look", "a process that looks at users", StoreUnavailable, STOP_SECONDS, hasty=True)
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -110,8 +107,7 @@ def look_from(pipe: Pipe, database: str) -> None:
     """Look at the stretches that come through a pipe, and answer what came of each."""
     settle_in()
     os.nice(NICENESS)
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
+    look_for_cycles_rarely()
     asyncio.run(_look_from(pipe, database))
 
 

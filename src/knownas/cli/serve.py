@@ -1,10 +1,8 @@
 """`knownas serve`: starts the server, making everything it needs when nothing is configured."""
 
 import asyncio
-import gc
 import os
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
@@ -22,6 +20,7 @@ from knownas.cli.workers import WORKERS_MAX, run_workers
 from knownas.config.values import Configuration
 from knownas.console.app import open_console
 from knownas.outputs.destinations import DESTINATIONS
+from knownas.service.interpreter import look_for_cycles_rarely, switch_often
 from knownas.service.security.directory import Pairs
 from knownas.service.security.keys import read_changes
 from knownas.service.security.sealing import SecretKeys, Unopenable
@@ -34,14 +33,8 @@ from knownas.store.opening import is_shared, open_store
 GRACE_SECONDS: Final = 3
 """How long requests under way may take when the server is told to stop."""
 
-GARBAGE_OBJECTS: Final = 100_000
-"""Objects made and not freed, after which the interpreter looks for cycles."""
-
 BACKLOG: Final = 2_048
 """Connections that wait to be accepted."""
-
-SWITCH_SECONDS: Final = 0.001
-"""How long the thread that waits for the disk may have to wait for the interpreter."""
 
 
 @click.command()
@@ -137,11 +130,8 @@ def run(
         ssl_certfile=listen.certificate,
         ssl_keyfile=listen.private_key,
     )
-    sys.setswitchinterval(SWITCH_SECONDS)
-    # A request makes some hundred short-lived objects and no cycles; looking for cycles after every 700 of them
-    # took a third of the server's time.
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS, 20, 100)
+    switch_often()
+    look_for_cycles_rarely()
     listeners = _listeners(config.host, config.port, workers)
     scheme = "https" if config.is_ssl else "http"
     address = f"{scheme}://{_shown(config.host)}:{listeners[0].getsockname()[1]}"

@@ -169,7 +169,10 @@ class Stretch(NamedTuple):
 
 
 class SectionPage(NamedTuple):
-    """Sections in their order, a column for each thing that is known of them; `last` is the place of the last one."""
+    """Sections in their order, a column for each thing that is known of them; `last` is the place of the last one.
+
+    `versions` are what a commit may rest on that is made from them: a section's own, or a later one that none had yet when they were read.
+    """
 
     mpids: Sequence[int]
     environments: Sequence[str]
@@ -233,9 +236,12 @@ class AudienceStore(Protocol):
         ...
 
     async def newest_events(
-        self, keys: Sequence[SectionKey], limit: int
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
-        """Return kept batches of events of each section, at most the `limit` newest of each, by ascending `seq`."""
+        """Return kept batches of events of each section, at most the `limit` newest of each, by ascending `seq`.
+
+        Of these, those are left out whose events all happened before `since_ms` (Unix milliseconds).
+        """
         ...
 
     async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from knownas.core.audience.lookback import EVER
 from knownas.core.identity.observation import Environment
 from knownas.core.profile.event import Channel, Event, EventBatch
 from knownas.service.audience import asked_events
@@ -52,7 +53,7 @@ def finds_all(asked: Sequence[str], batches: Batches) -> None:
         for place, one in enumerate(several)
         if one.casefold() in names
     ]
-    found = AskedEvents((), [names]).read(kept(batches))
+    found = AskedEvents((), [names], EVER).read(kept(batches))
     assert found is not None
     assert [one.id for one in found] == wanted
 
@@ -72,8 +73,8 @@ def test_no_event_of_a_name_is_missed(asked: Sequence[str], batches: Batches) ->
 def test_whoever_may_have_too_many_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where none of the events has the name that is asked for."""
     monkeypatch.setattr(asked_events, "JUDGED_EVENTS_MAX", 2)
-    look = AskedEvents((), [frozenset({"a"})])
-    assert look.read(kept([["b"], ["b"]])) == []
+    look = AskedEvents((), [frozenset({"a"})], EVER)
+    assert look.read(kept([["b"], ["b"]])) == ()
     assert look.read(kept([["b"], ["b"], ["b"]])) is None
 
 

@@ -1,5 +1,6 @@
 """Who belongs to an audience that is new is found out by going over everybody, and nothing that happens meanwhile leads to another end."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -110,6 +111,43 @@ async def test_a_sweep_that_is_interrupted_goes_on_where_it_was(monkeypatch: pyt
         assert shares == sorted(shares)
         assert (shares[0], shares[-1]) == (0.0, 1.0)
         assert await stage.members(audience) == sorted(people[::2])
+    finally:
+        await stage.service.close()
+
+
+async def test_others_are_looked_at_while_standings_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next stretch does not wait for the disk; how far it is is kept with what is written, and all is written in the end."""
+    monkeypatch.setattr(sweeping, "STRETCH_SECTIONS", 4)
+    monkeypatch.setattr(sweeping, "STANDINGS_WAITING_MAX", 1)
+    store = MemoryStore()
+    stage = await open_stage(store)
+    order: list[str] = []
+    commit = store.audiences.commit
+
+    async def slow(given: AudienceCommit) -> bool:
+        if not given.standings:
+            return await commit(given)
+        order.append("begins")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        order.append("written")
+        return await commit(given)
+
+    async def looked() -> None:
+        order.append("looked")
+
+    try:
+        people = await crowd(stage)
+        watched = Watched(stage, looked)
+        audience = await define(stage, PLAN)
+        monkeypatch.setattr(store.audiences, "commit", slow)
+        await stage.settle()
+        beside = order[order.index("begins") : order.index("written")]
+        assert "looked" in beside, order
+        assert len(watched.work) == (PEOPLE + 3) // 4
+        assert await stage.members(audience) == sorted(people[::2])
+        known = stage.service.activation.catalogues.now.audiences[audience]
+        assert await stage.service.activation.audiences.share_of(known) == 1.0
     finally:
         await stage.service.close()
 

@@ -45,7 +45,7 @@ from knownas.core.audience.field import Field, Model
 from knownas.core.audience.mentions import names_within
 from knownas.core.audience.searching import Search, spoken_of
 from knownas.core.audience.subject import Found, Item, Read, found, items_of, of_item, read_by, read_item_by
-from knownas.core.profile.attributes import Scalar
+from knownas.core.profile.attributes import SCALARS, Scalar
 from knownas.core.profile.moments import Span
 from knownas.core.profile.numbers import ZERO, divided, number_of, plus, written
 
@@ -167,7 +167,7 @@ class Compiler:
             value = read(judge.subject)
             if value is None:
                 return _NOTHING
-            return Found((value,)) if isinstance(value, str | int | float) else Found(value, is_list=True)
+            return Found((value,)) if isinstance(value, SCALARS) else Found(value, is_list=True)
 
         return of_user
 
@@ -211,7 +211,7 @@ class Compiler:
 
             def holds_of_one(judge: Judges, item: Item | None, _bound: Bound) -> Held:
                 value = read(item if of_this else judge.subject)
-                if isinstance(value, str | int | float):
+                if isinstance(value, SCALARS):
                     return ALWAYS[fits(value) is not is_negated]
                 return ALWAYS[(value is not None and any(map(fits_in_list, value))) is not is_negated]
 

@@ -23,7 +23,7 @@ from knownas.core.audience.field import (
     UserField,
 )
 from knownas.core.identity.kinds import KIND_OF, IdentityType
-from knownas.core.profile.attributes import AttributeValue, Scalar
+from knownas.core.profile.attributes import SCALARS, AttributeValue, Scalar
 from knownas.core.profile.consent import Consent
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution, Event
@@ -262,5 +262,5 @@ def _reached(data: object, way: tuple[str, ...]) -> Iterator[object]:
 
 def _scalars(values: Sequence[object]) -> Iterator[Scalar]:
     for one in values:
-        if isinstance(one, str | bool | int | float):
+        if isinstance(one, SCALARS):
             yield one

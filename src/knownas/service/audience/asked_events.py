@@ -1,6 +1,7 @@
 """Reads of the batches that a store keeps of a user the events that some definitions may ask for, and of each event only what they ask."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -36,7 +37,9 @@ class _Counts(dict[str, bool]):
 class AskedEvents:
     """Reads of kept batches the events that some definitions may ask for, and of each only that."""
 
-    def __init__(self, parts: Sequence[Expression | Operand], asked: Sequence[Names]) -> None:
+    def __init__(self, parts: Sequence[Expression | Operand], asked: Sequence[Names], since_ms: int) -> None:
+        """Events from before `since_ms` (Unix milliseconds) are not asked for."""
+        self._since_ms: Final = since_ms
         names: Names = None if None in asked else frozenset(name for told in asked for name in told or ())
         self._counts: Final = None if names is None else _Counts(names)
         paths = {part.fact[0] for part in _event_fields(parts) if isinstance(part.fact, tuple)}
@@ -54,6 +57,8 @@ class AskedEvents:
             members.append(("type", str, ""))
         if EventFact.MESSAGE_ID in facts:
             members.append(("message_id", str | None, None))
+        self._data_names: Final = tuple(name for _, name in self._data)
+        self._read_data: Final = attrgetter(*(place for place, _ in self._data))
         self._has_type, self._has_id = EventFact.TYPE in facts, EventFact.MESSAGE_ID in facts
         event = msgspec.defstruct("_Event", [("at_ms", int), ("data", data), *members], frozen=True, gc=False)
         batch = msgspec.defstruct("_Batch", [("events", list[event]), ("is_aside", bool, False)], frozen=True, gc=False)
@@ -61,24 +66,30 @@ class AskedEvents:
 
     def read(self, kept: Sequence[StoredEvents]) -> Sequence[PastEvent] | None:
         """Return the events that may be asked for, by their time; None if there are more than a definition sees."""
+        if not kept:
+            return ()
         found: list[PastEvent] = []
-        seen, counts = 0, self._counts
+        seen, counts, since_ms = 0, self._counts, self._since_ms
         for one in kept:
             batch = self._decoder.decode(one.document)
             if batch.is_aside:
                 continue
             seen += len(batch.events)
             for place, event in enumerate(batch.events):
+                if event.at_ms < since_ms:
+                    continue
                 if counts is not None:
                     name = event.data.d1 if event.data.d0 is msgspec.UNSET else event.data.d0
                     if not isinstance(name, str) or not counts[name]:
                         continue
                 found.append(PastEvent(f"{one.seq}.{place}", self._event(event)))
+        if seen > JUDGED_EVENTS_MAX:
+            return None
         found.sort(key=_by_time)
-        return None if seen > JUDGED_EVENTS_MAX else found
+        return found or ()
 
     def _event(self, event: Any) -> Event:
-        told = ((name, getattr(event.data, place)) for place, name in self._data)
+        told = zip(self._data_names, self._read_data(event.data), strict=True)
         return Event(
             event.type if self._has_type else "",
             event.at_ms,

@@ -48,7 +48,7 @@ class ToAssess(msgspec.Struct, frozen=True, array_like=True):
         return SectionKey(self.workspace, self.environment, self.mpid)
 
 
-class ChangeFound(NamedTuple):
+class ChangeFound(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A user joined an audience, or left it; the document says why."""
 
     audience: int

@@ -12,6 +12,7 @@ import msgspec
 
 from knownas.core.audience.compiled import ALWAYS, UNBOUND, Held, Holds
 from knownas.core.audience.compiling import Compiler
+from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import (
     Aggregate,
     Compared,
@@ -41,6 +42,7 @@ from knownas.core.audience.field import (
     UserField,
 )
 from knownas.core.audience.judging import Criteria, Judge
+from knownas.core.audience.lookback import lookback
 from knownas.core.audience.mentions import NONE, Names, mentions
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.reasons import Reason
@@ -63,6 +65,7 @@ class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _NO_VALUE: Final = _Value(None)
+_NO_EVENTS: Final = NamedEvents(())
 
 
 class _Glimpsed:
@@ -79,7 +82,8 @@ class _Glimpsed:
 class _Asked(NamedTuple):
     """What is asked of users in the place of a definition: by their section alone, and by their events, too, where it asks for these.
 
-    None asks nothing. `is_exact`: what is asked is the definition itself.
+    None asks nothing. `is_exact`: what is asked is the definition itself. `is_of_events_alone`: all who have no such
+    events are alike to it.
     """
 
     audience: int
@@ -88,6 +92,7 @@ class _Asked(NamedTuple):
     by_events: Holds | None
     asks_events: bool
     is_exact: bool
+    is_of_events_alone: bool
 
 
 class Glimpse(NamedTuple):
@@ -99,7 +104,7 @@ class Glimpse(NamedTuple):
     place: int
     held: Mapping[int, Held | None]
     section: Any
-    events: Sequence[PastEvent]
+    events: NamedEvents = _NO_EVENTS
 
 
 class FirstLook:
@@ -114,16 +119,26 @@ class FirstLook:
         parts = [part for one in definitions.values() for part in parts_of(one.criteria)]
         places = _places(parts)
         self._section: Final = _section_decoder(parts, places)
-        self._events: Final = AskedEvents(parts, list(map(_names, definitions.values())))
+        self.since_ms: Final = min((lookback(one.criteria, now_ms) for one in definitions.values()), default=NEVER)
+        """Events from before this time don't matter to any of the definitions (Unix milliseconds)."""
+        self._events: Final = AskedEvents(parts, list(map(_names, definitions.values())), self.since_ms)
         compiler = Compiler(lambda field: _read_by(field, places))
         self._asked: Final = [_asked(one, definition, compiler, derived) for one, definition in definitions.items()]
         self._of: Final = {one.audience: one for one in self._asked}
+        self._eventful: Final = frozenset(one.audience for one in self._asked if one.asks_events)
         self._glimpsed: Final = _Glimpsed()
         self._now_ms: Final = now_ms
-        self._judge: Final = Judge(cast("Subject", self._glimpsed), now_ms, NamedEvents(()))
+        self._judge: Final = Judge(cast("Subject", self._glimpsed), now_ms, _NO_EVENTS)
+        self._by_events_alone: Final = all(one.is_of_events_alone for one in self._asked)
+        """Whether nothing is asked of sections: then all are alike, and nothing of them is read."""
+        self._untold: Final[Mapping[int, Held | None]] = {one.audience: None for one in self._asked}
+        self._eventless: Final = self._without_events() if self._by_events_alone else None
+        """What comes of definitions that all ask for events alone, for whoever has none of them."""
 
     def glimpses(self, mpids: Sequence[int], documents: Sequence[bytes]) -> Sequence[Glimpse]:
         """Return those of a page who may belong to any of the audiences, as far as their sections tell."""
+        if self._by_events_alone:
+            return [Glimpse(place, self._untold, None) for place in range(len(mpids))]
         glimpsed, judge, asked, nobody = self._glimpsed, self._judge, self._asked, ALWAYS[False]
         found: list[Glimpse] = []
         glimpsed.events = ()
@@ -135,17 +150,20 @@ class FirstLook:
                 if told is not nobody:
                     held[one.audience] = told
             if held:
-                found.append(Glimpse(place, held, section, ()))
+                found.append(Glimpse(place, held, section))
         return found
 
     def needs_events(self, glimpse: Glimpse) -> bool:
         """Whether the events of a user have to be looked at."""
-        return any(self._of[one].asks_events for one in glimpse.held)
+        return not self._eventful.isdisjoint(glimpse.held)
 
     def closer(self, mpid: int, glimpse: Glimpse, kept: Sequence[StoredEvents]) -> Glimpse | None:
         """Return what a look at a user's events shows, too, where these are asked for; None if they belong to no audience."""
         events = self._events.read(kept)
-        self._show(mpid, glimpse.section, events or ())
+        if events == () and self._eventless is not None:
+            return glimpse._replace(held=self._eventless) if self._eventless else None
+        named = NamedEvents(events or ())
+        self._show(mpid, glimpse.section, named)
         held: dict[int, Held | None] = {}
         for audience, by_section in glimpse.held.items():
             asked = self._of[audience]
@@ -157,17 +175,22 @@ class FirstLook:
             if told is not ALWAYS[False]:
                 # What is asked in the place of a definition only says who can't belong to it.
                 held[audience] = told if asked.is_exact else None
-        return Glimpse(glimpse.place, held, glimpse.section, events or ()) if held else None
+        return Glimpse(glimpse.place, held, glimpse.section, named) if held else None
 
     def reasons(self, mpid: int, glimpse: Glimpse, audience: int) -> Sequence[Reason]:
         """Return why somebody belongs to an audience whose definition asks for nothing that was not seen."""
         self._show(mpid, glimpse.section, glimpse.events)
-        return self._of[audience].criteria.reasons(cast("Subject", self._glimpsed), self._now_ms)
+        return self._of[audience].criteria.reasons(cast("Subject", self._glimpsed), self._now_ms, glimpse.events)
 
-    def _show(self, mpid: int, section: Any, events: Sequence[PastEvent]) -> None:
+    def _without_events(self) -> Mapping[int, Held]:
+        asked = ((one.audience, one.by_events) for one in self._asked if one.by_events is not None)
+        told = {audience: holds(self._judge, None, UNBOUND) for audience, holds in asked}
+        return {audience: held for audience, held in told.items() if held is not ALWAYS[False]}
+
+    def _show(self, mpid: int, section: Any, events: NamedEvents) -> None:
         """Have the user judged of whom this is known."""
-        self._glimpsed.mpid, self._glimpsed.section, self._glimpsed.events = mpid, section, events
-        self._judge.events, self._judge.last = NamedEvents(events), None
+        self._glimpsed.mpid, self._glimpsed.section, self._glimpsed.events = mpid, section, events.all
+        self._judge.events, self._judge.last = events, None
 
 
 def _asked(audience: int, definition: Definition, compiler: Compiler, derived: frozenset[str]) -> _Asked:
@@ -184,6 +207,7 @@ def _asked(audience: int, definition: Definition, compiler: Compiler, derived: f
         None if by_events is ANYBODY else compiler.holds(by_events),
         asks_events,
         by_events is definition.criteria,
+        by_events is definition.criteria and all(map(_is_of_events_alone, parts_of(definition.criteria))),
     )
 
 
@@ -227,6 +251,18 @@ def _is_of_events(part: Expression | Operand) -> bool:
             return True
         case _:
             return False
+
+
+def _is_of_events_alone(part: Expression | Operand) -> bool:
+    match part:
+        case Member() | IdentityField() | CalculatedField() | UserField() | AttributeField():
+            return False
+        case ConsentField() | DeviceField() | AttributionField():
+            return False
+        case Everything(model=model):
+            return model is Model.EVENTS
+        case _:
+            return True
 
 
 def _places(parts: Sequence[Expression | Operand]) -> Mapping[str, str]:

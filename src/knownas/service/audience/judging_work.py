@@ -32,7 +32,15 @@ from knownas.service.audience.sweeping import Sweeping
 from knownas.service.audience.sweeps import Phase, Sweep, Sweeps
 from knownas.service.audience.writing import Writing
 from knownas.service.turns import Turns
-from knownas.store.audiences import EVERYBODY, EVERYWHERE, AudienceStore, DocumentKind, StoredDocument, StoredMark
+from knownas.store.audiences import (
+    EVERYBODY,
+    EVERYWHERE,
+    AudienceStore,
+    DocumentKind,
+    StoredDocument,
+    StoredMark,
+    Stretch,
+)
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreError
 from knownas.store.port import Store
@@ -219,10 +227,13 @@ class JudgingWork:
             if failed:
                 await self._judging.judge(catalogue, {}, marks=_again(key for key in asked if key.mpid in failed))
 
-        swept = await self._sweeping.go_on(catalogue, sweep, judge_all, lambda: self._closing)
+        async def move_on(reached: Stretch | None) -> None:
+            nonlocal sweep
+            sweep = await self._sweeps.move_on(sweep, reached)
+
+        swept = await self._sweeping.go_on(catalogue, sweep, judge_all, move_on, lambda: self._closing)
         self.counted["judged"] += swept.seen
         self.counted["changes"] += swept.changes
-        await self._sweeps.move_on(sweep, swept.reached)
         return max(swept.seen, 1)
 
     async def _show(self, group: KnownGroup) -> None:

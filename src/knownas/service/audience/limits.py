@@ -62,7 +62,7 @@ STANDINGS_TOGETHER: Final = 500
 STANDINGS_WAITING_MAX: Final = 10_000
 """New standings that wait to be written while others are looked at: the more there are, the closer together are those of a transaction."""
 
-SWEEP_SECONDS: Final = 5.0
+SWEEP_SECONDS: Final = 10.0
 """How long a sweep goes on before due users get their turn; marks end it at once."""
 
 LOOK_SECONDS: Final = 0.5

@@ -52,7 +52,7 @@ class Stands(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: int | None
     document: bytes | None
     due_ms: int | None
-    changes: list[ChangeFound]
+    changes: tuple[ChangeFound, ...]
 
 
 class Looked(msgspec.Struct, frozen=True, array_like=True):
@@ -127,7 +127,7 @@ class Looker:
         events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
         eventful = [key for key, one in glimpsed.items() if first.needs_events(one)]
         if eventful:
-            events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
+            events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX, first.since_ms)
         looked = ((key, first.closer(key.mpid, one, events.get(key, ()))) for key, one in glimpsed.items())
         return {key: one for key, one in looked if one is not None}
 
@@ -158,7 +158,7 @@ class Looker:
                 version = None if stored is None else stored.version
                 due = None if due_ms == NEVER else due_ms
                 section, text = versions[glimpse.place], standings_bytes(after)
-                told.append(Stands(key.mpid, key.environment, section, version, text, due, changes))
+                told.append(Stands(key.mpid, key.environment, section, version, text, due, tuple(changes)))
         return told
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 from knownas.core.audience.mentions import mentions
 from knownas.service.audience.catalogue import Catalogue, WorkspaceAudiences
@@ -31,13 +32,24 @@ JudgesAll = Callable[[Mapping[SectionKey, Asked]], Awaitable[None]]
 """Judges some users by all that is known of them, and writes down what comes of it."""
 
 
+MovesOn = Callable[[Stretch | None], Awaitable[None]]
+"""Keeps that everybody is done up to the end of a stretch; None for everybody."""
+
+
 @dataclass(slots=True)
 class Swept:
-    """How far a sweep has come, None for to the end; how many were looked at, and how many memberships changed without a closer look."""
+    """How many were looked at, and how many memberships changed without a closer look."""
 
-    reached: Stretch | None = None
     seen: int = 0
     changes: int = 0
+
+
+class _Written(NamedTuple):
+    """Standings that are being written, of everybody up to the end of a stretch; it gives those whom somebody else was faster with."""
+
+    standings: Sequence[tuple[int, Stands]]
+    reached: Stretch
+    failed: asyncio.Task[Sequence[Sequence[SectionKey]]]
 
 
 class Sweeping:
@@ -53,9 +65,16 @@ class Sweeping:
         await self._looks.close()
 
     async def go_on(
-        self, catalogue: Catalogue, sweep: Sweep, judges_all: JudgesAll, is_closing: Callable[[], bool]
+        self,
+        catalogue: Catalogue,
+        sweep: Sweep,
+        judges_all: JudgesAll,
+        moves_on: MovesOn,
+        is_closing: Callable[[], bool],
     ) -> Swept:
-        """Go on with a sweep and those beside it: to the end, or until somebody is marked, or until others are due.
+        """Go on with a sweep and those beside it: to the end, or until somebody is marked, or until others get their turn.
+
+        When this returns, all is written of everybody who was looked at.
 
         Raises:
             StoreError: the store does not do it; what was not written is looked at again.
@@ -63,30 +82,57 @@ class Sweeping:
         audiences = [one.what.id for one in (sweep, *sweep.beside)]
         asked = Asked(frozenset(map(str, audiences)))
         until, is_marked = monotonic() + SWEEP_SECONDS, False
-        swept, waiting = Swept(), list[tuple[int, Stands]]()
+        swept, waiting, reached = Swept(), list[tuple[int, Stands]](), None
         workspace = sweep.what.workspace
+        writing: _Written | None = None
 
-        async def write() -> None:
-            nonlocal waiting
-            for failed in await self._written(catalogue, workspace, waiting):
-                await judges_all(dict.fromkeys(failed, asked))
-            swept.changes += sum(len(one.changes) for _, one in waiting)
-            waiting = []
+        async def settle() -> None:
+            """Wait until what is being written is there."""
+            nonlocal writing
+            if writing is None:
+                return
+            standings, there, task = writing
+            failed = await task
+            writing = None
+            for keys in failed:
+                await judges_all(dict.fromkeys(keys, asked))
+            swept.changes += sum(len(one.changes) for _, one in standings)
+            await moves_on(there)
 
         stretches = self._looked(catalogue, sweep, lambda: is_marked or is_closing() or monotonic() > until)
         async with aclosing(stretches):
-            async for stretch, at_ms, looked in stretches:
-                waiting += [(at_ms, one) for one in looked.stands]
-                closer = [SectionKey(workspace, environment, mpid) for mpid, environment in looked.closer]
-                for start in range(0, len(closer), JUDGED_TOGETHER):
-                    await judges_all(dict.fromkeys(closer[start : start + JUDGED_TOGETHER], asked))
-                if len(waiting) >= STANDINGS_WAITING_MAX:
-                    await write()
-                swept.reached = stretch
-                swept.seen += looked.seen
-                is_marked = bool(await self._store.marks(0, 1))
-        await write()
+            try:
+                async for stretch, at_ms, looked in stretches:
+                    waiting += [(at_ms, one) for one in looked.stands]
+                    closer = [SectionKey(workspace, environment, mpid) for mpid, environment in looked.closer]
+                    for start in range(0, len(closer), JUDGED_TOGETHER):
+                        await judges_all(dict.fromkeys(closer[start : start + JUDGED_TOGETHER], asked))
+                    reached = stretch
+                    swept.seen += looked.seen
+                    if len(waiting) >= STANDINGS_WAITING_MAX:
+                        await settle()
+                        writing = self._begun(catalogue, workspace, waiting, reached)
+                        waiting = []
+                    is_marked = bool(await self._store.marks(0, 1))
+                await settle()
+                if reached is None:
+                    await moves_on(None)
+                elif waiting:
+                    writing = self._begun(catalogue, workspace, waiting, reached)
+                    await settle()
+                else:
+                    await moves_on(reached)
+            finally:
+                if writing is not None:
+                    await asyncio.gather(writing.failed, return_exceptions=True)
         return swept
+
+    def _begun(
+        self, catalogue: Catalogue, workspace: int, standings: Sequence[tuple[int, Stands]], reached: Stretch
+    ) -> _Written:
+        """Begin to write: others are looked at meanwhile."""
+        task = asyncio.create_task(self._written(catalogue, workspace, standings))
+        return _Written(standings, reached, task)
 
     async def _looked(
         self, catalogue: Catalogue, sweep: Sweep, stops: Callable[[], bool]

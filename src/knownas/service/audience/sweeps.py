@@ -214,19 +214,22 @@ class Sweeps:
         """Keep that a page is done."""
         await self._keep(sweep, _after(sweep, keys))
 
-    async def move_on(self, sweep: Sweep, reached: Stretch | None) -> None:
-        """Keep that everybody is done up to the end of a stretch, or altogether, in all sweeps that are done together."""
-        for one in (sweep, *sweep.beside):
-            version = one.progress.version
-            if reached is None:
-                after = Progress(_over(one.what, is_gone=one.is_gone), Phase.OVER)
-            else:
-                after = Progress(version, Phase.EVERYBODY, place=reached.until, share=reached.share)
-            await self._keep(one, after)
+    async def move_on(self, sweep: Sweep, reached: Stretch | None) -> Sweep:
+        """Keep that everybody is done up to the end of a stretch, or altogether, in all sweeps that are done together; return them as they are then."""
+        first, *beside = [await self._moved_on(one, reached) for one in (sweep, *sweep.beside)]
+        return replace(first, beside=tuple(beside))
 
-    async def _keep(self, sweep: Sweep, after: Progress) -> None:
-        if not await put(self._store, sweep.name, sweep.kept, msgspec.json.encode(after)):
+    async def _moved_on(self, sweep: Sweep, reached: Stretch | None) -> Sweep:
+        if reached is None:
+            return await self._keep(sweep, Progress(_over(sweep.what, is_gone=sweep.is_gone), Phase.OVER))
+        version = sweep.progress.version
+        return await self._keep(sweep, Progress(version, Phase.EVERYBODY, place=reached.until, share=reached.share))
+
+    async def _keep(self, sweep: Sweep, after: Progress) -> Sweep:
+        kept = msgspec.json.encode(after)
+        if not await put(self._store, sweep.name, sweep.kept, kept):
             raise StoreBusy("somebody else goes over the same profiles")
+        return replace(sweep, progress=after, kept=kept)
 
     async def begin_again(self, catalogue: Catalogue, mark: StoredMark) -> None:
         """Have everybody of a workspace, or of all, looked at again."""

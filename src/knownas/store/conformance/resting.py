@@ -138,6 +138,25 @@ class RestPromises(Subject):
             is_so(await store.audiences.commit(all_of(BOB, {BOB: await version_of(store, BOB)})), "read again")
             is_so(await store.audiences.commit(all_of(cal, {cal: versions[cal]})), "one that has not changed")
 
+    async def test_what_a_page_of_sections_says_may_be_rested_on(self) -> None:
+        """As what was read one by one: it is refused for who is gone, or came back, and for nobody else."""
+        async with self.opened() as store:
+            cal, dan = ANN._replace(mpid=9), ANN._replace(mpid=10)
+            await keep(store, UserDataCommit(sections=[section(), section(BOB), section(cal), section(dan)]))
+            stretch = await store.audiences.stretch(ANN.workspace, None, PAGE)
+            page = None if stretch is None else await store.audiences.sections_in(100, None, stretch.until, PAGE)
+            told = {} if page is None else dict(zip(page.mpids, page.versions, strict=True))
+            versions = {key: told[key.mpid] for key in (ANN, BOB, cal, dan)}
+            changed = section(dan, document=b"changed", version=await version_of(store, dan))
+            await keep(store, UserDataCommit(sections=[changed]))
+            is_so(await store.audiences.commit(all_of(dan, {dan: versions[dan]})), "who changed, and nobody is gone")
+            for one in (ANN, BOB):
+                await erase(store, one)
+            await keep(store, UserDataCommit(sections=[section(BOB)]))
+            is_not_so(await store.audiences.commit(all_of(ANN, {ANN: versions[ANN]})), "written of who is gone")
+            is_not_so(await store.audiences.commit(all_of(BOB, {BOB: versions[BOB]})), "written of who came back")
+            is_so(await store.audiences.commit(all_of(cal, {cal: versions[cal]})), "one that has not changed")
+
     async def test_who_erases_finds_all_that_was_written(self) -> None:
         """Of whoever writes about somebody while they are erased, each was over before, or is refused."""
         async with self.rivals() as (store, beside):

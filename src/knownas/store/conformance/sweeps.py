@@ -72,6 +72,25 @@ class SweepPromises(Subject):
             same(set(found), {ANN, BOB}, "who is there")
             same([None if one is None else one.document for one in found.values()], [DOCUMENT, None], "how they stand")
 
+    async def test_events_of_long_ago_can_be_left_out(self) -> None:
+        """A batch counts that ended at the time or later; whoever has none is left out, and the newest are the newest of all."""
+        async with self.opened() as store:
+            times = ((0, 5), (3, 4), (1, 9), (2, 2))
+            events = [happened(ANN, START_MS + first, START_MS + last) for first, last in times]
+            await keep(store, UserDataCommit(events=[*events, happened(BOB, START_MS)]))
+            for since, limit, wanted in (
+                (0, 9, [5, 4, 9, 2]),
+                (4, 9, [5, 4, 9]),
+                (5, 9, [5, 9]),
+                (10, 9, []),
+                (5, 3, [9]),
+                (5, 1, []),
+            ):
+                found = await store.audiences.newest_events([ANN, BOB], limit, START_MS + since)
+                told = [one.last_ms - START_MS for one in found.get(ANN, ())]
+                same(told, wanted, f"of the {limit} newest, those that ended at {since} or later")
+                same(BOB in found, since == 0, "whether somebody else has any")
+
     async def test_the_newest_events_are_the_newest_of_each(self) -> None:
         """Whoever else is asked about, and however many there are."""
         async with self.opened() as store:

@@ -110,11 +110,14 @@ class MemoryAudiences:
         return found
 
     async def newest_events(
-        self, keys: Sequence[SectionKey], limit: int
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
         """Return the newest kept batches of events of each section."""
         self._check_open()
-        return {key: kept[-limit:] for key in keys if (kept := self._user_data.kept_events(key))}
+        found = {key: self._user_data.kept_events(key)[-limit:] for key in keys}
+        if since_ms is not None:
+            found = {key: [one for one in kept if one.last_ms >= since_ms] for key, kept in found.items()}
+        return {key: kept for key, kept in found.items() if kept}
 
     async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:
         """Return how profiles that are there stand."""

@@ -82,12 +82,12 @@ class PostgresAudiences:
         }
 
     async def newest_events(
-        self, keys: Sequence[SectionKey], limit: int
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
         """Return the newest kept batches of events, by one statement."""
         asked = list(dict.fromkeys(keys))
         found: dict[SectionKey, list[StoredEvents]] = {}
-        arguments = (*_columns(asked), limit)
+        arguments = (*_columns(asked), limit, since_ms)
         for row in await self._database.read("newest_events", *arguments, seconds=SLOW_CALL_SECONDS):
             place: int = row[0]
             found.setdefault(asked[place - 1], []).append(StoredEvents(*row[1:]))

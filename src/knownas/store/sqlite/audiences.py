@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from knownas.core.identity.record import MPID_MAX, MPID_MIN, Record
 from knownas.store.audiences import (
@@ -121,15 +121,13 @@ class SqliteAudiences:
         }
 
     async def newest_events(
-        self, keys: Sequence[SectionKey], limit: int
+        self, keys: Sequence[SectionKey], limit: int, since_ms: int | None = None
     ) -> Mapping[SectionKey, Sequence[StoredEvents]]:
         """Return the newest kept batches of events, by a statement for each 128 sections."""
-        found: dict[SectionKey, list[StoredEvents]] = {}
-        for workspace, environment, mpid, *row in self._find("newest_events", keys, limit):
-            found.setdefault(SectionKey(workspace, environment, mpid), []).append(StoredEvents._make(row))
-        for kept in found.values():
-            kept.sort()
-        return found
+        found: dict[tuple[Any, ...], list[StoredEvents]] = {}
+        for row in self._find("newest_events", keys, limit, since_ms):
+            found.setdefault(row[:3], []).append(StoredEvents._make(row[3:]))
+        return {key: sorted(kept) for key in keys if (kept := found.get(key)) is not None}
 
     async def standings(self, keys: Sequence[SectionKey]) -> Mapping[SectionKey, StoredStanding | None]:
         """Return how profiles that are there stand, by a statement for each 128."""
@@ -198,12 +196,12 @@ class SqliteAudiences:
         """
         if not sections:
             return
-        found = {SectionKey._make(key): now for *key, now in find(self._connection, "section_versions", list(sections))}
         ((last_removal,),) = self._connection.execute(statements()["last_removal"]).fetchall()
-        for key, version in sections.items():
-            now = found.get(key)
-            if now is None or (now != version and version <= last_removal):
-                raise LostRace("a section is gone")
+        # What was read since anything was removed is there, whoever has written it meanwhile; else, what nobody has written since.
+        doubtful = {key: version for key, version in sections.items() if version <= last_removal}
+        found = {SectionKey._make(key): now for *key, now in find(self._connection, "section_versions", list(doubtful))}
+        if any(key not in found or found[key] > version for key, version in doubtful.items()):
+            raise LostRace("a section is gone")
 
     def _write_standings(self, writes: Sequence[StandingWrite]) -> None:
         if not writes:

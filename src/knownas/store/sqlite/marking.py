@@ -62,6 +62,7 @@ def mark_erased(connection: Connection, workspace: int, mpid: int) -> None:
 
 def note_removal(connection: Connection) -> None:
     """Note that sections were removed, so that nobody takes those that come for those that they have read."""
+    connection.execute(statements()["tick_sections"]).fetchall()
     connection.execute(statements()["note_removal"])
 
 

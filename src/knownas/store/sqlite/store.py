@@ -61,6 +61,12 @@ LOCK_WAIT_SECONDS: Final = 5.0
 READING_CACHE_KIB: Final = 128 * 1024
 """Of the file, what is kept in memory at most for somebody who reads much of it."""
 
+READING_MAPPED_BYTES: Final = 64 * 1024 * 1024 * 1024
+"""Of the file, what is read at most out of the memory in which the system has it anyway, by somebody who reads much of it.
+
+A disk that fails then ends the process, so nobody who answers requests reads so.
+"""
+
 JUDGING_CACHE_KIB: Final = 16 * 1024
 """Of the file, what the connection that writes audiences and deliveries keeps in memory at most."""
 
@@ -75,7 +81,9 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, *, reads_much: bool = False) -> None:
-        """Open the file, creating it and bringing its layout up to date. `reads_much`: more of it is kept in memory for reading.
+        """Open the file, creating it and bringing its layout up to date.
+
+        `reads_much`: more of it is kept in memory for reading, in a process that serves nobody else.
 
         Raises:
             StoreError: it can't be opened, is damaged, or a newer knownas wrote it.
@@ -90,6 +98,7 @@ class SqliteStore:
             self._reader = open_connection(path, read_only=True)
             if reads_much:
                 self._reader.pragma("cache_size", -READING_CACHE_KIB)
+                self._reader.pragma("mmap_size", READING_MAPPED_BYTES)
             self._reads = SharedReads(self._reader)
             self._privacy = SqlitePrivacy(path, self._reads, self._transactions)
             self._judging = open_connection(path)

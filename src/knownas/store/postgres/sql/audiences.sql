@@ -26,17 +26,20 @@ CROSS JOIN LATERAL (
 SELECT workspace, environment, mpid, document, version FROM knownas.section WHERE mpid = ANY ($1::bigint[]);
 
 -- name: newest_events
--- The newest batches of the wanted sections: profiles, workspaces, environments, at most so many of each.
+-- The newest batches of the wanted sections, without those that ended before a time: profiles, workspaces, environments, at most so many of
+-- each, and that time.
 SELECT w.place, e.seq, e.at_ms, e.first_ms, e.last_ms, e.document
 FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::text[]) WITH ORDINALITY AS w (mpid, workspace, environment, place)
 CROSS JOIN LATERAL (
     SELECT f.seq, f.at_ms, f.first_ms, f.last_ms, f.document FROM knownas.user_events AS f
     WHERE f.mpid = w.mpid AND f.workspace = w.workspace AND f.environment = w.environment
     ORDER BY f.seq DESC LIMIT $4::bigint
-) AS e;
+) AS e
+WHERE e.last_ms >= coalesce($5::bigint, e.last_ms);
 
 -- name: distributed_newest_events
-SELECT * FROM knownas.distributed_newest_events_1($1::text::bigint[], $2::text::bigint[], $3::text::text[], $4::bigint);
+SELECT * FROM knownas.distributed_newest_events_1($1::text::bigint[], $2::text::bigint[], $3::text::text[], $4::bigint)
+WHERE last_ms >= coalesce($5::bigint, last_ms);
 
 -- name: section_keys
 SELECT workspace, environment, mpid FROM knownas.section

@@ -71,10 +71,12 @@ ON s.mpid = w.mpid AND s.workspace = w.workspace AND s.environment = w.environme
 SELECT number FROM section_removal;
 
 -- name: note_removal
+-- The clock goes on first: whatever was read before bears a number up to this one, and whatever is read later a larger one.
 UPDATE section_removal SET number = (SELECT number FROM section_clock);
 
 -- name: newest_events
--- The newest kept batches of the wanted sections, at most so many of each. /*wanted*/ becomes one (workspace, environment, mpid) for each.
+-- The newest kept batches of the wanted sections, at most so many of each, without those that ended before a time. The index tells
+-- which those are. /*wanted*/ becomes one (workspace, environment, mpid) for each.
 WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
 SELECT e.workspace, e.environment, e.mpid, e.seq, e.at_ms, e.first_ms, e.last_ms, e.document
 FROM wanted AS w CROSS JOIN user_events AS e
@@ -83,7 +85,7 @@ WHERE e.seq >= ifnull((
     SELECT f.seq FROM user_events AS f
     WHERE f.mpid = w.mpid AND f.workspace = w.workspace AND f.environment = w.environment
     ORDER BY f.seq DESC LIMIT 1 OFFSET ? - 1
-), 0);
+), 0) AND +e.last_ms >= ifnull(?, e.last_ms);
 
 -- name: section_keys
 -- There are few workspaces: the index is read that finds a profile's sections, and those of others are passed over.
@@ -101,7 +103,8 @@ SELECT section, mpid, (SELECT max(section) FROM section) FROM section WHERE sect
 SELECT mpid FROM section WHERE section = ?;
 
 -- name: sections_in
-SELECT section, mpid, environment, document, version FROM section
+-- Instead of its version, each bears the next one, which no section has yet.
+SELECT section, mpid, environment, document, (SELECT number + 1 FROM section_clock) FROM section
 WHERE section > ?1 AND section <= ?2 AND workspace = ?3 ORDER BY section LIMIT ?4;
 
 -- name: standings_there
