@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from knownas.core.audience import membership
 from knownas.core.audience.dates import NEVER
+from knownas.core.audience.lookback import lookback
 from knownas.core.audience.membership import EVERYTHING, Audiences, Change, Nesting, Standing, Standings, nesting_fault
 from knownas.core.audience.mentions import Mentions, mentions
 from knownas.core.profile.moments import DAY_MS
@@ -100,7 +101,7 @@ def catalogues(draw: st.DrawFn) -> dict[str, Json]:
 
 
 def keeps_up(given: dict[str, Json], number: int) -> None:
-    """Let things become known of a user, and time pass, and compare at every step."""
+    """Let things become known of a user, and time pass, and compare at every step. No events are shown from before the lookback."""
     chance = Random(number)
     audiences = Audiences({name: criteria(one) for name, one in given.items()})
     drawn, now_ms, due_ms = {**user_of(chance), "audiences": frozenset()}, NOW_MS, NOW_MS
@@ -108,7 +109,9 @@ def keeps_up(given: dict[str, Json], number: int) -> None:
     concerned: frozenset[str] | None = EVERYTHING
     members: set[str] = set()
     for _ in range(STEPS):
-        judged = audiences.judge(subject_of(drawn), standings, now_ms, concerned)
+        whole, since_ms = subject_of(drawn), audiences.lookback(concerned, standings, now_ms)
+        seen = tuple(one for one in whole.events if one.event.at_ms >= since_ms)
+        judged = audiences.judge(whole._replace(events=seen), standings, now_ms, concerned)
         told = {one.audience: one.is_member for one in judged.changes}
         assert len(told) == len(judged.changes)
         assert all((name in members) is not is_member for name, is_member in told.items()), "told what was so"
@@ -142,14 +145,22 @@ def test_kept_membership_of_many_is_what_judging_everything_gives(given: dict[st
 
 
 @pytest.mark.parametrize(
-    ("fault", "expression"), [("events", PURCHASE), ("attributes", PLAN), ("until", both(PURCHASE, since(2)))]
+    ("fault", "expression"),
+    [
+        ("events", PURCHASE),
+        ("attributes", PLAN),
+        ("until", both(PURCHASE, since(2))),
+        ("lookback", frequent(1, 60)["audience"]),
+    ],
 )
 def test_membership_that_misses_something_is_caught(
     fault: str, expression: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Control: who does not hear of events or of attributes, or never looks again, has other members."""
+    """Control: who does not hear of events or of attributes, never looks again, or not as far back, has other members."""
     if fault == "until":
         monkeypatch.setattr(membership, "Standing", lambda *told: Standing(*told[:2]))
+    elif fault == "lookback":
+        monkeypatch.setattr(membership, "lookback", lambda asked, now_ms: lookback(asked, now_ms) + 2 * DAY_MS)
     else:
         missing = {fault: frozenset[str]()}
         monkeypatch.setattr(membership, "mentions", lambda one: replace(mentions(one), **missing))

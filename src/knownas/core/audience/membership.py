@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from knownas.core.audience.concerning import Concerning
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.judging import Criteria
+from knownas.core.audience.lookback import EVER, lookback
 from knownas.core.audience.mentions import NONE, Mentions, mentions
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.subject import Subject
@@ -81,18 +82,27 @@ class Audiences:
         """Those that are asked for come before those that ask."""
         self._asking: Final = frozenset(one for one in criteria if self._mentions[one].audiences)
         self._of_events: Final = frozenset(one for one in criteria if self._mentions[one].events != NONE)
+        self._of_ever: Final = frozenset(
+            one for one in self._of_events if lookback(criteria[one].definition.criteria, 0) == EVER
+        )
+        """Those that ask for events of any age, whatever time it is."""
 
     def concerned_by(self, learnt: Mentions) -> frozenset[str]:
         """Return the audiences for which what became known of a user can change the answer."""
         return self._concerning.concerned_by(learnt)
 
-    def asking_events(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> bool:
-        """Whether any of the audiences that would be judged asks for events; `concerned` as in `judge`."""
+    def lookback(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> int:
+        """Return the time before which no event matters to any of the audiences that would be judged (see `lookback`).
+
+        `NEVER` if none of them asks for events; `concerned` as in `judge`.
+        """
         first = self._looked_at(concerned, standings, now_ms)
         # If one of these changes, those that ask for it are judged, too.
-        return not self._of_events.isdisjoint(first) or any(
-            one in self._of_events and not self._mentions[one].audiences.isdisjoint(first) for one in self._asking
-        )
+        judged = first | {one for one in self._asking if not self._mentions[one].audiences.isdisjoint(first)}
+        of_events = self._of_events & judged
+        if not of_events.isdisjoint(self._of_ever):
+            return EVER
+        return min((lookback(self._criteria[one].definition.criteria, now_ms) for one in of_events), default=NEVER)
 
     def _looked_at(self, concerned: frozenset[str] | None, standings: Standings, now_ms: int) -> frozenset[str]:
         """Return the audiences that are judged whatever comes of it: those concerned and those due."""

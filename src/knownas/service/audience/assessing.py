@@ -13,6 +13,7 @@ import msgspec
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.judging import Criteria
+from knownas.core.audience.lookback import EVER
 from knownas.core.audience.membership import Audiences, Change, Judged, Standings
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.reasons import Reason
@@ -153,25 +154,27 @@ class Assessor:
         for start in range(0, len(asked), ASSESSED_AT_ONCE):
             some = asked[start : start + ASSESSED_AT_ONCE]
             stored = await self._store.subjects([one.key for one in some])
-            eventful = [one.key for one in some if _asks_events(by, one, stored[one.key], now_ms)]
+            since_ms = {one.key: _lookback(by, one, stored[one.key], now_ms) for one in some}
+            eventful = [key for key, one in since_ms.items() if one < NEVER]
             events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
             if eventful:
-                events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX)
+                earliest_ms = min(since_ms[key] for key in eventful)
+                events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX, earliest_ms)
             found += [_assessed(by, one, stored[one.key], events.get(one.key, ()), now_ms) for one in some]
             await asyncio.sleep(0)
         return found
 
 
-def _asks_events(by: Understanding, asked: ToAssess, stored: StoredSubject, now_ms: int) -> bool:
-    """Whether the events of a user have to be looked at."""
+def _lookback(by: Understanding, asked: ToAssess, stored: StoredSubject, now_ms: int) -> int:
+    """Return the time before which no event of a user has to be looked at; `NEVER` if none has to be."""
     if asked.key not in stored.sections:
-        return False
+        return NEVER
     audiences = by.definitions.get(asked.workspace, NOTHING_DEFINED).audiences
     concerned = _concerned(asked)
     # How somebody stands is read only where it matters: most are marked because of an event that an audience asks for.
-    return audiences.asking_events(concerned, {}, now_ms) or audiences.asking_events(
-        concerned, standings_from(stored.standing_document), now_ms
-    )
+    if (since_ms := audiences.lookback(concerned, {}, now_ms)) == EVER:
+        return since_ms
+    return audiences.lookback(concerned, standings_from(stored.standing_document), now_ms)
 
 
 def _concerned(asked: ToAssess) -> frozenset[str] | None:
