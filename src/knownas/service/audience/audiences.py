@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Criteria
+from knownas.core.audience.lookback import lookback
 from knownas.core.audience.membership import Nesting, Standing, nesting_fault
-from knownas.core.audience.mentions import NONE, mentions
+from knownas.core.audience.mentions import mentions
 from knownas.core.audience.reading import read_definition
 from knownas.core.audience.reading_text import Fault
 from knownas.core.audience.reasons import Reason
@@ -330,7 +332,7 @@ class AudienceService:
         if not reasoned:
             return [Reasoned(one, ()) for one in members]
         keys = [SectionKey(audience.workspace, environment, one.mpid) for one in members]
-        subjects = await self._loaded(keys, with_events=mentions(audience.definition).events != NONE)
+        subjects = await self._loaded(keys, lookback(audience.definition.criteria, self._clock()))
         now_ms = self._clock()
         return [
             Reasoned(one, audience.criteria.reasons(subject, now_ms) if (subject := subjects.get(key)) else ())
@@ -366,7 +368,8 @@ class AudienceService:
 
     async def why(self, key: SectionKey, audience: KnownAudience) -> Sequence[Reason]:
         """Return why a profile is in an audience or is not, as of now; nothing for one that its workspace does not know."""
-        subject = (await self._loaded([key], with_events=True)).get(key)
+        since_ms = lookback(audience.definition.criteria, self._clock())
+        subject = (await self._loaded([key], since_ms)).get(key)
         return () if subject is None else audience.criteria.reasons(subject, self._clock())
 
     async def preview(self, workspace: int, environment: str, definition: object) -> Preview | Faults:
@@ -383,14 +386,14 @@ class AudienceService:
         if faults:
             return faults
         until = time.monotonic() + PREVIEW_SECONDS
-        criteria, with_events = Criteria(read), mentions(read).events != NONE
         members, looked_at, now_ms = 0, 0, self._clock()
+        criteria, since_ms = Criteria(read), lookback(read.criteria, now_ms)
         shown: list[Reasoned] = []
         last: SectionKey | None = None
         while time.monotonic() < until:
             page = await self._audiences.section_keys(workspace, last, SWEPT_A_PAGE)
             here = [key for key in page if key.environment == environment]
-            for key, subject in (await self._loaded(here, with_events=with_events)).items():
+            for key, subject in (await self._loaded(here, since_ms)).items():
                 looked_at += 1
                 if criteria.judge(subject, now_ms).holds:
                     members += 1
@@ -401,12 +404,12 @@ class AudienceService:
             last = page[-1]
         return Preview(members, looked_at, _share(None if last is None else last.mpid), shown)
 
-    async def _loaded(self, keys: Sequence[SectionKey], *, with_events: bool) -> Mapping[SectionKey, Subject]:
-        """Return profiles as audiences are judged by them, those that their workspace knows."""
+    async def _loaded(self, keys: Sequence[SectionKey], since_ms: int) -> Mapping[SectionKey, Subject]:
+        """Return profiles as audiences are judged by them, those that their workspace knows, without older events (Unix milliseconds)."""
         stored = await self._audiences.subjects(keys)
         events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
-        if with_events and keys:
-            events = await self._audiences.newest_events(keys, EVENT_BATCHES_MAX)
+        if since_ms < NEVER and keys:
+            events = await self._audiences.newest_events(keys, EVENT_BATCHES_MAX, since_ms)
         now_ms = self._clock()
         catalogue = self.catalogues.now
         sections = {
