@@ -7,6 +7,7 @@ import pytest
 
 from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Criteria
+from knownas.core.audience.lookback import EVER
 from knownas.core.audience.reading import read_definition
 from knownas.core.identity.observation import Environment
 from knownas.service.audience import judging_work
@@ -51,7 +52,7 @@ async def truth(stage: Stage, read: dict[int, Definition]) -> dict[int, set[int]
     """Judge everybody in everything, those that ask for others last."""
     service = stage.service.activation.audiences
     keys = await stage.service.store.audiences.section_keys(WORKSPACE, None, 1_000)
-    everybody = await service._loaded([one for one in keys if one.environment == "production"], with_events=True)
+    everybody = await service._loaded([one for one in keys if one.environment == "production"], EVER)
     found: dict[int, set[int]] = {}
     for audience in sorted(read):
         found[audience] = set()

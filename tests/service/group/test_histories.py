@@ -9,6 +9,7 @@ import pytest
 
 from knownas.core.audience.expression import Definition
 from knownas.core.audience.judging import Criteria
+from knownas.core.audience.lookback import EVER
 from knownas.core.audience.reading import read_definition
 from knownas.core.profile.group import Aggregated, AggregateType
 from knownas.service.audience import following, judging_work
@@ -135,7 +136,7 @@ class Play:
         wanted = naive(sections, self.definitions)
         found = {key: dict(await stage.grouped(key.mpid, key.environment)) for key in sections}
         assert {key: one for key, one in found.items() if one} == wanted
-        everybody = await stage.service.activation.audiences._loaded(list(sections), with_events=True)
+        everybody = await stage.service.activation.audiences._loaded(list(sections), EVER)
         for audience, definition in self.audiences.items():
             criteria = Criteria(definition)
             members = [key.mpid for key, one in everybody.items() if criteria.judge(one, stage.now_ms).holds]

@@ -7,11 +7,10 @@ written that was looked at.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
-from typing import NamedTuple
 
 from knownas.core.audience.mentions import mentions
 from knownas.service.audience.catalogue import Catalogue, WorkspaceAudiences
@@ -36,6 +35,10 @@ MovesOn = Callable[[Stretch | None], Awaitable[None]]
 """Keeps that everybody is done up to the end of a stretch; None for everybody."""
 
 
+_Writes = Callable[[Sequence[tuple[int, Stands]]], Coroutine[None, None, Sequence[Sequence[SectionKey]]]]
+"""Writes how users stand; returns the groups that somebody else was faster with."""
+
+
 @dataclass(slots=True)
 class Swept:
     """How many were looked at, and how many memberships changed without a closer look."""
@@ -44,12 +47,40 @@ class Swept:
     changes: int = 0
 
 
-class _Written(NamedTuple):
-    """Standings that are being written, of everybody up to the end of a stretch; it gives those whom somebody else was faster with."""
+class _Writing:
+    """Writes how users stand while others are looked at: what is handed over is written by the time that more is, or that it settles.
 
-    standings: Sequence[tuple[int, Stands]]
-    reached: Stretch
-    failed: asyncio.Task[Sequence[Sequence[SectionKey]]]
+    What somebody else was faster with is judged then, and how far that is is kept.
+    """
+
+    def __init__(
+        self, write: _Writes, judges_again: Callable[[Sequence[SectionKey]], Awaitable[None]], moves_on: MovesOn
+    ) -> None:
+        self._write = write
+        self._judges_again = judges_again
+        self._moves_on = moves_on
+        self._under_way: tuple[Stretch, asyncio.Task[Sequence[Sequence[SectionKey]]]] | None = None
+
+    async def hand_over(self, standings: Sequence[tuple[int, Stands]], reached: Stretch) -> None:
+        """Begin to write the standings of everybody up to the end of a stretch, when what was handed over before is written."""
+        await self.settle()
+        self._under_way = reached, asyncio.create_task(self._write(standings))
+
+    async def settle(self) -> None:
+        """Wait until all is written that was handed over."""
+        if self._under_way is None:
+            return
+        reached, task = self._under_way
+        failed = await task
+        self._under_way = None
+        for keys in failed:
+            await self._judges_again(keys)
+        await self._moves_on(reached)
+
+    async def end(self) -> None:
+        """Wait for what is being written, whatever becomes of it."""
+        if self._under_way is not None:
+            await asyncio.gather(self._under_way[1], return_exceptions=True)
 
 
 class Sweeping:
@@ -79,60 +110,39 @@ class Sweeping:
         Raises:
             StoreError: the store does not do it; what was not written is looked at again.
         """
-        audiences = [one.what.id for one in (sweep, *sweep.beside)]
-        asked = Asked(frozenset(map(str, audiences)))
+        asked = Asked(frozenset(str(one.what.id) for one in (sweep, *sweep.beside)))
         until, is_marked = monotonic() + SWEEP_SECONDS, False
         swept, waiting, reached = Swept(), list[tuple[int, Stands]](), None
         workspace = sweep.what.workspace
-        writing: _Written | None = None
 
-        async def settle() -> None:
-            """Wait until what is being written is there."""
-            nonlocal writing
-            if writing is None:
-                return
-            standings, there, task = writing
-            failed = await task
-            writing = None
-            for keys in failed:
-                await judges_all(dict.fromkeys(keys, asked))
-            swept.changes += sum(len(one.changes) for _, one in standings)
-            await moves_on(there)
+        async def judges_again(keys: Sequence[SectionKey]) -> None:
+            for start in range(0, len(keys), JUDGED_TOGETHER):
+                await judges_all(dict.fromkeys(keys[start : start + JUDGED_TOGETHER], asked))
 
+        writing = _Writing(lambda given: self._written(catalogue, workspace, given), judges_again, moves_on)
         stretches = self._looked(catalogue, sweep, lambda: is_marked or is_closing() or monotonic() > until)
         async with aclosing(stretches):
             try:
                 async for stretch, at_ms, looked in stretches:
+                    await judges_again(
+                        [SectionKey(workspace, environment, mpid) for mpid, environment in looked.closer]
+                    )
                     waiting += [(at_ms, one) for one in looked.stands]
-                    closer = [SectionKey(workspace, environment, mpid) for mpid, environment in looked.closer]
-                    for start in range(0, len(closer), JUDGED_TOGETHER):
-                        await judges_all(dict.fromkeys(closer[start : start + JUDGED_TOGETHER], asked))
-                    reached = stretch
                     swept.seen += looked.seen
+                    swept.changes += sum(len(one.changes) for one in looked.stands)
+                    reached = stretch
                     if len(waiting) >= STANDINGS_WAITING_MAX:
-                        await settle()
-                        writing = self._begun(catalogue, workspace, waiting, reached)
+                        await writing.hand_over(waiting, reached)
                         waiting = []
                     is_marked = bool(await self._store.marks(0, 1))
-                await settle()
                 if reached is None:
                     await moves_on(None)
-                elif waiting:
-                    writing = self._begun(catalogue, workspace, waiting, reached)
-                    await settle()
                 else:
-                    await moves_on(reached)
+                    await writing.hand_over(waiting, reached)
+                    await writing.settle()
             finally:
-                if writing is not None:
-                    await asyncio.gather(writing.failed, return_exceptions=True)
+                await writing.end()
         return swept
-
-    def _begun(
-        self, catalogue: Catalogue, workspace: int, standings: Sequence[tuple[int, Stands]], reached: Stretch
-    ) -> _Written:
-        """Begin to write: others are looked at meanwhile."""
-        task = asyncio.create_task(self._written(catalogue, workspace, standings))
-        return _Written(standings, reached, task)
 
     async def _looked(
         self, catalogue: Catalogue, sweep: Sweep, stops: Callable[[], bool]
