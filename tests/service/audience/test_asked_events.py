@@ -74,7 +74,7 @@ def test_whoever_may_have_too_many_is_counted(monkeypatch: pytest.MonkeyPatch) -
     """Also where none of the events has the name that is asked for."""
     monkeypatch.setattr(asked_events, "JUDGED_EVENTS_MAX", 2)
     look = AskedEvents((), [frozenset({"a"})], EVER)
-    assert look.read(kept([["b"], ["b"]])) == ()
+    assert look.read(kept([["b"], ["b"]])) == []
     assert look.read(kept([["b"], ["b"], ["b"]])) is None
 
 

@@ -128,6 +128,7 @@ async def test_others_are_looked_at_while_standings_are_written(monkeypatch: pyt
         if not given.standings:
             return await commit(given)
         order.append("begins")
+        # The disk takes its time: whoever does not wait for it gets their turns.
         for _ in range(20):
             await asyncio.sleep(0)
         order.append("written")

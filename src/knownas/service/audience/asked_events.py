@@ -44,11 +44,11 @@ class AskedEvents:
         self._counts: Final = None if names is None else _Counts(names)
         paths = {part.fact[0] for part in _event_fields(parts) if isinstance(part.fact, tuple)}
         facts = {part.fact for part in _event_fields(parts) if isinstance(part.fact, EventFact)}
-        self._data: Final = [(f"d{number}", name) for number, name in enumerate(dict.fromkeys((*_NAMES, *paths)))]
+        places = [(f"d{number}", name) for number, name in enumerate(dict.fromkeys((*_NAMES, *paths)))]
         data = msgspec.defstruct(
             "_Data",
-            [(place, Any, msgspec.UNSET) for place, _ in self._data],
-            rename=dict(self._data),
+            [(place, Any, msgspec.UNSET) for place, _ in places],
+            rename=dict(places),
             frozen=True,
             gc=False,
         )
@@ -57,8 +57,8 @@ class AskedEvents:
             members.append(("type", str, ""))
         if EventFact.MESSAGE_ID in facts:
             members.append(("message_id", str | None, None))
-        self._data_names: Final = tuple(name for _, name in self._data)
-        self._read_data: Final = attrgetter(*(place for place, _ in self._data))
+        self._data_names: Final = tuple(name for _, name in places)
+        self._read_data: Final = attrgetter(*(place for place, _ in places))
         self._has_type, self._has_id = EventFact.TYPE in facts, EventFact.MESSAGE_ID in facts
         event = msgspec.defstruct("_Event", [("at_ms", int), ("data", data), *members], frozen=True, gc=False)
         batch = msgspec.defstruct("_Batch", [("events", list[event]), ("is_aside", bool, False)], frozen=True, gc=False)
@@ -66,8 +66,6 @@ class AskedEvents:
 
     def read(self, kept: Sequence[StoredEvents]) -> Sequence[PastEvent] | None:
         """Return the events that may be asked for, by their time; None if there are more than a definition sees."""
-        if not kept:
-            return ()
         found: list[PastEvent] = []
         seen, counts, since_ms = 0, self._counts, self._since_ms
         for one in kept:
@@ -83,10 +81,8 @@ class AskedEvents:
                     if not isinstance(name, str) or not counts[name]:
                         continue
                 found.append(PastEvent(f"{one.seq}.{place}", self._event(event)))
-        if seen > JUDGED_EVENTS_MAX:
-            return None
         found.sort(key=_by_time)
-        return found or ()
+        return None if seen > JUDGED_EVENTS_MAX else found
 
     def _event(self, event: Any) -> Event:
         told = zip(self._data_names, self._read_data(event.data), strict=True)

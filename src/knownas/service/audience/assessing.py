@@ -13,7 +13,6 @@ import msgspec
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.judging import Criteria
-from knownas.core.audience.lookback import EVER
 from knownas.core.audience.membership import Audiences, Change, Judged, Standings
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.reasons import Reason
@@ -154,27 +153,26 @@ class Assessor:
         for start in range(0, len(asked), ASSESSED_AT_ONCE):
             some = asked[start : start + ASSESSED_AT_ONCE]
             stored = await self._store.subjects([one.key for one in some])
-            since_ms = {one.key: _lookback(by, one, stored[one.key], now_ms) for one in some}
+            before = {one.key: standings_from(stored[one.key].standing_document) for one in some}
+            since_ms = {one.key: _lookback(by, one, stored[one.key], before[one.key], now_ms) for one in some}
             eventful = [key for key, one in since_ms.items() if one < NEVER]
             events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
             if eventful:
                 earliest_ms = min(since_ms[key] for key in eventful)
                 events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX, earliest_ms)
-            found += [_assessed(by, one, stored[one.key], events.get(one.key, ()), now_ms) for one in some]
+            found += [
+                _assessed(by, one, stored[one.key], before[one.key], events.get(one.key, ()), now_ms) for one in some
+            ]
             await asyncio.sleep(0)
         return found
 
 
-def _lookback(by: Understanding, asked: ToAssess, stored: StoredSubject, now_ms: int) -> int:
+def _lookback(by: Understanding, asked: ToAssess, stored: StoredSubject, before: Standings, now_ms: int) -> int:
     """Return the time before which no event of a user has to be looked at; `NEVER` if none has to be."""
     if asked.key not in stored.sections:
         return NEVER
     audiences = by.definitions.get(asked.workspace, NOTHING_DEFINED).audiences
-    concerned = _concerned(asked)
-    # How somebody stands is read only where it matters: most are marked because of an event that an audience asks for.
-    if (since_ms := audiences.lookback(concerned, {}, now_ms)) == EVER:
-        return since_ms
-    return audiences.lookback(concerned, standings_from(stored.standing_document), now_ms)
+    return audiences.lookback(_concerned(asked), before, now_ms)
 
 
 def _concerned(asked: ToAssess) -> frozenset[str] | None:
@@ -182,10 +180,15 @@ def _concerned(asked: ToAssess) -> frozenset[str] | None:
 
 
 def _assessed(
-    by: Understanding, asked: ToAssess, stored: StoredSubject, events: Sequence[StoredEvents], now_ms: int
+    by: Understanding,
+    asked: ToAssess,
+    stored: StoredSubject,
+    before: Standings,
+    events: Sequence[StoredEvents],
+    now_ms: int,
 ) -> Assessed:
     """Return how a user stands in the audiences of their workspace; somebody whom it knows no more is in none."""
-    own, before = by.definitions.get(asked.workspace, NOTHING_DEFINED), standings_from(stored.standing_document)
+    own = by.definitions.get(asked.workspace, NOTHING_DEFINED)
     user = kept_user(asked.key, stored, events, by.logins.get(asked.workspace), asked.grouped)
     if user is None:
         subject, judged = None, _left(before, now_ms)

@@ -82,8 +82,7 @@ class _Glimpsed:
 class _Asked(NamedTuple):
     """What is asked of users in the place of a definition: by their section alone, and by their events, too, where it asks for these.
 
-    None asks nothing. `is_exact`: what is asked is the definition itself. `is_of_events_alone`: all who have no such
-    events are alike to it.
+    None asks nothing. `is_exact`: what is asked is the definition itself.
     """
 
     audience: int
@@ -92,7 +91,6 @@ class _Asked(NamedTuple):
     by_events: Holds | None
     asks_events: bool
     is_exact: bool
-    is_of_events_alone: bool
 
 
 class Glimpse(NamedTuple):
@@ -129,15 +127,13 @@ class FirstLook:
         self._glimpsed: Final = _Glimpsed()
         self._now_ms: Final = now_ms
         self._judge: Final = Judge(cast("Subject", self._glimpsed), now_ms, _NO_EVENTS)
-        self._by_events_alone: Final = all(one.is_of_events_alone for one in self._asked)
-        """Whether nothing is asked of sections: then all are alike, and nothing of them is read."""
         self._untold: Final[Mapping[int, Held | None]] = {one.audience: None for one in self._asked}
-        self._eventless: Final = self._without_events() if self._by_events_alone else None
-        """What comes of definitions that all ask for events alone, for whoever has none of them."""
+        self._eventless: Final = self._without_events() if all(map(_is_of_events_alone, parts)) else None
+        """What comes of definitions that all ask for events alone, for whoever has none of them: nothing is read of sections then."""
 
     def glimpses(self, mpids: Sequence[int], documents: Sequence[bytes]) -> Sequence[Glimpse]:
         """Return those of a page who may belong to any of the audiences, as far as their sections tell."""
-        if self._by_events_alone:
+        if self._eventless is not None:
             return [Glimpse(place, self._untold, None) for place in range(len(mpids))]
         glimpsed, judge, asked, nobody = self._glimpsed, self._judge, self._asked, ALWAYS[False]
         found: list[Glimpse] = []
@@ -160,7 +156,7 @@ class FirstLook:
     def closer(self, mpid: int, glimpse: Glimpse, kept: Sequence[StoredEvents]) -> Glimpse | None:
         """Return what a look at a user's events shows, too, where these are asked for; None if they belong to no audience."""
         events = self._events.read(kept)
-        if events == () and self._eventless is not None:
+        if self._eventless is not None and events is not None and not events:
             return glimpse._replace(held=self._eventless) if self._eventless else None
         named = NamedEvents(events or ())
         self._show(mpid, glimpse.section, named)
@@ -207,7 +203,6 @@ def _asked(audience: int, definition: Definition, compiler: Compiler, derived: f
         None if by_events is ANYBODY else compiler.holds(by_events),
         asks_events,
         by_events is definition.criteria,
-        by_events is definition.criteria and all(map(_is_of_events_alone, parts_of(definition.criteria))),
     )
 
 
@@ -255,14 +250,12 @@ def _is_of_events(part: Expression | Operand) -> bool:
 
 def _is_of_events_alone(part: Expression | Operand) -> bool:
     match part:
-        case Member() | IdentityField() | CalculatedField() | UserField() | AttributeField():
-            return False
-        case ConsentField() | DeviceField() | AttributionField():
-            return False
         case Everything(model=model):
             return model is Model.EVENTS
+        case Member():
+            return False
         case _:
-            return True
+            return isinstance(part, EventField) or not isinstance(part, Field)
 
 
 def _places(parts: Sequence[Expression | Operand]) -> Mapping[str, str]:

@@ -30,10 +30,8 @@ from knownas.store.user_data import SectionKey
 JudgesAll = Callable[[Mapping[SectionKey, Asked]], Awaitable[None]]
 """Judges some users by all that is known of them, and writes down what comes of it."""
 
-
 MovesOn = Callable[[Stretch | None], Awaitable[None]]
 """Keeps that everybody is done up to the end of a stretch; None for everybody."""
-
 
 _Writes = Callable[[Sequence[tuple[int, Stands]]], Coroutine[None, None, Sequence[Sequence[SectionKey]]]]
 """Writes how users stand; returns the groups that somebody else was faster with."""
@@ -54,10 +52,10 @@ class _Writing:
     """
 
     def __init__(
-        self, write: _Writes, judges_again: Callable[[Sequence[SectionKey]], Awaitable[None]], moves_on: MovesOn
+        self, write: _Writes, judges_closely: Callable[[Sequence[SectionKey]], Awaitable[None]], moves_on: MovesOn
     ) -> None:
         self._write = write
-        self._judges_again = judges_again
+        self._judges_closely = judges_closely
         self._moves_on = moves_on
         self._under_way: tuple[Stretch, asyncio.Task[Sequence[Sequence[SectionKey]]]] | None = None
 
@@ -74,7 +72,7 @@ class _Writing:
         failed = await task
         self._under_way = None
         for keys in failed:
-            await self._judges_again(keys)
+            await self._judges_closely(keys)
         await self._moves_on(reached)
 
     async def end(self) -> None:
@@ -115,16 +113,16 @@ class Sweeping:
         swept, waiting, reached = Swept(), list[tuple[int, Stands]](), None
         workspace = sweep.what.workspace
 
-        async def judges_again(keys: Sequence[SectionKey]) -> None:
+        async def judges_closely(keys: Sequence[SectionKey]) -> None:
             for start in range(0, len(keys), JUDGED_TOGETHER):
                 await judges_all(dict.fromkeys(keys[start : start + JUDGED_TOGETHER], asked))
 
-        writing = _Writing(lambda given: self._written(catalogue, workspace, given), judges_again, moves_on)
+        writing = _Writing(lambda given: self._written(catalogue, workspace, given), judges_closely, moves_on)
         stretches = self._looked(catalogue, sweep, lambda: is_marked or is_closing() or monotonic() > until)
         async with aclosing(stretches):
             try:
                 async for stretch, at_ms, looked in stretches:
-                    await judges_again(
+                    await judges_closely(
                         [SectionKey(workspace, environment, mpid) for mpid, environment in looked.closer]
                     )
                     waiting += [(at_ms, one) for one in looked.stands]

@@ -75,8 +75,8 @@ SELECT number FROM section_removal;
 UPDATE section_removal SET number = (SELECT number FROM section_clock);
 
 -- name: newest_events
--- The newest kept batches of the wanted sections, at most so many of each, without those that ended before a time. The index tells
--- which those are. /*wanted*/ becomes one (workspace, environment, mpid) for each.
+-- The newest kept batches of the wanted sections, at most so many of each, without those that ended before a time. The index of a user's
+-- events tells which those are; the plus keeps the index of all times from being asked. /*wanted*/ becomes one (workspace, environment, mpid) for each.
 WITH wanted (workspace, environment, mpid) AS (VALUES /*wanted*/)
 SELECT e.workspace, e.environment, e.mpid, e.seq, e.at_ms, e.first_ms, e.last_ms, e.document
 FROM wanted AS w CROSS JOIN user_events AS e
