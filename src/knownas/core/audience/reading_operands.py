@@ -18,7 +18,7 @@ from knownas.core.audience.expression import (
 )
 from knownas.core.audience.field import Field, Model, field_of
 from knownas.core.audience.reading_text import DEFINITION_CHARACTERS_MAX, Object, Text
-from knownas.core.profile.attributes import Scalar
+from knownas.core.profile.attributes import SCALARS, Scalar
 from knownas.core.profile.moments import span_of
 
 DEFINITION_VALUES_MAX: Final = 1_000
@@ -68,7 +68,7 @@ class Operands:
     def read(self, given: object, place: str, within: Within) -> Operand:
         """Read any operand."""
         self._text.count(place, within.depth)
-        if isinstance(given, str | bool | int | float):
+        if isinstance(given, SCALARS):
             return Literal((self._value(given, place),))
         if isinstance(given, list):
             listed = self._text.full_list(cast("list[object]", given), place, DEFINITION_VALUES_MAX)
@@ -90,7 +90,7 @@ class Operands:
         return self.field(given, place)
 
     def _value(self, given: object, place: str) -> Scalar:
-        if not isinstance(given, str | bool | int | float):
+        if not isinstance(given, SCALARS):
             raise self._text.wrong(place, "a text, a number, true or false is wanted")
         if isinstance(given, str) and len(given) > DEFINITION_CHARACTERS_MAX:
             raise self._text.wrong(place, f"a text has at most {DEFINITION_CHARACTERS_MAX} characters")

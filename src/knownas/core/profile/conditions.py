@@ -13,7 +13,7 @@ from operator import eq, ge, gt, le, lt, ne
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from knownas.core.profile.attributes import as_text
+from knownas.core.profile.attributes import SCALARS, as_text
 from knownas.core.profile.moments import Span, span_of
 from knownas.core.profile.numbers import number_of
 
@@ -185,7 +185,7 @@ def _compares(condition: Condition, read: Operand | None) -> bool:
 
 
 def _read(kind: ConditionType, given: object) -> Operand | None:
-    if not isinstance(given, str | bool | int | float):
+    if not isinstance(given, SCALARS):
         return None
     match kind:
         case ConditionType.STRING:

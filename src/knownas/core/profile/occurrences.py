@@ -11,6 +11,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, cast
 
+from knownas.core.profile.attributes import SCALARS
 from knownas.core.profile.conditions import Condition, meets
 from knownas.core.profile.definition import COMMERCE, AttributeCategory, DataPoint
 from knownas.core.profile.event import Event
@@ -48,7 +49,7 @@ def occurrences(point: DataPoint, conditions: tuple[Condition, ...], event: Even
         value = None
         if point.attribute_name is not None:
             value = _own(point.attribute_name, item) if item is not None else _of_event(point.attribute_name, event)
-            if not isinstance(value, str | bool | int | float):
+            if not isinstance(value, SCALARS):
                 continue
         weight = ONE
         if point.use_product_quantity and item is not None:

@@ -12,7 +12,15 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from knownas.core.limits import ATTRIBUTIONS_MAX, INPUTS_SHOWN_MAX
-from knownas.core.profile.attributes import Attributes, AttributeValue, Said, fault_of, name_fault, with_attributes
+from knownas.core.profile.attributes import (
+    SCALARS,
+    Attributes,
+    AttributeValue,
+    Said,
+    fault_of,
+    name_fault,
+    with_attributes,
+)
 from knownas.core.profile.consent import ConsentChange, Consents, Purpose, with_changes, with_consents
 from knownas.core.profile.device import Device, with_device
 from knownas.core.profile.event import Attribution, Event, EventBatch
@@ -173,10 +181,10 @@ def attribute_change(data: Mapping[str, Any]) -> tuple[str, AttributeValue | Non
 
 def attribute_value(given: object) -> AttributeValue | None:
     """Read an attribute's value from JSON: a scalar, or a list of scalars. None for anything else."""
-    if isinstance(given, str | bool | int | float):
+    if isinstance(given, SCALARS):
         return given
     if isinstance(given, list):
-        return tuple(one for one in cast("list[object]", given) if isinstance(one, str | bool | int | float))
+        return tuple(one for one in cast("list[object]", given) if isinstance(one, SCALARS))
     return None
 
 

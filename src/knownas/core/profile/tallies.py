@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from knownas.core.limits import ATTRIBUTE_VALUE_CHARACTERS_MAX, LIST_ENTRY_CHARACTERS_MAX
-from knownas.core.profile.attributes import as_text
+from knownas.core.profile.attributes import SCALARS, as_text
 from knownas.core.profile.numbers import ONE, ZERO, divided, number_of, plus, read, times, written
 
 CALCULATED_VALUES_MAX: Final = 100
@@ -331,7 +331,7 @@ def _digest(text: str) -> str:
 
 
 def _text(given: object, most: int) -> str | None:
-    if not isinstance(given, str | bool | int | float):
+    if not isinstance(given, SCALARS):
         return None
     text = as_text(given)
     return text if 1 <= len(text) <= most else None
