@@ -243,6 +243,13 @@ class Restless(MemoryAudiences):
         return super()._stands(replace(commit, rests_on={}))
 
 
+class AnyTurn(MemoryAudiences):
+    """Keeps what was judged in whatever turn."""
+
+    def _stands(self, commit: AudienceCommit) -> bool:
+        return super()._stands(replace(commit, turn=None))
+
+
 class OldDefinitions(MemoryAudiences):
     """Writes verdicts by definitions that are others now."""
 

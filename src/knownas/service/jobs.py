@@ -273,7 +273,7 @@ class Jobs:
         return await self._put(job, state=JobState.RUNNING, attempts=job.attempts + 1, doing="", done=0, of=0)
 
     async def _turn(self) -> bool:
-        return self._turns is None or await self._turns.take(_TURN, JOB_TURN_MS)
+        return self._turns is None or await self._turns.take(_TURN, JOB_TURN_MS) is not None
 
     async def _do(self, job: Job) -> None:
         """Do a job to its end, or until this process is stopped or loses the turn."""

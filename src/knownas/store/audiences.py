@@ -17,6 +17,10 @@ by a correction. What came of judging it must not be written after that, or it w
 sections that it was made from, and is refused if one of them is gone. A section that has changed may even be another one, of somebody who came back: it counts as
 gone if any section was removed since the version that was read.
 
+Nor must it be written after somebody else has judged, if that is later: who stands as before gets no new version then, and the older verdict would stay. So whoever
+judges in turns names the turn, which is a small document that the store keeps (`store.port.Store.kept`); whoever takes the turn puts another one in its place, and
+what is judged in an earlier turn is refused from then on.
+
 All methods are called from one event loop, any of them while others are under way. Every method raises only `store.errors`. Documents are
 bytes that the store never looks into. Times are Unix milliseconds.
 """
@@ -181,6 +185,13 @@ class SectionPage(NamedTuple):
     last: str
 
 
+class Turn(NamedTuple):
+    """A turn as it was kept by whoever took it: the name of a kept document, and its text."""
+
+    name: str
+    document: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class AudienceCommit:
     """What came of judging, all or nothing: at most one write a standing.
@@ -188,6 +199,7 @@ class AudienceCommit:
     Of the passed over, those of `passed_by` (connection, profile) are replaced by `passed`. `gave_up` and `held` are taken away from what outputs
     have, and added to it. Deliveries wait in the order given; one whose id is there already is not written again. `done` are the marks that need no looking at any more.
     `rests_on` are the sections that it was made from, in the versions that were read, and `watches` how often documents of their workspaces had been written.
+    `turn` is the turn in which it was made, None for whoever needs none.
     """
 
     standings: Sequence[StandingWrite] = ()
@@ -202,6 +214,7 @@ class AudienceCommit:
     places: Sequence[PlaceWrite] = ()
     rests_on: Mapping[SectionKey, int] = field(default_factory=dict[SectionKey, int])
     watches: Mapping[int, int] = field(default_factory=dict[int, int])
+    turn: Turn | None = None
 
 
 class AudienceStore(Protocol):
@@ -265,9 +278,10 @@ class AudienceStore(Protocol):
         ...
 
     async def commit(self, commit: AudienceCommit) -> bool:
-        """Keep all of it, durably, or nothing. False: a standing or a place is not as it was loaded, a section is gone, or a watch is another one.
+        """Keep all of it, durably, or nothing. False: a standing or a place is not as it was loaded, a section is gone, a watch is another one, or the turn is somebody else's.
 
-        Whoever removes a section is over before this looks for it, or finds what this has written.
+        Whoever removes a section is over before this looks for it, or finds what this has written. Likewise, when somebody has taken the turn, no commit
+        of an earlier one is under way.
         """
         ...
 

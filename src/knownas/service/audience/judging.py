@@ -39,6 +39,7 @@ from knownas.store.audiences import (
     StandingWrite,
     StoredMark,
     StoredSubject,
+    Turn,
 )
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreBusy
@@ -136,11 +137,12 @@ class Judging:
         before: Sequence[NewDelivery] = (),
         marks: Sequence[StoredMark] = (),
         looked: Awaitable[Look] | None = None,
+        turn: Turn | None = None,
     ) -> Outcome:
         """Judge some profiles, and write down what came of it, with the marks that are done by it, and what is told `before`.
 
         The `marks` are left for later, with those of the groups in which one of the profiles has changed something for the others. Whoever has
-        begun to look at the profiles already gives that look; whatever has changed since then, another one takes its place.
+        begun to look at the profiles already gives that look; whatever has changed since then, another one takes its place. What is judged in a `turn` is written in that alone.
 
         Raises:
             StoreError: the store does not do it, or somebody has written a document meanwhile; nothing is written.
@@ -178,6 +180,7 @@ class Judging:
                 places=grouped.writes,
                 rests_on={key: version for key, version in _earliest(reads).items() if key.mpid in about},
                 watches={one: catalogue.watches.get(one, 0) for one in sorted({key.workspace for key in asked})},
+                turn=turn,
             )
             if _is_empty(commit) or await self._store.commit(commit):
                 self._forwarding.note(decided for decided, _ in forwarded)

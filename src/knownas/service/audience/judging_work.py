@@ -40,6 +40,7 @@ from knownas.store.audiences import (
     StoredDocument,
     StoredMark,
     Stretch,
+    Turn,
 )
 from knownas.store.deliveries import NewDelivery
 from knownas.store.errors import StoreError
@@ -77,6 +78,7 @@ class JudgingWork:
         self._writing = Writing(store.audiences, catalogues)
         self._clock = clock
         self._turns = turns
+        self._turn: Turn | None = None
         self._told = told
         self._wake = asyncio.Event()
         self._closing = False
@@ -213,7 +215,9 @@ class JudgingWork:
         first: Sequence[NewDelivery] = () if sweep.is_gone else announced
         failed = await self._judge(catalogue, dict.fromkeys(keys, sweep.wish), before=first)
         if failed:
-            await self._judging.judge(catalogue, {}, marks=_again(key for key in keys if key.mpid in failed))
+            await self._judging.judge(
+                catalogue, {}, marks=_again(key for key in keys if key.mpid in failed), turn=self._turn
+            )
         if sweep.is_gone and announced:
             await self._judge(catalogue, {}, before=announced)
         if isinstance(sweep.what, KnownGroup) and self._sweeps.has_placed_everybody(sweep, keys):
@@ -225,13 +229,15 @@ class JudgingWork:
         async def judge_all(asked: Mapping[SectionKey, Asked]) -> None:
             failed = await self._judge(catalogue, asked)
             if failed:
-                await self._judging.judge(catalogue, {}, marks=_again(key for key in asked if key.mpid in failed))
+                await self._judging.judge(
+                    catalogue, {}, marks=_again(key for key in asked if key.mpid in failed), turn=self._turn
+                )
 
         async def move_on(reached: Stretch | None) -> None:
             nonlocal sweep
             sweep = await self._sweeps.move_on(sweep, reached)
 
-        swept = await self._sweeping.go_on(catalogue, sweep, judge_all, move_on, lambda: self._closing)
+        swept = await self._sweeping.go_on(catalogue, sweep, judge_all, move_on, lambda: self._closing, self._turn)
         self.counted["judged"] += swept.seen
         self.counted["changes"] += swept.changes
         return max(swept.seen, 1)
@@ -260,7 +266,9 @@ class JudgingWork:
         """Judge profiles; returns those that can't be."""
         failed: frozenset[int] = frozenset()
         try:
-            outcome = await self._judging.judge(catalogue, asked, [one.seq for one in done], before, left, looked)
+            outcome = await self._judging.judge(
+                catalogue, asked, [one.seq for one in done], before, left, looked, self._turn
+            )
         except StoreError:
             raise
         except Exception:
@@ -286,7 +294,7 @@ class JudgingWork:
         changes, outputs = 0, frozenset[int]()
         for key, wish in asked.items():
             try:
-                outcome = await self._judging.judge(catalogue, {key: wish})
+                outcome = await self._judging.judge(catalogue, {key: wish}, turn=self._turn)
             except StoreError:
                 raise
             except Exception:
@@ -300,7 +308,7 @@ class JudgingWork:
         if done:
             marked = {one.mpid for one in done}
             left = [*left, *_again(key for key in asked if key.mpid in failed and key.mpid not in marked)]
-        last = await self._judging.judge(catalogue, {}, seqs, before, left)
+        last = await self._judging.judge(catalogue, {}, seqs, before, left, turn=self._turn)
         return Outcome(changes, outputs | last.outputs), frozenset(failed)
 
     async def _run(self) -> None:
@@ -326,9 +334,10 @@ class JudgingWork:
         """Work off what there is, unless another process is at it."""
         if self._turns is None:
             return await self.work_off()
-        if not await self._has_work() or not await self._turns.take(TURN, TURN_MS):
+        if not await self._has_work():
             return 0
-        return await self.work_off()
+        self._turn = await self._turns.take(TURN, TURN_MS)
+        return 0 if self._turn is None else await self.work_off()
 
     async def _has_work(self) -> bool:
         """Whether anybody is marked or due, or anything has to be swept: the turn is not taken, which is a write, for nothing."""

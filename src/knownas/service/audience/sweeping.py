@@ -24,7 +24,7 @@ from knownas.service.audience.limits import (
 )
 from knownas.service.audience.looking import Looked, Looks, LookWork, Stands
 from knownas.service.audience.sweeps import Sweep
-from knownas.store.audiences import AudienceCommit, AudienceStore, MembershipChange, StandingWrite, Stretch
+from knownas.store.audiences import AudienceCommit, AudienceStore, MembershipChange, StandingWrite, Stretch, Turn
 from knownas.store.user_data import SectionKey
 
 JudgesAll = Callable[[Mapping[SectionKey, Asked]], Awaitable[None]]
@@ -100,10 +100,11 @@ class Sweeping:
         judges_all: JudgesAll,
         moves_on: MovesOn,
         is_closing: Callable[[], bool],
+        turn: Turn | None = None,
     ) -> Swept:
         """Go on with a sweep and those beside it: to the end, or until somebody is marked, or until others get their turn.
 
-        When this returns, all is written of everybody who was looked at.
+        When this returns, all is written of everybody who was looked at, if the `turn` is still the one in which they were.
 
         Raises:
             StoreError: the store does not do it; what was not written is looked at again.
@@ -117,7 +118,7 @@ class Sweeping:
             for start in range(0, len(keys), JUDGED_TOGETHER):
                 await judges_all(dict.fromkeys(keys[start : start + JUDGED_TOGETHER], asked))
 
-        writing = _Writing(lambda given: self._written(catalogue, workspace, given), judges_closely, moves_on)
+        writing = _Writing(lambda given: self._written(catalogue, workspace, given, turn), judges_closely, moves_on)
         stretches = self._looked(catalogue, sweep, lambda: is_marked or is_closing() or monotonic() > until)
         async with aclosing(stretches):
             try:
@@ -177,7 +178,7 @@ class Sweeping:
             await asyncio.gather(*(task for _, _, task in under_way), return_exceptions=True)
 
     async def _written(
-        self, catalogue: Catalogue, workspace: int, waiting: Sequence[tuple[int, Stands]]
+        self, catalogue: Catalogue, workspace: int, waiting: Sequence[tuple[int, Stands]], turn: Turn | None
     ) -> Sequence[Sequence[SectionKey]]:
         """Write how users stand, those next to each other together; return the groups that somebody else was faster with."""
         watches = {workspace: catalogue.watches.get(workspace, 0)}
@@ -197,6 +198,7 @@ class Sweeping:
                 ],
                 rests_on={key: one.section for key, _, one in group},
                 watches=watches,
+                turn=turn,
             )
             if not await self._store.commit(commit):
                 failed.append([key for key, _, _ in group])

@@ -178,7 +178,7 @@ class ToxicWatch:
         now_ms = self._clock()
         if self._turns is None or now_ms < self._turn_until_ms - TURN_MS // 2:
             return True
-        is_ours = await self._turns.take(_JOB, TURN_MS)
+        is_ours = await self._turns.take(_JOB, TURN_MS) is not None
         self._turn_until_ms = now_ms + TURN_MS if is_ours else 0
         return is_ours
 

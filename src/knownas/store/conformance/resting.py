@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
-from knownas.store.audiences import AudienceCommit, Held, MembershipChange, Passed, StandingWrite, StoredMark
+from knownas.store.audiences import AudienceCommit, Held, MembershipChange, Passed, StandingWrite, StoredMark, Turn
 from knownas.store.conformance.examples import PAGE, START_MS, wanted
 from knownas.store.conformance.marks import watch
 from knownas.store.conformance.subject import Subject
@@ -20,6 +21,7 @@ RIVALS: Final = 24
 CONNECTION: Final = 5
 OUTPUT: Final = 4
 KIND: Final = 3
+TURN: Final = "turn/tested"
 
 
 async def erase(store: Store, key: SectionKey = ANN) -> None:
@@ -184,3 +186,30 @@ class RestPromises(Subject):
             same(list(await store.audiences.held_of([CONNECTION], [ANN.mpid])), [], "what is held")
             fresh = AudienceCommit(held=[held(ANN)], watches={ANN.workspace: 1})
             is_so(await store.audiences.commit(fresh), "what is written by the newest")
+
+    async def test_what_was_judged_in_an_earlier_turn_is_not_written(self) -> None:
+        """Nor what was judged in a turn that nobody ever took; whoever needs none names none."""
+        async with self.opened() as store:
+            await keep(store, UserDataCommit(sections=[section(ANN)]))
+            versions = {ANN: await version_of(store, ANN)}
+            out_of_turn = replace(all_of(ANN, versions), turn=Turn(TURN, b"ours"))
+            is_not_so(await store.audiences.commit(out_of_turn), "what is written before the turn is taken")
+            is_so(await store.keep(TURN, b"ours"), "the turn is taken")
+            is_so(await store.audiences.commit(AudienceCommit(turn=Turn(TURN, b"ours"))), "what is written in the turn")
+            is_so(await store.replace_kept(TURN, b"ours", b"theirs"), "somebody else takes the turn")
+            is_not_so(await store.audiences.commit(out_of_turn), "what is written out of turn")
+            await nothing_of(store, ANN, 0)
+            is_so(await store.audiences.commit(replace(out_of_turn, turn=None)), "what is written without a turn")
+
+    async def test_who_takes_the_turn_finds_all_that_was_written(self) -> None:
+        """Of whoever writes while it is taken, each was over before, or is refused."""
+        async with self.rivals() as (store, beside):
+            keys = [ANN._replace(mpid=number) for number in range(1, RIVALS + 1)]
+            await keep(store, UserDataCommit(sections=[section(key) for key in keys]))
+            is_so(await store.keep(TURN, b"ours"), "the turn is taken")
+            commits = [AudienceCommit(held=[held(key)], turn=Turn(TURN, b"ours")) for key in keys]
+            writing = [asyncio.ensure_future(store.audiences.commit(one)) for one in commits]
+            is_so(await beside.replace_kept(TURN, b"ours", b"theirs"), "somebody else takes the turn")
+            found = {one.mpid for one in await beside.audiences.held_of([CONNECTION], [key.mpid for key in keys])}
+            written = {key.mpid for key, one in zip(keys, writing, strict=True) if await one}
+            same(found, written, "what was found when the turn was taken")

@@ -46,8 +46,10 @@ class MemoryAudiences:
         deliveries: MemoryDeliveries,
         groups: MemoryGroups,
         record_of: Callable[[int], Record | None],
+        kept: Mapping[str, bytes],
     ) -> None:
-        """Read sections of `user_data`, and records by `record_of`."""
+        """Read sections of `user_data`, records by `record_of`, and turns among what is `kept`."""
+        self._kept = kept
         self._deliveries = deliveries
         self._groups = groups
         self._marks = marks
@@ -184,6 +186,7 @@ class MemoryAudiences:
             all(self._version(write.key) == write.version for write in commit.standings)
             and all(self._user_data.is_still_there(*one) for one in commit.rests_on.items())
             and all(watches.get(one) == watch for one, watch in commit.watches.items())
+            and (commit.turn is None or self._kept.get(commit.turn.name) == commit.turn.document)
             and self._groups.stands(commit.places)
         )
 

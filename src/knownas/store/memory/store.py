@@ -76,7 +76,7 @@ class MemoryStore:
         self._deliveries = MemoryDeliveries()
         self._groups = MemoryGroups()
         of_audiences = self._marks, self._user_data, self._deliveries, self._groups
-        self._audiences = MemoryAudiences(*of_audiences, self._record_anywhere)
+        self._audiences = MemoryAudiences(*of_audiences, self._record_anywhere, self._kept)
         self._privacy = MemoryPrivacy(self._log, self._kept, self._user_data)
         self._census = MemoryCensus(self._everybody)
         self._closed = False

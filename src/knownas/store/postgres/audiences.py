@@ -222,7 +222,7 @@ class PostgresAudiences:
 
 
 def _arguments(commit: AudienceCommit) -> list[object]:
-    """Return the arguments of `audience_commit_bare_1` after its token, then those of `audience_write_places_1` and `audience_rest_1`."""
+    """Return the arguments of `audience_commit_bare_1` after its token, then those of `audience_write_places_1`, `audience_rest_1` and `audience_turn_1`."""
     changed: _Rows = []
     new: _Rows = []
     for key, version, document, due_ms in commit.standings:
@@ -254,6 +254,7 @@ def _arguments(commit: AudienceCommit) -> list[object]:
         *columns_text([(seq,) for seq in commit.done], 1),
         *place_arguments(commit.places, commit.watches),
         *columns_text([(*_key(one), version) for one, version in commit.rests_on.items()], 4),
+        *(commit.turn or (None, None)),
     ]
 
 

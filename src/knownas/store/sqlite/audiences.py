@@ -23,6 +23,7 @@ from knownas.store.audiences import (
     StoredStanding,
     StoredSubject,
     Stretch,
+    Turn,
     held_name,
 )
 from knownas.store.errors import StoreUnavailable
@@ -176,6 +177,7 @@ class SqliteAudiences:
         Raises:
             LostRace: nothing of it may be kept.
         """
+        self._look_at(commit.turn)
         self._look_for(commit.rests_on)
         self._write_standings(commit.standings)
         self._write_changes(commit.changes)
@@ -187,6 +189,17 @@ class SqliteAudiences:
         self._each("add_mark", [one[1:] for one in commit.marks])
         self._each("mark_done", [(seq,) for seq in commit.done])
         write_places(self._connection, commit.places, commit.watches)
+
+    def _look_at(self, turn: Turn | None) -> None:
+        """Look whether a turn is still its maker's.
+
+        Raises:
+            LostRace: it is not.
+        """
+        if turn is None:
+            return
+        if self._connection.execute(statements()["kept"], (turn.name,)).fetchall() != [(turn.document,)]:
+            raise LostRace("the turn is somebody else's")
 
     def _look_for(self, sections: Mapping[SectionKey, int]) -> None:
         """Look whether sections that were read are there, and surely the same ones.

@@ -61,15 +61,16 @@ ORDER BY mpid, workspace, environment LIMIT $6;
 SELECT mpid FROM knownas.profile WHERE mpid = ANY ($1::bigint[]);
 
 -- name: audience_commit
--- A commit, then a look for the sections that it rests on: the last four arguments. Then the places that it writes: the nine before those.
-SELECT knownas.audience_write_places_1(
+-- A commit, then a look for the sections that it rests on: four arguments, the last but two. Then the places that it writes: the nine before those. In the end a look at
+-- the turn, the last two.
+SELECT knownas.audience_turn_1($75::text, $76::bytea) FROM (SELECT knownas.audience_write_places_1(
     $62::text::bigint[], $63::text::bigint[], $64::text::text[], $65::text::bigint[], $66::text::bigint[],
     $67::text::text[], $68::bytea[], $69::text::bigint[], $70::text::bigint[]
-)
+) AS placed
 FROM (
     SELECT knownas.audience_rest_1($71::text::bigint[], $72::text::bigint[], $73::text::text[], $74::text::bigint[]) AS rests
     FROM (SELECT knownas.audience_commit_bare_1(/*arguments*/) AS done OFFSET 0) AS committed OFFSET 0
-) AS still_there;
+) AS still_there OFFSET 0) AS written;
 
 -- name: members
 SELECT mpid, since_ms FROM knownas.member
