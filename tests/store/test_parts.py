@@ -79,7 +79,8 @@ def put_privacy(store: MemoryStore, of: type[MemoryPrivacy]) -> None:
 
 def put_audiences(store: MemoryStore, of: type[MemoryAudiences]) -> None:
     """Put a fourth part in."""
-    store._audiences = of(store._marks, store._user_data, store._deliveries, store._groups, store._record_anywhere)
+    of_audiences = store._marks, store._user_data, store._deliveries, store._groups
+    store._audiences = of(*of_audiences, store._record_anywhere, store._kept)
 
 
 def put_deliveries(store: MemoryStore, of: type[MemoryDeliveries]) -> None:
