@@ -28,11 +28,10 @@ from tests.config.texts import read
 from tests.served import configuration, served
 from tests.service.erasing_stage import subject
 from tests.store.world import EVERYTHING
-from tests.upgrade.test_rolling_upgrade import Older, older, runs_older
+from tests.upgrade.older_release import Older, unpacked
 
 ANN = {"customerid": "ann-canary", "email": "ann-canary@example.com"}
 REQUEST = "a7551968-d5d6-44b2-9831-815ac9017798"
-__all__ = ["older"]
 
 
 def configured(database: str, ledger: Path | None = None) -> Configuration:
@@ -76,16 +75,25 @@ class Before(NamedTuple):
         return done, await open_service(target, open_store(target.database))
 
 
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Older:
+    """Unpack the version of the layout before the newest: who adds a step keeps the commit before it."""
+    kept = unpacked("sqlite", tmp_path_factory.mktemp("older"))
+    newest = schema_steps()[-1][0]
+    assert kept.layout == newest - 1, "python -m tools.keep_older sqlite COMMIT, of the last commit without the step"
+    return kept
+
+
 @pytest.fixture
 def before(older: Older, tmp_path: Path) -> Before:
     """Let an older server serve, and keep its file as a backup."""
     with pytest.MonkeyPatch.context() as patched:
-        runs_older(older, patched)
+        older.runs(patched)
         with served(tmp_path, configuration(database=f"sqlite:///{tmp_path / 'knownas.db'}")) as server:
             ann, bob = (int(server.ask("login", who).json()["mpid"]) for who in (ANN, {"customerid": "bob"}))
     made = Before(tmp_path, ann, bob)
     made.backup.write_bytes(made.live.read_bytes())
-    assert layout_of(made.backup) < schema_steps()[-1][0]
+    assert layout_of(made.backup) == older.layout
     vouched_for(made.backup)
     return made
 

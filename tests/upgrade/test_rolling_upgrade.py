@@ -2,13 +2,10 @@
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -16,7 +13,7 @@ from knownas.store.postgres.statements import schema_steps
 from tests.faults.load import Load, is_kept, loaded_over_http
 from tests.postgres import ask, bare_database
 from tests.served import configuration, served
-from tools.keep_older import COMMIT_FILE, KEPT
+from tests.upgrade.older_release import Older, unpacked
 
 ROOT = Path(__file__).resolve().parents[2]
 NEWEST = schema_steps()[-1].version
@@ -25,26 +22,10 @@ SUITE_SECONDS = 600
 LAYOUTS = "SELECT max(version) FROM knownas.layout"
 
 
-class Older(NamedTuple):
-    """An earlier version: where its code is, of which commit it is, and its layout."""
-
-    folder: Path
-    commit: str
-    layout: int
-
-
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Older:
     """Unpack the version that is kept."""
-    folder = tmp_path_factory.mktemp("older")
-    with tarfile.open(KEPT) as archive:
-        if hasattr(tarfile, "data_filter"):
-            archive.extractall(folder, filter="data")
-        else:  # before Python 3.11.4
-            archive.extractall(folder)  # noqa: S202 - it is our own archive
-    steps = (folder / "src/knownas/store/postgres/sql").glob("schema_*.sql")
-    layout = max(int(re.sub(r"\D", "", step.stem)) for step in steps)
-    return Older(folder, (folder / COMMIT_FILE).read_text().strip(), layout)
+    return unpacked("postgres", tmp_path_factory.mktemp("older"))
 
 
 @pytest.fixture
@@ -57,16 +38,8 @@ def bare() -> Iterator[str]:
 def test_the_layout_before_is_kept(older: Older) -> None:
     """The version that is kept is of the newest layout or of the one before: who adds a step keeps the commit before it."""
     assert NEWEST - 1 <= older.layout <= NEWEST, (
-        "python -m tools.keep_older COMMIT, of the last commit without the step"
+        "python -m tools.keep_older postgres COMMIT, of the last commit without the step"
     )
-
-
-def runs_older(older: Older, patched: pytest.MonkeyPatch) -> None:
-    """Let processes that are started from here on run the earlier version."""
-    patched.setenv("PYTHONPATH", str(older.folder / "src"))
-    where = [sys.executable, "-c", "import knownas; print(knownas.__file__)"]
-    told = subprocess.run(where, check=True, capture_output=True, text=True, cwd=older.folder, timeout=60).stdout
-    assert Path(told.strip()).is_relative_to(older.folder), told
 
 
 async def test_old_and_new_servers_work_on_one_database(older: Older, bare: str, tmp_path: Path) -> None:
@@ -77,7 +50,7 @@ async def test_old_and_new_servers_work_on_one_database(older: Older, bare: str,
     document = configuration(database=bare)
     loads: list[Load] = []
     with pytest.MonkeyPatch.context() as patched:
-        runs_older(older, patched)
+        older.runs(patched)
         first = served(folders[0], document)
         old = await asyncio.to_thread(first.__enter__)
     try:
