@@ -33,6 +33,7 @@ from typing import Final, NamedTuple, Protocol
 from knownas.core.identity.record import Record
 from knownas.store.deliveries import NewDelivery
 from knownas.store.groups import PlaceWrite
+from knownas.store.traces import Traces
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
 
 EVERYWHERE: Final = 0
@@ -269,8 +270,13 @@ class AudienceStore(Protocol):
         """
         ...
 
-    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
-        """Return the sections of a stretch that come after a place, at most `limit`; None if no more do."""
+    async def sections_in(
+        self, workspace: int, after: str | None, until: str, limit: int, traces: Traces | None = None
+    ) -> SectionPage | None:
+        """Return the sections of a stretch that come after a place, at most `limit`; None if no more do.
+
+        Sections may be left out in which, and in whose events, none of the `traces` is.
+        """
         ...
 
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:

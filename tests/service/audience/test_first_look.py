@@ -1,5 +1,6 @@
 """A first look at what a store keeps of users says of nobody that they belong to no audience who may, and is right wherever it answers itself."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -20,6 +21,7 @@ from knownas.service.audience.first_look import FirstLook, Glimpse
 from knownas.service.audience.subjects import past_events
 from knownas.service.profile.kept_batches import batch_document
 from knownas.service.profile.sections import written
+from knownas.store.traces import Trace, Traces, like_pattern
 from knownas.store.user_data import StoredEvents
 from tests.core.audience.definitions import PURCHASE, both, count, defined, definition, frequent, since
 from tests.core.audience.drawn import NOW_MS, Json, definitions, user_of, users
@@ -28,6 +30,7 @@ from tests.core.audience.subjects import subject_of
 MOMENTS_MAX = 10
 """Moments at which it is looked whether somebody belongs to an audience by then."""
 
+DATABASE = sqlite3.connect(":memory:")
 PEOPLE = st.lists(users(), min_size=5, max_size=5)
 PLAN = {"operator": "equals", "left": {"model": "user_attributes", "path": "plan"}, "right": "gold"}
 
@@ -45,6 +48,17 @@ def kept_of(user: Json) -> Sequence[StoredEvents]:
     return [*kept, StoredEvents(3, NOW_MS, 0, 0, aside)]
 
 
+def bears(traces: Traces | None, section: bytes, kept: Sequence[StoredEvents]) -> bool:
+    """Whether a store looks at a user who has this section and these events."""
+    return traces is None or fits(section, traces.sections) or any(fits(one.document, traces.events) for one in kept)
+
+
+def fits(document: bytes, traces: Sequence[Trace]) -> bool:
+    """Whether SQLite finds one of some traces in a document."""
+    asked = "SELECT ? LIKE ?"
+    return any(DATABASE.execute(asked, (document.decode(), like_pattern(one))).fetchone() == (1,) for one in traces)
+
+
 def looked(given: dict[int, Json], people: Sequence[Json]) -> tuple[FirstLook, list[Glimpse | None], list[Subject]]:
     """Look at some users as they are kept; return what was found, and them as they are judged by all that is known."""
     look = FirstLook({one: defined(asked) for one, asked in given.items()}, NOW_MS)
@@ -52,8 +66,9 @@ def looked(given: dict[int, Json], people: Sequence[Json]) -> tuple[FirstLook, l
     mpids, documents = [one.mpid for one in all_of], [written(one.section) for one in all_of]
     found: list[Glimpse | None] = [None] * len(people)
     for one in look.glimpses(mpids, documents):
-        events = kept[one.place] if look.needs_events(one) else ()
-        found[one.place] = look.closer(mpids[one.place], one, events)
+        if bears(look.traces, documents[one.place], kept[one.place]):
+            events = kept[one.place] if look.needs_events(one) else ()
+            found[one.place] = look.closer(mpids[one.place], one, events)
     told = [
         one._replace(events=past_events([(each.seq, each.document) for each in of]))
         for one, of in zip(all_of, kept, strict=True)
@@ -118,11 +133,14 @@ def test_a_first_look_answers_what_it_can_see(asked: Json) -> None:
 
 
 def test_who_has_more_events_than_a_definition_sees_is_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest count, whatever their names are."""
+    """The newest count, whatever their names are; only who has none that is asked for is passed over."""
     monkeypatch.setattr(asked_events, "JUDGED_EVENTS_MAX", 0)
-    people = [one for one in (user_of(Random(number)) for number in range(20)) if one["events"]]
+    people = [user_of(Random(number)) for number in range(20)]
     _, found, _ = looked({1: frequent(1, 7)}, people)
-    assert all(one is not None and one.held == {1: None} for one in found)
+    for glimpse, person in zip(found, people, strict=True):
+        if any(one["name"] == "purchase" for one in person["events"]):
+            assert glimpse is not None
+            assert glimpse.held == {1: None}
 
 
 def test_an_attribute_of_any_name_is_seen_or_left_to_a_closer_look() -> None:

@@ -71,7 +71,12 @@ def _meet(some: Names, others: Names) -> bool:
 
 def mentions(definition: Definition) -> Mentions:
     """Return what a definition depends on."""
-    parts = list(parts_of(definition.criteria))
+    return mentioned(definition.criteria)
+
+
+def mentioned(criteria: Expression) -> Mentions:
+    """Return what an expression about a user depends on."""
+    parts = list(parts_of(criteria))
     models = {
         part.model
         for part in parts
@@ -79,7 +84,7 @@ def mentions(definition: Definition) -> Mentions:
     }
     models |= {part.model for part in parts if isinstance(part, Everything)} - {Model.EVENTS}
     return Mentions(
-        events=_events(definition.criteria),
+        events=_events(criteria),
         attributes=frozenset(part.name for part in parts if isinstance(part, AttributeField)),
         audiences=frozenset(part.audience for part in parts if isinstance(part, Member)),
         models=frozenset(models),

@@ -46,6 +46,7 @@ from knownas.core.audience.lookback import lookback
 from knownas.core.audience.mentions import NONE, Names, mentions
 from knownas.core.audience.named_events import NamedEvents
 from knownas.core.audience.reasons import Reason
+from knownas.core.audience.requirement import Requirement, requirement, united
 from knownas.core.audience.subject import PastEvent, Read, Subject, read_by
 from knownas.core.audience.weakening import ANYBODY, weakened
 from knownas.core.profile.attributes import AttributeValue
@@ -53,6 +54,7 @@ from knownas.core.profile.consent import Consent, Purpose, Regulation
 from knownas.core.profile.device import Device
 from knownas.core.profile.event import Attribution
 from knownas.service.audience.asked_events import AskedEvents
+from knownas.service.audience.traces import traces_of
 from knownas.store.user_data import StoredEvents
 
 _FACTS_SEEN: Final = frozenset({UserFact.MPID, UserFact.LAST_SEEN})
@@ -82,7 +84,7 @@ class _Glimpsed:
 class _Asked(NamedTuple):
     """What is asked of users in the place of a definition: by their section alone, and by their events, too, where it asks for these.
 
-    None asks nothing. `is_exact`: what is asked is the definition itself.
+    None asks nothing. `is_exact`: what is asked is the definition itself. `required` is what nobody meets it without.
     """
 
     audience: int
@@ -91,6 +93,7 @@ class _Asked(NamedTuple):
     by_events: Holds | None
     asks_events: bool
     is_exact: bool
+    required: Requirement | None
 
 
 class Glimpse(NamedTuple):
@@ -121,7 +124,9 @@ class FirstLook:
         """Events from before this time don't matter to any of the definitions (Unix milliseconds)."""
         self._events: Final = AskedEvents(parts, list(map(_names, definitions.values())), self.since_ms)
         compiler = Compiler(lambda field: _read_by(field, places))
-        self._asked: Final = [_asked(one, definition, compiler, derived) for one, definition in definitions.items()]
+        self._asked: Final = [_asked(*one, compiler, derived, now_ms) for one in definitions.items()]
+        self.traces: Final = traces_of(united(one.required for one in self._asked), self.since_ms)
+        """What whoever may belong to any of the audiences has left in the documents; None if they need not have."""
         self._of: Final = {one.audience: one for one in self._asked}
         self._eventful: Final = frozenset(one.audience for one in self._asked if one.asks_events)
         self._glimpsed: Final = _Glimpsed()
@@ -189,7 +194,7 @@ class FirstLook:
         self._judge.events, self._judge.last = events, None
 
 
-def _asked(audience: int, definition: Definition, compiler: Compiler, derived: frozenset[str]) -> _Asked:
+def _asked(audience: int, definition: Definition, compiler: Compiler, derived: frozenset[str], now_ms: int) -> _Asked:
     def is_seen(part: Expression | Operand) -> bool:
         return _is_seen(part) and not (isinstance(part, AttributeField) and part.name in derived)
 
@@ -203,6 +208,7 @@ def _asked(audience: int, definition: Definition, compiler: Compiler, derived: f
         None if by_events is ANYBODY else compiler.holds(by_events),
         asks_events,
         by_events is definition.criteria,
+        requirement(by_events, now_ms),
     )
 
 

@@ -99,7 +99,8 @@ class Looker:
         after, seen = work.after, 0
         stands: list[Stands] = []
         closer: list[tuple[int, str]] = []
-        while page := await self._store.sections_in(work.workspace, after, work.until, GLIMPSED_A_PAGE):
+        traces = first.traces
+        while page := await self._store.sections_in(work.workspace, after, work.until, GLIMPSED_A_PAGE, traces):
             try:
                 found = await self._found(first, work.workspace, page)
                 apart = {key: glimpse for key, glimpse in found.items() if _is_apart(glimpse, work.apart)}

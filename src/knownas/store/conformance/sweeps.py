@@ -1,5 +1,8 @@
 """Tests that whoever goes over all sections of a workspace, stretch by stretch, passes nobody over."""
 
+from collections.abc import Collection, Mapping
+from typing import Final
+
 from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.store.audiences import AudienceCommit, StandingWrite
 from knownas.store.conformance.examples import EMAIL, START_MS, put, record
@@ -8,13 +11,37 @@ from knownas.store.conformance.subject import Subject
 from knownas.store.conformance.user_data_examples import ANN, BOB, DOCUMENT, happened, keep, section
 from knownas.store.conformance.verdicts import is_so, same, turns
 from knownas.store.port import Store
+from knownas.store.traces import Trace, Traces
 from knownas.store.user_data import SectionKey, UserDataCommit
 
 ENVIRONMENTS = ("development", "production")
+FIRST = 1
+TRACED = (
+    '{"plan":["gold",1]}',
+    '{"plan":["GoLd",1]}',
+    '{"gold":["plan",1]}',
+    '{"plan":["silver",1],"city":["Gold\\nCoast",2]}',
+    '{"plan":["\u00dcgold_%",1]}',
+    '{"plan":["go",1],"more":["ld",1]}',
+    '{"plan":["\u017filver",1]}',
+    "{}",
+)
+SOUGHT: Final[Mapping[Trace, Collection[str]]] = {
+    ("gold",): [*TRACED[:3], TRACED[3], TRACED[4]],
+    ('PLAN":[', "gold"): [*TRACED[:2], *TRACED[3:5]],
+    ("\u00dcGOLD",): [TRACED[4]],
+    ("\u00fcgold",): [],
+    ("\u017f",): [TRACED[6]],
+    ("go", "ld"): [*TRACED[:3], *TRACED[3:6]],
+    ("{}",): [TRACED[7]],
+}
+"""What is looked for, and in which of these it is."""
 
 
-async def swept(store: Store, workspace: int, length: int, limit: int) -> list[tuple[int, str, bytes]]:
-    """Go over all sections of a workspace."""
+async def swept(
+    store: Store, workspace: int, length: int, limit: int, traces: Traces | None = None
+) -> list[tuple[int, str, bytes]]:
+    """Go over all sections of a workspace, or over those with traces."""
     found: list[tuple[int, str, bytes]] = []
     after, share = None, 0.0
     for _ in turns():
@@ -24,7 +51,7 @@ async def swept(store: Store, workspace: int, length: int, limit: int) -> list[t
         is_so(share <= stretch.share <= 1, "a stretch ends further on")
         share, place = stretch.share, after
         for _ in turns():
-            page = await store.audiences.sections_in(workspace, place, stretch.until, limit)
+            page = await store.audiences.sections_in(workspace, place, stretch.until, limit, traces)
             if not page:
                 break
             is_so(1 <= len(page.mpids) <= limit, "a page has what was asked for")
@@ -49,6 +76,43 @@ class SweepPromises(Subject):
             for length, limit in ((1, 1), (2, 1), (3, 2), (4, 9), (99, 4), (99, 99)):
                 found = await swept(store, 100, length, limit)
                 same(sorted(found), wanted, f"what comes in stretches of {length} and pages of {limit}")
+
+    async def test_whoever_has_a_trace_is_found(self) -> None:
+        """In a section or in an event, in capitals or not, however long stretches and pages are; and in the end hardly anybody else."""
+        async with self.opened() as store:
+            keys = [ANN._replace(mpid=number) for number in range(1, len(TRACED) + 1)]
+            told = [section(key, document.encode()) for key, document in zip(keys, TRACED, strict=True)]
+            await keep(store, UserDataCommit(sections=told))
+            for sought, wanted in SOUGHT.items():
+                traces = Traces([sought, ("nowhere",)], [], 0)
+                for length, limit in ((1, 1), (2, 5), (99, 2), (99, 99)):
+                    found = [TRACED[mpid - 1] for mpid, _, _ in await swept(store, 100, length, limit, traces)]
+                    same(found, [one for one in TRACED if one in wanted], f"where {sought} is, by {limit} of {length}")
+            same(await swept(store, 100, 99, 99, Traces([], [], 0)), [], "who is found where nothing is looked for")
+            odd = await swept(store, 100, 99, 99, Traces([("gold_%",)], [], 0))
+            is_so(TRACED[4] in {one.decode() for _, _, one in odd}, "who has what means something else in a pattern")
+
+    async def test_whoever_has_a_trace_in_an_event_is_found(self) -> None:
+        """Of those that did not end before a time; whoever has one in their section is found besides."""
+        async with self.opened() as store:
+            keys = [ANN._replace(mpid=number) for number in range(1, 6)]
+            await keep(
+                store, UserDataCommit(sections=[section(key, b'"Gold"' if key.mpid == FIRST else b"0") for key in keys])
+            )
+            events = [
+                happened(key, START_MS, START_MS + last, document)
+                for key, last, document in (
+                    (keys[1], 5, b'"seen"'),
+                    (keys[1], 5, b'"bought"'),
+                    (keys[2], 4, b'"bought"'),
+                    (keys[3], 9, b'["seen","BOUGHT"]'),
+                )
+            ]
+            await keep(store, UserDataCommit(events=events))
+            for since, wanted in ((0, {1, 2, 3, 4}), (5, {1, 2, 4}), (6, {1, 4}), (10, {1})):
+                traces = Traces([("gold",)], [("bought",)], START_MS + since)
+                found = {mpid for mpid, _, _ in await swept(store, 100, 99, 2, traces)}
+                is_so(found >= wanted, f"all are found of {wanted} who have a trace since {since}: {found}")
 
     async def test_a_place_that_is_not_there_is_the_beginning(self) -> None:
         """Such as one that another kind of store gave."""

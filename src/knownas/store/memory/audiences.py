@@ -1,5 +1,6 @@
 """The memory store's fourth part: audiences, and what outputs have of whom."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -30,7 +31,8 @@ from knownas.store.memory.groups import MemoryGroups
 from knownas.store.memory.marks import MemoryMarks
 from knownas.store.memory.user_data import MemoryUserData
 from knownas.store.places import key_at, place_of, share_of
-from knownas.store.user_data import SectionKey, StoredEvents
+from knownas.store.traces import Trace, Traces
+from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -132,12 +134,18 @@ class MemoryAudiences:
         keys = await self.section_keys(workspace, key_at(workspace, after), length)
         return Stretch(place_of(keys[-1]), share_of(keys[-1].mpid)) if keys else None
 
-    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+    async def sections_in(
+        self, workspace: int, after: str | None, until: str, limit: int, traces: Traces | None = None
+    ) -> SectionPage | None:
         """Return sections by MPID and environment."""
-        last = key_at(workspace, until)
-        keys = await self.section_keys(workspace, key_at(workspace, after), limit)
-        keys = [key for key in keys if last is not None and _place(key) <= _place(last)]
-        found = [(key, section) for key in keys if (section := await self._user_data.section(key)) is not None]
+        first, last = key_at(workspace, after), key_at(workspace, until)
+        found: list[tuple[SectionKey, StoredSection]] = []
+        for key in self._keys_after(workspace, first):
+            if len(found) == limit or last is None or _place(key) > _place(last):
+                break
+            section = await self._user_data.section(key)
+            if section is not None and (traces is None or self._bears(key, section.document, traces)):
+                found.append((key, section))
         if not found:
             return None
         return SectionPage(
@@ -148,12 +156,19 @@ class MemoryAudiences:
             place_of(found[-1][0]),
         )
 
+    def _bears(self, key: SectionKey, document: bytes, traces: Traces) -> bool:
+        late = (one.document for one in self._user_data.kept_events(key) if one.last_ms >= traces.since_ms)
+        return _has_any(document, traces.sections) or any(_has_any(one, traces.events) for one in late)
+
     async def section_keys(self, workspace: int, after: SectionKey | None, limit: int) -> Sequence[SectionKey]:
         """Return the sections of a workspace by MPID and environment."""
+        return self._keys_after(workspace, after)[:limit]
+
+    def _keys_after(self, workspace: int, after: SectionKey | None) -> Sequence[SectionKey]:
         self._check_open()
         keys = [key for key in self._user_data.section_keys() if key.workspace == workspace]
         first = None if after is None else _place(after)
-        return [key for key in sorted(keys, key=_place) if first is None or _place(key) > first][:limit]
+        return [key for key in sorted(keys, key=_place) if first is None or _place(key) > first]
 
     async def commit(self, commit: AudienceCommit) -> bool:
         """Check that standings, sections, places and watches are as they were loaded, then take everything over."""
@@ -320,3 +335,9 @@ def _drop(table: dict[_Key, _Value], keys: Sequence[_Key], limit: int) -> int:
     for key in keys[:limit]:
         del table[key]
     return len(keys[:limit])
+
+
+def _has_any(document: bytes, traces: Sequence[Trace]) -> bool:
+    """Whether a document has any of some traces."""
+    patterns = (b".*?".join(re.escape(one.encode()) for one in trace) for trace in traces)
+    return any(re.search(one, document, re.IGNORECASE | re.DOTALL) for one in patterns)

@@ -27,6 +27,7 @@ from knownas.store.postgres.groups import place_arguments
 from knownas.store.postgres.limits import CALL_SECONDS, CALL_SECONDS_A_ROW, SLOW_CALL_SECONDS
 from knownas.store.postgres.rows import record_of
 from knownas.store.postgres.trouble import LostRace
+from knownas.store.traces import Traces, like_pattern
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
 
 _Rows = list[tuple[object, ...]]
@@ -108,13 +109,20 @@ class PostgresAudiences:
         rows = await self._database.read("section_stretch", *_key(first), length, seconds=SLOW_CALL_SECONDS)
         return Stretch(place_of(SectionKey(workspace, rows[0][1], rows[0][0])), share_of(rows[0][0])) if rows else None
 
-    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+    async def sections_in(
+        self, workspace: int, after: str | None, until: str, limit: int, traces: Traces | None = None
+    ) -> SectionPage | None:
         """Return sections by MPID and environment."""
         first, last = _first(workspace, after), key_at(workspace, until)
         if last is None:
             return None
         arguments = (*_key(first), last.mpid, last.environment, limit)
-        rows = await self._database.read("sections_in", *arguments, seconds=SLOW_CALL_SECONDS)
+        if traces is None:
+            rows = await self._database.read("sections_in", *arguments, seconds=SLOW_CALL_SECONDS)
+        else:
+            wanted = ([like_pattern(one) for one in traces.sections], [like_pattern(one) for one in traces.events])
+            arguments = (*arguments, *wanted, traces.since_ms)
+            rows = await self._database.read("sections_traced", *arguments, seconds=SLOW_CALL_SECONDS)
         if not rows:
             return None
         mpids, environments, documents, versions = zip(*rows, strict=True)

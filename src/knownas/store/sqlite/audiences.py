@@ -42,6 +42,8 @@ from knownas.store.sqlite.finding import find
 from knownas.store.sqlite.groups import write_places
 from knownas.store.sqlite.rows import record_from
 from knownas.store.sqlite.statements import statements
+from knownas.store.sqlite.tracing import traced
+from knownas.store.traces import Traces
 from knownas.store.user_data import SectionKey, StoredEvents, StoredSection
 
 _FORGETTING: Final = (
@@ -146,9 +148,17 @@ class SqliteAudiences:
             return Stretch(f"{number}{_SECTION_OF}{whose}", number / last)
         return None
 
-    async def sections_in(self, workspace: int, after: str | None, until: str, limit: int) -> SectionPage | None:
+    async def sections_in(
+        self, workspace: int, after: str | None, until: str, limit: int, traces: Traces | None = None
+    ) -> SectionPage | None:
         """Return sections by their numbers."""
-        rows = self._read("sections_in", _section_at(after)[0], _section_at(until)[0], workspace, limit)
+        stretch = (_section_at(after)[0], _section_at(until)[0], workspace)
+        if traces is None:
+            rows = self._read("sections_in", *stretch, limit)
+        else:
+            self._check_open()
+            with named_errors():
+                rows = traced(self._reads.connection(), stretch, limit, traces)
         if not rows:
             return None
         numbers, mpids, environments, documents, versions = zip(*rows, strict=True)

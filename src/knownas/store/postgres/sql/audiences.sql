@@ -57,6 +57,34 @@ SELECT mpid, environment, document, version FROM knownas.section
 WHERE (mpid, workspace, environment) > ($1, $2, $3) AND (mpid, workspace, environment) <= ($4, $2, $5) AND workspace = $2
 ORDER BY mpid, workspace, environment LIMIT $6;
 
+-- name: sections_traced
+-- Those in which, or in whose events, a trace is: patterns for sections and for events, and a time before which no batch may have ended. ASCII alone is
+-- compared without regard to case. The OFFSET keeps the events of one section from being looked for among those of all.
+SELECT s.mpid, s.environment, s.document, s.version FROM knownas.section AS s
+WHERE (s.mpid, s.workspace, s.environment) > ($1, $2, $3) AND (s.mpid, s.workspace, s.environment) <= ($4, $2, $5) AND s.workspace = $2
+    AND (
+        convert_from(s.document, 'UTF8') COLLATE "C" ILIKE ANY ($7::text[])
+        OR (
+            cardinality($8::text[]) > 0 AND EXISTS (
+                SELECT FROM knownas.user_events AS e
+                WHERE e.mpid = s.mpid AND e.workspace = s.workspace AND e.environment = s.environment AND e.last_ms >= $9::bigint
+                    AND convert_from(e.document, 'UTF8') COLLATE "C" ILIKE ANY ($8::text[])
+                OFFSET 0
+            )
+        )
+    )
+ORDER BY s.mpid, s.workspace, s.environment LIMIT $6;
+
+-- name: distributed_sections_traced
+-- All sections where events are asked for: no statement looks for those of one section after the other on several machines.
+SELECT mpid, environment, document, version FROM knownas.section
+WHERE (mpid, workspace, environment) > ($1, $2, $3) AND (mpid, workspace, environment) <= ($4, $2, $5) AND workspace = $2
+    AND (
+        convert_from(document, 'UTF8') COLLATE "C" ILIKE ANY ($7::text[])
+        OR (cardinality($8::text[]) > 0 AND $9::bigint IS NOT NULL)
+    )
+ORDER BY mpid, workspace, environment LIMIT $6;
+
 -- name: profiles_there
 SELECT mpid FROM knownas.profile WHERE mpid = ANY ($1::bigint[]);
 
