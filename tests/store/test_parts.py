@@ -30,6 +30,7 @@ from tests.store import (
     broken_deliveries,
     broken_groups,
     broken_privacy,
+    broken_sweeps,
     broken_user_data,
 )
 from tests.store.reports import HALF, MOST, names_what_is_broken
@@ -115,7 +116,7 @@ PARTS = {
         audiences.CALLS,
         audiences.AudiencePromises,
         MemoryAudiences,
-        broken_audiences.BROKEN,
+        (*broken_audiences.BROKEN, *broken_sweeps.BROKEN),
         put_audiences,
     ),
     "deliveries": Part(
