@@ -15,8 +15,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -28,6 +28,7 @@ from knownas.store.postgres.address import read_address
 from knownas.store.postgres.connections import SETTINGS
 from knownas.store.postgres.distribution import install
 from knownas.store.postgres.layout import prepare
+from knownas.store.postgres.store import PostgresStore
 from tests.waiting import PAUSE_SECONDS, wait_until
 from tools.provision import postgres_binaries
 
@@ -214,6 +215,16 @@ def key_by_key_database() -> Iterator[str]:
 
 _emptied: list[str] = []
 _emptied_key_by_key: list[str] = []
+
+
+@asynccontextmanager
+async def store_over(url: str) -> AsyncIterator[PostgresStore]:
+    """Open a store, and close it afterwards."""
+    store = PostgresStore(url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @contextmanager

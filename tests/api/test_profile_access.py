@@ -1,6 +1,6 @@
 """Who may read a profile: tokens, roles, workspaces and scopes (platform §1.4, §4.1, §4.3)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,19 +26,11 @@ from tests.api.profile_stage import (
     UNKNOWN,
     Stage,
     refusal,
-    staged,
     subject,
 )
 from tests.store.world import START_MS
 
 _T = IdentityType
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    """A fresh server without its socket."""
-    async with staged() as made:
-        yield made
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 from typing import Any
@@ -22,6 +22,7 @@ from knownas.service.delivery.destination import Destination, Sender, Surroundin
 from knownas.service.delivery.form import message_document
 from knownas.service.delivery.outputs import Output, OutputState
 from knownas.store.deliveries import DeliveryStore, NewDelivery
+from tests.core.delivery.messages import joined
 from tests.service.kept_deliveries import KeptDeliveries
 
 NOW_MS = 1_700_000_000_000
@@ -208,3 +209,10 @@ def answers(outcome: Outcome) -> Behaviour:
 def ids(messages: Iterable[Message]) -> list[str]:
     """Return the ids of messages."""
     return [one.id for one in messages]
+
+
+def user(number: int, mpid: int | None = None) -> MembershipMessage:
+    """Return that somebody joined, named by a number; each has an identity of his own."""
+    mpid = mpid or number
+    one = joined(f"m{number}", mpid, NOW_MS)
+    return replace(one, identities=(replace(one.identities[0], value=f"{mpid}@example.com"),))

@@ -1,7 +1,7 @@
 """What is counted of an audience's changes costs what lies in the time that is asked about, however old the audience is; and the suite notices who miscounts."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from knownas.store.port import Store
 from knownas.store.postgres.connections import SETTINGS
 from knownas.store.sql_files import named_statements
 from knownas.store.sqlite.store import SqliteStore
-from tests.postgres import fresh_database
 
 PROMISES = [name for name in dir(ChangeCountPromises) if name.startswith("test_")]
 DAY_MS = 24 * HOUR_MS
@@ -34,13 +33,6 @@ INSERT INTO {table} (mpid, workspace, environment, audience, is_member, at_ms, d
 SELECT number, 100, 'production', 1, {joined}, {first} - day * {day_ms} + number * 1000, {nothing}
 FROM days CROSS JOIN counted
 """
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """Give a database."""
-    with fresh_database() as given:
-        yield given
 
 
 def statement(days: int, table: str, joined: str, nothing: str) -> str:

@@ -1,7 +1,5 @@
 """Arrays that are written as text are read by PostgreSQL as they were."""
 
-from collections.abc import Iterator
-
 import asyncpg
 import pytest
 
@@ -9,7 +7,7 @@ from knownas.core.identity.record import MPID_MAX, MPID_MIN
 from knownas.store.conformance.loading import LOOKALIKES
 from knownas.store.postgres.arrays import array_text, columns_text
 from knownas.store.user_data import AliasState
-from tests.postgres import ask, fresh_database
+from tests.postgres import ask
 
 ODD = (
     "",
@@ -30,13 +28,6 @@ ODD = (
     "'",
     "\u2028",
 )
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """Give a database."""
-    with fresh_database() as given:
-        yield given
 
 
 async def read(url: str, values: list[object], of: str) -> object:

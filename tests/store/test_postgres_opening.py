@@ -13,7 +13,7 @@ from knownas.store.postgres import layout
 from knownas.store.postgres.address import read_address
 from knownas.store.postgres.statements import schema_steps
 from knownas.store.postgres.store import PostgresStore
-from tests.postgres import PROTECTED, ask, bare_database, fresh_database, private_server
+from tests.postgres import PROTECTED, ask, bare_database, private_server
 
 STARTING_AT_ONCE = 6
 NEWEST = schema_steps()[-1].version
@@ -24,13 +24,6 @@ def bare() -> Iterator[str]:
     """Give a database with nothing in it."""
     with bare_database() as url:
         yield url
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """Give a database with the newest layout."""
-    with fresh_database() as given:
-        yield given
 
 
 async def refusal(url: str) -> str:
