@@ -50,7 +50,10 @@ class Criteria:
 
     def reasons(self, subject: Subject, now_ms: int, events: NamedEvents | None = None) -> tuple[Reason, ...]:
         """Return what comes of each condition for a user, in the order of the definition. `events` as in `Judge`."""
-        judge = Judge(subject, now_ms, events)
+        return self.reasons_by(Judge(subject, now_ms, events))
+
+    def reasons_by(self, judge: Judge) -> tuple[Reason, ...]:
+        """Return what comes of each condition for the user whom somebody judges; what they computed last is not computed again."""
         return tuple(one(judge) for one in self._reasons)
 
     @cached_property

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, assert_never, cast
 
 import msgspec
 
-from knownas.core.audience.compiled import ALWAYS, UNBOUND, Held, Holds
+from knownas.core.audience.compiled import ALWAYS, UNBOUND, Chosen, Held, Holds
 from knownas.core.audience.compiling import Compiler
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import (
@@ -99,13 +99,15 @@ class _Asked(NamedTuple):
 class Glimpse(NamedTuple):
     """What a first look found of a user who may belong to some audiences, now or by time alone.
 
-    `held` is by audience; None where a closer look has to tell. `place` is where the user is on the page.
+    `held` is by audience; None where a closer look has to tell. `place` is where the user is on the page. `last` is the aggregation that was
+    computed last, and what came of it: the reasons rest on it.
     """
 
     place: int
     held: Mapping[int, Held | None]
     section: Any
     events: NamedEvents = _NO_EVENTS
+    last: tuple[Aggregate, Chosen] | None = None
 
 
 class FirstLook:
@@ -130,7 +132,6 @@ class FirstLook:
         self._of: Final = {one.audience: one for one in self._asked}
         self._eventful: Final = frozenset(one.audience for one in self._asked if one.asks_events)
         self._glimpsed: Final = _Glimpsed()
-        self._now_ms: Final = now_ms
         self._judge: Final = Judge(cast("Subject", self._glimpsed), now_ms, _NO_EVENTS)
         self._untold: Final[Mapping[int, Held | None]] = {one.audience: None for one in self._asked}
         self._eventless: Final = self._without_events() if all(map(_is_of_events_alone, parts)) else None
@@ -176,12 +177,13 @@ class FirstLook:
             if told is not ALWAYS[False]:
                 # What is asked in the place of a definition only says who can't belong to it.
                 held[audience] = told if asked.is_exact else None
-        return Glimpse(glimpse.place, held, glimpse.section, named) if held else None
+        return Glimpse(glimpse.place, held, glimpse.section, named, self._judge.last) if held else None
 
     def reasons(self, mpid: int, glimpse: Glimpse, audience: int) -> Sequence[Reason]:
         """Return why somebody belongs to an audience whose definition asks for nothing that was not seen."""
         self._show(mpid, glimpse.section, glimpse.events)
-        return self._of[audience].criteria.reasons(cast("Subject", self._glimpsed), self._now_ms, glimpse.events)
+        self._judge.last = glimpse.last
+        return self._of[audience].criteria.reasons_by(self._judge)
 
     def _without_events(self) -> Mapping[int, Held]:
         asked = ((one.audience, one.by_events) for one in self._asked if one.by_events is not None)
