@@ -113,7 +113,7 @@ def test_without_scripts_everything_is_there(looking: Look) -> None:
     page = visitor.page
     visitor.sign_in_by_token()
     page.get_by_role("button", name="Dark").click()
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     visitor.go("/parts?again=1")
     expect(page.locator("#job")).to_contain_text("0 of 3 shares")
     for step in (1, 2, 3):

@@ -122,4 +122,4 @@ def test_without_scripts_a_request_is_made(looking: Look) -> None:
     page.get_by_role("link", name="Cancel the request…").click()
     page.get_by_role("button", name="Cancel the request").click()
     expect(page.get_by_role("status")).to_contain_text("cancelled")
-    assert page.get_by_role("link", name="PDF").is_visible()
+    expect(page.get_by_role("link", name="PDF")).to_be_visible()
