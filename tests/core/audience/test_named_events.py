@@ -20,3 +20,13 @@ def test_names_find_their_events(names: list[str | None], asked: frozenset[str] 
         place for place, name in enumerate(names) if asked is None or (name is not None and name.casefold() in asked)
     ]
     assert list(NamedEvents(events).places(asked)) == wanted
+
+
+@given(st.lists(NAMES), st.frozensets(st.sampled_from(("purchase", "visit", "strasse"))), ASKED)
+def test_names_find_their_events_among_those_that_were_left(
+    names: list[str | None], among: frozenset[str], asked: frozenset[str] | None
+) -> None:
+    """Where events of other names were left out before, the same ones are found."""
+    data = [{"event_name": name} for name in names if name is not None and name.casefold() in among]
+    events = [PastEvent(str(place), Event("custom_event", 0, None, one)) for place, one in enumerate(data)]
+    assert list(NamedEvents(events, among).places(asked)) == list(NamedEvents(events).places(asked))

@@ -365,7 +365,7 @@ def _counting(field: Field) -> Callable[[Sequence[Item]], int]:
     read = read_item_by(field)
     if read is None:
         return lambda items: sum(1 for item in items if of_item(item, field).values)
-    return lambda items: sum(1 for item in items if read(item) is not None)
+    return lambda items: len(items) - list(map(read, items)).count(None)
 
 
 def _number(aggregation: Aggregation, values: Sequence[Scalar]) -> Sequence[Scalar]:

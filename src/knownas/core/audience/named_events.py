@@ -8,15 +8,21 @@ from knownas.core.audience.subject import PastEvent
 
 
 class NamedEvents:
-    """The events of a user by name, without regard to case. They are sorted when the first name is asked for."""
+    """The events of a user by name, without regard to case. They are sorted when the first name is asked for.
 
-    def __init__(self, events: Sequence[PastEvent]) -> None:
+    `among` are names of which each of the events has one, if the others were left out before.
+    """
+
+    __slots__ = ("_among", "_places", "all")
+
+    def __init__(self, events: Sequence[PastEvent], among: Names = None) -> None:
         self.all = events
+        self._among = among
         self._places: dict[str, list[int]] | None = None
 
     def places(self, names: Names) -> Sequence[int]:
         """Return where among all the events those with one of the names are, ascending; None stands for every event."""
-        if names is None:
+        if names is None or (self._among is not None and self._among <= names):
             return range(len(self.all))
         if self._places is None:
             self._places = {}

@@ -40,8 +40,9 @@ class AskedEvents:
     def __init__(self, parts: Sequence[Expression | Operand], asked: Sequence[Names], since_ms: int) -> None:
         """Events from before `since_ms` (Unix milliseconds) are not asked for."""
         self._since_ms: Final = since_ms
-        names: Names = None if None in asked else frozenset(name for told in asked for name in told or ())
-        self._counts: Final = None if names is None else _Counts(names)
+        self.names: Final[Names] = None if None in asked else frozenset(name for told in asked for name in told or ())
+        """The names of which each event has one that is read; None where events of any name are."""
+        self._counts: Final = None if self.names is None else _Counts(self.names)
         paths = {part.fact[0] for part in _event_fields(parts) if isinstance(part.fact, tuple)}
         facts = {part.fact for part in _event_fields(parts) if isinstance(part.fact, EventFact)}
         places = [(f"d{number}", name) for number, name in enumerate(dict.fromkeys((*_NAMES, *paths)))]

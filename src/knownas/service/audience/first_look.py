@@ -164,7 +164,7 @@ class FirstLook:
         events = self._events.read(kept)
         if self._eventless is not None and events is not None and not events:
             return glimpse._replace(held=self._eventless) if self._eventless else None
-        named = NamedEvents(events or ())
+        named = NamedEvents(events or (), self._events.names)
         self._show(mpid, glimpse.section, named)
         held: dict[int, Held | None] = {}
         for audience, by_section in glimpse.held.items():

@@ -18,7 +18,8 @@ def traced(over: Connection, stretch: tuple[int, int, int], limit: int, traces: 
     """Return the rows of sections with any of the traces, after a number and up to another one, of a workspace."""
     sections, events = (list(map(like_pattern, one)) for one in (traces.sections, traces.events))
     statement = _statement_for(len(sections), len(events))
-    return over.execute(statement, (*stretch, *sections, bool(events), traces.since_ms, *events, limit)).fetchall()
+    asked = (*stretch, bool(sections), *sections, bool(events), traces.since_ms, *events, limit)
+    return over.execute(statement, asked).fetchall()
 
 
 @cache

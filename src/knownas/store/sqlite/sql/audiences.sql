@@ -108,10 +108,10 @@ SELECT section, mpid, environment, document, (SELECT number + 1 FROM section_clo
 WHERE section > ?1 AND section <= ?2 AND workspace = ?3 ORDER BY section LIMIT ?4;
 
 -- name: sections_traced
--- Those in which, or, if these are looked at, in whose events, a trace is. /*sections*/ and /*events*/ become one more (pattern) for each.
+-- Those in which, or in whose events, a trace is; neither is looked through for no trace. /*sections*/ and /*events*/ become one more (pattern) for each.
 SELECT s.section, s.mpid, s.environment, s.document, (SELECT number + 1 FROM section_clock) FROM section AS s
 WHERE s.section > ? AND s.section <= ? AND s.workspace = ? AND (
-    EXISTS (SELECT 1 FROM (VALUES (NULL) /*sections*/) AS trace WHERE CAST(s.document AS text) LIKE trace.column1)
+    ? AND EXISTS (SELECT 1 FROM (VALUES (NULL) /*sections*/) AS trace WHERE CAST(s.document AS text) LIKE trace.column1)
     OR ? AND EXISTS (
         SELECT 1 FROM user_events AS e
         WHERE e.mpid = s.mpid AND e.workspace = s.workspace AND e.environment = s.environment AND +e.last_ms >= ?
