@@ -113,7 +113,7 @@ def look_from(pipe: Pipe, database: str) -> None:
 
 async def _look_from(pipe: Pipe, database: str) -> None:
     store = open_store(database, reads_much=True)
-    looker = Looker(store.audiences)
+    looker = Looker(store.audiences, gives_way=False)
 
     async def look(work: bytes) -> bytes:
         return _ENCODER.encode(await looker.look(_WORK.decode(work)))

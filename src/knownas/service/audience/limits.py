@@ -51,9 +51,9 @@ GATHERED_SECONDS: Final = 0.05
 """The pause after a look that found few: those who are marked meanwhile are judged together, somebody marked twice only once."""
 
 GLIMPSED_A_PAGE: Final = 500
-"""Sections that a first look reads together, before requests get their turn."""
+"""Sections that a first look reads together; where requests are answered, too, these get their turn then."""
 
-STRETCH_SECTIONS: Final = 20_000
+STRETCH_SECTIONS: Final = 40_000
 """Sections that are looked at in one go when an audience is new, by one of those who look."""
 
 STANDINGS_TOGETHER: Final = 500

@@ -89,11 +89,17 @@ _ENCODER: Final = msgspec.json.Encoder()
 class Looker:
     """Looks at one stretch after the other over a store."""
 
-    def __init__(self, store: AudienceStore) -> None:
+    def __init__(self, store: AudienceStore, *, gives_way: bool) -> None:
+        """`gives_way`: whoever else runs on the event loop gets their turn between pages.
+
+        Where nobody else does, a stretch is read out of one state of a file, if the store is one: with another state, all that was
+        seen of the file has to be found again.
+        """
         self._store = store
+        self._gives_way = gives_way
 
     async def look(self, work: LookWork) -> Looked:
-        """See `Looks.look`. Whoever else runs on the event loop gets their turn between pages."""
+        """See `Looks.look`."""
         definitions = {one: _read(document) for one, document in work.definitions.items()}
         first = FirstLook(definitions, work.now_ms, work.derived)
         after, seen = work.after, 0
@@ -116,7 +122,8 @@ class Looker:
                 closer += [(key.mpid, key.environment) for key in apart]
                 stands += stand
             seen, after = seen + len(page.mpids), page.last
-            await asyncio.sleep(0)
+            if self._gives_way:
+                await asyncio.sleep(0)
         return Looked(seen, stands, closer)
 
     async def _found(self, first: FirstLook, workspace: int, page: SectionPage) -> Mapping[SectionKey, Glimpse]:
@@ -181,7 +188,7 @@ class LooksHere:
     width = 1
 
     def __init__(self, store: AudienceStore) -> None:
-        self._looker = Looker(store)
+        self._looker = Looker(store, gives_way=True)
 
     async def look(self, work: LookWork) -> Looked:
         """See `Looks.look`."""
