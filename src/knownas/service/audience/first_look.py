@@ -95,6 +95,11 @@ class _Asked(NamedTuple):
     is_exact: bool
     required: Requirement | None
 
+    @property
+    def is_told_by_section(self) -> bool:
+        """Whether nothing else has to be looked at."""
+        return self.is_exact and not self.asks_events
+
 
 class Glimpse(NamedTuple):
     """What a first look found of a user who may belong to some audiences, now or by time alone.
@@ -138,7 +143,10 @@ class FirstLook:
         """What comes of definitions that all ask for events alone, for whoever has none of them: nothing is read of sections then."""
 
     def glimpses(self, mpids: Sequence[int], documents: Sequence[bytes]) -> Sequence[Glimpse]:
-        """Return those of a page who may belong to any of the audiences, as far as their sections tell."""
+        """Return those of a page who may belong to any of the audiences, as far as their sections tell.
+
+        Those of whom no events have to be looked at need no closer look here.
+        """
         if self._eventless is not None:
             return [Glimpse(place, self._untold, None) for place in range(len(mpids))]
         glimpsed, judge, asked, nobody = self._glimpsed, self._judge, self._asked, ALWAYS[False]
@@ -150,7 +158,7 @@ class FirstLook:
             for one in asked:
                 told = None if one.by_section is None else one.by_section(judge, None, UNBOUND)
                 if told is not nobody:
-                    held[one.audience] = told
+                    held[one.audience] = told if one.is_told_by_section else None
             if held:
                 found.append(Glimpse(place, held, section))
         return found
@@ -167,16 +175,13 @@ class FirstLook:
         named = NamedEvents(events or (), self._events.names)
         self._show(mpid, glimpse.section, named)
         held: dict[int, Held | None] = {}
-        for audience, by_section in glimpse.held.items():
-            asked = self._of[audience]
-            told = by_section
+        for audience, told in glimpse.held.items():
+            asked, now = self._of[audience], told
             if asked.asks_events:
-                told = (
-                    None if events is None or asked.by_events is None else asked.by_events(self._judge, None, UNBOUND)
-                )
-            if told is not ALWAYS[False]:
+                now = None if events is None or asked.by_events is None else asked.by_events(self._judge, None, UNBOUND)
+            if now is not ALWAYS[False]:
                 # What is asked in the place of a definition only says who can't belong to it.
-                held[audience] = told if asked.is_exact else None
+                held[audience] = now if asked.is_exact else None
         return Glimpse(glimpse.place, held, glimpse.section, named, self._judge.last) if held else None
 
     def reasons(self, mpid: int, glimpse: Glimpse, audience: int) -> Sequence[Reason]:

@@ -5,7 +5,7 @@ Nothing is written here. So it can be done where it takes no time from whoever a
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -21,7 +21,7 @@ from knownas.service.audience.reason_form import reason_documents
 from knownas.service.audience.standing_form import standings_bytes, standings_from
 from knownas.store.audiences import AudienceStore, SectionPage
 from knownas.store.errors import StoreError
-from knownas.store.user_data import SectionKey, StoredEvents
+from knownas.store.user_data import SectionKey
 
 
 class LookWork(msgspec.Struct, frozen=True, array_like=True):
@@ -109,8 +109,8 @@ class Looker:
         while page := await self._store.sections_in(work.workspace, after, work.until, GLIMPSED_A_PAGE, traces):
             try:
                 found = await self._found(first, work.workspace, page)
-                apart = {key: glimpse for key, glimpse in found.items() if _is_apart(glimpse, work.apart)}
-                near = {key: one for key, one in found.items() if key not in apart}
+                apart = [key for key, glimpse in found if _is_apart(glimpse, work.apart)]
+                near = [one for one in found if not _is_apart(one[1], work.apart)] if apart else found
                 stand = await self._stands(first, near, page.versions, work.now_ms)
             except StoreError:
                 raise
@@ -126,29 +126,32 @@ class Looker:
                 await asyncio.sleep(0)
         return Looked(seen, stands, closer)
 
-    async def _found(self, first: FirstLook, workspace: int, page: SectionPage) -> Mapping[SectionKey, Glimpse]:
+    async def _found(self, first: FirstLook, workspace: int, page: SectionPage) -> Sequence[tuple[SectionKey, Glimpse]]:
         """Return those of a page who belong to any of the audiences, or may."""
-        glimpsed = {
-            SectionKey(workspace, page.environments[one.place], page.mpids[one.place]): one
-            for one in first.glimpses(page.mpids, page.documents)
-        }
-        events: Mapping[SectionKey, Sequence[StoredEvents]] = {}
-        eventful = [key for key, one in glimpsed.items() if first.needs_events(one)]
-        if eventful:
-            events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX, first.since_ms)
-        looked = ((key, first.closer(key.mpid, one, events.get(key, ()))) for key, one in glimpsed.items())
-        return {key: one for key, one in looked if one is not None}
+        glimpses = first.glimpses(page.mpids, page.documents)
+        keys = [SectionKey(workspace, page.environments[one.place], page.mpids[one.place]) for one in glimpses]
+        eventful = [key for key, one in zip(keys, glimpses, strict=True) if first.needs_events(one)]
+        if not eventful:
+            return list(zip(keys, glimpses, strict=True))
+        events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX, first.since_ms)
+        looked = [
+            (key, first.closer(key.mpid, one, events.get(key, ()))) for key, one in zip(keys, glimpses, strict=True)
+        ]
+        return [(key, one) for key, one in looked if one is not None]
 
     async def _stands(
-        self, first: FirstLook, found: Mapping[SectionKey, Glimpse], versions: Sequence[int], now_ms: int
+        self, first: FirstLook, found: Sequence[tuple[SectionKey, Glimpse]], versions: Sequence[int], now_ms: int
     ) -> Sequence[Stands]:
         """Return how those stand who are there, as far as it is not how they stand already."""
         if not found:
             return ()
-        standings = await self._store.standings(list(found))
+        standings = await self._store.standings([key for key, _ in found])
         told: list[Stands] = []
-        for key, stored in standings.items():
-            before, glimpse = standings_from(None if stored is None else stored.document), found[key]
+        for key, glimpse in found:
+            if key not in standings:
+                continue
+            stored = standings[key]
+            before = standings_from(None if stored is None else stored.document)
             after, changes = dict(before), list[ChangeFound]()
             for audience, held in glimpse.held.items():
                 if held is None:
@@ -171,7 +174,7 @@ class Looker:
 
 
 def _is_apart(glimpse: Glimpse, apart: frozenset[int]) -> bool:
-    return any(held is None or audience in apart for audience, held in glimpse.held.items())
+    return None in glimpse.held.values() or not apart.isdisjoint(glimpse.held)
 
 
 def _read(document: bytes) -> Definition:
