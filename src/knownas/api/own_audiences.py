@@ -25,8 +25,8 @@ from knownas.core.identity.document import Document
 from knownas.core.identity.observation import Environment
 from knownas.core.identity.record import parse_mpid
 from knownas.core.translation.reason import Reason, sentence
-from knownas.service.audience.audiences import Reasoned
 from knownas.service.audience.catalogue import KnownAudience, KnownConnection
+from knownas.service.audience.previewing import Reasoned
 from knownas.service.audience.reason_form import reason_documents
 from knownas.service.audience.turnover import By, TooMuch, turnover
 from knownas.service.identity.receipts import rfc3339

@@ -26,8 +26,8 @@ from knownas.core.audience.reading import read_definition
 from knownas.core.audience.reading_text import Fault
 from knownas.core.identity.kinds import IdentityType
 from knownas.core.identity.observation import Environment
-from knownas.service.audience.audiences import Preview, Reasoned
 from knownas.service.audience.limits import NAME_CHARACTERS_MAX
+from knownas.service.audience.previewing import Preview, Reasoned
 from knownas.service.limits import LONG_REQUEST_SECONDS
 
 _KINDS: Final = (

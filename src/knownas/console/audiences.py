@@ -29,8 +29,8 @@ from knownas.core.audience.dates import NEVER
 from knownas.core.audience.mentions import mentions
 from knownas.core.identity.record import parse_mpid
 from knownas.core.translation.reason import Reason, sentence
-from knownas.service.audience.audiences import Reasoned
 from knownas.service.audience.catalogue import KnownAudience, KnownConnection
+from knownas.service.audience.previewing import Reasoned
 from knownas.service.audience.turnover import By, Turnover, lately, turnover
 from knownas.service.delivery.connection_form import connection_document
 from knownas.service.limits import LONG_REQUEST_SECONDS

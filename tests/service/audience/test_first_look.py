@@ -67,8 +67,7 @@ def looked(given: dict[int, Json], people: Sequence[Json]) -> tuple[FirstLook, l
     found: list[Glimpse | None] = [None] * len(people)
     for one in look.glimpses(mpids, documents):
         if bears(look.traces, documents[one.place], kept[one.place]):
-            events = kept[one.place] if look.needs_events(one) else ()
-            found[one.place] = look.closer(mpids[one.place], one, events)
+            found[one.place] = look.closer(mpids[one.place], one, kept[one.place]) if look.needs_events(one) else one
     told = [
         one._replace(events=past_events([(each.seq, each.document) for each in of]))
         for one, of in zip(all_of, kept, strict=True)

@@ -10,7 +10,6 @@ import msgspec
 
 from knownas.core.audience.dates import NEVER
 from knownas.core.audience.expression import Definition
-from knownas.core.audience.judging import Criteria
 from knownas.core.audience.lookback import lookback
 from knownas.core.audience.membership import Nesting, Standing, nesting_fault
 from knownas.core.audience.mentions import mentions
@@ -47,6 +46,7 @@ from knownas.service.audience.limits import (
     SWEPT_A_PAGE,
 )
 from knownas.service.audience.outputs import AudienceOutputs, output_named
+from knownas.service.audience.previewing import Preview, Previewing, Reasoned
 from knownas.service.audience.standing_form import standings_from
 from knownas.service.audience.subjects import Subjects
 from knownas.service.audience.sweeps import Phase, progress_from, sweep_name
@@ -57,29 +57,11 @@ from knownas.service.delivery.destination import Surroundings
 from knownas.service.delivery.settings_form import settings_faults
 from knownas.service.group.values import NO_VALUES
 from knownas.service.profile.sections import read
-from knownas.store.audiences import AudienceStore, DocumentKind, Member, StoredDocument
+from knownas.store.audiences import AudienceStore, DocumentKind, StoredDocument
 from knownas.store.port import Store
 from knownas.store.user_data import SectionKey, StoredEvents
 
 Faults = tuple[Fault, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reasoned:
-    """A member, and why it is one now."""
-
-    member: Member
-    reasons: Sequence[Reason]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Who would be in an audience: how many of those that were looked at, some of them, and the share of all that was looked at."""
-
-    members: int
-    looked_at: int
-    share: float
-    shown: Sequence[Reasoned]
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,24 +367,9 @@ class AudienceService:
         faults = _nesting_faults(known, 0, read)
         if faults:
             return faults
-        until = time.monotonic() + PREVIEW_SECONDS
-        members, looked_at, now_ms = 0, 0, self._clock()
-        criteria, since_ms = Criteria(read), lookback(read.criteria, now_ms)
-        shown: list[Reasoned] = []
-        last: SectionKey | None = None
-        while time.monotonic() < until:
-            page = await self._audiences.section_keys(workspace, last, SWEPT_A_PAGE)
-            here = [key for key in page if key.environment == environment]
-            for key, subject in (await self._loaded(here, since_ms)).items():
-                looked_at += 1
-                if criteria.judge(subject, now_ms).holds:
-                    members += 1
-                    if len(shown) < PREVIEWED_MEMBERS:
-                        shown.append(Reasoned(Member(key.mpid, now_ms), criteria.reasons(subject, now_ms)))
-            if len(page) < SWEPT_A_PAGE:
-                return Preview(members, looked_at, 1.0, shown)
-            last = page[-1]
-        return Preview(members, looked_at, _share(None if last is None else last.mpid), shown)
+        own = self.catalogues.now.of(workspace)
+        place = (workspace, environment)
+        return await Previewing(self._audiences, self._loaded, place, read, self._clock(), own.derived).run()
 
     async def _loaded(self, keys: Sequence[SectionKey], since_ms: int) -> Mapping[SectionKey, Subject]:
         """Return profiles as audiences are judged by them, those that their workspace knows, without older events (Unix milliseconds)."""

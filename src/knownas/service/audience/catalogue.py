@@ -167,6 +167,11 @@ class WorkspaceAudiences:
         return self.audiences.concerned_by(Mentions(attributes=group.names))
 
     @property
+    def derived(self) -> frozenset[str]:
+        """The attributes that stand in no section: what members of groups get."""
+        return frozenset(name for one in self.groups.values() for name in one.names)
+
+    @property
     def criteria(self) -> Mapping[int, Criteria]:
         """What each of them asks for."""
         return {one: found.criteria for one, found in self.known.items()}

@@ -108,7 +108,7 @@ class Looker:
         traces = first.traces
         while page := await self._store.sections_in(work.workspace, after, work.until, GLIMPSED_A_PAGE, traces):
             try:
-                found = await self._found(first, work.workspace, page)
+                found = await found_on(page, first, work.workspace, self._store)
                 apart = [key for key, glimpse in found if _is_apart(glimpse, work.apart)]
                 near = [one for one in found if not _is_apart(one[1], work.apart)] if apart else found
                 stand = await self._stands(first, near, page.versions, work.now_ms)
@@ -125,19 +125,6 @@ class Looker:
             if self._gives_way:
                 await asyncio.sleep(0)
         return Looked(seen, stands, closer)
-
-    async def _found(self, first: FirstLook, workspace: int, page: SectionPage) -> Sequence[tuple[SectionKey, Glimpse]]:
-        """Return those of a page who belong to any of the audiences, or may."""
-        glimpses = first.glimpses(page.mpids, page.documents)
-        keys = [SectionKey(workspace, page.environments[one.place], page.mpids[one.place]) for one in glimpses]
-        eventful = [key for key, one in zip(keys, glimpses, strict=True) if first.needs_events(one)]
-        if not eventful:
-            return list(zip(keys, glimpses, strict=True))
-        events = await self._store.newest_events(eventful, EVENT_BATCHES_MAX, first.since_ms)
-        looked = [
-            (key, first.closer(key.mpid, one, events.get(key, ()))) for key, one in zip(keys, glimpses, strict=True)
-        ]
-        return [(key, one) for key, one in looked if one is not None]
 
     async def _stands(
         self, first: FirstLook, found: Sequence[tuple[SectionKey, Glimpse]], versions: Sequence[int], now_ms: int
@@ -171,6 +158,24 @@ class Looker:
                 section, text = versions[glimpse.place], standings_bytes(after)
                 told.append(Stands(key.mpid, key.environment, section, version, text, due, tuple(changes)))
         return told
+
+
+async def found_on(
+    page: SectionPage, first: FirstLook, workspace: int, store: AudienceStore
+) -> Sequence[tuple[SectionKey, Glimpse]]:
+    """Return those of a page who belong to any of the audiences that somebody looks for, or may.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    glimpses = first.glimpses(page.mpids, page.documents)
+    keys = [SectionKey(workspace, page.environments[one.place], page.mpids[one.place]) for one in glimpses]
+    eventful = [key for key, one in zip(keys, glimpses, strict=True) if first.needs_events(one)]
+    if not eventful:
+        return list(zip(keys, glimpses, strict=True))
+    events = await store.newest_events(eventful, EVENT_BATCHES_MAX, first.since_ms)
+    looked = [(key, first.closer(key.mpid, one, events.get(key, ()))) for key, one in zip(keys, glimpses, strict=True)]
+    return [(key, one) for key, one in looked if one is not None]
 
 
 def _is_apart(glimpse: Glimpse, apart: frozenset[int]) -> bool:

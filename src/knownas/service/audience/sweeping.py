@@ -151,7 +151,7 @@ class Sweeping:
         audiences = [one.what.id for one in (sweep, *sweep.beside)]
         definitions = {one: bytes(catalogue.audiences[one].document.definition) for one in audiences}
         own = catalogue.of(workspace)
-        apart, derived = _apart(own, audiences), frozenset(name for one in own.groups.values() for name in one.names)
+        apart = _apart(own, audiences)
         under_way: deque[tuple[Stretch, int, asyncio.Task[Looked]]] = deque()
         goes_on = True
         try:
@@ -163,7 +163,7 @@ class Sweeping:
                         goes_on = False
                         break
                     now_ms = self._clock()
-                    work = LookWork(workspace, after, stretch.until, now_ms, definitions, apart, derived)
+                    work = LookWork(workspace, after, stretch.until, now_ms, definitions, apart, own.derived)
                     under_way.append((stretch, now_ms, asyncio.create_task(self._looks.look(work))))
                     after = stretch.until
                     goes_on = not stops()
