@@ -84,7 +84,8 @@ class _Glimpsed:
 class _Asked(NamedTuple):
     """What is asked of users in the place of a definition: by their section alone, and by their events, too, where it asks for these.
 
-    None asks nothing. `is_exact`: what is asked is the definition itself. `required` is what nobody meets it without.
+    None asks nothing. `is_exact`: what is asked is the definition itself. `is_told_by_section`: it is, and nothing else has to be looked at.
+    `required` is what nobody meets it without.
     """
 
     audience: int
@@ -93,12 +94,8 @@ class _Asked(NamedTuple):
     by_events: Holds | None
     asks_events: bool
     is_exact: bool
+    is_told_by_section: bool
     required: Requirement | None
-
-    @property
-    def is_told_by_section(self) -> bool:
-        """Whether nothing else has to be looked at."""
-        return self.is_exact and not self.asks_events
 
 
 class Glimpse(NamedTuple):
@@ -208,13 +205,15 @@ def _asked(audience: int, definition: Definition, compiler: Compiler, derived: f
     asks_events = mentions(definition).events != NONE
     by_section = weakened(definition.criteria, lambda part: is_seen(part) and not _is_of_events(part))
     by_events = weakened(definition.criteria, is_seen)
+    is_exact = by_events is definition.criteria
     return _Asked(
         audience,
         Criteria(definition),
         None if by_section is ANYBODY else compiler.holds(by_section),
         None if by_events is ANYBODY else compiler.holds(by_events),
         asks_events,
-        by_events is definition.criteria,
+        is_exact,
+        is_exact and not asks_events,
         requirement(by_events, now_ms),
     )
 

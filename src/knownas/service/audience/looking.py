@@ -109,8 +109,13 @@ class Looker:
         while page := await self._store.sections_in(work.workspace, after, work.until, GLIMPSED_A_PAGE, traces):
             try:
                 found = await found_on(page, first, work.workspace, self._store)
-                apart = [key for key, glimpse in found if _is_apart(glimpse, work.apart)]
-                near = [one for one in found if not _is_apart(one[1], work.apart)] if apart else found
+                near: list[tuple[SectionKey, Glimpse]] = []
+                apart: list[SectionKey] = []
+                for key, glimpse in found:
+                    if _is_apart(glimpse, work.apart):
+                        apart.append(key)
+                    else:
+                        near.append((key, glimpse))
                 stand = await self._stands(first, near, page.versions, work.now_ms)
             except StoreError:
                 raise
@@ -123,6 +128,7 @@ class Looker:
                 stands += stand
             seen, after = seen + len(page.mpids), page.last
             if self._gives_way:
+                # No time passes: requests on the same event loop get their turn.
                 await asyncio.sleep(0)
         return Looked(seen, stands, closer)
 

@@ -84,6 +84,7 @@ class Previewing:
             while page := await self._store.sections_in(self._workspace, after, stretch.until, GLIMPSED_A_PAGE):
                 await self._look_at(_of(page, self._environment))
                 after = page.last
+                # No time passes: requests on the same event loop get their turn.
                 await asyncio.sleep(0)
             after, share = stretch.until, stretch.share
         return Preview(self._members, self._looked_at, round(share, 4), self._shown)
